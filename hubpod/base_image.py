@@ -1,0 +1,124 @@
+"""The base image of all others: pulled from a registry, or bootstrapped from Debian's packages where none answers."""
+
+import hashlib
+import json
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import assert_never
+
+from hubpod import process
+from hubpod.credentials import write_private
+from hubpod.environments import MANAGED_BY
+from hubpod.errors import BuildError, MachineError
+from hubpod.podman import Podman
+from hubpod.process import CommandError
+
+REPOSITORY = "localhost/hubpod"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PULL_TIMEOUT_S = 90
+"""After this `auto` takes a registry for one that does not answer, as behind a firewall that drops packets."""
+
+
+class BaseFrom(Enum):
+    """Where the base image comes from."""
+
+    AUTO = "auto"
+    REGISTRY = "registry"
+    BOOTSTRAP = "bootstrap"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """What containers/base.toml says."""
+
+    suite: str
+    registry: str
+    packages: tuple[str, ...]
+
+    def reference(self, origin: BaseFrom) -> str:
+        """The name under which the base image from a registry or from a bootstrap is kept."""
+        content = f"{self.registry}" if origin is BaseFrom.REGISTRY else f"{self.suite} {' '.join(self.packages)}"
+        return f"{REPOSITORY}/base:{origin.value}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def read_base(project: Path) -> Base:
+    """Read containers/base.toml."""
+    data = tomllib.loads((project / "containers" / "base.toml").read_text())
+    return Base(suite=data["suite"], registry=data["registry"], packages=tuple(data["packages"]))
+
+
+def ensure_base(podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
+    """Have the base image, and return its reference.
+
+    Raises:
+        BuildError: Neither a registry nor a bootstrap gives it.
+    """
+    base = read_base(project)
+    origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
+    for origin in origins:
+        if podman.image_id(base.reference(origin)):
+            return base.reference(origin)
+    match wanted:
+        case BaseFrom.REGISTRY:
+            _pull(podman, base, state, on_line)
+        case BaseFrom.BOOTSTRAP:
+            _bootstrap(podman, base, on_line)
+        case BaseFrom.AUTO:
+            try:
+                _pull(podman, base, state, on_line, timeout_s=PULL_TIMEOUT_S)
+            except BuildError:
+                on_line("no registry answers; bootstrapping with mmdebstrap")
+                _bootstrap(podman, base, on_line)
+                return base.reference(BaseFrom.BOOTSTRAP)
+            return base.reference(BaseFrom.REGISTRY)
+        case _:
+            assert_never(wanted)
+    return base.reference(wanted)
+
+
+def _pull(
+    podman: Podman, base: Base, state: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
+) -> None:
+    """Pull the recorded digest, or the tag where none is recorded yet, and record what it resolved to."""
+    record = state / "base-image.json"
+    recorded: Mapping[str, str] = json.loads(record.read_text()) if record.exists() else {}
+    digest = recorded.get(base.registry, "")
+    wanted = f"{base.registry.rpartition(':')[0]}@{digest}" if digest else base.registry
+    on_line(f"pulling {wanted}")
+    try:
+        podman.run("pull", "--quiet", wanted, timeout_s=timeout_s)
+    except CommandError as error:
+        raise BuildError(
+            f"cannot pull {wanted}",
+            detail=error.detail,
+            remedy="use `--base bootstrap`, or correct the reference in containers/base.toml",
+        ) from error
+    podman.tag(wanted, base.reference(BaseFrom.REGISTRY))
+    write_private(record, json.dumps({**recorded, base.registry: podman.image_digest(wanted)}, indent=2).encode())
+
+
+def _bootstrap(podman: Podman, base: Base, on_line: Callable[[str], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="hubpod-base-") as scratch:
+        archive = Path(scratch) / "base.tar"
+        on_line(f"bootstrapping Debian {base.suite} with mmdebstrap")
+        argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(base.packages)}", base.suite, str(archive)]
+        try:
+            result = process.stream(argv, on_line=on_line)
+        except MachineError as error:
+            raise BuildError(
+                "no registry gives the base image, and mmdebstrap, which makes it from Debian's packages, is missing",
+                remedy="install mmdebstrap, or point containers/base.toml at a registry that answers",
+            ) from error
+        if not result.ok:
+            raise BuildError(
+                f"mmdebstrap cannot make the Debian {base.suite} base image",
+                detail=result.last_lines,
+                remedy="check that Debian's package mirror can be reached",
+            )
+        podman.import_image(
+            archive, base.reference(BaseFrom.BOOTSTRAP), env={"PATH": PATH}, labels={MANAGED_BY: "hubpod"}
+        )

@@ -1,0 +1,35 @@
+"""The hub client: JupyterHub as a person with a browser sees it.
+
+    session = HubClient("http://127.0.0.1:8000/jupyter").login("alice", password)
+    server = session.spawn({"brics_project": "project1.portal"}, deadline_s=120)
+    with server.kernel() as kernel:
+        assert kernel.execute("5 * 4") == "20"
+    server.stop()
+
+Every failure is a HubError that carries the HTTP status and the sentence shown on the page; every wait has a deadline.
+"""
+
+from hubpod.client.errors import HubError, HubTimeoutError, KernelError, LoginRefused, SpawnFailed, SpawnRefused
+from hubpod.client.forms import Choice, Field, Form
+from hubpod.client.kernel import Kernel
+from hubpod.client.progress import ProgressEvent, SlurmState
+from hubpod.client.server import Server
+from hubpod.client.session import HubClient, Session
+
+__all__ = [
+    "Choice",
+    "Field",
+    "Form",
+    "HubClient",
+    "HubError",
+    "HubTimeoutError",
+    "Kernel",
+    "KernelError",
+    "LoginRefused",
+    "ProgressEvent",
+    "Server",
+    "Session",
+    "SlurmState",
+    "SpawnFailed",
+    "SpawnRefused",
+]

@@ -1,0 +1,114 @@
+"""A person's server: from its first progress event to its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import quote, urlsplit
+
+from hubpod.client.browser import OK_BELOW, Browser, refused
+from hubpod.client.deadline import Deadline
+from hubpod.client.errors import HubError, SpawnFailed
+from hubpod.client.kernel import Kernel
+from hubpod.client.progress import ProgressEvent, SlurmState, parse_events, progress_event
+
+LOOK_AGAIN_S = 0.2
+STOP_TIMEOUT_S = 60.0
+KERNEL_TIMEOUT_S = 60.0
+FAILED_PREFIX = "Spawn failed: "
+
+
+class Server:
+    """One server of one person.
+
+    Attributes:
+        user: The person's name as the hub knows it.
+        name: The server's name; empty for the default server.
+        events: The progress events seen so far.
+    """
+
+    def __init__(self, browser: Browser, base_url: str, *, user: str, name: str = "") -> None:
+        self.user = user
+        self.name = name
+        self.events: tuple[ProgressEvent, ...] = ()
+        self._browser = browser
+        self._base_url = base_url
+        self._url = f"{base_url}/user/{quote(user)}" + (f"/{quote(name)}" if name else "")
+        self._user_api = f"{base_url}/hub/api/users/{quote(user)}"
+        self._api = f"{self._user_api}/servers/{quote(name)}" if name else f"{self._user_api}/server"
+
+    def __repr__(self) -> str:
+        return f"Server({self._name!r})"
+
+    @property
+    def job(self) -> SlurmState | None:
+        """What the progress events last said about the Slurm job; None when the spawner does not tell."""
+        return next((event.slurm for event in reversed(self.events) if event.slurm), None)
+
+    @property
+    def job_id(self) -> str:
+        """The Slurm job behind the server; empty when the progress events did not tell."""
+        return self.job.job_id if self.job else ""
+
+    def progress(self, deadline_s: float) -> Iterator[ProgressEvent]:
+        """Follow the start; the last event says that the server is ready.
+
+        Raises:
+            SpawnFailed: The hub says that the server will not start.
+            HubTimeoutError: The server was not ready in time.
+        """
+        deadline = Deadline(deadline_s, f"the start of the server of {self._name}")
+        while True:
+            for model in parse_events(self._browser.stream_lines(f"{self._api}/progress", deadline)):
+                event = progress_event(model)
+                self.events += (event,)
+                yield event
+                if event.ready:
+                    return
+                if event.failed:
+                    raise self._failed(event)
+            deadline.pause(LOOK_AGAIN_S)  # the stream was cut; an EventSource comes again too
+
+    def open(self) -> str:
+        """Open JupyterLab, which takes the session through the server's OAuth redirects; returns the page."""
+        url = f"{self._url}/lab"
+        response = self._browser.page(url)
+        if response.status_code >= OK_BELOW:
+            raise refused(f"opening the server of {self._name}", response)
+        path = urlsplit(response.url).path
+        if not path.startswith(urlsplit(self._url).path + "/"):
+            raise HubError(f"opening the server of {self._name} ended at {path}", status=response.status_code)
+        return response.text
+
+    @contextmanager
+    def kernel(self, *, timeout_s: float = KERNEL_TIMEOUT_S) -> Iterator[Kernel]:
+        """Start a kernel and connect to it; it is shut down on leaving."""
+        self.open()
+        kernels = f"{self._url}/api/kernels"
+        model = self._browser.api_object("POST", kernels, json={}, timeout_s=timeout_s)
+        kernel_id = str(model.get("id", ""))
+        kernel_url = f"{kernels}/{quote(kernel_id)}"
+        try:
+            with self._browser.websocket(f"{kernel_url}/channels", timeout_s=timeout_s) as socket:
+                yield Kernel(kernel_id, socket, user=self.user)
+        finally:
+            with suppress(HubError):  # a courtesy: it may have died, and it ends with the server anyway
+                self._browser.api("DELETE", kernel_url)
+
+    def stop(self, *, deadline_s: float = STOP_TIMEOUT_S) -> None:
+        """Stop the server, and wait until the hub no longer has it."""
+        deadline = Deadline(deadline_s, f"the stop of the server of {self._name}")
+        self._browser.api("DELETE", self._api, timeout_s=deadline.remaining())
+        while self.is_active():
+            deadline.pause(LOOK_AGAIN_S)
+
+    def is_active(self) -> bool:
+        """Whether the hub has the server: running, or on its way up or down."""
+        servers = self._browser.api_object("GET", self._user_api).get("servers")
+        return isinstance(servers, dict) and self.name in servers
+
+    @property
+    def _name(self) -> str:
+        return f"{self.user}/{self.name}" if self.name else self.user
+
+    def _failed(self, event: ProgressEvent) -> SpawnFailed:
+        sentence = event.message.removeprefix(FAILED_PREFIX)
+        return SpawnFailed(f"the server of {self._name} failed to start: {sentence}", sentence=sentence)

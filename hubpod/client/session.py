@@ -1,0 +1,161 @@
+"""Logging in, and what a person who has logged in can do."""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+
+from hubpod.client.browser import OK_BELOW, Browser, refused
+from hubpod.client.errors import LoginRefused, SpawnRefused
+from hubpod.client.forms import Form, parse_forms
+from hubpod.client.pages import refusal_of_page
+from hubpod.client.progress import ProgressEvent
+from hubpod.client.server import Server
+
+SPAWN_TIMEOUT_S = 180.0
+
+
+class HubClient:
+    """A hub, before anybody has logged in.
+
+    Args:
+        url: The hub's public address with its base path, such as http://127.0.0.1:8000/jupyter.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        # The home page shows the name and starts nothing, while the hub's default may start a server.
+        self._login_url = f"{self.url}/hub/login?next={quote(f'{parts.path}/hub/home', safe='')}"
+
+    def __repr__(self) -> str:
+        return f"HubClient({self.url!r})"
+
+    def login(self, username: str, password: str) -> "Session":
+        """Log in with the form of the login page.
+
+        Raises:
+            LoginRefused: The hub did not accept the name or the password.
+        """
+        browser = Browser(self._origin)
+        page = browser.page(self._login_url)
+        form = next((form for form in parse_forms(page.text) if form.field("password")), None)
+        if form is None or page.status_code >= OK_BELOW:
+            raise refused("opening the login form", page, LoginRefused)
+        values = {"username": username, "password": password, "_xsrf": browser.xsrf_token(page.url)}
+        response = browser.submit(urljoin(page.url, form.action), form.filled(values))
+        return self._session(browser, response, f"the login of {username}")
+
+    def login_with_headers(self, headers: Mapping[str, str]) -> "Session":
+        """Log in as a front door does that has authenticated the person: with headers, sent for the login only.
+
+        Raises:
+            LoginRefused: The hub did not accept the headers.
+        """
+        browser = Browser(self._origin)
+        response = browser.page(self._login_url, headers=headers)
+        return self._session(browser, response, f"the login with {', '.join(headers)}")
+
+    def _session(self, browser: Browser, response: requests.Response, what: str) -> "Session":
+        if response.status_code >= OK_BELOW:
+            raise refused(what, response, LoginRefused)
+        if not urlsplit(response.url).path.endswith("/hub/home"):
+            sentence = refusal_of_page(response.text)
+            raise LoginRefused(
+                f"{what} ended at {urlsplit(response.url).path}: {sentence or 'not the home page'}",
+                status=response.status_code,
+                sentence=sentence,
+            )
+        model = browser.api_object("GET", f"{self.url}/hub/api/user")
+        return Session(browser, self.url, user=str(model.get("name", "")))
+
+
+class Session:
+    """A person who has logged in.
+
+    Attributes:
+        user: The person's name as the hub knows it.
+    """
+
+    def __init__(self, browser: Browser, url: str, *, user: str) -> None:
+        self.user = user
+        self._browser = browser
+        self._url = url
+
+    def __repr__(self) -> str:
+        return f"Session({self._url!r}, user={self.user!r})"
+
+    def server(self, name: str = "") -> Server:
+        """The person's server of that name, whether it runs or not."""
+        return Server(self._browser, self._url, user=self.user, name=name)
+
+    def spawn_form(self, server_name: str = "") -> Form:
+        """The options that the hub offers for a server.
+
+        Raises:
+            SpawnRefused: The hub shows no form, because the server runs already or for the reason on the page.
+        """
+        url = self._spawn_url(server_name)
+        response = self._browser.page(url, follow=False)
+        if response.status_code >= OK_BELOW:
+            raise refused("opening the spawn form", response, SpawnRefused)
+        form = next((form for form in parse_forms(response.text) if form.name == "spawn_form"), None)
+        if form is None:
+            path = urlsplit(response.headers.get("Location", url)).path
+            reason = "the session has ended" if path.endswith("/hub/login") else "a server seems to run already"
+            raise SpawnRefused(
+                f"the hub shows no spawn form but leads to {path}: {reason}", status=response.status_code
+            )
+        return form
+
+    def submit(self, options: Mapping[str, str], server_name: str = "") -> Server:
+        """Submit the spawn form with these options; its defaults for the rest. The server is then starting.
+
+        Raises:
+            SpawnRefused: The hub did not accept the options, or the spawner failed within its first second.
+        """
+        form = self.spawn_form(server_name)
+        url = urljoin(self._spawn_url(server_name), form.action)
+        response = self._browser.submit(url, form.filled(options), multipart=form.multipart, follow=False)
+        if response.status_code >= OK_BELOW:
+            raise refused("the spawn form", response, SpawnRefused)
+        if not response.is_redirect:  # the hub shows some errors of a spawner with status 200
+            sentence = refusal_of_page(response.text)
+            raise SpawnRefused(f"the spawn form was refused: {sentence}", status=200, sentence=sentence)
+        path = urlsplit(response.headers["Location"]).path
+        if "/hub/spawn-pending/" not in path:
+            raise SpawnRefused(f"the spawn form led to {path}, not to a server", status=response.status_code)
+        return self.server(server_name)
+
+    def spawn(
+        self,
+        options: Mapping[str, str],
+        server_name: str = "",
+        *,
+        deadline_s: float = SPAWN_TIMEOUT_S,
+        on_event: Callable[[ProgressEvent], None] = lambda _: None,
+    ) -> Server:
+        """Start a server and wait until it is ready, telling `on_event` of each progress event.
+
+        Raises:
+            SpawnRefused: The hub did not accept the options.
+            SpawnFailed: The server was submitted but will not start.
+            HubTimeoutError: The server was not ready within `deadline_s` seconds.
+        """
+        server = self.submit(options, server_name)
+        for event in server.progress(deadline_s):
+            on_event(event)
+        return server
+
+    def logout(self) -> None:
+        """Log out, and forget all cookies."""
+        response = self._browser.page(f"{self._url}/hub/logout", follow=False)
+        if response.status_code >= OK_BELOW:
+            raise refused("the logout", response)
+        self._browser.forget()
+
+    def _spawn_url(self, server_name: str) -> str:
+        if not server_name:
+            return f"{self._url}/hub/spawn"
+        return f"{self._url}/hub/spawn/{quote(self.user)}/{quote(server_name)}"

@@ -1,0 +1,90 @@
+"""The hub: its configuration, composed of one fragment per axis value, and its credentials."""
+
+from hubpod.components.parts import CREDENTIALS, Component, Site, files_below
+from hubpod.pod import Container, File, Mount, Seed, SeedKind
+from hubpod.settings import Settings
+
+NAME = "jupyterhub"
+UID = 1000
+CONFIG = "/etc/jupyterhub"
+DATA = "/srv/jupyterhub"
+READY = ("hubpod-ready",)
+
+
+def component(site: Site) -> Component:
+    """The hub with its configuration, credentials and data."""
+    config, credentials, data = (site.instance.volume(f"hub-{part}") for part in ("config", "credentials", "data"))
+    container = Container(
+        name=NAME,
+        image=site.images["jupyterhub"],
+        env=site.settings.variables(secret=False),
+        mounts=(
+            Mount(volume=config, path=CONFIG, read_only=True),
+            Mount(volume=credentials, path=CREDENTIALS, read_only=True),
+            Mount(volume=data, path=DATA),
+        ),
+        tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
+        ready=READY,
+        waits_for="SSH to the Slurm host, and sudo to the first account there",
+    )
+    return Component(
+        container=container,
+        seeds=(_config_seed(site, config), _credential_seed(site, credentials), _data_seed(data)),
+    )
+
+
+def _config_seed(site: Site, volume: str) -> Seed:
+    """The core fragment and exactly the fragments that the environment's axes name."""
+    folder = site.volumes / "jupyterhub"
+    fragments = [
+        File(path=f"fragments/{name}", content=(folder / "axes" / name).read_bytes())
+        for name in (
+            f"{type(value).__name__.lower()}_{value.name.lower()}.py" for value in site.instance.environment.axes
+        )
+        if (folder / "axes" / name).exists()
+    ]
+    ssh_config = File(path="ssh_config", content=_ssh_config(site.settings).encode())
+    files = (*files_below(folder / "core"), *fragments, ssh_config)
+    return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
+
+
+def _ssh_config(settings: Settings) -> str:
+    """How the hub reaches the Slurm host: only with its own key, only to a host whose key is pinned."""
+    return f"""\
+Host slurm
+    HostName {settings["sshHostname"]}
+    User jupyterspawner
+    IdentityFile {CREDENTIALS}/ssh_client_key
+    IdentitiesOnly yes
+    UserKnownHostsFile {CREDENTIALS}/ssh_known_hosts
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking yes
+    UpdateHostKeys no
+    BatchMode yes
+    PreferredAuthentications publickey
+    ClearAllForwardings yes
+    RequestTTY no
+    ConnectTimeout 5
+    ServerAliveInterval 5
+    ServerAliveCountMax 3
+    LogLevel ERROR
+"""
+
+
+def _credential_seed(site: Site, volume: str) -> Seed:
+    variables = {
+        "CONFIGPROXY_AUTH_TOKEN": site.credentials.proxy_token,
+        "JUPYTERHUB_CRYPT_KEY": site.credentials.crypt_key,
+        **{name: value.encode() for name, value in site.settings.variables(secret=True).items()},
+    }
+    contents = {
+        "ssh_client_key": site.credentials.ssh_client_key,
+        "ssh_known_hosts": site.credentials.known_hosts(site.settings["sshHostname"]),
+        **{f"env/{name}": value for name, value in variables.items()},
+    }
+    files = tuple(File(path=path, content=content, mode=0o400, uid=UID, gid=UID) for path, content in contents.items())
+    return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files, mode=0o500, uid=UID, gid=UID)
+
+
+def _data_seed(volume: str) -> Seed:
+    return Seed(volume=volume, kind=SeedKind.DATA, mode=0o700, uid=UID, gid=UID)

@@ -1,0 +1,38 @@
+"""configurable-http-proxy in a container of its own, so that the hub can restart without cutting connections."""
+
+from hubpod.components.parts import CREDENTIALS, Component, Site
+from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
+
+NAME = "proxy"
+PORT = 8000
+API_PORT = 8001
+UID = 1000
+
+MAX_HEADER_BYTES = 32768
+"""Room for a token with about 70 large projects; node's own limit is 16 KiB."""
+
+
+def component(site: Site) -> Component:
+    """The proxy and its token."""
+    volume = site.instance.volume("proxy-credentials")
+    base_url = site.settings["baseUrl"].rstrip("/")
+    container = Container(
+        name=NAME,
+        image=site.images["jupyterhub"],
+        args=(
+            "configurable-http-proxy",
+            "--ip=0.0.0.0",
+            f"--port={PORT}",
+            "--api-ip=127.0.0.1",
+            f"--api-port={API_PORT}",
+            "--default-target=http://127.0.0.1:8081",
+            f"--error-target=http://127.0.0.1:8081{base_url}/hub/error",
+        ),
+        env={"NODE_OPTIONS": f"--max-http-header-size={MAX_HEADER_BYTES}"},
+        mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
+        tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
+        ports=(Port(container=PORT, host=site.port),),
+    )
+    token = File(path="env/CONFIGPROXY_AUTH_TOKEN", content=site.credentials.proxy_token, mode=0o400, uid=UID, gid=UID)
+    seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=(token,), mode=0o500, uid=UID, gid=UID)
+    return Component(container=container, seeds=(seed,))

@@ -1,0 +1,107 @@
+"""Slurm inside the pod: controller, one node, munge and the SSH server through which the hub submits jobs."""
+
+import hashlib
+
+from hubpod.components.parts import CREDENTIALS, Component, Site, files_below
+from hubpod.pod import Container, File, Mount, Seed, SeedKind
+
+NAME = "slurm"
+MUNGE_UID = 990
+SLURM_UID = 991
+JUPYTERUSERS_GID = 9000
+
+FIRST_UID = 20000
+UID_RANGE = 40000
+"""Accounts get numbers below 60000, which exist in the user namespace of rootless podman, too."""
+
+NODE = "node1"
+READY = ("hubpod-ready",)
+
+CAPABILITIES = (
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+    "SYS_CHROOT",
+)
+
+
+def component(site: Site) -> Component:
+    """The Slurm container with its configuration, credentials, accounts, state and home folders."""
+    names = ("config", "credentials", "accounts", "state")
+    config, credentials, accounts, state = (site.instance.volume(f"slurm-{name}") for name in names)
+    homes = site.instance.volume("homes")
+    container = Container(
+        name=NAME,
+        image=site.images["slurm"],
+        mounts=(
+            Mount(volume=config, path="/etc/slurm", read_only=True),
+            Mount(volume=credentials, path=CREDENTIALS, read_only=True),
+            Mount(volume=accounts, path="/var/lib/extrausers", read_only=True),
+            Mount(volume=state, path="/var/spool/slurm"),
+            Mount(volume=homes, path="/home"),
+        ),
+        tmpfs=("/run", "/tmp"),  # noqa: S108 - paths inside the container
+        capabilities=CAPABILITIES,
+        may_gain_privileges=True,
+        ready=READY,
+        waits_for="an idle Slurm node, and the SSH server",
+    )
+    seeds = (
+        Seed(volume=config, kind=SeedKind.CONFIG, files=files_below(site.volumes / "slurm")),
+        _credential_seed(site, credentials),
+        Seed(volume=accounts, kind=SeedKind.CONFIG, files=account_files(site.settings.dev_users)),
+        Seed(volume=state, kind=SeedKind.DATA, uid=SLURM_UID, gid=SLURM_UID, mode=0o700),
+        Seed(volume=homes, kind=SeedKind.DATA),
+    )
+    return Component(container=container, seeds=seeds, host_aliases={NODE: "127.0.0.1"})
+
+
+def _credential_seed(site: Site, volume: str) -> Seed:
+    keys = site.credentials
+    files = (
+        File(path="munge.key", content=keys.munge_key, mode=0o400, uid=MUNGE_UID, gid=MUNGE_UID),
+        File(path="ssh_host_ed25519_key", content=keys.ssh_host_key, mode=0o600),
+        File(path="ssh_host_ed25519_key.pub", content=keys.ssh_host_public_key + b"\n"),
+        File(path="authorized_keys", content=b"restrict " + keys.ssh_client_public_key + b"\n"),
+    )
+    return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files)
+
+
+def account_files(users: tuple[str, ...]) -> tuple[File, ...]:
+    """The accounts as files that libnss-extrausers reads: passwd, group and shadow (extrausers(5))."""
+    numbers = account_numbers(users)
+    passwd = "".join(
+        f"{user}:x:{uid}:{JUPYTERUSERS_GID}::{home_folder(user)}:/bin/bash\n" for user, uid in numbers.items()
+    )
+    shadow = "".join(f"{user}:!:1::::::\n" for user in numbers)
+    group = f"jupyterusers:x:{JUPYTERUSERS_GID}:{','.join(users)}\n"
+    return (
+        File(path="passwd", content=passwd.encode()),
+        File(path="group", content=group.encode()),
+        File(path="shadow", content=shadow.encode(), mode=0o600),
+    )
+
+
+def home_folder(user: str) -> str:
+    """The home folder of an account ``USER.PROJECT``."""
+    return f"/home/{user.partition('.')[2]}/{user}"
+
+
+def account_numbers(users: tuple[str, ...]) -> dict[str, int]:
+    """A number for each account.
+
+    It is derived from the name, not from the position, so that nobody inherits another's files when the list of
+    accounts changes while the home folders stay.
+    """
+    numbers: dict[str, int] = {}
+    for user in sorted(users):
+        offset = int.from_bytes(hashlib.sha256(user.encode()).digest()[:4]) % UID_RANGE
+        while FIRST_UID + offset in numbers.values():
+            offset = (offset + 1) % UID_RANGE
+        numbers[user] = FIRST_UID + offset
+    return {user: numbers[user] for user in users}

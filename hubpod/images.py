@@ -1,0 +1,154 @@
+"""The images: base image, staged builds, and the tags that say what is in them.
+
+A tag is a digest of everything that goes into the image, so nothing is built when nothing has changed.
+"""
+
+import hashlib
+import os
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubpod import process
+from hubpod.base_image import REPOSITORY
+from hubpod.credentials import write_private
+from hubpod.environments import MANAGED_BY, Stage
+from hubpod.errors import BuildError
+from hubpod.podman import Podman
+from hubpod.process import Result
+from hubpod.sources import Checkout
+
+KEPT_IMAGES = 3
+"""Images of one name and stage that stay after a build: the new one and those to go back to."""
+
+CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+INDEX_VARIABLES = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "npm_config_registry",
+)
+SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+BUILD_ENVIRONMENT = "/run/hubpod-build"
+"""Where a build finds the host's CA bundle and package indexes; mounted, so that no layer keeps them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One image to build.
+
+    Attributes:
+        name: Folder below containers/, and last part of the image's name.
+        reference: Full name with the tag that identifies the content.
+        stage: Build stage.
+        base: Id of the base image.
+        sources: The checkouts that enter it, each as a build context of its name.
+    """
+
+    name: str
+    reference: str
+    stage: Stage
+    base: str
+    sources: tuple[Checkout, ...]
+
+
+def plan_build(project: Path, name: str, stage: Stage, base: str, checkouts: tuple[Checkout, ...]) -> Build:
+    """What to build for one folder below containers/; its tag is a digest of all that goes in."""
+    sources = tuple(checkout for checkout in checkouts if checkout.source.image == name)
+    digest = hashlib.sha256(f"{stage.value} {base}".encode())
+    folder = project / "containers" / name
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and relative.parts[0] != "_dev_build_data" and "__pycache__" not in relative.parts:
+            executable = os.access(path, os.X_OK)
+            digest.update(f"{relative} {executable} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for checkout in sources:
+        digest.update(f"{checkout.source.name} {checkout.digest()}\n".encode())
+    reference = f"{REPOSITORY}/{name}:{stage.value}-{digest.hexdigest()[:12]}"
+    return Build(name=name, reference=reference, stage=stage, base=base, sources=sources)
+
+
+def build(podman: Podman, project: Path, plan: Build, on_line: Callable[[str], None]) -> None:
+    """Build one image.
+
+    Raises:
+        BuildError: A step of its Containerfile fails; names the step and has its last lines.
+    """
+    folder = project / "containers" / plan.name
+    with tempfile.TemporaryDirectory(prefix="hubpod-build-") as scratch, build_environment() as environment:
+        contexts = []
+        for checkout in plan.sources:
+            export = Path(scratch) / checkout.source.name
+            checkout.export(export)
+            contexts.append(f"--build-context={checkout.source.name}={export}")
+        result = podman.stream(
+            "build",
+            f"--target=stage-{plan.stage.value}",
+            f"--tag={plan.reference}",
+            f"--build-arg=BASE_IMAGE={plan.base}",
+            f"--label={MANAGED_BY}=hubpod",
+            f"--volume={environment}:{BUILD_ENVIRONMENT}:ro",
+            "--pull=never",
+            *contexts,
+            f"--file={folder / 'Containerfile'}",
+            str(folder),
+            on_line=on_line,
+        )
+    if not result.ok:
+        raise _build_error(plan, result)
+
+
+def _build_error(plan: Build, result: Result) -> BuildError:
+    lines = result.stdout.splitlines()
+    steps = [number for number, line in enumerate(lines) if "STEP " in line]
+    step = lines[steps[-1]] if steps else "its first step"
+    return BuildError(
+        f"building the {plan.name} image failed at {step}",
+        detail=lines[(steps[-1] + 1 if steps else 0) :][-process.LAST_LINES :],
+        remedy=f"correct containers/{plan.name}, or the source that it installs, and run the command again",
+    )
+
+
+@contextmanager
+def build_environment() -> Iterator[Path]:
+    """A folder with the host's CA bundle, and a file ``env`` of shell exports that point package managers at it."""
+    with tempfile.TemporaryDirectory(prefix="hubpod-env-") as name:
+        folder = Path(name)
+        lines = []
+        bundle = ca_bundle()
+        if bundle:
+            (folder / "ca-certificates.crt").write_bytes(bundle.read_bytes())
+            inside = f"{BUILD_ENVIRONMENT}/ca-certificates.crt"
+            lines += [f"export {variable}={inside}" for variable in CA_VARIABLES]
+            lines.append("export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1")
+        lines += [
+            f"export {variable}={shlex.quote(os.environ[variable])}"
+            for variable in INDEX_VARIABLES
+            if os.environ.get(variable)
+        ]
+        write_private(folder / "env", ("\n".join(lines) + "\n").encode())
+        yield folder
+
+
+def ca_bundle() -> Path | None:
+    """The CA bundle that this machine trusts: the one its environment names, else the system's."""
+    named = [os.environ.get(variable, "") for variable in CA_VARIABLES]
+    candidates = [Path(path) for path in (*named, *SYSTEM_BUNDLES) if path]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def prune(podman: Podman, plan: Build) -> None:
+    """Remove images of this name and stage that later builds replaced; those in use stay."""
+    prefix = f"{REPOSITORY}/{plan.name}:{plan.stage.value}-"
+    ours = [reference for reference in podman.images(f"{MANAGED_BY}=hubpod") if reference.startswith(prefix)]
+    podman.remove_images([reference for reference in ours[KEPT_IMAGES:] if reference != plan.reference])

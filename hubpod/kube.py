@@ -1,0 +1,90 @@
+"""A pod as Kubernetes documents."""
+
+import hashlib
+from typing import Any
+
+import yaml
+
+from hubpod.pod import Container, PodSpec
+
+Document = dict[str, Any]
+
+LABEL_MANIFEST = "hubpod.manifest"
+"""Digest of the manifest without this label: tells whether a running pod is the wanted one."""
+
+STOP_GRACE_S = 5
+"""Seconds that a container gets to end; all of ours need less than one."""
+
+
+def manifest(pod: PodSpec) -> str:
+    """The pod as YAML that ``podman kube play`` takes, labelled with its own digest."""
+    document = _pod(pod)
+    document["metadata"]["labels"][LABEL_MANIFEST] = digest(pod)
+    return _yaml(document)
+
+
+def digest(pod: PodSpec) -> str:
+    """What identifies the pod's manifest; a short hexadecimal string."""
+    return hashlib.sha256(_yaml(_pod(pod)).encode()).hexdigest()[:16]
+
+
+def _yaml(document: Document) -> str:
+    return yaml.safe_dump(document, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120)
+
+
+def _pod(pod: PodSpec) -> Document:
+    volumes = {mount.volume: None for container in pod.containers for mount in container.mounts}
+    spec: Document = {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": STOP_GRACE_S,
+        "hostname": pod.name[:63],
+        "hostAliases": [{"ip": ip, "hostnames": [name]} for name, ip in pod.host_aliases.items()],
+        "containers": [_container(container) for container in pod.containers],
+        "volumes": [
+            *({"name": volume, "persistentVolumeClaim": {"claimName": volume}} for volume in volumes),
+            *(
+                {"name": _tmpfs_name(container, path), "emptyDir": {"medium": "Memory"}}
+                for container in pod.containers
+                for path in container.tmpfs
+            ),
+        ],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": pod.name, "labels": dict(pod.labels)},
+        "spec": spec,
+    }
+
+
+def _container(container: Container) -> Document:
+    document: Document = {
+        "name": container.name,
+        "image": container.image,
+        "imagePullPolicy": "Never",
+        "env": [{"name": name, "value": value} for name, value in container.env.items()],
+        "securityContext": {
+            "allowPrivilegeEscalation": container.may_gain_privileges,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"], "add": list(container.capabilities)},
+        },
+        "volumeMounts": [
+            *(
+                {"name": mount.volume, "mountPath": mount.path, "readOnly": mount.read_only}
+                for mount in container.mounts
+            ),
+            *({"name": _tmpfs_name(container, path), "mountPath": path} for path in container.tmpfs),
+        ],
+    }
+    if container.args:
+        document["args"] = list(container.args)
+    if container.ports:
+        document["ports"] = [
+            {"containerPort": port.container, "hostIP": port.host_ip, "hostPort": port.host, "protocol": "TCP"}
+            for port in container.ports
+        ]
+    return document
+
+
+def _tmpfs_name(container: Container, path: str) -> str:
+    return f"{container.name}{path.replace('/', '-')}"

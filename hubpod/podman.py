@@ -1,0 +1,211 @@
+"""podman in domain verbs: the only module that knows podman's command line and its answers."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubpod import process
+from hubpod.environments import MANAGED_BY
+from hubpod.errors import MachineError
+from hubpod.podman_answers import ContainerState, Volume, container_state
+from hubpod.process import CommandError, Result
+
+MINIMUM_VERSION = (4, 3)
+"""The oldest podman that plays our manifests as they are: Debian 12's."""
+
+CONF_OVERRIDE_VERSION = (4, 7)
+"""From here on CONTAINERS_CONF_OVERRIDE adds to the machine's containers.conf; before, CONTAINERS_CONF replaces it."""
+
+MANAGED = f"label={MANAGED_BY}=hubpod"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Podman:
+    """The podman of this machine.
+
+    Attributes:
+        executable: Name or path of the program.
+        containers_conf: A project-local containers.conf for machines that need one (see doctor.py).
+    """
+
+    executable: str = "podman"
+    containers_conf: Path | None = None
+    _versions: list[tuple[int, ...]] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment in which podman is run."""
+        env = dict(os.environ)
+        if self.containers_conf:
+            override = self.version >= CONF_OVERRIDE_VERSION
+            env["CONTAINERS_CONF_OVERRIDE" if override else "CONTAINERS_CONF"] = str(self.containers_conf)
+        return env
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The version, e.g. ``(4, 3, 1)``.
+
+        Raises:
+            MachineError: podman is missing or does not tell its version.
+        """
+        if not self._versions:
+            result = process.run([self.executable, "--version"], check=False)
+            found = re.search(r"(\d+)\.(\d+)\.(\d+)", result.stdout)
+            if not result.ok or not found:
+                raise MachineError(
+                    "`podman --version` does not answer", detail=result.last_lines, remedy="install podman again"
+                )
+            self._versions.append(tuple(int(part) for part in found.groups()))
+        return self._versions[0]
+
+    def command(self, *args: str) -> list[str]:
+        """The argument list for a podman command."""
+        return [self.executable, *args]
+
+    def run(self, *args: str, stdin: bytes | None = None, check: bool = True, timeout_s: float | None = None) -> Result:
+        """Run a podman command to its end.
+
+        Raises:
+            CommandError: It failed, and check is true.
+        """
+        return process.run(self.command(*args), stdin=stdin, env=self.env, check=check, timeout_s=timeout_s)
+
+    def stream(self, *args: str, on_line: Callable[[str], None]) -> Result:
+        """Run a podman command and hand on its lines as they come; the result is not checked."""
+        return process.stream(self.command(*args), on_line=on_line, env=self.env)
+
+    def attach(self, *args: str) -> int:
+        """Run a podman command on this terminal and return its status."""
+        return process.attach(self.command(*args), env=self.env)
+
+    # -- the machine ------------------------------------------------------------------------------------------------
+
+    def info(self) -> dict[str, Any]:
+        """What ``podman info`` tells of host and storage."""
+        answer: dict[str, Any] = json.loads(self.run("info", "--format", "json").stdout)
+        return answer
+
+    def smoke_test(self, name: str) -> Result:
+        """Start and remove an empty pod, which exercises runtime, cgroups, limits and network but needs no image."""
+        self.run("pod", "rm", "--force", "--ignore", name, check=False)
+        created = self.run("pod", "create", "--name", name, check=False)
+        result = self.run("pod", "start", name, check=False) if created.ok else created
+        self.run("pod", "rm", "--force", "--ignore", name, check=False)
+        return result
+
+    # -- images -----------------------------------------------------------------------------------------------------
+
+    def image_id(self, reference: str) -> str | None:
+        """The image's id, or None when it is not there."""
+        result = self.run("image", "inspect", "--format", "{{.Id}}", reference, check=False)
+        return result.stdout.strip() if result.ok else None
+
+    def image_digest(self, reference: str) -> str:
+        """The digest under which a registry has the image, ``sha256:…``."""
+        return self.run("image", "inspect", "--format", "{{.Digest}}", reference).stdout.strip()
+
+    def tag(self, source: str, target: str) -> None:
+        """Give an image a further name."""
+        self.run("tag", source, target)
+
+    def import_image(self, archive: Path, reference: str, *, env: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        """Make an image of a root file system in a tar archive."""
+        changes = [f"ENV {name}={value}" for name, value in env.items()]
+        changes += [f"LABEL {name}={value}" for name, value in labels.items()]
+        self.run("import", "--quiet", *(f"--change={change}" for change in changes), str(archive), reference)
+
+    def images(self, label: str) -> dict[str, str]:
+        """Images that carry a label, newest first, as reference to id."""
+        rows = json.loads(self.run("images", "--format", "json", "--filter", f"label={label}").stdout or "[]")
+        rows.sort(key=lambda row: row["Created"], reverse=True)
+        return {name: row["Id"] for row in rows for name in row.get("Names") or ()}
+
+    def remove_images(self, references: Sequence[str]) -> None:
+        """Remove images; those still in use stay."""
+        if references:
+            self.run("image", "rm", *references, check=False)
+
+    # -- volumes ----------------------------------------------------------------------------------------------------
+
+    def volumes(self, labels: Mapping[str, str]) -> dict[str, Volume]:
+        """The volumes that carry all these labels, by name."""
+        filters = [f"--filter=label={name}={value}" for name, value in labels.items()]
+        rows = json.loads(self.run("volume", "ls", "--format", "json", *filters).stdout or "[]")
+        # Several label filters are alternatives to podman, so the answer is checked once more.
+        return {
+            row["Name"]: Volume(name=row["Name"], labels=row.get("Labels") or {})
+            for row in rows
+            if labels.items() <= (row.get("Labels") or {}).items()
+        }
+
+    def create_volume(self, name: str, labels: Mapping[str, str], archive: bytes) -> None:
+        """Make a volume and fill it from a tar archive; nothing is left when the filling fails.
+
+        Raises:
+            CommandError: podman refused one of the two.
+        """
+        self.run("volume", "create", *(f"--label={key}={value}" for key, value in labels.items()), name)
+        try:
+            self.run("volume", "import", name, "-", stdin=archive)
+        except BaseException:
+            self.remove_volumes([name])
+            raise
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        """Remove volumes; those that are not there are no error."""
+        if names:
+            self.run("volume", "rm", "--force", *names)
+
+    # -- pods -------------------------------------------------------------------------------------------------------
+
+    def play(self, manifest: str) -> None:
+        """Create and start what a manifest describes.
+
+        Raises:
+            CommandError: podman refused it, or a container did not start.
+        """
+        result = self.run("kube", "play", "-", stdin=manifest.encode(), check=False)
+        # podman 4.3 ends with 0 even when a container could not be started; the errors are on standard error.
+        if not result.ok or "failed to start" in result.stderr:
+            raise CommandError(result)
+
+    def remove_pod(self, name: str) -> None:
+        """Stop and remove a pod with its containers; one that is not there is no error."""
+        self.run("pod", "rm", "--force", "--ignore", name)
+
+    def pod_exists(self, name: str) -> bool:
+        """Whether there is a pod of that name, in whatever state."""
+        return self.run("pod", "exists", name, check=False).ok
+
+    def pod_labels(self, name: str) -> dict[str, str]:
+        """The labels of a pod; empty when there is no such pod."""
+        result = self.run("pod", "inspect", name, check=False)
+        if not result.ok:
+            return {}
+        answer = json.loads(result.stdout)
+        # podman 5 answers with a list.
+        return dict((answer[0] if isinstance(answer, list) else answer).get("Labels") or {})
+
+    def containers(self, labels: Mapping[str, str]) -> dict[str, ContainerState]:
+        """The containers that carry these labels, infrastructure excluded, by podman's name."""
+        filters = [f"--filter=label={name}={value}" for name, value in labels.items()]
+        rows = json.loads(self.run("ps", "--all", "--format", "json", *filters).stdout or "[]")
+        states = (container_state(row) for row in rows if not row.get("IsInfra"))
+        return {state.name: state for state in states if labels.items() <= state.labels.items()}
+
+    def execute(self, container: str, argv: Sequence[str], *, timeout_s: float | None = None) -> Result:
+        """Run a command inside a container; the result is not checked."""
+        return self.run("exec", container, *argv, check=False, timeout_s=timeout_s)
+
+    def last_log_lines(self, container: str, count: int) -> tuple[str, ...]:
+        """The last lines that a container wrote; empty when it has none."""
+        result = self.run("logs", "--tail", str(count), container, check=False)
+        return tuple((result.stdout + result.stderr).splitlines()[-count:]) if result.ok else ()
+
+    def restart(self, container: str) -> None:
+        """Stop and start one container of a pod."""
+        self.run("restart", container)

@@ -1,0 +1,59 @@
+"""What podman answers, as values; what differs between its versions is told apart here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerState:
+    """What podman tells of one container of a pod.
+
+    Attributes:
+        name: podman's name, ``POD-CONTAINER``.
+        pod: Name of its pod.
+        image: Image reference it was made from.
+        state: podman's word: created, running, exited, paused …
+        started: Start time in seconds since the epoch; 0 when never.
+        exit_code: Of its last end.
+        restarts: How often podman started it again.
+        ports: Published, as container port to (host address, host port).
+        labels: Its labels.
+    """
+
+    name: str
+    pod: str
+    image: str
+    state: str
+    started: int
+    exit_code: int
+    restarts: int
+    ports: Mapping[int, tuple[str, int]]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """A named volume and its labels."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+def container_state(row: Mapping[str, Any]) -> ContainerState:
+    """One row of ``podman ps --format json``; tested with the answers of both versions."""
+    return ContainerState(
+        name=row["Names"][0],
+        pod=row.get("PodName", ""),
+        image=row["Image"],
+        state=row["State"],
+        started=max(0, row.get("StartedAt") or 0),
+        exit_code=row.get("ExitCode") or 0,
+        restarts=row.get("Restarts") or 0,
+        ports={
+            port["container_port"] + offset: (port.get("host_ip") or "0.0.0.0", port["host_port"] + offset)  # noqa: S104
+            for port in row.get("Ports") or ()
+            for offset in range(port.get("range") or 1)
+        },
+        labels=row.get("Labels") or {},
+    )

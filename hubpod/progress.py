@@ -1,0 +1,118 @@
+"""What a person sees of a command's phases: live lines on a terminal, plain lines elsewhere."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+DETAIL_CHARACTERS = 90
+PLAIN_DETAIL_EVERY_S = 5.0
+"""Off a terminal, a long phase tells how far it is this often."""
+
+
+class Phase(Protocol):
+    """One thing that a command does at the moment."""
+
+    def detail(self, line: str) -> None:
+        """Say how far it is, in one line that replaces the one before."""
+
+    def result(self, text: str) -> None:
+        """Say what it came to; shown behind its title at its end."""
+
+
+class Reporter(Protocol):
+    """Where commands tell what they do."""
+
+    def phase(self, title: str) -> AbstractContextManager[Phase]:
+        """Tell that something begins; its end and how long it took are told when the block ends."""
+
+    def say(self, line: str = "") -> None:
+        """Tell one line."""
+
+
+@dataclass(kw_only=True)
+class _Line:
+    """A phase that collects its words for whoever draws it."""
+
+    title: str
+    console: Console
+    progress: Progress | None = None
+    task: TaskID | None = None
+    came_to: str = ""
+    told: float = field(default_factory=time.monotonic)
+
+    def detail(self, line: str) -> None:
+        text = " ".join(line.split())[:DETAIL_CHARACTERS]
+        if self.progress and self.task is not None:
+            self.progress.update(self.task, detail=escape(text))
+        elif text and time.monotonic() - self.told > PLAIN_DETAIL_EVERY_S:
+            self.told = time.monotonic()
+            self.console.print(f"  {self.title}: {text}", markup=False, soft_wrap=True)
+
+    def result(self, text: str) -> None:
+        self.came_to = text
+
+
+@dataclass(kw_only=True)
+class ConsoleReporter:
+    """Reports on a console: spinners with the current detail on a terminal, one line per finished phase elsewhere.
+
+    Phases of several threads may run side by side.
+    """
+
+    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _live: Progress | None = None
+    _open: int = 0
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[Phase]:
+        """Show a phase from its begin to its end, with the time it took."""
+        line = self._begin(title)
+        start = time.monotonic()
+        mark, style = "✗", "red"
+        try:
+            yield line
+            mark, style = "✓", "green"
+        finally:
+            took = time.monotonic() - start
+            result = f": {escape(line.came_to)}" if line.came_to else ""
+            self._end(line, f"[{style}]{mark}[/] {escape(title)}{result} [dim]{took:.1f} s[/]")
+
+    def say(self, line: str = "") -> None:
+        """Print one line above whatever is live."""
+        self.console.print(line, markup=False)
+
+    def _begin(self, title: str) -> _Line:
+        if not self.console.is_terminal:
+            return _Line(title=title, console=self.console)
+        with self._lock:
+            if self._live is None:
+                columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+                self._live = Progress(
+                    *columns, TextColumn("[dim]{task.fields[detail]}"), console=self.console, transient=True
+                )
+                self._live.start()
+            self._open += 1
+            return _Line(
+                progress=self._live,
+                title=title,
+                console=self.console,
+                task=self._live.add_task(escape(title), total=None, detail=""),
+            )
+
+    def _end(self, line: _Line, text: str) -> None:
+        with self._lock:
+            if line.progress and line.task is not None:
+                line.progress.remove_task(line.task)
+                self._open -= 1
+                if self._open == 0 and self._live:
+                    self._live.stop()
+                    self._live = None
+            self.console.print(text, soft_wrap=True)

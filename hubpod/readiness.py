@@ -1,0 +1,113 @@
+"""Waiting until a notebook could be spawned, and saying what is missing when it cannot."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import requests
+
+from hubpod.environments import Instance
+from hubpod.errors import NotReadyError
+from hubpod.pod import Container, PodSpec
+from hubpod.podman import Podman
+from hubpod.podman_answers import ContainerState
+from hubpod.process import CommandError
+
+READY_TIMEOUT_S = 120.0
+ASK_TIMEOUT_S = 20.0
+INTERVAL_S = 0.1
+LOG_LINES = 15
+MAX_RESTARTS = 2
+"""A container that ended this often while the pod starts will not come up by waiting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Whether something is ready; when not, why, in a few words."""
+
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Something to wait for: in words, and how to ask for it once."""
+
+    what: str
+    ask: Callable[[], Answer]
+
+
+def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> Answer:
+    """Run a container's own readiness command once."""
+    try:
+        result = podman.execute(name, argv, timeout_s=ASK_TIMEOUT_S)
+    except CommandError:
+        return Answer(ready=False, reason=f"no answer within {ASK_TIMEOUT_S:.0f} s")
+    lines = result.last_lines
+    return Answer(ready=result.ok, reason="" if result.ok else (lines[-1] if lines else f"status {result.returncode}"))
+
+
+def ask_hub(url: str) -> Answer:
+    """Ask for the page where a person logs in, through the proxy."""
+    with requests.Session() as session:
+        session.trust_env = False  # the loopback address is not reached through a proxy of the environment
+        try:
+            response = session.get(f"{url.rstrip('/')}/hub/login", timeout=ASK_TIMEOUT_S)
+        except requests.RequestException as error:
+            return Answer(ready=False, reason=type(error).__name__)
+    # Without a token the JWT login answers 401, which is an answer of a hub that works.
+    ok = (
+        response.status_code < requests.codes.internal_server_error and response.status_code != requests.codes.not_found
+    )
+    return Answer(ready=ok, reason="" if ok else f"status {response.status_code}")
+
+
+def wait_until_ready(
+    podman: Podman, instance: Instance, spec: PodSpec, url: str, on_detail: Callable[[str], None]
+) -> None:
+    """Wait for every container and for the login page, side by side.
+
+    Raises:
+        NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    missing = {
+        container.name: Condition(what=container.waits_for, ask=_asker(podman, spec, container))
+        for container in spec.containers
+        if container.ready
+    }
+    missing["login page"] = Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))
+    with ThreadPoolExecutor(max_workers=len(missing)) as pool:
+        while True:
+            on_detail("; ".join(condition.what for condition in missing.values()))
+            answers = dict(zip(missing, pool.map(lambda condition: condition.ask(), missing.values()), strict=True))
+            missing = {name: condition for name, condition in missing.items() if not answers[name].ready}
+            if not missing:
+                return
+            waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
+            ended = [state.name for state in podman.containers(instance.labels).values() if _given_up(state)]
+            if ended:
+                raise _not_ready(podman, spec, ended[0], f"a container ended while waiting for {waited}")
+            if time.monotonic() > deadline:
+                blamed = next((name for name in missing if name != "login page"), "jupyterhub")
+                late = f"not ready within {READY_TIMEOUT_S:.0f} s: {waited}"
+                raise _not_ready(podman, spec, f"{spec.name}-{blamed}", late)
+            time.sleep(INTERVAL_S)
+
+
+def _asker(podman: Podman, spec: PodSpec, container: Container) -> Callable[[], Answer]:
+    return lambda: ask_container(podman, f"{spec.name}-{container.name}", container.ready)
+
+
+def _given_up(state: ContainerState) -> bool:
+    return state.restarts > MAX_RESTARTS or (state.state in {"exited", "stopped", "dead"} and state.exit_code != 0)
+
+
+def _not_ready(podman: Podman, spec: PodSpec, container: str, message: str) -> NotReadyError:
+    lines = podman.last_log_lines(container, LOG_LINES)
+    return NotReadyError(
+        message,
+        detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),
+        remedy="correct the cause and run the command again, or add --keep and look with `invoke dev.logs`",
+    )

@@ -1,0 +1,152 @@
+"""What runs: worked out from podman's labels alone."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from hubpod.components.assembly import readiness
+from hubpod.components.proxy import PORT
+from hubpod.environments import Instance
+from hubpod.podman import Podman
+from hubpod.podman_answers import ContainerState
+from hubpod.readiness import ask_container, ask_hub
+
+DEPLOY_DIR = "hubpod.deploy-dir"
+BASE_URL = "hubpod.base-url"
+STARTING_S = 60.0
+"""A container that is younger and not ready counts as starting, an older one as broken."""
+
+
+class State(Enum):
+    """The state of an instance as a whole."""
+
+    READY = "ready"
+    STARTING = "starting"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerStatus:
+    """One container: podman's state, whether it does its work, and since when it runs."""
+
+    name: str
+    image: str
+    state: str
+    ready: bool
+    started: datetime | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """One instance, as ``dev.status`` shows it.
+
+    Attributes:
+        environment: Its name.
+        instance: Its name.
+        state: As a whole.
+        url: Where a browser finds it; empty when nothing is published.
+        ports: Published ports on the host, as host port to container port.
+        containers: Each of them.
+        volumes: Names.
+        deploy_dir: Folder of the deploy ConfigMap; empty when the instance is down and has no volumes.
+        podman: Version.
+    """
+
+    environment: str
+    instance: str
+    state: State
+    url: str
+    ports: Mapping[int, int]
+    containers: tuple[ContainerStatus, ...]
+    volumes: tuple[str, ...]
+    deploy_dir: str
+    podman: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that ``--json`` prints."""
+        return {
+            "environment": self.environment,
+            "instance": self.instance,
+            "state": self.state.value,
+            "url": self.url,
+            "ports": [{"host": host, "container": container} for host, container in self.ports.items()],
+            "containers": [
+                {
+                    "name": container.name,
+                    "image": container.image,
+                    "state": container.state,
+                    "ready": container.ready,
+                    "started": container.started.isoformat() if container.started else None,
+                }
+                for container in self.containers
+            ],
+            "volumes": list(self.volumes),
+            "deploy_dir": self.deploy_dir,
+            "podman": self.podman,
+        }
+
+
+def hub_url(port: int, base_url: str) -> str:
+    """Where a browser on this machine finds the hub."""
+    return f"http://127.0.0.1:{port}{base_url.rstrip('/')}"
+
+
+def status(podman: Podman, instance: Instance) -> Status:
+    """Look at an instance, and ask each container that runs whether it does its work."""
+    states = podman.containers(instance.labels)
+    volumes = podman.volumes(instance.labels)
+    label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
+    ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
+    published = next((host for host, inside in ports.items() if inside == PORT), None)
+    url = hub_url(published, label.get(BASE_URL, "")) if published else ""
+    containers = _ask_all(podman, instance, states, url)
+    return Status(
+        environment=instance.environment.name,
+        instance=instance.name,
+        state=_overall(containers),
+        url=url,
+        ports=ports,
+        containers=containers,
+        volumes=tuple(sorted(volumes)),
+        deploy_dir=label.get(DEPLOY_DIR, ""),
+        podman=".".join(map(str, podman.version)),
+    )
+
+
+def _ask_all(
+    podman: Podman, instance: Instance, states: Mapping[str, ContainerState], url: str
+) -> tuple[ContainerStatus, ...]:
+    commands = readiness(instance.environment)
+
+    def ask(state: ContainerState) -> ContainerStatus:
+        name = state.name.removeprefix(f"{instance.resource}-")
+        answer = None
+        if state.state == "running":
+            answer = ask_container(podman, state.name, commands[name]) if name in commands else ask_hub(url)
+        return ContainerStatus(
+            name=name,
+            image=state.image,
+            state=state.state,
+            ready=bool(answer and answer.ready),
+            started=datetime.fromtimestamp(state.started, tz=UTC) if state.started else None,
+            reason=answer.reason if answer else "",
+        )
+
+    with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
+        return tuple(pool.map(ask, states.values()))
+
+
+def _overall(containers: tuple[ContainerStatus, ...]) -> State:
+    running = [container for container in containers if container.state == "running"]
+    if not running:
+        return State.DOWN
+    if len(running) == len(containers) and all(container.ready for container in containers):
+        return State.READY
+    now = datetime.now(tz=UTC)
+    young = all(container.started and (now - container.started).total_seconds() < STARTING_S for container in running)
+    return State.STARTING if young else State.DEGRADED

@@ -1,0 +1,79 @@
+"""The hub's configuration: what every environment shares, then the fragments that its axes name.
+
+Values come from the DEPLOY_CONFIG_* variables. A missing one ends the hub at once, with its name.
+"""
+
+import os
+import shlex
+from pathlib import Path
+
+from bricsauthenticator import BricsSlurmSpawner
+
+c = get_config()
+
+HERE = Path("/etc/jupyterhub")
+CREDENTIALS = Path("/etc/hubpod/credentials")
+DATA = Path("/srv/jupyterhub")
+
+BASE_URL = os.environ["DEPLOY_CONFIG_BASE_URL"].rstrip("/")
+WRAPPERS = os.environ["DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN"]
+CONDA_PREFIX = os.environ["DEPLOY_CONFIG_CONDA_PREFIX_DIR"]
+JUPYTER_DATA = os.environ["DEPLOY_CONFIG_JUPYTER_DATA_DIR"]
+
+c.Application.log_level = os.environ["DEPLOY_CONFIG_LOG_LEVEL"]
+
+# The proxy is a container of its own; hub and proxy may each restart while the other one serves.
+c.JupyterHub.bind_url = f"http://:8000{BASE_URL}/"
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
+c.JupyterHub.cleanup_proxy = False
+
+# Running notebooks survive the hub.
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.db_url = f"sqlite:///{DATA}/jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = str(DATA / "jupyterhub_cookie_secret")
+
+# Half a day: the value signed into the cookie expires, so a login does not outlive a working day.
+c.JupyterHub.cookie_max_age_days = 0.5
+
+# A person's projects are kept encrypted, with JUPYTERHUB_CRYPT_KEY.
+c.Authenticator.enable_auth_state = True
+
+c.JupyterHub.spawner_class = "brics"
+c.Spawner.hub_connect_url = os.environ["DEPLOY_CONFIG_HUB_CONNECT_URL"]
+c.Spawner.notebook_dir = "~/"
+c.Spawner.default_url = "/lab"
+c.Spawner.start_timeout = 420  # seconds that a job may wait in the queue and start
+
+# Nothing of the hub's own environment reaches a notebook.
+c.Spawner.env_keep = []
+c.Spawner.environment = {
+    "JUPYTERHUB_BRICS_CONDA_PREFIX_DIR": CONDA_PREFIX,
+    "JUPYTERHUB_BRICS_JUPYTER_DATA_DIR": JUPYTER_DATA,
+}
+
+c.BatchSpawnerBase.exec_prefix = f"ssh -F {HERE}/ssh_config slurm sudo -n -u {{username}}"
+c.BatchSpawnerBase.batch_submit_cmd = f"{WRAPPERS}/slurmspawner_sbatch"
+c.BatchSpawnerBase.batch_query_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS}/slurmspawner_squeue"
+c.BatchSpawnerBase.batch_cancel_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS}/slurmspawner_scancel"
+c.BatchSpawnerBase.batch_script = (HERE / "batch_script.sh.j2").read_text()
+
+# One node, so that several GPUs are never spread over nodes.
+c.BatchSpawnerBase.req_options = "--nodes=1"
+# The job's own environment reaches the step: the server's variables are set inside the script.
+c.BatchSpawnerBase.req_srun = "srun --export=ALL"
+
+
+def export_variables(spawner: BricsSlurmSpawner) -> None:
+    """Put the server's variables into the job script, which travels on standard input, and into no argument list."""
+    environment = spawner.user_env(spawner.get_env())
+    spawner.req_prologue = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
+
+
+# Our own spawner does this itself; a site's spawner may not.
+if not getattr(BricsSlurmSpawner, "exports_in_script", False):
+    c.Spawner.pre_spawn_hook = export_variables
+
+for fragment in sorted((HERE / "fragments").glob("*.py")):
+    load_subconfig(str(fragment))
