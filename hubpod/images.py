@@ -105,10 +105,11 @@ def build(podman: Podman, project: Path, plan: Build, on_line: Callable[[str], N
             on_line=on_line,
         )
     if not result.ok:
-        raise _build_error(plan, result)
+        raise build_error(plan, result)
 
 
-def _build_error(plan: Build, result: Result) -> BuildError:
+def build_error(plan: Build, result: Result) -> BuildError:
+    """What a person needs of a failed build: the step, and its last lines."""
     lines = result.stdout.splitlines()
     steps = [number for number, line in enumerate(lines) if "STEP " in line]
     step = lines[steps[-1]] if steps else "its first step"

@@ -46,6 +46,9 @@ c.Spawner.notebook_dir = "~/"
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = 420  # seconds that a job may wait in the queue and start
 
+# The page that shows how far a spawn is comes at once; by default the form's answer waits a second for the spawn.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
+
 # Nothing of the hub's own environment reaches a notebook.
 c.Spawner.env_keep = []
 c.Spawner.environment = {

@@ -1,0 +1,76 @@
+"""Rules of the architecture that a reader can rely on."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+MODULES = sorted((PROJECT / "hubpod").rglob("*.py"))
+MAX_LINES = 250
+MAX_FUNCTION_LINES = 50
+FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
+
+# From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
+LAYERS = (
+    {"lifecycle", "running"},
+    {"deployment"},
+    {"context", "status", "doctor"},
+    {"readiness", "images", "machine"},
+    {"base_image", "sources", "probe", "kube", "components"},
+    {"podman", "origins", "client", "workspace", "settings"},
+    {"credentials", "configmap", "checks", "podman_answers", "pod", "process", "progress"},
+    {"environments", "errors", "__init__"},
+)
+
+
+def name_of(path: Path) -> str:
+    """A module's name below hubpod, down to the package it is in."""
+    return path.relative_to(PROJECT / "hubpod").parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a module imports, with dots."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= (
+                {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "hubpod" else {node.module}
+            )
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_hubpod_imports_no_tool_that_drives_it(path: Path) -> None:
+    """The toolkit knows neither invoke nor pytest nor the harness: they know it."""
+    assert not {name.partition(".")[0] for name in imports(path)} & FOREIGN
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_only_process_imports_subprocess(path: Path) -> None:
+    """There is one place where processes are started."""
+    assert "subprocess" not in imports(path) or path.name == "process.py"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_point_one_way(path: Path) -> None:
+    """No module imports from a layer above its own."""
+    row = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    own = row[name_of(path)]
+    above = {
+        name for name in imports(path) if name.startswith("hubpod.") and row.get(name.split(".")[1], len(LAYERS)) < own
+    }
+    assert not above
+
+
+@pytest.mark.parametrize("path", [*MODULES, PROJECT / "tasks.py", PROJECT / "noxfile.py"], ids=str)
+def test_modules_and_functions_can_be_read_in_one_sitting(path: Path) -> None:
+    """Modules of the toolkit stay below 250 lines, functions below 50."""
+    text = path.read_text()
+    if path.name != "tasks.py":  # one entry per command, each of a few lines
+        assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, node.name

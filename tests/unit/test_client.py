@@ -1,0 +1,117 @@
+"""The hub client's pure parts: forms, sentences and progress events."""
+
+import pytest
+
+from hubpod.client import Form, ProgressEvent, SlurmState
+from hubpod.client.forms import parse_forms
+from hubpod.client.pages import refusal_of_page, sentence_of_page
+from hubpod.client.progress import parse_events, progress_event
+
+FORM = """
+<form id="search"><input name="q"></form>
+<form id="spawn_form" action="/hub/spawn?a=1&amp;_xsrf=t" method="post" enctype="multipart/form-data">
+  <select name="brics_project">
+    <option value="" disabled>Choose one</option>
+    <option value="project1.portal">Project &lt;1&gt; &amp; co</option>
+    <option value="project2.portal" selected>Two</option>
+  </select>
+  <select name="partition"><option>workq<option>debug</select>
+  <select name="features" multiple><option selected>a</option><option>b</option><option selected>c</option></select>
+  <input type="number" name="ngpus" value="1"><input name="runtime" value="&quot;01:00&quot;">
+  <input type="radio" name="size" value="s"><input type="radio" name="size" value="l" checked>
+  <input type="checkbox" name="debug"><input type="checkbox" name="mail" checked>
+  <textarea name="comment">
+one &amp; two</textarea>
+  <input name="old" value="x" disabled><input type="submit" name="go" value="Start"><input value="nameless">
+</form>
+"""
+
+
+def spawn_form() -> Form:
+    """The form above, parsed."""
+    return parse_forms(FORM)[1]
+
+
+def test_form_is_submitted_as_a_browser_would_leave_it() -> None:
+    """Selected options, first options, ticked boxes and texts are submitted; disabled fields and buttons are not."""
+    assert spawn_form().filled({}) == [
+        ("brics_project", "project2.portal"),
+        ("partition", "workq"),
+        ("features", "a"),
+        ("features", "c"),
+        ("ngpus", "1"),
+        ("runtime", '"01:00"'),
+        ("size", "l"),
+        ("mail", "on"),
+        ("comment", "one & two"),
+    ]
+
+
+def test_form_knows_its_choices_unescaped() -> None:
+    """A select offers its values without the disabled placeholder, and its labels are unescaped."""
+    field = spawn_form().field("brics_project")
+
+    assert field is not None
+    assert field.offers == ("project1.portal", "project2.portal")
+    assert field.choices[1].label == "Project <1> & co"
+    assert spawn_form().action == "/hub/spawn?a=1&_xsrf=t"
+    assert spawn_form().multipart
+
+
+def test_form_submits_values_that_it_does_not_offer() -> None:
+    """Given values replace the defaults even when the form has no such choice or field: the hub has to refuse them."""
+    filled = spawn_form().filled({"features": "z", "unknown": "1"})
+
+    assert [pair for pair in filled if pair[0] in {"features", "unknown"}] == [("features", "z"), ("unknown", "1")]
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (
+            '<p class="login_error">Invalid username &amp; <b>password</b></p><p>Other</p>',
+            "Invalid username & password",
+        ),
+        ('<p class="spawn-error-msg alert">Error: no <i>such</i> project</p><form><p>x</p></form>', "no such project"),
+        ('<nav><p>Home</p></nav><div class="error"><h1>403 : Forbidden</h1><p>Not yours.</p></div>', "Not yours."),
+        ('<div class="error"><h1>404 : Not Found</h1></div><script>var p = "<p>no</p>";</script>', "404 : Not Found"),
+        ("<h1>Spawn failed</h1><p>It failed.</p><p>Why</p></p><p>Retry?</p>", "It failed. Why Retry?"),
+        ('<p class="hidden">not shown</p><p>shown<br>twice</p>', "shown twice"),
+        ("", ""),
+    ],
+)
+def test_sentence_is_what_a_person_reads(page: str, sentence: str) -> None:
+    """The sentence of an error page is its own place for errors, else its paragraphs, else its heading."""
+    assert sentence_of_page(page) == sentence
+
+
+def test_a_page_without_a_refusal_has_none() -> None:
+    """Ordinary paragraphs of the login or spawn page are no refusal."""
+    assert refusal_of_page("<h1>Sign in</h1><p>Welcome</p>") == ""
+
+
+def test_events_are_cut_from_the_stream() -> None:
+    """Keepalives, comments, other fields, broken JSON and an unfinished event are skipped; data lines are joined."""
+    stream = (
+        b'\n\n: hi\ndata: {"progress": 1}\n\n\nevent: x\ndata:{"a":\ndata: 2}\n\ndata: {oops\n\ndata: [1]\n\ndata: {}'
+    )
+
+    assert list(parse_events(stream.split(b"\n"))) == [{"progress": 1}, {"a": 2}]
+
+
+def test_event_carries_the_slurm_job() -> None:
+    """The spawner's extra key becomes a typed state in which what is not known is empty."""
+    slurm = {"job_id": 7, "state": "PENDING", "reason": "Resources", "node": None, "later": "ignored"}
+
+    event = progress_event({"progress": 10.0, "message": "waits", "slurm": slurm}, clock=lambda: 5.0)
+
+    state = SlurmState(job_id="7", state="PENDING", reason="Resources", node="")
+    assert event == ProgressEvent(progress=10, message="waits", slurm=state, at=5.0)
+
+
+@pytest.mark.parametrize("slurm", [None, "text", {}, {"state": "PENDING"}])
+def test_event_without_a_job_has_none(slurm: object) -> None:
+    """An event of another spawner, or one before there is a job, has no Slurm state."""
+    assert progress_event({"slurm": slurm, "ready": "yes", "progress": "x"}, clock=lambda: 0.0) == ProgressEvent(
+        progress=0
+    )

@@ -1,0 +1,168 @@
+"""Seeds, the pod of an environment, and its manifest."""
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hubpod import credentials, kube, settings
+from hubpod.components.assembly import pod_spec
+from hubpod.components.parts import Site
+from hubpod.components.slurm import account_numbers
+from hubpod.environments import find_instance
+from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site with the settings and credentials that dev.up would make."""
+    instance = find_instance("dev_dummyauth", "default")
+    path = tmp_path / "deploy" / settings.FILE_NAME
+    settings.write_example(path, instance.environment)
+    return Site(
+        instance=instance,
+        settings=settings.load(path, instance.environment),
+        credentials=credentials.load_or_create(tmp_path / "credentials"),
+        images={"jupyterhub": "localhost/hubpod/jupyterhub:dev", "slurm": "localhost/hubpod/slurm:dev"},
+        volumes=PROJECT / "volumes",
+        port=8000,
+    )
+
+
+def members(seed: Seed) -> dict[str, tarfile.TarInfo]:
+    """The members of a seed's archive, by path."""
+    with tarfile.open(fileobj=io.BytesIO(seed.tar())) as archive:
+        return {member.name: member for member in archive.getmembers()}
+
+
+def test_a_seed_keeps_owner_and_mode() -> None:
+    """Files and the folders above them have the owner and mode that their reader needs."""
+    file = File(path="env/TOKEN", content=b"secret", mode=0o400, uid=1000, gid=1001)
+
+    found = members(Seed(volume="v", kind=SeedKind.CREDENTIAL, files=(file,), mode=0o500, uid=1000, gid=1000))
+
+    assert (found["env/TOKEN"].mode, found["env/TOKEN"].uid, found["env/TOKEN"].gid) == (0o400, 1000, 1001)
+    assert (found["env"].mode, found["env"].uid) == (0o500, 1000)
+    assert (found["."].mode, found["."].uid) == (0o500, 1000)
+
+
+def test_the_same_seed_has_the_same_digest() -> None:
+    """The digest changes with content, mode and key, and with nothing else."""
+    seed = Seed(volume="v", kind=SeedKind.CONFIG, files=(File(path="a", content=b"1"),))
+
+    assert seed.digest(b"key") == replace(seed).digest(b"key")
+    assert seed.digest(b"key") != seed.digest(b"other key")
+    for changed in (File(path="a", content=b"2"), File(path="a", content=b"1", mode=0o600)):
+        assert replace(seed, files=(changed,)).digest(b"key") != seed.digest(b"key")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", ""])
+def test_a_seeds_file_may_not_leave_its_volume(path: str) -> None:
+    """Paths that would be unpacked elsewhere are refused."""
+    with pytest.raises(ValueError, match="leave its volume"):
+        File(path=path, content=b"")
+
+
+def test_a_mount_without_a_seed_is_refused() -> None:
+    """Nothing is mounted that the tool does not fill or declare."""
+    container = Container(name="c", image="i", mounts=(Mount(volume="v", path="/v"),))
+
+    with pytest.raises(ValueError, match="c mounts v"):
+        PodSpec(name="p", labels={}, containers=(container,), seeds=())
+
+
+def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
+    """Password, tokens and keys reach containers in volumes; the manifest shows none of them."""
+    spec = pod_spec(site)
+
+    manifest = kube.manifest(spec)
+
+    keys = site.credentials
+    secrets = [site.settings["dummyAuthPassword"], keys.proxy_token.decode(), keys.crypt_key.decode()]
+    assert not [secret for secret in secrets if secret in manifest]
+    assert "BEGIN OPENSSH PRIVATE KEY" not in manifest
+    seeded = b"".join(seed.tar() for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL)
+    assert all(secret.encode() in seeded for secret in secrets)
+
+
+def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -> None:
+    """No credential but a public key can be read by others."""
+    seeds = [seed for seed in pod_spec(site).seeds if seed.kind is SeedKind.CREDENTIAL]
+
+    readable = {file.path for seed in seeds for file in seed.files if file.mode & 0o077}
+
+    assert readable == {"authorized_keys", "ssh_host_ed25519_key.pub"}
+
+
+def test_the_manifest_says_whether_it_changed(site: Site) -> None:
+    """The same pod has the same digest as a label, another port another one."""
+    spec = pod_spec(site)
+    label = yaml.safe_load(kube.manifest(spec))["metadata"]["labels"][kube.LABEL_MANIFEST]
+
+    assert label == kube.digest(spec) == kube.digest(pod_spec(site))
+    assert label != kube.digest(pod_spec(replace(site, port=8001)))
+
+
+def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
+    """The hub's API, Slurm and SSH are not reachable from outside the pod."""
+    document = yaml.safe_load(kube.manifest(pod_spec(site)))
+
+    ports = {container["name"]: container.get("ports", []) for container in document["spec"]["containers"]}
+
+    assert ports.pop("proxy") == [{"containerPort": 8000, "hostIP": "127.0.0.1", "hostPort": 8000, "protocol": "TCP"}]
+    assert not any(ports.values())
+
+
+def test_hub_and_proxy_have_no_capabilities(site: Site) -> None:
+    """What faces the browser runs without any capability, and cannot gain privileges."""
+    document = yaml.safe_load(kube.manifest(pod_spec(site)))
+
+    contexts = {container["name"]: container["securityContext"] for container in document["spec"]["containers"]}
+
+    for name in ("jupyterhub", "proxy"):
+        assert contexts[name]["capabilities"] == {"drop": ["ALL"], "add": []}
+        assert not contexts[name]["allowPrivilegeEscalation"]
+    assert all(context["readOnlyRootFilesystem"] for context in contexts.values())
+
+
+def test_the_hub_gets_exactly_the_fragments_of_its_axes(site: Site) -> None:
+    """The configuration of an environment has the fragments of its own axis values and no other's."""
+    seed = next(seed for seed in pod_spec(site).seeds if seed.volume.endswith("hub-config"))
+
+    fragments = {file.path for file in seed.files if file.path.startswith("fragments/")}
+
+    assert fragments == {"fragments/login_dummy.py", "fragments/slurm_pod.py"}
+
+
+def test_an_account_keeps_its_number_when_others_come_and_go() -> None:
+    """Nobody inherits another's home folder when the list of accounts changes."""
+    before = account_numbers(("a.p", "b.p", "c.p"))
+
+    after = account_numbers(("c.p", "b.p"))
+
+    assert after == {"c.p": before["c.p"], "b.p": before["b.p"]}
+    assert len(set(before.values())) == 3
+
+
+def test_known_hosts_pins_the_host_key(site: Site) -> None:
+    """The hub accepts the Slurm host only with the key that was made for it."""
+    line = site.credentials.known_hosts("localhost").decode().split()
+
+    assert line == ["localhost", *site.credentials.ssh_host_public_key.decode().split()]
+
+
+def test_credentials_are_made_once(tmp_path: Path) -> None:
+    """A second call reads what the first one made, and what is missing is made anew."""
+    first = credentials.load_or_create(tmp_path / "keys")
+    assert credentials.load_or_create(tmp_path / "keys") == first
+    (tmp_path / "keys" / "munge_key").unlink()
+
+    again = credentials.load_or_create(tmp_path / "keys")
+
+    assert again.munge_key != first.munge_key
+    assert again.ssh_client_key == first.ssh_client_key

@@ -1,0 +1,85 @@
+"""Running commands."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hubpod import process
+from hubpod.errors import MachineError
+from hubpod.process import CommandError
+
+
+def test_a_failing_command_tells_status_and_last_lines() -> None:
+    """The error of a command has its status and what it said."""
+    with pytest.raises(CommandError, match="ended with status 3") as caught:
+        process.run([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"])
+
+    assert caught.value.detail == ("why",)
+
+
+def test_a_missing_program_is_named() -> None:
+    """A program that is not installed gives a sentence, not a traceback."""
+    with pytest.raises(MachineError, match="no-such-program is not installed"):
+        process.run(["no-such-program"])
+
+
+def test_a_command_that_takes_too_long_is_ended() -> None:
+    """The time limit ends the command, and the error says so."""
+    with pytest.raises(CommandError) as caught:
+        process.run(["sleep", "60"], timeout_s=0.2)
+
+    assert "ended after 0 s" in caught.value.detail[-1]
+
+
+def test_secrets_go_in_on_standard_input() -> None:
+    """Bytes reach the command's standard input as they are."""
+    assert process.run(["cat"], stdin=b"\x00secret\n").stdout == "\x00secret\n"
+
+
+def test_lines_come_as_they_are_written() -> None:
+    """Each line, of either output, is handed on in order, and the last ones are kept."""
+    lines: list[str] = []
+
+    result = process.stream(["sh", "-c", "echo a; echo b >&2; exit 4"], on_line=lines.append)
+
+    assert lines == ["a", "b"]
+    assert (result.returncode, result.last_lines) == (4, ("a", "b"))
+
+
+def test_an_interrupt_ends_the_command() -> None:
+    """A person's Ctrl-C leaves no process behind."""
+    started: list[int] = []
+
+    def on_line(line: str) -> None:
+        started.append(int(line))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        process.stream(["sh", "-c", "echo $$; exec sleep 60"], on_line=on_line)
+
+    assert not Path(f"/proc/{started[0]}").exists()
+
+
+def test_commands_of_other_threads_can_be_ended() -> None:
+    """When one of two builds fails, the other one is ended instead of waited for."""
+    begun = threading.Event()
+    results: list[process.Result] = []
+
+    def work() -> None:
+        argv = ["sh", "-c", "echo begun; exec sleep 60"]
+        results.append(process.stream(argv, on_line=lambda _: begun.set()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait(10)
+    start = time.monotonic()
+    process.end_all()
+    thread.join(10)
+
+    assert results[0].returncode == -signal.SIGTERM
+    assert time.monotonic() - start < 10
