@@ -81,7 +81,7 @@ SETTINGS = (
     Setting(
         key="devUsers",
         variable="DEPLOY_CONFIG_DEV_USERS",
-        meaning="space-separated accounts <USER>.<PROJECT>",
+        meaning="space-separated accounts `<USER>.<PROJECT>`",
         check=checks.dev_users,
         used=_has_accounts,
     ),

@@ -13,7 +13,7 @@ FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
 
 # From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
 LAYERS = (
-    {"lifecycle", "running"},
+    {"lifecycle", "running", "reference"},
     {"deployment"},
     {"context", "status", "doctor"},
     {"readiness", "images", "machine"},

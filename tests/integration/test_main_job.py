@@ -1,0 +1,175 @@
+"""The main job: from one command to a notebook that runs as a Slurm job."""
+
+import json
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from support.instances import Running
+
+from hubpod.client import HubClient, LoginRefused, SpawnRefused
+
+COMMANDS = "import os; print(*(os.environ[name] for name in {names!r}))"
+
+
+def test_up_ends_ready_and_says_how_to_log_in(running: Running) -> None:
+    """After dev.up every container does its work, and the settings that were made can be read by nobody else."""
+    status = running.status
+
+    assert status["state"] == "ready"
+    assert {container["name"]: container["ready"] for container in status["containers"]} == {
+        "jupyterhub": True,
+        "proxy": True,
+        "slurm": True,
+    }
+    file = Path(status["deploy_dir"]) / "deploy-configmap.yaml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_person_gets_a_notebook(running: Running) -> None:
+    """dev.spawn logs in, spawns, runs 5 * 4 in a kernel, stops, and sees the job gone."""
+    typed = running.type("dev.spawn", "--project=project2", "--json")
+
+    assert typed.code == 0, typed.text
+    report = json.loads(typed.stdout)
+    assert (report["user"], report["result"], report["node"]) == ("testuser", "20", "node1")
+    assert report["project"].startswith("project2")
+    steps = [step["name"] for step in report["timeline"]]
+    assert [steps[0], steps[1], *steps[-4:]] == ["login", "submit", "ready", "kernel", "stop", "gone"]
+
+
+def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: Running) -> None:
+    """The job has the account, home, GPUs and time limit of the form, and its waiting person saw it start."""
+    session = running.login()
+    options = {"brics_project": "project1.brics", "ngpus": "2", "runtime": "02:00:00"}
+
+    server = session.spawn(options, deadline_s=60)
+    try:
+        with server.kernel() as kernel:
+            names = ("USER", "HOME", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID")
+            user, home, gpus, job = kernel.execute(COMMANDS.format(names=names)).split()
+            identity = kernel.execute("import subprocess; print(subprocess.check_output(['id'], text=True))")
+        limit = running.inside("slurm", "squeue", "--noheader", f"--jobs={job}", "--format=%l %u %j").split()
+    finally:
+        server.stop(deadline_s=60)
+
+    assert (user, home, gpus) == ("testuser.project1", "/home/project1/testuser.project1", "0,1")
+    assert limit[:2] == ["2:00:00", "testuser.project1"]
+    assert "(testuser.project1)" in identity
+    assert "(jupyterusers)" in identity
+    assert any(event.slurm and event.slurm.state == "RUNNING" for event in server.events)
+
+
+def test_any_other_name_is_the_first_user(running: Running) -> None:
+    """A developer may type any name; one of devUsers is that user, all others are the first one."""
+    assert running.login("somebody").user == "testuser"
+    assert running.login("otheruser").user == "otheruser"
+
+
+def test_a_wrong_password_is_refused(running: Running) -> None:
+    """Without the password of the deploy ConfigMap there is no session."""
+    with pytest.raises(LoginRefused):
+        HubClient(running.status["url"]).login("testuser", "not the password")
+
+
+def test_another_persons_project_is_refused(running: Running) -> None:
+    """A project that is not the user's own gives a sentence and no job."""
+    with pytest.raises(SpawnRefused) as caught:
+        running.login("otheruser").spawn({"brics_project": "project2.brics"}, deadline_s=30)
+
+    assert caught.value.status == 400
+    assert not running.inside("slurm", "squeue", "--noheader", "--user=otheruser.project1").strip()
+
+
+def test_the_hub_restarts_without_cutting_connections(running: Running) -> None:
+    """A kernel's WebSocket that was open before the hub restarted still answers after it, and the server is kept."""
+    session = running.login()
+    server = session.spawn({"brics_project": "project1.brics"}, deadline_s=60)
+    try:
+        with server.kernel() as kernel:
+            kernel.execute("before = 41")
+            running.podman.restart(f"{running.resource}-jupyterhub")
+            assert kernel.execute("before + 1") == "42"
+        typed = running.up()
+        assert typed.code == 0, typed.text
+        assert "nothing changed" in typed.text
+        assert session.server().is_active()
+    finally:
+        server.stop(deadline_s=60)
+
+
+def test_no_secret_of_a_spawn_is_in_an_argument_list(running: Running) -> None:
+    """Every argument list of hub and Slurm container is watched during a spawn: none has a token in it."""
+    watch = (
+        "end=$(($(date +%s) + 8)); while [ $(date +%s) -lt $end ]; do "
+        "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; done"
+    )
+    seen: dict[str, str] = {}
+
+    def observe(container: str) -> None:
+        seen[container] = running.inside(container, "sh", "-c", watch)
+
+    threads = [threading.Thread(target=observe, args=(name,)) for name in ("jupyterhub", "slurm")]
+    for thread in threads:
+        thread.start()
+    server = running.login().spawn({"brics_project": "project1.brics"}, deadline_s=60)
+    with server.kernel() as kernel:
+        token = kernel.execute(COMMANDS.format(names=("JUPYTERHUB_API_TOKEN",)))
+    server.stop(deadline_s=60)
+    for thread in threads:
+        thread.join()
+
+    assert len(token) > 20
+    assert "slurmspawner_sbatch" in seen["jupyterhub"] + seen["slurm"]
+    assert not [name for name, lines in seen.items() if token in lines or "JUPYTERHUB_API_TOKEN" in lines]
+
+
+def test_nothing_secret_is_shown_by_podman_or_the_logs(running: Running) -> None:
+    """Password and tokens are neither in what podman tells of containers, pods and images nor in the logs."""
+    names = [f"{running.resource}-{name}" for name in ("jupyterhub", "proxy", "slurm")]
+    images = {container["image"] for container in running.status["containers"]}
+    shown = [running.podman.run("container", "inspect", *names).stdout]
+    shown += [running.podman.run("history", "--no-trunc", image).stdout for image in images]
+    shown.append(running.type("dev.logs").text)
+    token = running.inside("proxy", "cat", "/etc/hubpod/credentials/env/CONFIGPROXY_AUTH_TOKEN")
+
+    assert len(token) > 20
+    for text in shown:
+        assert text
+        assert running.password not in text
+        assert token not in text
+
+
+def test_the_hubs_key_opens_the_wrappers_only_for_people(running: Running) -> None:
+    """Over SSH, sudo runs the wrappers as a person's account, and nothing else and nobody else."""
+
+    def ssh(*words: str) -> int:
+        command = ["ssh", "-F", "/etc/jupyterhub/ssh_config", "slurm", *words]
+        return running.podman.execute(f"{running.resource}-jupyterhub", command).returncode
+
+    wrapper = "/opt/jupyter/slurmspawner_wrappers/bin/slurmspawner_squeue"
+    assert ssh("sudo", "-n", "-l", "-u", "testuser.project1", wrapper) == 0
+    assert ssh("sudo", "-n", "-u", "testuser.project1", "/bin/sh", "-c", "id") != 0
+    assert ssh("sudo", "-n", "-u", "testuser.project1", wrapper, "--all") != 0
+    assert ssh("sudo", "-n", "-u", "root", wrapper) != 0
+    assert ssh("sudo", "-n", "-u", "slurm", wrapper) != 0
+
+
+def test_logs_and_exec_reach_a_container(running: Running) -> None:
+    """dev.logs shows what one container wrote; dev.exec hands words on as they are, and the status back."""
+    assert "proxy" in running.type("dev.logs", "--container=proxy").text.lower()
+
+    said = running.type("dev.exec", "slurm", "--", "printf", "%s|", "two words", "$HOME")
+    failed = running.type("dev.exec", "slurm", "--", "sh", "-c", "exit 7")
+
+    assert said.stdout == "two words|$HOME|"
+    assert failed.code == 7
+
+
+def test_an_unknown_container_is_answered_with_those_there_are(running: Running) -> None:
+    """A mistyped container gets the nearest one as a suggestion."""
+    typed = running.type("dev.logs", "--container=slrum")
+
+    assert typed.code == 2
+    assert "did you mean 'slurm'" in typed.stderr

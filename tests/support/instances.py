@@ -1,0 +1,106 @@
+"""Real instances on a real podman, driven as a person drives them: by typing commands."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hubpod.client import HubClient, Session
+from hubpod.environments import find_instance
+from hubpod.podman import Podman
+from hubpod.settings import FILE_NAME
+
+PROJECT = Path(__file__).parents[2]
+COMMAND_TIMEOUT_S = 900
+# The packages as they lie here, whatever a developer has in the clones.
+SOURCES = (
+    f"--source=bricsauthenticator={PROJECT / 'packages' / 'bricsauthenticator'}",
+    f"--source=slurmspawner_wrappers={PROJECT / 'packages' / 'slurmspawner_wrappers'}",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """How a typed command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """All that it wrote."""
+        return self.stdout + self.stderr
+
+
+def argv(*words: str) -> list[str]:
+    """The argument list of an invoke command."""
+    return [sys.executable, "-m", "invoke", *words]
+
+
+def type_(*words: str, env: Mapping[str, str] | None = None) -> Typed:
+    """Type an invoke command in the project's folder."""
+    result = subprocess.run(
+        argv(*words),
+        cwd=PROJECT,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_S,
+        check=False,
+    )
+    return Typed(code=result.returncode, stdout=result.stdout, stderr=result.stderr)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A running instance of dev_dummyauth."""
+
+    name: str
+    podman: Podman
+
+    @property
+    def resource(self) -> str:
+        """The pod's name."""
+        return find_instance("dev_dummyauth", self.name).resource
+
+    def type(self, task: str, *words: str) -> Typed:
+        """Type a command for this instance."""
+        return type_(task, f"--instance={self.name}", *words)
+
+    def up(self, *words: str) -> Typed:
+        """Type dev.up with the packages as they lie here."""
+        return self.type("dev.up", *SOURCES, *words)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What dev.status tells."""
+        answer: dict[str, Any] = json.loads(self.type("dev.status", "--json").stdout)
+        return answer
+
+    @property
+    def password(self) -> str:
+        """The password of the login form."""
+        document = yaml.safe_load((Path(self.status["deploy_dir"]) / FILE_NAME).read_text())
+        return str(document["data"]["dummyAuthPassword"])
+
+    def login(self, user: str = "testuser") -> Session:
+        """Log in as a browser does."""
+        return HubClient(self.status["url"]).login(user, self.password)
+
+    def inside(self, container: str, *words: str) -> str:
+        """What a command in a container writes."""
+        return self.podman.execute(f"{self.resource}-{container}", words).stdout
+
+    def leftovers(self) -> list[str]:
+        """Everything that podman still has of this instance."""
+        labels = find_instance("dev_dummyauth", self.name).labels
+        pods = [self.resource] if self.podman.pod_exists(self.resource) else []
+        return [*pods, *self.podman.containers(labels), *self.podman.volumes(labels)]
