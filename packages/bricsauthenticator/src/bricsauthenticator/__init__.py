@@ -1,0 +1,6 @@
+"""JupyterHub login by signed token, and servers as Slurm jobs of the person's project."""
+
+from bricsauthenticator.authenticator import BricsAuthenticator
+from bricsauthenticator.spawner import BricsSlurmSpawner
+
+__all__ = ["BricsAuthenticator", "BricsSlurmSpawner"]

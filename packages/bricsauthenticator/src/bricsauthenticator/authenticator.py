@@ -1,0 +1,121 @@
+"""Login with the signed token that the front door puts into a request header."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
+from jupyterhub.handlers.login import LoginHandler  # type: ignore[import-untyped]
+from tornado import web
+from traitlets import Bool, Float, TraitError, Unicode, default, validate
+
+from bricsauthenticator import projects, tokens
+from bricsauthenticator.keys import KeyStore
+from bricsauthenticator.refusals import BadTokenError, LoginRefusedError
+
+TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the name of a header
+
+Request = Any  # a JupyterHub request handler; JupyterHub is not annotated
+
+
+class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
+    """`/hub/login`: the token in the request is the login, there is no form.
+
+    The token is checked each time, so that another person behind the same browser does not stay logged in as the
+    first one.
+    """
+
+    SUPPORTED_METHODS = ("GET", "HEAD", "OPTIONS")
+
+    @property
+    def xsrf_token(self) -> bytes:
+        """Return nothing: there is no form to protect here, and a refused login must not set a cookie."""
+        return b""
+
+    async def get(self) -> None:
+        """Log in and go on to where the person wanted to be."""
+        user = await self.login_user()
+        if user is None:
+            raise web.HTTPError(403, "You may not use this JupyterHub.")
+        self._jupyterhub_user = user
+        self.redirect(self.get_next_url(user))
+
+
+class BricsAuthenticator(Authenticator):  # type: ignore[misc]
+    """Authenticates the person named by a JWT in the header `X-Auth-Id-Token`.
+
+    The projects that the token lists for this platform become the auth_state:
+    `{"PROJECT.PORTAL": {"name": ..., "username": "USER.PROJECT"}}`.
+    """
+
+    auto_login = Bool(True, help="There is no login form; the token is in the request.").tag(config=True)  # noqa: FBT003
+
+    oidc_server = Unicode(help="URL of the issuer of the tokens, as in their `iss` claim.").tag(config=True)
+
+    brics_platform = Unicode(help="Name of this platform among the resources of a project.").tag(config=True)
+
+    jwt_audience = Unicode(help="The audience that tokens must name, exactly.").tag(config=True)
+
+    jwt_leeway = Float(5.0, min=0, help="Seconds by which the issuer's clock may differ from ours.").tag(config=True)
+
+    jwt_max_lifetime = Float(
+        86400.0, min=1, help="Tokens that expire more than this many seconds after their `iat` are refused."
+    ).tag(config=True)
+
+    oidc_timeout = Float(3.0, min=0.1, help="Seconds that the issuer may take for each answer.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
+        super().__init__(**kwargs)
+        self._keys: KeyStore | None = None
+
+    @default("allow_all")
+    def _allow_all_default(self) -> bool:
+        # The token's project on this platform is the permission, unless the site names its users itself.
+        return not (self.allowed_users or self.allow_existing_users)
+
+    @validate("oidc_server")
+    def _oidc_server_is_url(self, proposal: Any) -> str:  # noqa: ANN401 - a traitlets bunch
+        server = str(proposal["value"])
+        url = urlsplit(server)
+        if server and (url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment):
+            raise TraitError("BricsAuthenticator.oidc_server must be an http or https URL without a query.")
+        return server
+
+    def get_handlers(self, _app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
+        """Replace JupyterHub's login page."""
+        return [(r"/login", BricsLoginHandler)]
+
+    async def authenticate(self, handler: Request, _data: object = None) -> dict[str, Any]:
+        """Return the person and their projects for the token in the request.
+
+        Raises:
+            tornado.web.HTTPError: 401 for a bad token, 403 for a person who may not use this platform, 503 when the
+                issuer's keys cannot be had.
+        """
+        try:
+            return await self._login(handler.request.headers.get_list(TOKEN_HEADER))
+        except LoginRefusedError as refusal:
+            self.log.warning("Login refused with %s: %s", refusal.status, refusal.detail)
+            raise web.HTTPError(refusal.status, refusal.message) from None
+
+    async def _login(self, presented: list[str]) -> dict[str, Any]:
+        if len(presented) != 1:
+            raise BadTokenError("Please sign in through the portal.", detail="not exactly one token in the request")
+        token = presented[0]
+        issuer, key = await self._key_store().find(tokens.read_header(token))
+        claims = tokens.validate(token, key, self._policy(issuer))
+        user = projects.check_user(claims["short_name"])
+        usable = projects.usable_projects(claims["projects"], user=user, platform=self.brics_platform)
+        return {"name": user, "auth_state": usable}
+
+    def _policy(self, issuer: str) -> tokens.Policy:
+        return tokens.Policy(
+            issuer=issuer,
+            audience=self.jwt_audience,
+            leeway_s=self.jwt_leeway,
+            max_lifetime_s=self.jwt_max_lifetime,
+        )
+
+    def _key_store(self) -> KeyStore:
+        if self._keys is None or self._keys.server != self.oidc_server:
+            self._keys = KeyStore(server=self.oidc_server, timeout_s=self.oidc_timeout, log=self.log)
+        return self._keys

@@ -1,0 +1,248 @@
+"""A server's life as a Slurm job: submit it, watch it, wait for its port, cancel it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any, ClassVar, TypeVar
+
+from batchspawner import JobStatus, SlurmSpawner, format_template  # type: ignore[import-untyped]
+from sqlalchemy.orm import object_session
+from traitlets import Float, observe
+
+from bricsauthenticator import commands, jobscript, slurm
+from bricsauthenticator.failures import failed
+from bricsauthenticator.slurm import Job, Life
+from bricsauthenticator.story import Event, Story
+from bricsauthenticator.wording import situation
+
+STATUS_OF = {
+    Life.PENDING: JobStatus.PENDING,
+    Life.RUNNING: JobStatus.RUNNING,
+    Life.GONE: JobStatus.NOTFOUND,
+    Life.UNKNOWN: JobStatus.UNKNOWN,
+}
+PROGRESS_OF = {Life.PENDING: 20, Life.RUNNING: 60, Life.GONE: 100, Life.UNKNOWN: 10}
+T = TypeVar("T")
+
+KEEP_CANCELLING_S = 3600.0
+LONGEST_PAUSE_S = 30.0
+
+
+class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
+    """batchspawner's Slurm spawner with Slurm's own word as the only truth about a job, and no polling floor.
+
+    Attributes:
+        exports_in_script: The server's variables are exported by lines in the job script. A configuration therefore
+            needs neither `--export={{keepvars}}` in `batch_script` nor `NAME=value` in `batch_submit_cmd`. Spawners
+            without this attribute hand the variables to the submit command in its environment.
+    """
+
+    exports_in_script: ClassVar[bool] = True
+
+    command_timeout = Float(
+        30.0, min=0.1, help="Seconds that a submit, query or cancel command may take, ssh included."
+    ).tag(config=True)
+
+    stop_timeout = Float(10.0, min=0, help="Seconds to wait for Slurm to say that a cancelled job is gone.").tag(
+        config=True
+    )
+
+    _background: ClassVar[set[asyncio.Task[Any]]] = set()
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
+        self._job = slurm.UNKNOWN
+        self._story = Story()
+        self._wake = asyncio.Event()
+        self._reported = asyncio.Event()
+        self._submission: asyncio.Task[str] | None = None
+        super().__init__(**kwargs)
+
+    # Starting
+
+    async def start(self) -> tuple[str, int]:
+        """Submit the job and return the node and port that its server listens on."""
+        self.ip = self.traits()["ip"].default_value
+        self.port = self.traits()["port"].default_value
+        if self.server:
+            self.server.port = self.port
+        self._forget_job()
+        try:
+            self._submission = self._in_background(self.submit_batch_script())
+            await asyncio.shield(self._submission)
+            await self._until_reported()
+        except BaseException:
+            self._story.end()
+            if self._job.life is not Life.GONE:
+                await self.stop()
+            raise
+        self.ip = self._job.node
+        self._tell(f"Job {self.job_id} is ready on node {self.ip}", 90)
+        self._story.end()
+        self.log.info("Job %s of %s listens on %s:%s", self.job_id, self._log_name, self.ip, self.port)
+        return self.ip, self.port
+
+    async def submit_batch_script(self) -> str:
+        """Submit the job and return its id, which is in the database before anything else happens."""
+        variables = {**self.get_req_subvars(), "cmd": self.cmd_formatted_for_batch()}
+        environment = {name: str(value) for name, value in self.get_env().items()}
+        script = jobscript.with_exports(await self._get_batch_script(**variables), environment)
+        command = self._command(self.batch_submit_cmd)
+        self.log.info("Submitting the job of %s: %s", self._log_name, command)
+        outcome = await commands.run(command, stdin=script, timeout_s=self.command_timeout)
+        self.job_id = slurm.read_job_id(outcome.stdout) if outcome.ok else ""
+        if not self.job_id:
+            complaint = self._without_token(outcome.complaint)
+            self.log.error("The job of %s was not submitted: %s", self._log_name, complaint)
+            raise failed(f"The job could not be submitted to Slurm: {complaint}")
+        self._save_state()
+        self.log.info("Job %s of %s is submitted", self.job_id, self._log_name)
+        self._tell(f"Job {self.job_id} is submitted", 10)
+        return str(self.job_id)
+
+    async def _until_reported(self) -> None:
+        """Wait until the port and the node are known, or the job is over."""
+        watch = asyncio.ensure_future(self._watch())
+        reported = asyncio.ensure_future(self._reported.wait())
+        try:
+            await asyncio.wait({watch, reported}, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                watch.result()
+        finally:
+            watch.cancel()
+            reported.cancel()
+            await asyncio.gather(watch, reported, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Ask Slurm every startup_poll_interval, and at once when the port is reported, until the job is over."""
+        while True:
+            self._wake.clear()
+            if await self.query_job_status() is JobStatus.NOTFOUND:
+                raise failed(situation(self.job_id, self._job))
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the wake-up.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.startup_poll_interval):
+                    await self._wake.wait()
+
+    @observe("port")
+    def _port_changed(self, _change: object) -> None:
+        # The job reports its port to batchspawner's API handler, which sets it here.
+        if self.port:
+            self._wake.set()
+            self._check_reported()
+
+    def _check_reported(self) -> None:
+        if self.port and self._job.node:
+            self._reported.set()
+
+    # Watching
+
+    async def query_job_status(self) -> JobStatus:
+        """Ask Slurm about the job."""
+        if not self.job_id:
+            return JobStatus.NOTFOUND
+        outcome = await commands.run(self._command(self.batch_query_cmd), timeout_s=self.command_timeout)
+        job = slurm.read_answer(outcome.stdout) if outcome.ok else slurm.read_refusal(outcome.stderr)
+        if job.life is Life.UNKNOWN:
+            self.log.warning("Slurm does not say how job %s is: %s", self.job_id, outcome.complaint)
+            self._tell(situation(self.job_id, job), None)
+            return JobStatus.UNKNOWN
+        if job != self._job:
+            self.log.info("Job %s of %s: %s", self.job_id, self._log_name, job)
+        self._job = job
+        self.job_status = outcome.stdout.strip()
+        self._tell(situation(self.job_id, job), PROGRESS_OF[job.life])
+        self._check_reported()
+        return STATUS_OF[job.life]
+
+    async def poll(self) -> int | None:
+        """Return None while the job lives or Slurm does not say, else an exit status."""
+        await self._settled_submission()
+        if await self.query_job_status() is not JobStatus.NOTFOUND:
+            return None
+        return 0 if self._job.state == "COMPLETED" else 1
+
+    async def progress(self) -> AsyncIterator[Event]:
+        """Yield what happens to the job, for the person who waits; key `slurm` holds the same for machines."""
+        async for event in self._story:
+            yield event
+
+    def state_gethost(self) -> str:
+        """Return the node that runs the job."""
+        return self._job.node
+
+    def _tell(self, message: str, progress: int | None) -> None:
+        job = self._job
+        about = {"job_id": self.job_id, "state": job.state, "reason": job.reason, "node": job.node}
+        event: Event = {"message": message, "slurm": about}
+        self._story.add(event if progress is None else {**event, "progress": progress})
+
+    # Stopping
+
+    async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002 - JupyterHub's signature
+        """Cancel the job and wait until Slurm says that it is gone, for at most stop_timeout."""
+        await self._settled_submission()
+        if not self.job_id:
+            return
+        deadline = time.monotonic() + self.stop_timeout
+        cancelling = self._in_background(self._cancel(self.job_id, self._command(self.batch_cancel_cmd)))
+        await asyncio.wait({cancelling}, timeout=self.stop_timeout)
+        while not now and await self.query_job_status() is not JobStatus.NOTFOUND:
+            if time.monotonic() >= deadline:
+                self.log.warning("Job %s is cancelled, and Slurm does not say that it is gone yet", self.job_id)
+                return
+            await asyncio.sleep(min(self.startup_poll_interval, 1.0))
+
+    async def _cancel(self, job_id: str, command: str) -> None:
+        """Cancel a job, trying again in the background while Slurm cannot be reached."""
+        self.log.info("Cancelling job %s: %s", job_id, command)
+        begun, pause = time.monotonic(), 0.5
+        while time.monotonic() - begun < KEEP_CANCELLING_S:
+            outcome = await commands.run(command, timeout_s=self.command_timeout)
+            if outcome.ok or slurm.already_over(outcome.stderr):
+                return
+            self.log.warning("Job %s is not cancelled yet: %s", job_id, outcome.complaint)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+        self.log.error("Job %s could not be cancelled and may still run", job_id)
+
+    async def _settled_submission(self) -> None:
+        """Wait for a submission that was under way when the spawn was given up: its job must not be lost."""
+        if self._submission is not None and not self._submission.done():
+            await asyncio.wait({self._submission})
+
+    # State
+
+    def clear_state(self) -> None:
+        """Forget the job."""
+        super().clear_state()
+        self._forget_job()
+
+    def _forget_job(self) -> None:
+        self._job = Job(life=Life.UNKNOWN)
+        self._wake.clear()
+        self._reported.clear()
+        if self._story.begun:
+            self._story.end()
+            self._story = Story()
+
+    def _save_state(self) -> None:
+        """Store the job id now: JupyterHub itself does it only when the server is up."""
+        if self.orm_spawner is not None:
+            self.orm_spawner.state = self.get_state()
+            session = object_session(self.orm_spawner)
+            if session is not None:
+                session.commit()
+
+    def _command(self, template: str) -> str:
+        variables = {**self.get_req_subvars(), "job_id": self.job_id}
+        return f"{format_template(self.exec_prefix, **variables)} {format_template(template, **variables)}"
+
+    def _without_token(self, text: str) -> str:
+        return text.replace(self.api_token, "[token]") if self.api_token else text
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task

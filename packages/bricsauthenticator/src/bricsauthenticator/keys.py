@@ -1,0 +1,150 @@
+"""The issuer's public keys: discovered, fetched without blocking the hub, cached, and kept while the issuer is down."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+from tornado.httpclient import HTTPRequest
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+
+from bricsauthenticator.refusals import BadTokenError, IssuerUnavailableError
+from bricsauthenticator.tokens import ALGORITHMS, NOT_ACCEPTED, Header
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+MAX_KEYS = 100
+REFRESH_INTERVAL_S = 30.0  # at most one fetch in this time, however many tokens name keys that do not exist
+FIRST_FETCH_INTERVAL_S = 1.0  # the same while no keys are known at all, so that the hub recovers by itself
+MAX_AGE_S = 600.0  # keys older than this are fetched again, so that a withdrawn key is refused
+
+UNAVAILABLE = "The sign-in service cannot be reached at the moment. Please try again in a minute."
+
+
+class DiscoveryError(Exception):
+    """The issuer answered with something other than a discovery document and a key set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySet:
+    """The keys of an issuer.
+
+    Attributes:
+        issuer: The issuer's own name for itself, which tokens must carry.
+        keys: The usable keys by their id; keys without an id under "".
+    """
+
+    issuer: str
+    keys: Mapping[str, jwt.PyJWK]
+
+    def find(self, header: Header) -> jwt.PyJWK | None:
+        """Return the key that the token names, or the only one when it names none."""
+        if header.key_id is not None:
+            return self.keys.get(header.key_id)
+        return next(iter(self.keys.values())) if len(self.keys) == 1 else None
+
+
+@dataclass
+class KeyStore:
+    """The keys of one issuer, fetched when they are needed.
+
+    Attributes:
+        server: URL of the issuer.
+        timeout_s: Limit for each of the two requests of a fetch.
+        log: Where failed fetches are noted.
+        clock: Seconds that only grow.
+    """
+
+    server: str
+    timeout_s: float
+    log: logging.Logger | logging.LoggerAdapter[Any]
+    clock: Callable[[], float] = time.monotonic
+    _known: KeySet | None = None
+    _fetched_at: float = -MAX_AGE_S
+    _tried_at: float = -REFRESH_INTERVAL_S
+    _fetching: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+    async def find(self, header: Header) -> tuple[str, jwt.PyJWK]:
+        """Return the issuer's name and the key for a token with this header.
+
+        Raises:
+            IssuerUnavailableError: No keys are known and none could be fetched.
+            BadTokenError: The issuer has no such key.
+        """
+        if self._known is None or self._known.find(header) is None or self.clock() - self._fetched_at > MAX_AGE_S:
+            await self._refresh()
+        if self._known is None:
+            raise IssuerUnavailableError(UNAVAILABLE, detail="no keys of the issuer are known")
+        key = self._known.find(header)
+        if key is None:
+            raise BadTokenError(NOT_ACCEPTED, detail="unknown key")
+        return self._known.issuer, key
+
+    async def _refresh(self) -> None:
+        """Fetch the keys once for everybody who waits, unless that was tried a moment ago."""
+        if self._fetching is None:
+            interval = FIRST_FETCH_INTERVAL_S if self._known is None else REFRESH_INTERVAL_S
+            if self.clock() - self._tried_at < interval:
+                return
+            self._tried_at = self.clock()
+            self._fetching = asyncio.create_task(self._fetch())
+        await asyncio.shield(self._fetching)
+
+    async def _fetch(self) -> None:
+        try:
+            self._known = await fetch_keys(self.server, self.timeout_s)
+            self._fetched_at = self.clock()
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the last good keys stay
+            self.log.warning("Cannot fetch the keys of %s: %s: %s", self.server, type(error).__name__, error)
+        finally:
+            self._fetching = None
+
+
+async def fetch_keys(server: str, timeout_s: float) -> KeySet:
+    """Fetch the issuer's discovery document and the keys that it points to."""
+    base = server.rstrip("/")
+    discovery = await _fetch_object(f"{base}/.well-known/openid-configuration", timeout_s)
+    issuer, jwks_uri = discovery.get("issuer"), discovery.get("jwks_uri")
+    if not isinstance(issuer, str) or issuer.rstrip("/") != base:
+        raise DiscoveryError("the discovery document names another issuer")
+    if not isinstance(jwks_uri, str) or urlsplit(jwks_uri).scheme not in ("https", urlsplit(base).scheme):
+        raise DiscoveryError("the discovery document has no acceptable jwks_uri")
+    keys = usable_keys(await _fetch_object(jwks_uri, timeout_s))
+    if not keys:
+        raise DiscoveryError("the key set has no usable key")
+    return KeySet(issuer=issuer, keys=keys)
+
+
+def usable_keys(document: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
+    """Return the signing keys of a key set whose algorithm is one of ours; all others are left out."""
+    entries = document.get("keys")
+    keys: dict[str, jwt.PyJWK] = {}
+    for entry in entries[:MAX_KEYS] if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+            continue
+        try:
+            key = jwt.PyJWK(entry)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            continue
+        key_id = entry.get("kid", "")
+        if key.algorithm_name in ALGORITHMS and isinstance(key_id, str):
+            keys[key_id] = key
+    return keys
+
+
+async def _fetch_object(url: str, timeout_s: float) -> dict[str, Any]:
+    # The plain client, because only it limits the size of what is read.
+    client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_DOCUMENT_BYTES)
+    try:
+        request = HTTPRequest(url, connect_timeout=timeout_s, request_timeout=timeout_s, follow_redirects=False)
+        response = await client.fetch(request)
+    finally:
+        client.close()
+    document = json.loads(response.body)
+    if not isinstance(document, dict):
+        raise DiscoveryError("the answer is not a JSON object")
+    return document

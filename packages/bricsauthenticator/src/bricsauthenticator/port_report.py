@@ -1,0 +1,58 @@
+"""Where a job reports its port: batchspawner's own handler, with what may be said narrowed to the port.
+
+batchspawner's handler sets any attribute of the caller's spawner from the request, so a job could choose the next
+command that the hub runs.
+"""
+
+import json
+from typing import Any
+
+import batchspawner.api  # type: ignore[import-untyped]  # noqa: F401 - registers the handler that ours goes before
+from jupyterhub.apihandlers import APIHandler, default_handlers  # type: ignore[import-untyped]
+from tornado import web
+
+PATH = r"/api/batchspawner"
+LOWEST_PORT = 1024
+HIGHEST_PORT = 65535
+HUB_PORTS = frozenset({8000, 8001, 8081})
+
+
+class PortReportHandler(APIHandler):  # type: ignore[misc]
+    """POST `{"port": N}` with the server's own token, once, while the server is starting."""
+
+    @web.authenticated
+    def post(self) -> None:
+        """Tell the caller's spawner the port that its server listens on."""
+        spawner = self._spawner()
+        port = read_port(self.get_json_body())
+        if port is None:
+            raise web.HTTPError(400, "The report must be an unprivileged port and nothing else.")
+        if spawner.pending != "spawn" or spawner.port not in (0, port):
+            raise web.HTTPError(409, "The server is not waiting for its port.")
+        spawner.port = port
+        self.set_status(201)
+        self.finish(json.dumps({"message": "BatchSpawner data configured"}))
+
+    def _spawner(self) -> Any:  # noqa: ANN401 - JupyterHub is not annotated
+        token = self.get_auth_token()
+        spawners = getattr(self.current_user, "spawners", {})
+        for spawner in spawners.values():
+            if token and spawner.api_token == token:
+                return spawner
+        raise web.HTTPError(403, "Only a server's own token may report its port.")
+
+
+def read_port(body: object) -> int | None:
+    """Return the port of a report, or None when it is not exactly one acceptable port."""
+    if not isinstance(body, dict) or set(body) != {"port"}:
+        return None
+    port = body["port"]
+    if not isinstance(port, int) or isinstance(port, bool) or not LOWEST_PORT <= port <= HIGHEST_PORT:
+        return None
+    return None if port in HUB_PORTS else port
+
+
+def install() -> None:
+    """Put this handler before batchspawner's, once."""
+    if default_handlers[0] != (PATH, PortReportHandler):
+        default_handlers.insert(0, (PATH, PortReportHandler))

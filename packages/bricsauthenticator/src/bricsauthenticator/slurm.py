@@ -1,0 +1,100 @@
+"""What Slurm says about a job, and how to say it to a person: pure.
+
+Only Slurm's own word makes a job gone. Whatever else goes wrong on the way (SSH, sudo, munge, a controller that does
+not answer) leaves it unknown.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+JOB_ID_RE = re.compile(r"[1-9][0-9]{0,9}")
+NODE_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
+NO_JOB_RE = re.compile(r"^(?:\w+: error: |slurm_\w+ error: ).*Invalid job id specified\s*$", re.MULTILINE)
+OVER_RE = re.compile(r"Job/step already completing or completed")
+PLACEHOLDERS = frozenset({"", "n/a", "N/A", "(null)", "None", "(None)", "none"})
+
+PENDING_STATES = frozenset(
+    {"PENDING", "CONFIGURING", "SUSPENDED", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+)
+RUNNING_STATES = frozenset({"RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED"})
+TERMINAL_STATES = frozenset(
+    {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
+    | {"BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED", "LAUNCH_FAILED", "RECONFIG_FAIL"}
+)
+
+
+class Life(Enum):
+    """Where a job is in its life."""
+
+    PENDING = auto()
+    RUNNING = auto()
+    GONE = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is known of a job.
+
+    Attributes:
+        life: Where it is in its life.
+        state: Slurm's word for it, such as `PENDING`; empty when Slurm did not say.
+        reason: Slurm's word for why; empty when there is none.
+        node: Name of the node that runs the job's script; empty when there is none yet.
+    """
+
+    life: Life
+    state: str = ""
+    reason: str = ""
+    node: str = ""
+
+
+UNKNOWN = Job(life=Life.UNKNOWN)
+
+
+def read_answer(answer: str) -> Job:
+    """Read squeue's answer `STATE REASON NODE`, or `STATE NODE` as other wrappers have it.
+
+    No line at all means that Slurm was asked and has no such job among those it was asked for.
+    """
+    lines = [line for line in answer.splitlines() if line.strip()]
+    if not lines:
+        return Job(life=Life.GONE)
+    words = lines[-1].split()
+    life = life_of(words[0])
+    reason, node = " ".join(words[1:-1]), words[-1] if len(words) > 1 else ""
+    if life is Life.PENDING and not reason and node not in PLACEHOLDERS:
+        reason, node = node, ""  # a waiting job has no node, so its only word is the reason
+    return Job(
+        life=life,
+        state="" if life is Life.UNKNOWN else words[0],
+        reason="" if reason in PLACEHOLDERS else reason,
+        node=node if node not in PLACEHOLDERS and NODE_RE.fullmatch(node) else "",
+    )
+
+
+def read_refusal(message: str) -> Job:
+    """Read the error output of a query that failed: gone if Slurm knows no such job, else unknown."""
+    return Job(life=Life.GONE) if NO_JOB_RE.search(message) else UNKNOWN
+
+
+def already_over(message: str) -> bool:
+    """Whether scancel failed because there is nothing left to cancel."""
+    return bool(NO_JOB_RE.search(message) or OVER_RE.search(message))
+
+
+def read_job_id(answer: str) -> str:
+    """Read the job id of `sbatch --parsable`: the last line, up to `;CLUSTER`; empty when there is none."""
+    lines = answer.split("\n")
+    job_id = next((line for line in reversed(lines) if line.strip()), "").partition(";")[0].strip()
+    return job_id if JOB_ID_RE.fullmatch(job_id) else ""
+
+
+def life_of(state: str) -> Life:
+    """Return where in its life a job with this state is."""
+    if state in PENDING_STATES:
+        return Life.PENDING
+    if state in RUNNING_STATES:
+        return Life.RUNNING
+    return Life.GONE if state in TERMINAL_STATES else Life.UNKNOWN

@@ -1,0 +1,65 @@
+"""The server's variables in the job script."""
+
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bricsauthenticator.jobscript import export_lines, with_exports
+
+SHELL = shutil.which("bash") or "bash"
+VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
+
+
+def values_in_bash(script: str, names: list[str]) -> list[str]:
+    """Run a script in a real bash and return what its child processes see."""
+    show = "".join(f'sh -c \'printf "%s\\0" "${name}"\'\n' for name in names)
+    done = subprocess.run([SHELL], input=(script + show).encode(), capture_output=True, check=True, timeout=10)
+    assert not done.stderr
+    return done.stdout.decode().split("\0")[:-1]
+
+
+@given(st.lists(VALUES, min_size=1, max_size=4))
+def test_every_value_survives_a_real_shell(values: list[str]) -> None:
+    """Quotes, newlines, dollar signs, carriage returns and all other characters arrive as they are."""
+    names = [f"V{number}" for number in range(len(values))]
+
+    script = export_lines(dict(zip(names, values, strict=True)))
+
+    assert values_in_bash(script, names) == values
+    assert "\r" not in script
+
+
+@pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "A;id", "$(id)", "A\n", "é", "BASH_FUNC_x%%"])
+def test_names_that_no_shell_variable_can_have_are_refused(name: str) -> None:
+    """A name that is not an identifier is refused by name."""
+    with pytest.raises(ValueError, match="is not a name"):
+        export_lines({name: "x"})
+
+
+def test_null_characters_are_refused() -> None:
+    """A value that cannot be a variable's is refused."""
+    with pytest.raises(ValueError, match="null"):
+        export_lines({"A": "a\0b"})
+
+
+def test_exports_come_after_the_directives_and_before_any_command() -> None:
+    """Slurm still reads every #SBATCH line, and no command runs before the variables are set."""
+    script = "#!/bin/bash\n#SBATCH --time=1\n\n# Why\n#SBATCH --gpus=1\n\nset -x\n# later\nrun\n"
+
+    assert with_exports(script, {"A": "a b", "B": ""}) == (
+        "#!/bin/bash\n#SBATCH --time=1\n\n# Why\n#SBATCH --gpus=1\n"
+        "export A='a b'\nexport B=''\n"
+        "\nset -x\n# later\nrun\n"
+    )
+
+
+@pytest.mark.parametrize("script", ["#!/bin/bash", "#!/bin/bash\n", "run", "# a\x0cb \u2028 c\nrun\n", ""])
+def test_nothing_of_the_script_is_lost(script: str) -> None:
+    """The script around the exports stays as it was, whatever its line ends are."""
+    result = with_exports(script, {"A": "1"})
+
+    assert result.replace("export A=1", "", 1).replace("\n", "") == script.replace("\n", "")
+    assert "export A=1" in result.split("\n")

@@ -1,0 +1,287 @@
+"""Logging in to a real hub with tokens of a real issuer."""
+
+import asyncio
+import base64
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from traitlets import TraitError
+from traitlets.config import Config
+
+from bricsauthenticator import BricsAuthenticator
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def issuer(lasting: tuple[Any, Any]) -> Any:
+    """Return the module's issuer, with its one key and nothing asked yet."""
+    _, issuer = lasting
+    issuer.keys = [issuer.first_key]
+    issuer.requests.clear()
+    return issuer
+
+
+@pytest.fixture
+def hub(lasting: tuple[Any, Any], issuer: Any) -> Any:
+    """Return the module's hub, with nobody known and no keys fetched yet."""
+    hub, _ = lasting
+    hub.cookies.clear()
+    for user in list(hub.app.users.values()):
+        hub.app.users.delete(user)
+    authenticator = hub.app.authenticator
+    authenticator.blocked_users, authenticator.allowed_users, authenticator.admin_users = set(), set(), set()
+    authenticator.allow_all = True
+    authenticator.oidc_server = ""
+    authenticator._key_store()
+    authenticator.oidc_server = issuer.url
+    return hub
+
+
+def encoded(value: object) -> str:
+    """Encode a value as a part of a JWT."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+async def assert_refused(hub: Any, token: str | None, status: int) -> str:
+    """Log in and check that it is refused with no trace left; return the page."""
+    users = set(hub.app.users.keys())
+    begun = time.monotonic()
+
+    response = await hub.request("/hub/login", token=token)
+
+    assert response.code == status
+    assert time.monotonic() - begun < 1
+    assert not response.headers.get_list("Set-Cookie")
+    assert set(hub.app.users.keys()) == users
+    return str(response.body.decode())
+
+
+async def test_the_token_logs_in_and_its_projects_become_auth_state(hub: Any, issuer: Any) -> None:
+    """A good token sets the login cookie, goes on to `next` and leaves the projects of this platform in auth_state."""
+    response = await hub.login(issuer.mint(), next_url="/hub/spawn")
+
+    assert (response.code, response.headers["Location"]) == (302, "/hub/spawn")
+    assert "jupyterhub-hub-login" in hub.cookies
+    user = next(user for user in hub.app.users.values() if user.name == "ada")
+    assert await user.get_auth_state() == {
+        "project1.portal": {"name": "Project <b>1</b>", "username": "ada.project1"},
+        "project2.portal": {"name": "Project 2", "username": "ada.project2"},
+    }
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+async def test_elliptic_keys_are_accepted(hub: Any, issuer: Any, algorithm: str, new_key: Any) -> None:
+    """The issuer may sign with ES256 and EdDSA as well."""
+    issuer.keys = [new_key(algorithm, "k")]
+
+    assert (await hub.login(issuer.mint())).code == 302
+
+
+async def test_projects_may_be_a_json_string(hub: Any, issuer: Any) -> None:
+    """The projects claim may be a string that holds the object."""
+    projects = {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": "ada.p"}]}}
+
+    assert (await hub.login(issuer.mint(projects=json.dumps(projects)))).code == 302
+
+
+async def test_another_person_behind_the_same_browser_becomes_that_person(hub: Any, issuer: Any) -> None:
+    """The token decides at each login, not the cookie that is left from before."""
+    projects = {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": "bob.p"}]}}
+    await hub.login(issuer.mint())
+
+    await hub.login(issuer.mint(short_name="bob", projects=projects))
+
+    assert b"bob" in (await hub.request("/hub/home")).body
+
+
+CLAIMS: list[dict[str, Any]] = [
+    *({name: ...} for name in ("aud", "exp", "iss", "iat", "short_name", "projects")),
+    *({name: None} for name in ("aud", "exp", "iss", "iat", "short_name", "projects")),
+    {"aud": "other"},
+    {"aud": ["hub-client"]},
+    {"aud": ["hub-client", "other"]},
+    {"iss": "https://issuer.example"},
+    {"iss": ["x"]},
+    {"exp": "9999999999"},
+    {"exp": True},
+    {"exp": 10**400},
+    {"exp": float("inf")},
+    {"exp": 4102444800},
+    {"iat": 4102444800, "exp": 4102444900},
+    {"iat": "now"},
+    {"nbf": 4102444800},
+    {"nbf": None},
+    {"short_name": 5},
+    {"typ": "Bearer"},
+    {"azp": "another-client"},
+    {"projects": []},
+    {"projects": "{"},
+    {"projects": "[" * 5000},
+    {"projects": {"p.portal": []}},
+    {"projects": {"p.portal": {"name": None, "resources": []}}},
+    {"projects": {"p.portal": {"name": "P", "resources": {}}}},
+    {"projects": {"p.portal": {"name": "P", "resources": ["x"]}}},
+    {"projects": {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": None}]}}},
+]
+
+
+@pytest.mark.parametrize("claims", CLAIMS, ids=lambda claims: json.dumps(claims, default=str)[:60])
+async def test_wrong_claims_are_refused(hub: Any, issuer: Any, all_logs: Any, claims: dict[str, Any]) -> None:
+    """A token with a claim that is missing, wrong or of the wrong type is refused, and never logged."""
+    token = issuer.mint(**claims)
+
+    await assert_refused(hub, token, 401)
+
+    assert "Login refused with 401" in all_logs.text
+    assert token not in all_logs.text
+
+
+@pytest.mark.parametrize(
+    ("claim", "by_s", "status"), [("exp", -3, 302), ("exp", -7, 401), ("nbf", 3, 302), ("nbf", 7, 401)]
+)
+async def test_the_leeway_is_exact(hub: Any, issuer: Any, claim: str, by_s: int, status: int) -> None:
+    """With a leeway of five seconds a token may be three seconds out of date and not seven."""
+    assert (await hub.login(issuer.mint(**{claim: int(time.time()) + by_s}))).code == status
+
+
+@pytest.mark.parametrize(
+    "short_name", ["../admin", "a/b", "o'x; id", "$(id)", "ada\n", "a" * 300, "root", "", "Ada", "-u", "ada.x", "é"]
+)
+async def test_names_that_could_reach_a_shell_are_refused(hub: Any, issuer: Any, short_name: str) -> None:
+    """A short_name that is not a plain lower-case name is refused with 403."""
+    await assert_refused(hub, issuer.mint(short_name=short_name), 403)
+
+
+@pytest.mark.parametrize("username", ["root", "jupyterspawner", "-u root", "x; id", "bob.p", "ada.other", "ada.p\n"])
+async def test_accounts_that_are_not_the_persons_are_refused(hub: Any, issuer: Any, username: str) -> None:
+    """A username on this platform that is not exactly USER.PROJECT is refused with 403."""
+    projects = {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": username}]}}
+
+    await assert_refused(hub, issuer.mint(projects=projects), 403)
+
+
+async def test_without_a_project_on_this_platform_the_person_reads_so(hub: Any, issuer: Any) -> None:
+    """Projects on other platforms do not count, and the page says what is missing."""
+    projects = {"p.portal": {"name": "P", "resources": [{"name": "elsewhere", "username": "ada.p"}]}}
+
+    page = await assert_refused(hub, issuer.mint(projects=projects), 403)
+
+    assert "You have no project on this platform." in page
+
+
+async def test_jupyterhubs_own_lists_are_honoured(hub: Any, issuer: Any) -> None:
+    """A person who is blocked, or not allowed by the site, is refused with 403."""
+    hub.app.authenticator.blocked_users = {"ada"}
+    await assert_refused(hub, issuer.mint(), 403)
+
+    hub.app.authenticator.blocked_users = set()
+    hub.app.authenticator.allow_all = False
+    await assert_refused(hub, issuer.mint(), 403)
+
+    hub.app.authenticator.allowed_users = {"ada"}
+    assert (await hub.login(issuer.mint())).code == 302
+
+
+async def test_administrators_are_named_by_the_site(hub: Any, issuer: Any) -> None:
+    """admin_users is honoured, because the login goes JupyterHub's own way."""
+    hub.app.authenticator.admin_users = {"ada"}
+
+    await hub.login(issuer.mint())
+
+    assert next(user for user in hub.app.users.values() if user.name == "ada").admin
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"jku": "http://127.0.0.1:1/jwks"},
+        {"x5u": "http://127.0.0.1:1/cert"},
+        {"jwk": {"kty": "oct", "k": "AA"}},
+        {"crit": ["exp"]},
+        {"typ": "at+jwt"},
+        {"kid": "../../etc/passwd"},
+        {"kid": "' OR 1=1 --"},
+        {"kid": 7},
+        {"kid": None},
+        {"kid": "k" * 10_000},
+    ],
+    ids=lambda headers: json.dumps(headers)[:40],
+)
+async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, headers: dict[str, Any]) -> None:
+    """A token cannot bring its own key or point to one, and asks for nothing outside."""
+    genuine = issuer.mint().split(".")
+    header = {"alg": "RS256", "typ": "JWT", "kid": "rsa-1", **headers}
+
+    await assert_refused(hub, ".".join([encoded(header), genuine[1], genuine[2]]), 401)
+
+    assert set(issuer.requests) <= {".well-known/openid-configuration", "jwks"}
+
+
+async def test_the_algorithm_is_ours_to_choose(hub: Any, issuer: Any, new_key: Any) -> None:
+    """No signature, a signature with the public key as a secret, or with a foreign key of the same id: refused."""
+    payload = issuer.mint().split(".")[1]
+    pem = (
+        issuer.keys[0]
+        .private.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    signed_with_public = jwt.api_jws.encode(b"{}", pem.replace(b"PUBLIC", b"SECRET"), "HS256", {"kid": "rsa-1"})
+    for algorithm in ("none", "None", "NONE", "nOnE", "", None, 5, ["RS256"]):
+        await assert_refused(hub, f"{encoded({'alg': algorithm, 'kid': 'rsa-1'})}.{payload}.AA", 401)
+    await assert_refused(hub, signed_with_public, 401)
+    await assert_refused(hub, issuer.mint(key=new_key("RS256", "rsa-1")), 401)
+
+
+@pytest.mark.parametrize("token", [None, "", "a.b", "a.b.c.d.e", "?.?.?", "x" * 60_000, "\xe9.\xe9.\xe9", "Bearer x"])
+async def test_what_is_no_token_is_refused(hub: Any, token: str | None) -> None:
+    """Anything that is not a signed JWT, or nothing at all, is refused with 401."""
+    await assert_refused(hub, token, 401)
+
+
+async def test_two_tokens_are_refused(hub: Any, issuer: Any) -> None:
+    """A header that comes twice is not a choice between two people."""
+    response = await hub.request("/hub/login", token=[issuer.mint(), issuer.mint()])
+
+    assert response.code == 401
+
+
+async def test_there_is_no_login_form(hub: Any, issuer: Any) -> None:
+    """A POST to the login page is answered with 405, never with an error of the server."""
+    response = await hub.request("/hub/login", method="POST", token=issuer.mint(), body="username=ada")
+
+    assert response.code == 405
+
+
+async def test_without_the_issuer_and_without_keys_the_login_is_unavailable(hub: Any, issuer: Any) -> None:
+    """When the issuer has never been reached, the answer is 503 and says to try again."""
+    hub.app.authenticator.oidc_server = "http://127.0.0.1:1/nobody"
+
+    page = await assert_refused(hub, issuer.mint(), 503)
+
+    assert "try again" in page
+
+
+async def test_many_unknown_keys_cost_one_fetch(hub: Any, issuer: Any, new_key: Any) -> None:
+    """A flood of tokens with unknown keys is refused, with a single look at the issuer."""
+    await hub.login(issuer.mint())
+    foreign = new_key("ES256", "unknown")
+    issuer.requests.clear()
+
+    answers = await asyncio.gather(*(hub.request("/hub/login", token=issuer.mint(key=foreign)) for _ in range(30)))
+
+    assert {answer.code for answer in answers} == {401}
+    assert issuer.requests.count("jwks") <= 1
+
+
+async def test_the_site_names_an_issuer_by_url() -> None:
+    """An oidc_server that is no URL is refused by name, when the hub starts."""
+    config = Config()
+    config.BricsAuthenticator.oidc_server = "file:///etc/passwd"
+
+    with pytest.raises(TraitError, match="oidc_server"):
+        BricsAuthenticator(config=config)

@@ -1,0 +1,107 @@
+"""What Slurm's answers mean, and how they are told to a person."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bricsauthenticator import slurm
+from bricsauthenticator.slurm import Job, Life, read_answer, read_job_id, read_refusal
+from bricsauthenticator.wording import situation
+
+
+@pytest.mark.parametrize(
+    ("answer", "job"),
+    [
+        ("PENDING Priority n/a", Job(life=Life.PENDING, state="PENDING", reason="Priority")),
+        ("PENDING (null)", Job(life=Life.PENDING, state="PENDING")),
+        ("PENDING Resources", Job(life=Life.PENDING, state="PENDING", reason="Resources")),
+        (
+            "PENDING ReqNodeNotAvail, UnavailableNodes:n1 (null)",
+            Job(life=Life.PENDING, state="PENDING", reason="ReqNodeNotAvail, UnavailableNodes:n1"),
+        ),
+        ("CONFIGURING None n1", Job(life=Life.PENDING, state="CONFIGURING", node="n1")),
+        ("RUNNING None nid-001.cluster", Job(life=Life.RUNNING, state="RUNNING", node="nid-001.cluster")),
+        ("RUNNING n1", Job(life=Life.RUNNING, state="RUNNING", node="n1")),
+        ("COMPLETING None n1", Job(life=Life.RUNNING, state="COMPLETING", node="n1")),
+        ("FAILED NonZeroExitCode n1", Job(life=Life.GONE, state="FAILED", reason="NonZeroExitCode", node="n1")),
+        ("CANCELLED None n/a", Job(life=Life.GONE, state="CANCELLED")),
+        ("", Job(life=Life.GONE)),
+        ("RUNNING None n1;reboot", Job(life=Life.RUNNING, state="RUNNING")),
+    ],
+)
+def test_an_answer_of_squeue_is_understood(answer: str, job: Job) -> None:
+    """State, reason and node are read from both forms of answer, and nothing else is taken for a node."""
+    assert read_answer(answer + "\n") == job
+
+
+@pytest.mark.parametrize("state", sorted(slurm.TERMINAL_STATES))
+def test_terminal_states_mean_gone(state: str) -> None:
+    """Every state from which a job does not come back means that it is gone."""
+    assert read_answer(f"{state} None n1").life is Life.GONE
+
+
+@given(st.text())
+def test_only_slurms_own_words_make_a_job_gone(text: str) -> None:
+    """Whatever else is answered leaves the job unknown, and nothing raises."""
+    job = read_answer(f"Warning: {text}x")
+
+    assert job.life is Life.UNKNOWN or job.state in slurm.TERMINAL_STATES | slurm.RUNNING_STATES | slurm.PENDING_STATES
+
+
+@pytest.mark.parametrize(
+    ("message", "life"),
+    [
+        ("slurm_load_jobs error: Invalid job id specified\n", Life.GONE),
+        ("Warning: Permanently added 'x'.\nsqueue: error: Invalid job id specified", Life.GONE),
+        ("slurm_load_jobs error: Unable to contact slurm controller (connect failure)", Life.UNKNOWN),
+        ("slurm_load_jobs error: Socket timed out on send/recv operation", Life.UNKNOWN),
+        ("ssh: connect to host localhost port 22: Connection refused", Life.UNKNOWN),
+        ("sudo: a password is required", Life.UNKNOWN),
+        ("squeue: error: auth/munge: _decode: Munge decode failed: Expired credential", Life.UNKNOWN),
+        ("slurmspawner_squeue: SLURMSPAWNER_JOB_ID must hold one Slurm job id, digits only.", Life.UNKNOWN),
+        ("", Life.UNKNOWN),
+    ],
+)
+def test_a_failed_query_leaves_the_job_unknown_unless_slurm_knows_no_such_job(message: str, life: Life) -> None:
+    """A connection, sudo or munge that fails says nothing about the job."""
+    assert read_refusal(message).life is life
+
+
+@pytest.mark.parametrize(
+    ("answer", "job_id"),
+    [
+        ("12\n", "12"),
+        ("12;cluster\n", "12"),
+        ("Welcome!\n12\n", "12"),
+        ("", ""),
+        ("0x1", ""),
+        ("12 13", ""),
+        ("-1", ""),
+    ],
+)
+def test_the_job_id_is_read_from_the_last_line(answer: str, job_id: str) -> None:
+    """Only digits are taken for a job id."""
+    assert read_job_id(answer) == job_id
+
+
+@pytest.mark.parametrize(
+    ("job", "sentence"),
+    [
+        (
+            Job(life=Life.PENDING, state="PENDING", reason="Priority"),
+            "Job 12 is queued (Priority): other jobs are in front of it…",
+        ),
+        (Job(life=Life.PENDING, state="PENDING", reason="Novelty"), "Job 12 is queued (Novelty)…"),
+        (Job(life=Life.PENDING, state="PENDING"), "Job 12 is queued…"),
+        (Job(life=Life.RUNNING, state="RUNNING", node="n1"), "Job 12 is starting on node n1…"),
+        (
+            Job(life=Life.GONE, state="OUT_OF_MEMORY", reason="OutOfMemory"),
+            "Job 12 ended before the server was ready: it ran out of memory (OUT_OF_MEMORY, OutOfMemory).",
+        ),
+        (Job(life=Life.GONE), "Job 12 ended before the server was ready: Slurm no longer knows it."),
+        (slurm.UNKNOWN, "Slurm does not answer at the moment; job 12 is asked about again…"),
+    ],
+)
+def test_people_read_why(job: Job, sentence: str) -> None:
+    """The person who waits reads Slurm's word and what it means."""
+    assert situation("12", job) == sentence

@@ -1,0 +1,393 @@
+"""Servers of a real hub as jobs of a Slurm that is made of small scripts."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+pytestmark = pytest.mark.asyncio
+
+CHOICE = {"brics_project": "project1.portal"}
+
+
+@pytest_asyncio.fixture
+async def server_port() -> AsyncIterator[int]:
+    """The port of a web server that answers as a person's server does."""
+
+    class Api(web.RequestHandler):
+        def get(self) -> None:
+            self.set_header("X-JupyterHub-Version", "6.1.1")
+            self.write("{}")
+
+    socket, port = bind_unused_port()
+    server = HTTPServer(web.Application([(r".*", Api)], log_function=lambda _: None))
+    server.add_socket(socket)
+    yield port
+    server.stop()
+
+
+@pytest_asyncio.fixture
+async def ada(hub: Any, issuer: Any) -> Any:
+    """A hub with a person logged in."""
+    await hub.login(issuer.mint())
+    await hub.request("/hub/home")
+    return hub
+
+
+def token_in(slurm: Any) -> str:
+    """Return the token that the job gets."""
+    match = re.search(r"^export JUPYTERHUB_API_TOKEN=(\w+)$", slurm.read("script"), re.MULTILINE)
+    assert match
+    return match[1]
+
+
+async def start(hub: Any, slurm: Any, until: Any, **options: str) -> None:
+    """Begin to start a server through the form and wait until its job is submitted."""
+    hub.app.tornado_application.settings["slow_spawn_timeout"] = 0
+    answer = await hub.submit_form(**(CHOICE | options))
+    assert answer.code == 302, answer.body.decode()
+    await until(lambda: hub.spawner().job_id and slurm.read("asked"))
+
+
+async def report(hub: Any, slurm: Any, body: object) -> int:
+    """Report a port as the job does."""
+    return int((await hub.api("/batchspawner", token=token_in(slurm), body=body)).code)
+
+
+async def outcome(hub: Any) -> BaseException | None:
+    """Wait until the spawn is over and return how it failed, if it did."""
+    future = hub.spawner()._spawn_future
+    if future is None:
+        return None
+    await asyncio.wait({future}, timeout=5)
+    error: BaseException | None = future.exception()
+    return error
+
+
+async def test_a_server_starts_as_a_job_of_the_chosen_project(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """The job is submitted as the project's account with the chosen options; its node and port become the server's."""
+    await start(ada, slurm, until, runtime="02:00:00", ngpus="2", partition="gpu")
+    slurm.says("RUNNING None localhost")
+    assert await report(ada, slurm, {"port": server_port}) == 201
+    assert await outcome(ada) is None
+
+    script = slurm.read("script")
+    assert script.startswith(
+        "#!/bin/bash\n#SBATCH --chdir=/home/project1/ada.project1\n#SBATCH --time=02:00:00\n#SBATCH --gpus=2\n"
+        "#SBATCH --partition=gpu\n#SBATCH --comment=project1\nexport "
+    )
+    assert "export USER=ada.project1\nexport HOME=/home/project1/ada.project1\nexport SHELL=/bin/bash\n" in script
+    assert "batchspawner-singleuser jupyterhub-singleuser" in script
+    assert slurm.read("account") == "ada.project1\n"
+    assert ada.spawner().server.ip == "localhost"
+    assert ada.spawner().server.port == server_port
+
+
+async def test_the_token_is_in_the_script_only(
+    ada: Any, slurm: Any, until: Any, server_port: int, all_logs: Any
+) -> None:
+    """No argument list, no process environment and no log at any level holds the server's token."""
+    await start(ada, slurm, until)
+    slurm.says("RUNNING None localhost")
+    await report(ada, slurm, {"port": server_port})
+    await outcome(ada)
+
+    token = token_in(slurm)
+    assert token not in slurm.read("argv")
+    assert token not in slurm.read("ssh_env")
+    assert token not in all_logs.text
+    assert "JUPYTERHUB" not in slurm.read("ssh_env")
+
+
+async def test_the_port_report_wakes_the_spawn_at_once(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """With an hour between questions to Slurm, the server is still ready as soon as its port is known."""
+    slurm.says("RUNNING None localhost")
+    await start(ada, slurm, until)
+    await until(lambda: ada.spawner()._job.node)
+    ada.spawner().startup_poll_interval = 3600.0
+
+    await report(ada, slurm, {"port": server_port})
+
+    assert await outcome(ada) is None
+
+
+async def test_the_person_sees_what_happens(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """Progress tells each change once, in words and for machines."""
+    await start(ada, slurm, until)
+    events: list[dict[str, Any]] = []
+
+    async def watch() -> None:
+        events.extend([event async for event in ada.spawner().progress()])
+
+    watching = asyncio.create_task(watch())
+    await until(lambda: len(ada.spawner()._story._events) >= 2)
+    slurm.says("RUNNING None localhost")
+    await until(lambda: ada.spawner()._job.node)
+    await report(ada, slurm, {"port": server_port})
+    await watching
+
+    assert [event["message"] for event in events] == [
+        "Job 41 is submitted",
+        "Job 41 is queued (Priority): other jobs are in front of it…",
+        "Job 41 is starting on node localhost…",
+        "Job 41 is ready on node localhost",
+    ]
+    assert events[1]["slurm"] == {"job_id": "41", "state": "PENDING", "reason": "Priority", "node": ""}
+    assert events[2]["slurm"] == {"job_id": "41", "state": "RUNNING", "reason": "", "node": "localhost"}
+    assert [event["progress"] for event in events] == sorted(event["progress"] for event in events)
+
+
+async def test_a_job_that_dies_fails_the_spawn_with_slurms_reason(ada: Any, slurm: Any, until: Any) -> None:
+    """The person reads Slurm's state and reason on the page as soon as Slurm knows them."""
+    await start(ada, slurm, until)
+
+    slurm.says("FAILED NonZeroExitCode node1")
+    await outcome(ada)
+
+    page = await ada.request("/hub/spawn-pending/ada")
+    assert page.code == 503
+    assert "its command failed (FAILED, NonZeroExitCode)" in page.body.decode()
+    assert not slurm.read("cancelled")
+
+
+async def test_the_progress_stream_ends_with_the_reason(ada: Any, slurm: Any, until: Any) -> None:
+    """The REST API's event stream tells why the spawn failed."""
+    await start(ada, slurm, until)
+    token = ada.user_token()
+    stream = asyncio.create_task(ada.api("/users/ada/server/progress", method="GET", token=token))
+
+    slurm.says("TIMEOUT TimeLimit node1")
+    lines = (await stream).body.decode().split("\n")
+
+    last = json.loads([line for line in lines if line.startswith("data: ")][-1].removeprefix("data: "))
+    assert last["failed"]
+    assert "its time was over (TIMEOUT, TimeLimit)" in last["message"]
+
+
+async def test_slurm_refusing_the_job_is_told_as_slurm_says_it(ada: Any, slurm: Any) -> None:
+    """The message of a failed submission reaches the person."""
+    slurm.put("refusal", "sbatch: error: Batch job submission failed: Invalid partition name specified\n")
+
+    await ada.submit_form(**CHOICE)
+    await outcome(ada)
+
+    page = await ada.request("/hub/spawn-pending/ada")
+    assert page.code == 503
+    assert "Invalid partition name specified" in page.body.decode()
+
+
+FAULTS = [
+    "cat >/dev/null; echo 'ssh: connect to host localhost port 22: Connection refused' >&2; exit 255\n",
+    "echo 'sudo: a password is required' >&2; exit 1\n",
+    "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1\n",
+    "echo FAILED; exit 255\n",
+    "exec sleep 60\n",
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=["refused", "sudo", "controller", "cut", "black hole"])
+async def test_what_slurm_does_not_say_does_not_end_a_server(
+    ada: Any, slurm: Any, until: Any, server_port: int, fault: str
+) -> None:
+    """While Slurm cannot be asked, a server counts as alive, and it is asked again afterwards."""
+    slurm.says("RUNNING None localhost")
+    await start(ada, slurm, until)
+    await report(ada, slurm, {"port": server_port})
+    await outcome(ada)
+    ada.spawner().command_timeout = 0.3
+
+    slurm.put("fault", fault)
+    assert await ada.spawner().poll() is None
+    slurm.heal()
+    assert await ada.spawner().poll() is None
+    slurm.forgets()
+    assert await ada.spawner().poll() == 1
+
+
+async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """A controller that is away for a moment does not fail the spawn."""
+    await start(ada, slurm, until)
+    slurm.put("fault", FAULTS[2])
+    await until(lambda: "does not answer" in ada.spawner()._story._events[-1]["message"])
+    slurm.heal()
+    slurm.says("RUNNING None localhost")
+
+    await report(ada, slurm, {"port": server_port})
+
+    assert await outcome(ada) is None
+
+
+async def test_a_spawn_that_takes_too_long_cancels_its_job(ada: Any, slurm: Any, until: Any) -> None:
+    """After start_timeout the job is cancelled, and nothing is left to stop."""
+    ada.spawner().start_timeout = 1
+
+    await start(ada, slurm, until)
+    await outcome(ada)
+
+    assert slurm.read("cancelled").startswith("41\n")
+    assert ada.spawner().job_id == ""
+
+
+async def test_a_submission_that_outlasts_the_spawn_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
+    """When sbatch answers only after the spawn was given up, its job is cancelled all the same."""
+    ada.spawner().start_timeout = 1
+    slurm.put("fault", f"while [ -e {slurm.directory}/fault ]; do sleep 0.02; done\n")
+    await ada.submit_form(**CHOICE)
+    spawner = ada.spawner()
+    await until(lambda: spawner._story._ended)
+
+    slurm.heal()
+    await outcome(ada)
+
+    assert slurm.read("cancelled").startswith("41\n")
+
+
+async def test_stopping_cancels_the_job_once_and_for_all(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """The job is cancelled, Slurm is heard to say that it is gone, and stopping again does nothing."""
+    slurm.says("RUNNING None localhost")
+    await start(ada, slurm, until)
+    await report(ada, slurm, {"port": server_port})
+    await outcome(ada)
+    spawner = ada.spawner()
+
+    await spawner.stop()
+    spawner.clear_state()
+    await spawner.stop()
+
+    assert slurm.read("cancelled") == "41\n"
+
+
+async def test_cancelling_is_tried_again_until_slurm_hears_it(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """A server that is stopped while Slurm cannot be reached leaves no job behind."""
+    slurm.says("RUNNING None localhost")
+    await start(ada, slurm, until)
+    await report(ada, slurm, {"port": server_port})
+    await outcome(ada)
+    spawner = ada.spawner()
+    spawner.stop_timeout = 0.2
+    slurm.put("fault", FAULTS[0])
+
+    await spawner.stop()
+    spawner.clear_state()
+    assert not slurm.read("cancelled")
+    slurm.heal()
+
+    await until(lambda: slurm.read("cancelled") == "41\n")
+
+
+async def test_a_restarted_hub_asks_about_the_job_as_the_right_account(ada: Any, slurm: Any, until: Any) -> None:
+    """The job id and the account are in the database while the job still waits, and are enough to go on."""
+    await start(ada, slurm, until)
+    state = ada.spawner().orm_spawner.state
+    user = next(user for user in ada.app.users.values() if user.name == "ada")
+
+    again = user._new_spawner("")
+    again.load_state(state)
+    (slurm.directory / "account").unlink()
+
+    assert state["job_id"] == "41"
+    assert await again.poll() is None
+    assert slurm.read("account") == "ada.project1\n"
+
+
+async def test_each_spawn_has_the_account_of_its_own_project(ada: Any, slurm: Any, until: Any) -> None:
+    """Nothing of the last spawn's project is left in the next one."""
+    await start(ada, slurm, until, partition="gpu")
+    slurm.says("FAILED None node1")
+    await outcome(ada)
+    slurm.says("PENDING None n/a")
+
+    await start(ada, slurm, until, brics_project="project2.portal")
+    await until(lambda: "project2" in slurm.read("script"))
+
+    assert slurm.read("account") == "ada.project2\n"
+    assert "project1" not in slurm.read("script")
+    assert "partition" not in slurm.read("script")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"brics_project": "project3.portal"},
+        {"ngpus": "9"},
+        {"runtime": "00:00:00"},
+        {"partition": "a\n#SBATCH -p b"},
+        {"cmd": "id"},
+    ],
+)
+async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: dict[str, str]) -> None:
+    """An impossible choice is answered with 400 and a sentence, whichever way it comes, and no job is submitted."""
+    by_form = await ada.submit_form(**(CHOICE | fields))
+    by_api = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE | fields)
+
+    assert (by_form.code, by_api.code) == (400, 400)
+    sentence = json.loads(by_api.body)["message"]
+    assert sentence.endswith(".")
+    assert sentence.split("'")[0] in by_form.body.decode()
+    assert not slurm.read("argv")
+
+
+async def test_the_rest_api_may_leave_options_out(ada: Any, slurm: Any, until: Any) -> None:
+    """What a client leaves out takes the form's defaults."""
+    answer = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE)
+    await until(lambda: slurm.read("script"))
+
+    assert answer.code == 202
+    assert "#SBATCH --time=01:00:00\n#SBATCH --gpus=1\n" in slurm.read("script")
+
+
+async def test_the_form_shows_the_persons_projects(ada: Any) -> None:
+    """The spawn page offers exactly the projects of this platform, with their names escaped."""
+    page = (await ada.request("/hub/spawn")).body.decode()
+
+    assert "Project &lt;b&gt;1&lt;/b&gt; (project1.portal)" in page
+    assert "project2.portal" in page
+    assert "project3.portal" not in page
+
+
+REPORTS: list[Any] = [
+    {"exec_prefix": "id"},
+    {"port": 40000, "batch_query_cmd": "id"},
+    {"req_username": "root"},
+    {"job_id": "1"},
+    *({"port": port} for port in (0, 22, 8001, 8081, 70000, "80", "40000", True, None, 40000.5, -1)),
+    [40000],
+    {},
+]
+
+
+async def test_a_job_can_report_its_port_and_nothing_else(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """Anything but one unprivileged port is answered with 400 and changes nothing."""
+    await start(ada, slurm, until)
+    spawner = ada.spawner()
+    before = (spawner.exec_prefix, spawner.batch_query_cmd, spawner.req_username, spawner.job_id)
+
+    assert {await report(ada, slurm, body) for body in REPORTS} == {400}
+
+    assert (spawner.exec_prefix, spawner.batch_query_cmd, spawner.req_username, spawner.job_id) == before
+    assert spawner.port == 0
+    other = await ada.api("/batchspawner", token=ada.user_token(), body={"port": server_port})
+    assert other.code == 403
+    slurm.says("RUNNING None localhost")
+    assert await report(ada, slurm, {"port": server_port}) == 201
+    await outcome(ada)
+    assert await report(ada, slurm, {"port": server_port}) == 409
+
+
+async def test_the_job_script_is_valid_shell(ada: Any, slurm: Any, until: Any) -> None:
+    """A real shell accepts the script that is submitted."""
+    await start(ada, slurm, until)
+
+    check = await asyncio.create_subprocess_exec("/bin/bash", "-n", slurm.directory / "script")
+    assert await check.wait() == 0

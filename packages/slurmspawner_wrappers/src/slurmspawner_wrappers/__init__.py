@@ -1,0 +1,125 @@
+"""The three commands through which a spawner reaches Slurm as another user.
+
+Each one checks how it was called, cleans its environment and then becomes Slurm's own command, so that Slurm's
+answer, message and exit status reach the spawner unchanged. Imports are few: a command is run every few seconds for
+every server.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+
+TYPE_CHECKING = False  # type checkers know this name; importing it would double the time that a command takes
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Never
+
+SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
+JOB_ID_VARIABLE = "SLURMSPAWNER_JOB_ID"
+JOB_ID_MAX_DIGITS = 10
+
+# What a caller could use to steer Slurm, the dynamic loader, Python or the shell of the job.
+DROPPED_PREFIXES = ("SLURM", "SBATCH_", "SQUEUE_", "SCANCEL_", "LD_", "PYTHON", "SUDO_", "BASH_")
+DROPPED_NAMES = frozenset({"ENV", "IFS", "CDPATH", "SHELLOPTS", "BASHOPTS", "PS4", "GCONV_PATH", "OLDPWD"})
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOT_FOUND = 127
+
+
+def sbatch(search_path: str = SAFE_PATH) -> None:
+    """Submit the script on standard input and print the job id."""
+    command = "slurmspawner_sbatch"
+    refuse_arguments(command)
+    account = own_account(command)
+    enter_home(command, account.pw_dir)
+    become(command, ["sbatch", "--parsable"], clean_environment(os.environ, account, search_path))
+
+
+def squeue(search_path: str = SAFE_PATH) -> None:
+    """Print one line `STATE REASON NODE` about the job."""
+    command = "slurmspawner_squeue"
+    refuse_arguments(command)
+    job_id = requested_job(command)
+    # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
+    arguments = ["squeue", "--noheader", "--states=all", "--job", job_id, "--format", "%T %r %B"]
+    os.chdir("/")
+    become(command, arguments, clean_environment(os.environ, own_account(command), search_path))
+
+
+def scancel(search_path: str = SAFE_PATH) -> None:
+    """Cancel the job."""
+    command = "slurmspawner_scancel"
+    refuse_arguments(command)
+    job_id = requested_job(command)
+    os.chdir("/")
+    become(command, ["scancel", job_id], clean_environment(os.environ, own_account(command), search_path))
+
+
+def clean_environment(caller: Mapping[str, str], account: pwd.struct_passwd, search_path: str) -> dict[str, str]:
+    """Return the environment for Slurm's command: the caller's without what could steer it, the account's own."""
+    kept = {
+        name: value
+        for name, value in caller.items()
+        if not name.startswith(DROPPED_PREFIXES) and name not in DROPPED_NAMES
+    }
+    return kept | {
+        "PATH": search_path,
+        "HOME": account.pw_dir,
+        "USER": account.pw_name,
+        "LOGNAME": account.pw_name,
+        "SHELL": account.pw_shell or "/bin/sh",
+    }
+
+
+def is_job_id(text: str) -> bool:
+    """Whether the text is a plain Slurm job id: digits only, no sign, list, range or option."""
+    return text.isascii() and text.isdecimal() and not text.startswith("0") and len(text) <= JOB_ID_MAX_DIGITS
+
+
+def requested_job(command: str) -> str:
+    """Return the job id that the caller asks for, or end with status 2."""
+    job_id = os.environ.get(JOB_ID_VARIABLE, "")
+    if not is_job_id(job_id):
+        refuse(command, f"{JOB_ID_VARIABLE} must hold one Slurm job id, digits only.", EXIT_USAGE)
+    return job_id
+
+
+def refuse_arguments(command: str) -> None:
+    """End with status 2 when there is any argument: sudo allows these commands without arguments only."""
+    if len(sys.argv) > 1:
+        refuse(command, "takes no arguments.", EXIT_USAGE)
+
+
+def own_account(command: str) -> pwd.struct_passwd:
+    """Return the password entry of the account that runs this command."""
+    try:
+        return pwd.getpwuid(os.getuid())
+    except KeyError:
+        refuse(command, f"user id {os.getuid()} has no account on this machine.", EXIT_FAILED)
+
+
+def enter_home(command: str, home: str) -> None:
+    """Work in the home directory, which the job needs: a missing one is better said now than by a dead job."""
+    try:
+        os.chdir(home)
+    except OSError as error:
+        refuse(command, f"cannot enter the home directory {home}: {error.strerror}.", EXIT_FAILED)
+    if not os.access(home, os.W_OK):
+        refuse(command, f"the home directory {home} is not writable.", EXIT_FAILED)
+
+
+def become(command: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """Replace this process by Slurm's command, found on the PATH of the given environment."""
+    try:
+        os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        refuse(command, f"cannot run {arguments[0]}: {error.strerror}.", EXIT_NOT_FOUND)
+
+
+def refuse(command: str, sentence: str, status: int) -> Never:
+    """Say in one sentence why nothing is run, and end."""
+    sys.stderr.write(f"{command}: {sentence}\n")
+    raise SystemExit(status)

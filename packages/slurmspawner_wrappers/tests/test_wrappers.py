@@ -1,0 +1,200 @@
+"""The wrappers as a spawner runs them: real processes, with small scripts standing for Slurm's commands."""
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slurmspawner_wrappers import SAFE_PATH, clean_environment, is_job_id
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+COMMANDS = ("slurmspawner_sbatch", "slurmspawner_squeue", "slurmspawner_scancel")
+ACCOUNT = pwd.struct_passwd(("ada.p1", "x", 1001, 1001, "", "/home/p1/ada.p1", "/bin/bash"))
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+RECORDER = """#!{python}
+import json, os, sys
+stdin = sys.stdin.read() if {reads} else ""
+open({record!r}, "w").write(json.dumps([sys.argv[1:], dict(os.environ), stdin, os.getcwd()]))
+sys.stdout.write({out!r})
+sys.stderr.write({err!r})
+sys.exit({status})
+"""
+
+
+class FakeSlurm:
+    """A directory of commands that record how they were called and answer as they are told."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bin = directory / "bin"
+        self.bin.mkdir()
+        self.record = directory / "record.json"
+
+    def answer(self, name: str, *, out: str = "", err: str = "", status: int = 0) -> None:
+        """Make the named command answer like this."""
+        path = self.bin / name
+        text = RECORDER.format(
+            python=sys.executable, reads=name == "sbatch", record=str(self.record), out=out, err=err, status=status
+        )
+        path.write_text(text)
+        path.chmod(0o755)
+
+    @property
+    def call(self) -> tuple[list[str], dict[str, str], str, str]:
+        """Arguments, environment, standard input and working directory of the last call."""
+        arguments, environment, stdin, cwd = json.loads(self.record.read_text())
+        return arguments, environment, stdin, cwd
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> FakeSlurm:
+    """Slurm's commands as small scripts."""
+    return FakeSlurm(tmp_path)
+
+
+@pytest.fixture
+def run(slurm: FakeSlurm) -> Run:
+    """Run a wrapper's entry point in a process of its own, looking for Slurm's commands in the fake directory."""
+
+    def run_wrapper(name: str, *, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        code = f"import sys, slurmspawner_wrappers as w; sys.argv = ['x']; w.{name}(search_path={str(slurm.bin)!r})"
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            input=stdin,
+            env={"PATH": os.environ["PATH"], **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+
+    return run_wrapper
+
+
+def console(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed console script itself."""
+    return subprocess.run(
+        [SCRIPTS / name, *arguments], env=variables, capture_output=True, text=True, check=False, timeout=10, input=""
+    )
+
+
+def test_the_script_reaches_sbatch_and_the_job_id_comes_back(slurm: FakeSlurm, run: Run) -> None:
+    """The script on standard input is given to `sbatch --parsable`, whose answer is printed as it is."""
+    slurm.answer("sbatch", out="4711\n")
+
+    done = run("sbatch", stdin="#!/bin/bash\nexport A='b'\n")
+
+    assert (done.returncode, done.stdout) == (0, "4711\n")
+    assert slurm.call[0] == ["--parsable"]
+    assert slurm.call[2] == "#!/bin/bash\nexport A='b'\n"
+    assert slurm.call[3] == pwd.getpwuid(os.getuid()).pw_dir
+
+
+def test_squeue_prints_state_reason_and_node_of_that_job(slurm: FakeSlurm, run: Run) -> None:
+    """One job is asked about in all states, in the order in which batchspawner's patterns look."""
+    slurm.answer("squeue", out="RUNNING None node1\n")
+
+    done = run("squeue", SLURMSPAWNER_JOB_ID="4711")
+
+    assert done.stdout == "RUNNING None node1\n"
+    assert slurm.call[0] == ["--noheader", "--states=all", "--job", "4711", "--format", "%T %r %B"]
+
+
+def test_scancel_cancels_that_job(slurm: FakeSlurm, run: Run) -> None:
+    """The job id is scancel's only argument."""
+    slurm.answer("scancel")
+
+    assert run("scancel", SLURMSPAWNER_JOB_ID="4711").returncode == 0
+    assert slurm.call[0] == ["4711"]
+
+
+@pytest.mark.parametrize("name", ["squeue", "scancel"])
+def test_slurms_refusal_passes_through(slurm: FakeSlurm, run: Run, name: str) -> None:
+    """Slurm's own message and status reach the spawner unchanged."""
+    message = "slurm_load_jobs error: Invalid job id specified\n"
+    slurm.answer(name, err=message, status=1)
+
+    done = run(name, SLURMSPAWNER_JOB_ID="4711")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+
+
+@pytest.mark.parametrize("name", ["squeue", "scancel"])
+@pytest.mark.parametrize("job_id", ["", "0", "0x1", "1,2", "--state=RUNNING", "12 ", "1\n2", "12345678901", "٣", "-1"])
+def test_anything_but_a_job_id_is_refused_before_slurm_is_asked(
+    slurm: FakeSlurm, run: Run, name: str, job_id: str
+) -> None:
+    """A job id that is not plain digits ends with status 2 and nothing has run."""
+    slurm.answer(name)
+
+    done = run(name, SLURMSPAWNER_JOB_ID=job_id)
+
+    assert done.returncode == 2
+    assert "SLURMSPAWNER_JOB_ID" in done.stderr
+    assert not slurm.record.exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_arguments_are_refused(command: str) -> None:
+    """Any argument ends the console script with status 2 and one sentence."""
+    done = console(command, "--help", SLURMSPAWNER_JOB_ID="1")
+
+    assert done.returncode == 2
+    assert done.stderr == f"{command}: takes no arguments.\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:])
+def test_a_missing_job_id_is_refused(command: str) -> None:
+    """Without SLURMSPAWNER_JOB_ID the console script ends with status 2."""
+    assert console(command).returncode == 2
+
+
+def test_the_callers_path_is_not_searched(slurm: FakeSlurm) -> None:
+    """A command of the same name on the caller's PATH is never run."""
+    slurm.answer("scancel")
+
+    console("slurmspawner_scancel", SLURMSPAWNER_JOB_ID="1", PATH=f"{slurm.bin}")
+
+    assert not slurm.record.exists()
+
+
+def test_a_missing_slurm_command_is_one_sentence(run: Run) -> None:
+    """When Slurm is not installed the person reads so, without a traceback."""
+    done = run("squeue", SLURMSPAWNER_JOB_ID="1")
+
+    assert done.returncode == 127
+    assert done.stderr == "slurmspawner_squeue: cannot run squeue: No such file or directory.\n"
+
+
+def test_the_environment_is_the_accounts_own() -> None:
+    """What could steer Slurm, the loader, Python or a shell is dropped; the identity comes from the account."""
+    caller = {
+        **dict.fromkeys(("SLURM_CONF", "SBATCH_ACCOUNT", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV", "ENV"), "evil"),
+        **dict.fromkeys(("BASH_FUNC_ls%%", "SUDO_COMMAND", "SLURMSPAWNER_JOB_ID", "SQUEUE_FORMAT"), "evil"),
+        **dict.fromkeys(("HOME", "SHELL", "PATH", "USER"), "/evil"),
+        "JUPYTERHUB_USER": "ada",
+        "LANG": "C.UTF-8",
+    }
+
+    assert clean_environment(caller, ACCOUNT, SAFE_PATH) == {
+        "JUPYTERHUB_USER": "ada",
+        "LANG": "C.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/home/p1/ada.p1",
+        "USER": "ada.p1",
+        "LOGNAME": "ada.p1",
+        "SHELL": "/bin/bash",
+    }
+
+
+@pytest.mark.parametrize(("text", "answer"), [("1", True), ("4294967295", True), ("01", False), ("1_2", False)])
+def test_job_ids_are_plain_digits(text: str, answer: bool) -> None:  # noqa: FBT001 - a table of cases
+    """A job id has one to ten digits and no leading zero."""
+    assert is_job_id(text) is answer
