@@ -46,13 +46,14 @@ class _Line:
     task: TaskID | None = None
     came_to: str = ""
     told: float = field(default_factory=time.monotonic)
+    shown: str = ""
 
     def detail(self, line: str) -> None:
         text = " ".join(line.split())[:DETAIL_CHARACTERS]
         if self.progress and self.task is not None:
             self.progress.update(self.task, detail=escape(text))
-        elif text and time.monotonic() - self.told > PLAIN_DETAIL_EVERY_S:
-            self.told = time.monotonic()
+        elif text != self.shown and time.monotonic() - self.told > PLAIN_DETAIL_EVERY_S:
+            self.told, self.shown = time.monotonic(), text
             self.console.print(f"  {self.title}: {text}", markup=False, soft_wrap=True)
 
     def result(self, text: str) -> None:

@@ -45,7 +45,7 @@ def component(site: Site) -> Component:
             Mount(volume=state, path="/var/spool/slurm"),
             Mount(volume=homes, path="/home"),
         ),
-        tmpfs=("/run", "/tmp"),  # noqa: S108 - paths inside the container
+        tmpfs=("/run", "/tmp", "/var/spool/slurmd"),  # noqa: S108 - paths inside the container
         capabilities=CAPABILITIES,
         may_gain_privileges=True,
         ready=READY,

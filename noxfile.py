@@ -1,0 +1,100 @@
+"""The checks: `./run nox` for the quick ones, `./run nox -t all` for everything, `./run nox -l` for the list.
+
+Each session has a virtual environment below .nox, made from requirements/checks.lock with hubpod and packages/* as they
+lie here, kept for the next time, and brought up to date when the lock file or one of the pyproject.toml files changes.
+"""
+
+import hashlib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "unit"]
+
+PROJECT = Path(__file__).parent
+LOCK = Path("requirements/checks.lock")
+PACKAGES = sorted(path.parent.relative_to(PROJECT) for path in PROJECT.glob("packages/*/pyproject.toml"))
+SHELLS = {"sh", "bash", "dash"}
+
+check = nox.session(tags=["all"])
+
+
+def _prepare(session: nox.Session) -> None:
+    """Install what the checks need, unless that has been done from the same files."""
+    sources = [LOCK, *(folder / "pyproject.toml" for folder in (Path(), *PACKAGES))]
+    digest = hashlib.sha256(b"\0".join(bytes(path) + b"\0" + path.read_bytes() for path in sources)).hexdigest()
+    stamp = Path(session.virtualenv.location) / "prepared"
+    if stamp.is_file() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", str(LOCK))
+    editables = [argument for folder in (".", *map(str, PACKAGES)) for argument in ("--editable", folder)]
+    session.install("--quiet", "--no-deps", "--no-build-isolation", *editables)
+    stamp.write_text(digest)
+
+
+def _shell_scripts() -> list[str]:
+    """Every file of the project that says in its first line that a shell runs it."""
+    files = (PROJECT / "run", *PROJECT.glob(".ci/*"), *PROJECT.glob("containers/**/*"))
+    return sorted(str(path.relative_to(PROJECT)) for path in files if _is_shell_script(path))
+
+
+def _is_shell_script(path: Path) -> bool:
+    if "_dev_build_data" in path.parts or not path.is_file():
+        return False
+    first, _, _ = path.read_bytes().partition(b"\n")
+    return first.startswith(b"#!") and not SHELLS.isdisjoint(first.decode().replace("/", " ").split())
+
+
+def _pytest(session: nox.Session, folders: str) -> None:
+    """Run pytest on these folders, or on what the command line names instead of them."""
+    options = ("-o", f"testpaths={folders}", "-o", "asyncio_default_fixture_loop_scope=function")
+    session.run("python", "-m", "pytest", *options, *session.posargs)
+
+
+@check
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes: ruff for Python, shellcheck for shell scripts."""
+    _prepare(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("shellcheck", *_shell_scripts())
+
+
+@check
+def types(session: nox.Session) -> None:
+    """Types, strictly: hubpod, its tests, and each package with its own tests."""
+    _prepare(session)
+    session.run("mypy")
+    for package in PACKAGES:
+        session.run("mypy", "--no-explicit-package-bases", f"{package}/src", f"{package}/tests")
+
+
+@check
+def unit(session: nox.Session) -> None:
+    """Tests without podman and network; -- PYTEST ARGUMENTS choose among them."""
+    _prepare(session)
+    _pytest(session, "tests/unit packages/*/tests")
+
+
+@check
+def integration(session: nox.Session) -> None:
+    """Tests with whole environments in podman and a browser; -- PYTEST ARGUMENTS choose among them."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", "chromium", external=True)
+    _pytest(session, "tests/integration")
+
+
+@nox.session(venv_backend="none")
+def lock(session: nox.Session) -> None:
+    """Write requirements/*.lock anew; -- --upgrade also moves what is pinned already, -- -P NAME only that."""
+    compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
+    header = ("--no-header", *session.posargs)
+    run, checks = "requirements/run", "requirements/checks"
+    hubpod = ("pyproject.toml", "--extra", "checks")
+    session.run(*compile_, *header, *hubpod, f"{run}.in", "-o", f"{run}.lock", external=True)
+    same = ("-c", f"{run}.lock")  # what is checked is what people run
+    session.run(*compile_, *header, *hubpod, f"{checks}.in", *same, "-o", f"{checks}.lock", external=True)

@@ -1,0 +1,518 @@
+"""The launcher `./run`, called as people call it.
+
+Every test has a folder of its own with a copy of `run`, and a PATH on which stand-ins take the place of Python, uv,
+podman and the package manager. Whatever they are asked is written to a journal.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[2] / "run"
+TOOLS = ("awk", "cat", "chmod", "cksum", "cp", "env", "find", "flock", "ls", "mkdir", "mv", "readlink", "rm", "sed")
+SHELLS = tuple(name for name in ("dash", "bash", "busybox") if shutil.which(name))
+every_shell = pytest.mark.parametrize("machine", SHELLS, indirect=True)
+OS_RELEASES = {
+    "debian": "ID=debian\n",
+    "mint": 'ID=linuxmint\nID_LIKE="ubuntu debian"\n',
+    "fedora": "ID=fedora\n",
+    "rocky": 'ID="rocky"\nID_LIKE="rhel centos fedora"\n',
+    "opensuse": 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\n',
+    "arch": "ID=arch\n",
+    "alpine": "ID=alpine\n",
+    "unheard-of": "ID=unheard-of\n",
+}
+PODMAN = ("git", "podman", "runc", "netavark", "aardvark-dns", "catatonit", "iptables", "mmdebstrap")
+ROOTLESS = ("newuidmap", "slirp4netns")
+
+PYTHON = """\
+echo "python $1" >>"$JOURNAL"
+case $1$2 in
+  -c*) echo "3.12.1 $(cat "$MACHINE/ensurepip" || echo True) $MACHINE/bin/python3" ;;
+  -mvenv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  -mpip) cp "$MACHINE/uv" "${0%/*}/uv" ;;
+esac
+"""
+UV = """\
+echo "uv $2 index=${UV_DEFAULT_INDEX-} certificates=${SSL_CERT_FILE-},${UV_SYSTEM_CERTS-}" >>"$JOURNAL"
+if [ $2 = sync ] && [ -e "$MACHINE/slow" ]; then sleep 0.5; fi
+if [ -e "$MACHINE/offline" ]; then echo 'no answer from the index' >&2; exit 1; fi
+[ "$2" != install ] || for name in invoke nox; do
+  printf '#!%s\\necho "%s $* in $PWD"\\n[ "$1" != fail ] || exit 3\\n' "$MACHINE/bin/sh" $name >"${0%/*}/$name"
+  chmod +x "${0%/*}/$name"
+done
+"""
+APT_GET = """\
+for last; do :; done
+case " $* " in
+  *' update '*) echo 'apt-get update' >>"$JOURNAL" ;;
+  *)
+    echo "apt-get install ${*#*recommends }" >>"$JOURNAL"
+    if [ -e "$MACHINE/offline" ]; then echo "E: Unable to fetch $last" >&2; exit 100; fi
+    for package in ${*#*recommends }; do
+      case $package in
+        python3*) rm -f "$MACHINE/ensurepip"; package=python3 ;;
+        uidmap) package=newuidmap ;;
+      esac
+      cp "$MACHINE/shelf/$package" "$MACHINE/bin/$package"
+    done ;;
+esac
+"""
+
+
+@dataclass(kw_only=True)
+class Machine:
+    """A machine as `./run` sees it: a project, programs, and what the programs were asked."""
+
+    folder: Path
+    shell: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Path:
+        """The folder that ./run is in."""
+        return self.folder / "project"
+
+    @property
+    def journal(self) -> list[str]:
+        """What the stand-ins were asked, in order."""
+        path = self.folder / "journal"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def forget(self) -> None:
+        """Empty the journal."""
+        (self.folder / "journal").unlink(missing_ok=True)
+
+    def program(self, name: str, script: str = "", *, shelf: bool = False) -> None:
+        """Install a stand-in, or only make it available to apt-get."""
+        path = self.folder / ("shelf" if shelf else "bin") / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!{self.folder}/bin/sh\n{script}")
+        path.chmod(0o755)
+
+    def remove(self, *names: str) -> None:
+        """Take programs off the PATH."""
+        for name in names:
+            (self.folder / "bin" / name).unlink()
+
+    def system(self, name: str) -> None:
+        """Make it a machine with another operating system."""
+        (self.folder / "etc/os-release").write_text(OS_RELEASES[name])
+
+    def user(self, uid: int) -> None:
+        """Let another user type the commands."""
+        self.program("id", f"echo {uid}\n")
+
+    def start(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
+        """Start ./run with these arguments and variables."""
+        shell = [self.shell, "sh"] if self.shell.endswith("busybox") else [self.shell]
+        return subprocess.Popen(
+            [*shell, str(self.project / "run"), *arguments],
+            cwd=cwd or self.project,
+            env={**self.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        process = self.start(*arguments, cwd=cwd, **variables)
+        out, err = process.communicate(timeout=30)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
+    """A Debian machine that has everything, where root types."""
+    shell = shutil.which(getattr(request, "param", "sh"))
+    assert shell
+    machine = Machine(folder=tmp_path, shell=shell)
+    for folder in ("bin", "shelf", "etc", "project/requirements"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in (*TOOLS, "sh", "sleep", "tail", "uname"):
+        if found := shutil.which(name):
+            (tmp_path / "bin" / name).symlink_to(found)
+    shutil.copy(RUN, machine.project / "run")
+    (machine.project / "pyproject.toml").write_text("[project]\n")
+    (machine.project / "requirements/run.lock").write_text(
+        "uv==1 \\\n    --hash=sha256:0\nnox==1 \\\n    --hash=sha256:0\n"
+    )
+    machine.environment = {
+        "PATH": str(tmp_path / "bin"),
+        "MACHINE": str(tmp_path),
+        "JOURNAL": str(tmp_path / "journal"),
+        "HUBPOD_SYSTEM_ROOT": str(tmp_path),
+    }
+    machine.system("debian")
+    machine.user(0)
+    (tmp_path / "uv").write_text(f"#!{tmp_path}/bin/sh\n{UV}")
+    (tmp_path / "uv").chmod(0o755)
+    scripts = {"podman": 'echo "podman" >>"$JOURNAL"; echo "podman version 4.3.1"\n', "python3": PYTHON}
+    for name in (*PODMAN, *ROOTLESS, "python3", "chromium"):
+        for shelf in (True, False):
+            machine.program(name, scripts.get(name, ""), shelf=shelf)
+    machine.program("apt-get", APT_GET)
+    return machine
+
+
+@every_shell
+def test_help_tells_and_does_nothing(machine: Machine) -> None:
+    """`./run` alone and `./run --help` print how it is used, and leave the project as it is."""
+    before = sorted(machine.project.iterdir())
+
+    alone, asked = machine.run(), machine.run("--help")
+
+    assert alone.returncode == asked.returncode == 0
+    assert alone.stdout == asked.stdout
+    assert alone.stdout.startswith("Usage: ./run COMMAND")
+    assert sorted(machine.project.iterdir()) == before
+    assert machine.journal == []
+
+
+@every_shell
+def test_first_call_makes_the_environment_and_runs_the_command(machine: Machine) -> None:
+    """The first call says in one line what it makes; output and status are the command's own."""
+    result = machine.run("nox", "fail", "two words")
+
+    assert result.returncode == 3
+    assert result.stdout == f"nox fail two words in {machine.project}\n"
+    assert result.stderr == "hubpod: making the virtual environment .venv (Python 3.12.1)\n"
+
+
+@every_shell
+def test_second_call_starts_nothing_but_the_command(machine: Machine) -> None:
+    """With nothing to do, neither Python nor uv nor podman is started, and nothing is said."""
+    machine.run("invoke", "dev.up")
+    machine.forget()
+
+    result = machine.run("invoke", "dev.up")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert machine.journal == []
+
+
+@pytest.mark.parametrize("changed", ["pyproject.toml", "requirements/run.lock"])
+def test_change_of_the_dependencies_is_taken_in(machine: Machine, changed: str) -> None:
+    """After a change of pyproject.toml or the lock file the same environment is brought up to date, in one line."""
+    machine.run("nox")
+    machine.forget()
+    with (machine.project / changed).open("a") as file:
+        file.write("# changed\n")
+
+    result = machine.run("nox")
+
+    assert result.stderr == "hubpod: bringing the virtual environment .venv up to date\n"
+    assert [line.split()[:2] for line in machine.journal] == [["python", "-c"], ["uv", "sync"], ["uv", "install"]]
+    assert machine.run("nox").stderr == ""
+
+
+def test_moved_project_gets_a_new_environment(machine: Machine, tmp_path: Path) -> None:
+    """Programs in an environment hold its path, so one that was moved or copied is made anew."""
+    machine.run("nox")
+    shutil.copytree(machine.project, tmp_path / "copy")
+
+    result = machine.run("nox", cwd=tmp_path / "copy")
+    assert result.stderr == ""
+    shutil.rmtree(machine.project)
+    (tmp_path / "copy").rename(machine.project.with_name("moved"))
+    machine.project.symlink_to("moved")
+
+    assert "making the virtual environment" in machine.run("nox").stderr
+
+
+def test_failed_installation_is_told_and_made_good(machine: Machine) -> None:
+    """A failure ends with exit code 4, the last lines and a remedy; the next call takes nothing half-made for whole."""
+    (machine.folder / "offline").touch()
+    failed = machine.run("nox")
+    (machine.folder / "offline").unlink()
+
+    assert failed.returncode == 4
+    assert "  | no answer from the index\n" in failed.stderr
+    assert "PIP_INDEX_URL" in failed.stderr
+    assert "making the virtual environment" in machine.run("nox").stderr
+    assert machine.run("nox").stderr == ""
+
+
+@pytest.mark.parametrize("flock", [True, False])
+def test_killed_installation_is_made_good(machine: Machine, *, flock: bool) -> None:
+    """A call that is killed while it installs leaves neither a lock that stops the next nor half an environment."""
+    if not flock:
+        machine.remove("flock")
+    (machine.folder / "slow").touch()
+    killed = machine.start("nox")
+    deadline = time.monotonic() + 10
+    while not any(line.startswith("uv") for line in machine.journal):
+        assert time.monotonic() < deadline, "it did not start to install"
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    (machine.folder / "slow").unlink()
+
+    result = machine.run("nox")
+
+    assert result.returncode == 0
+    assert "making the virtual environment" in result.stderr
+
+
+@pytest.mark.parametrize("flock", [True, False])
+def test_two_calls_at_once_install_once(machine: Machine, *, flock: bool) -> None:
+    """Of two first calls at the same time one installs; the other waits, says so, and both run their command."""
+    if not flock:
+        machine.remove("flock")
+    (machine.folder / "slow").touch()
+    calls = [machine.start("nox", "a"), machine.start("nox", "b")]
+
+    outputs = [call.communicate(timeout=30) for call in calls]
+
+    assert [call.returncode for call in calls] == [0, 0]
+    assert sorted(out.split()[1] for out, _ in outputs) == ["a", "b"]
+    assert "waiting for another ./run" in outputs[0][1] + outputs[1][1]
+    assert sum(line.startswith("uv sync") for line in machine.journal) == 1
+
+
+def test_folder_of_somebody_else_is_left_alone(machine: Machine) -> None:
+    """A folder in the environment's place that ./run did not make is refused, not emptied."""
+    (machine.project / ".venv").mkdir()
+    (machine.project / ".venv/thesis.tex").touch()
+
+    result = machine.run("nox")
+
+    assert result.returncode == 4
+    assert "HUBPOD_VENV" in result.stderr
+    assert (machine.project / ".venv/thesis.tex").exists()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_activated_environment_is_used_when_it_has_this_hubpod(machine: Machine, *, own: bool) -> None:
+    """An activated environment is used as it is when this project is installed in it, and otherwise passed over."""
+    active = machine.folder / "active"
+    record = active / "lib/python3.12/site-packages/hubpod-0.1.0.dist-info/direct_url.json"
+    record.parent.mkdir(parents=True)
+    where = machine.project if own else machine.folder / "elsewhere"
+    record.write_text(f'{{"url":"file://{where}","dir_info":{{"editable":true}}}}')
+    (active / "bin").mkdir()
+    shutil.copy(machine.folder / "bin/git", active / "bin/nox")
+
+    result = machine.run("nox", VIRTUAL_ENV=str(active))
+
+    assert result.returncode == 0
+    assert (machine.journal == []) is own
+    assert (machine.project / ".venv").exists() is not own
+
+
+def test_program_that_is_nowhere(machine: Machine) -> None:
+    """A command that exists neither in the environment nor on the PATH ends with a sentence and the shell's own 127."""
+    result = machine.run("frobnicate")
+
+    assert result.returncode == 127
+    assert "there is no program frobnicate" in result.stderr
+
+
+def test_settings_of_pip_reach_uv(machine: Machine) -> None:
+    """A package index and certificates that are set for pip count for uv as well."""
+    bundle = machine.folder / "bundle.pem"
+    bundle.touch()
+
+    machine.run("nox", PIP_INDEX_URL="file:///wheels", PIP_CERT=str(bundle))
+
+    assert f"uv sync index=file:///wheels certificates={bundle},1" in machine.journal
+
+
+@pytest.mark.parametrize(("command", "in_project"), [("nox", True), ("invoke", True), ("cat", False)])
+def test_folder_that_a_command_runs_in(machine: Machine, command: str, *, in_project: bool) -> None:
+    """Tasks and checks run in the project's folder from wherever they are called, other programs where they are."""
+    (machine.folder / "etc/note").write_text("here")
+
+    result = machine.run(command, "note", cwd=machine.folder / "etc")
+
+    assert result.stdout == (f"{command} note in {machine.project}\n" if in_project else "here")
+
+
+@pytest.mark.parametrize("missing", [("python3",), ()])
+def test_python_packages_are_installed_on_debian(machine: Machine, missing: tuple[str, ...]) -> None:
+    """Where Python, or the part of it that makes environments, is missing, root gets it from apt-get."""
+    machine.remove(*missing)
+    (machine.folder / "ensurepip").write_text("False")
+
+    result = machine.run("nox")
+
+    package = "python3-venv" if missing else "python3.12-venv"
+    assert result.returncode == 0
+    assert result.stderr.startswith(f"hubpod: installing {package} … (apt-get)\n")
+    assert [line for line in machine.journal if "apt" in line] == ["apt-get update", f"apt-get install {package}"]
+
+
+def test_named_python_that_does_not_serve(machine: Machine) -> None:
+    """HUBPOD_PYTHON is taken at its word: another Python is not taken instead."""
+    machine.program("python2", "exit 1\n")
+
+    result = machine.run("nox", HUBPOD_PYTHON="python2")
+
+    assert result.returncode == 4
+    assert result.stderr == "hubpod: HUBPOD_PYTHON=python2 is not a Python 3.11 or newer\n"
+
+
+@every_shell
+def test_podman_is_installed_for_a_task(machine: Machine) -> None:
+    """On a bare Debian a task installs podman with all its helpers, after one line that says so and one update."""
+    machine.remove(*PODMAN)
+
+    result = machine.run("invoke", "dev.up")
+
+    wanted = "git podman runc netavark aardvark-dns catatonit iptables mmdebstrap"
+    assert result.returncode == 0
+    assert result.stderr.startswith(f"hubpod: installing {wanted} … (apt-get)\n")
+    assert [line for line in machine.journal if "apt" in line] == ["apt-get update", f"apt-get install {wanted}"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("invoke",),
+        ("invoke", "--list"),
+        ("invoke", "-l"),
+        ("invoke", "dev.up", "--help"),
+        ("invoke", "dev.doctor"),
+        ("nox",),
+    ],
+    ids=" ".join,
+)
+def test_podman_is_not_wanted_by_what_only_tells(machine: Machine, arguments: tuple[str, ...]) -> None:
+    """Lists, help, the doctor and the quick checks work on a machine without podman."""
+    machine.remove(*PODMAN)
+
+    result = machine.run(*arguments)
+
+    assert result.returncode == 0
+    assert not any("apt" in line for line in machine.journal)
+
+
+def test_prepare_installs_groups_of_packages(machine: Machine) -> None:
+    """`./run --prepare` is for checks that need more than the environment, and knows which groups there are."""
+    machine.remove("podman", "chromium")
+
+    result, unknown = machine.run("--prepare", "podman", "chromium"), machine.run("--prepare", "emacs")
+
+    assert result.returncode == 0
+    assert "apt-get install podman chromium" in machine.journal
+    assert unknown.returncode == 2
+    assert "not emacs" in unknown.stderr
+
+
+@every_shell
+@pytest.mark.parametrize(
+    ("system", "command"),
+    [
+        ("debian", "sudo apt-get install --no-install-recommends podman uidmap slirp4netns"),
+        ("mint", "sudo apt-get install --no-install-recommends podman uidmap slirp4netns"),
+        ("fedora", "sudo dnf install podman shadow-utils slirp4netns"),
+        ("rocky", "sudo dnf install podman shadow-utils slirp4netns"),
+        ("opensuse", "sudo zypper install podman shadow slirp4netns"),
+        ("arch", "sudo pacman -S --needed podman shadow slirp4netns"),
+        ("alpine", "sudo apk add podman shadow-uidmap slirp4netns"),
+        ("unheard-of", "podman uidmap slirp4netns with this system's package manager"),
+    ],
+)
+def test_command_is_told_where_it_may_not_be_run(machine: Machine, system: str, command: str) -> None:
+    """Without root's rights ./run installs nothing, and tells the command for this system; the exit code is 4."""
+    machine.system(system)
+    machine.user(1000)
+    machine.remove("podman", *ROOTLESS)
+
+    result = machine.run("invoke", "dev.up")
+
+    assert result.returncode == 4
+    assert command in result.stderr
+    assert not any("apt" in line for line in machine.journal)
+
+
+def test_sudo_without_password_is_used(machine: Machine) -> None:
+    """A user whose sudo asks for no password gets the packages installed as root would."""
+    machine.user(1000)
+    machine.program("sudo", '[ "$1" = -n ] && shift && echo "sudo $1" >>"$JOURNAL" && exec "$@"\n')
+    machine.program("true")
+    machine.remove("slirp4netns")
+
+    result = machine.run("invoke", "dev.up")
+
+    assert result.returncode == 0
+    assert "apt-get install slirp4netns" in machine.journal
+    assert "sudo env" in machine.journal
+
+
+def test_podman_5_wants_other_helpers(machine: Machine) -> None:
+    """Since podman 5 a user's network comes from pasta, not slirp4netns, and Debian's firewall rules go through nft."""
+    machine.user(1000)
+    machine.program("podman", 'echo "podman version 5.4.2"\n')
+
+    result = machine.run("invoke", "dev.up")
+
+    assert result.returncode == 4
+    assert result.stderr.startswith("hubpod: not installed: nftables passt; run `sudo apt-get install")
+
+
+def test_homebrew_on_a_mac(machine: Machine) -> None:
+    """On macOS only podman itself is wanted; its helpers live in its virtual machine, which has to be started."""
+    machine.program("uname", "echo Darwin\n")
+    machine.user(501)
+    machine.remove("podman", "netavark", "apt-get")
+
+    result = machine.run("invoke", "dev.up")
+
+    assert result.returncode == 4
+    assert "run `brew install podman`, then `podman machine init && podman machine start`" in result.stderr
+
+
+@pytest.mark.parametrize(("version", "status"), [("3.4.4", 4), ("4.2.9", 4), ("4.3.1", 0), ("10.0.0-rc1", 0)])
+def test_old_podman_is_refused(machine: Machine, version: str, status: int) -> None:
+    """A podman before 4.3 cannot play these pods: ./run says so instead of letting a task fail later."""
+    machine.program("podman", f"echo podman version {version}\n")
+    machine.program("nft")
+
+    result = machine.run("invoke", "dev.up")
+
+    assert result.returncode == status
+    assert (f"podman {version} is too old" in result.stderr) is bool(status)
+
+
+def test_replaced_podman_is_looked_at_again(machine: Machine) -> None:
+    """That podman is new enough is remembered for this very program only."""
+    machine.run("invoke", "dev.up")
+    machine.program("podman", "echo podman version 3.4.4 # older\n")
+
+    assert machine.run("invoke", "dev.up").returncode == 4
+
+
+def test_packages_that_cannot_be_had(machine: Machine) -> None:
+    """When apt-get fails, its last lines are shown and the exit code is 4."""
+    machine.remove("podman")
+    (machine.folder / "offline").touch()
+
+    result = machine.run("invoke", "dev.up")
+
+    assert result.returncode == 4
+    assert "  | E: Unable to fetch podman\n" in result.stderr
+
+
+def test_base_image_tool_is_not_worth_a_failure(machine: Machine) -> None:
+    """Without mmdebstrap, which serves only where no registry answers, a machine goes on, and does not ask again."""
+    machine.run("nox")
+    machine.remove("mmdebstrap")
+    (machine.folder / "offline").touch()
+
+    result = machine.run("invoke", "dev.up")
+    machine.forget()
+
+    assert result.returncode == 0
+    assert "going on without mmdebstrap" in result.stderr
+    assert machine.run("invoke", "dev.up").stderr == ""
+    assert machine.journal == []
