@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,10 +34,12 @@ from hubpod.workspace import Workspace
 
 WORKSPACE = Workspace(project=Path(__file__).resolve().parent)
 INTERRUPTED = 130
+ENVIRONMENT = os.environ.get("HUBPOD_ENVIRONMENT") or DEFAULT_ENVIRONMENT
+INSTANCE = os.environ.get("HUBPOD_INSTANCE") or DEFAULT_INSTANCE
 
 ENVIRONMENT_HELP = {
-    "environment": f"environment to work on (default {DEFAULT_ENVIRONMENT})",
-    "instance": f"instance of it; several run side by side (default {DEFAULT_INSTANCE})",
+    "environment": f"environment to work on (default {ENVIRONMENT}, or $HUBPOD_ENVIRONMENT)",
+    "instance": f"instance of it; several run side by side (default {INSTANCE}, or $HUBPOD_INSTANCE)",
 }
 UP_HELP = {
     **ENVIRONMENT_HELP,
@@ -131,8 +134,8 @@ def _base(text: str) -> BaseFrom:
 @task(help=UP_HELP, iterable=["source"])
 def up(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
     port: str | None = None,
     deploy_dir: str | None = None,
     base: str = BaseFrom.AUTO.value,
@@ -156,8 +159,8 @@ def _print_welcome(now: Status, request: UpRequest) -> None:
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})
 def down(
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
     volumes: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Remove an instance's pod; home folders and the hub's database are kept unless --volumes is given."""
@@ -168,8 +171,8 @@ def down(
 @task(name="status", help={**ENVIRONMENT_HELP, "json": "print it as JSON"})
 def status_(
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
     json: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Tell whether an instance is ready, starting, degraded or down."""
@@ -209,8 +212,8 @@ def _print_status(now: Status) -> None:
 )
 def logs(
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
     container: str | None = None,
     follow: bool = False,  # noqa: FBT001, FBT002 - a flag
     tail: str | None = None,
@@ -227,8 +230,8 @@ def logs(
 def exec_(
     _: InvokeContext,
     container: str,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
 ) -> None:
     """Run a command in a container: `invoke dev.exec slurm -- sinfo`; a shell when no command is given."""
     with told():
@@ -248,8 +251,8 @@ def exec_(
 )
 def spawn(
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
     user: str | None = None,
     project: str | None = None,
     json: bool = False,  # noqa: FBT001, FBT002 - a flag
@@ -299,8 +302,8 @@ def doctor(_: InvokeContext) -> None:
 @task(help={name: UP_HELP[name] for name in ("environment", "instance", "port", "deploy_dir")})
 def manifest(
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
-    instance: str = DEFAULT_INSTANCE,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
     port: str | None = None,
     deploy_dir: str | None = None,
 ) -> None:
@@ -320,13 +323,13 @@ def clone(_: InvokeContext, source: Sequence[str] = ()) -> None:
 @task(help={name: UP_HELP[name] for name in ("environment", "base", "source")}, iterable=["source"])
 def build(
     _: InvokeContext,
-    environment: str = DEFAULT_ENVIRONMENT,
+    environment: str = ENVIRONMENT,
     base: str = BaseFrom.AUTO.value,
     source: Sequence[str] = (),
 ) -> None:
     """Build the images of an environment, without starting anything."""
     with told():
-        request = _request(environment, DEFAULT_INSTANCE, None, None, base, source)
+        request = _request(environment, INSTANCE, None, None, base, source)
         for reference in lifecycle.build(_context(), request).values():
             sys.stdout.write(reference + "\n")
 

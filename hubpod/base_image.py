@@ -31,6 +31,10 @@ class BaseFrom(Enum):
     BOOTSTRAP = "bootstrap"
 
 
+UNREAD = ("doc", "info", "lintian", "locale", "man")
+"""Folders below /usr/share that nobody reads in a container; 40 MB."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Base:
     """What containers/base.toml says."""
@@ -105,7 +109,9 @@ def _bootstrap(podman: Podman, base: Base, on_line: Callable[[str], None]) -> No
     with tempfile.TemporaryDirectory(prefix="hubpod-base-") as scratch:
         archive = Path(scratch) / "base.tar"
         on_line(f"bootstrapping Debian {base.suite} with mmdebstrap")
-        argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(base.packages)}", base.suite, str(archive)]
+        left_out = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in UNREAD]
+        include = f"--include={','.join(base.packages)}"
+        argv = ["mmdebstrap", "--variant=minbase", include, *left_out, base.suite, str(archive)]
         try:
             result = process.stream(argv, on_line=on_line)
         except MachineError as error:

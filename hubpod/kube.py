@@ -6,14 +6,12 @@ from typing import Any
 import yaml
 
 from hubpod.pod import Container, PodSpec
+from hubpod.podman import STOP_GRACE_S
 
 Document = dict[str, Any]
 
 LABEL_MANIFEST = "hubpod.manifest"
 """Digest of the manifest without this label: tells whether a running pod is the wanted one."""
-
-STOP_GRACE_S = 5
-"""Seconds that a container gets to end; all of ours need less than one."""
 
 
 def manifest(pod: PodSpec) -> str:
@@ -39,11 +37,11 @@ def _pod(pod: PodSpec) -> Document:
         "terminationGracePeriodSeconds": STOP_GRACE_S,
         "hostname": pod.name[:63],
         "hostAliases": [{"ip": ip, "hostnames": [name]} for name, ip in pod.host_aliases.items()],
-        "containers": [_container(container) for container in pod.containers],
+        "containers": [_container(pod, container) for container in pod.containers],
         "volumes": [
             *({"name": volume, "persistentVolumeClaim": {"claimName": volume}} for volume in volumes),
             *(
-                {"name": _tmpfs_name(container, path), "emptyDir": {"medium": "Memory"}}
+                {"name": _tmpfs_name(pod, container, path), "emptyDir": {"medium": "Memory"}}
                 for container in pod.containers
                 for path in container.tmpfs
             ),
@@ -57,7 +55,7 @@ def _pod(pod: PodSpec) -> Document:
     }
 
 
-def _container(container: Container) -> Document:
+def _container(pod: PodSpec, container: Container) -> Document:
     document: Document = {
         "name": container.name,
         "image": container.image,
@@ -73,7 +71,7 @@ def _container(container: Container) -> Document:
                 {"name": mount.volume, "mountPath": mount.path, "readOnly": mount.read_only}
                 for mount in container.mounts
             ),
-            *({"name": _tmpfs_name(container, path), "mountPath": path} for path in container.tmpfs),
+            *({"name": _tmpfs_name(pod, container, path), "mountPath": path} for path in container.tmpfs),
         ],
     }
     if container.args:
@@ -86,5 +84,6 @@ def _container(container: Container) -> Document:
     return document
 
 
-def _tmpfs_name(container: Container, path: str) -> str:
-    return f"{container.name}{path.replace('/', '-')}"
+def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:
+    # podman 4.3 makes a named volume of an emptyDir, so the name must not be that of another instance's.
+    return f"{pod.name}-{container.name}-tmpfs{path.replace('/', '-')}"

@@ -159,6 +159,22 @@ async def test_a_job_that_dies_fails_the_spawn_with_slurms_reason(ada: Any, slur
     assert not slurm.read("cancelled")
 
 
+async def test_a_job_that_dies_before_its_server_listens_fails_the_spawn(ada: Any, slurm: Any, until: Any) -> None:
+    """A port that was reported is not yet a server: a job that ends in between is noticed as soon as Slurm knows it."""
+    await start(ada, slurm, until)
+    socket, unused = bind_unused_port()
+    socket.close()
+    slurm.says("RUNNING None localhost")
+    assert await report(ada, slurm, {"port": unused}) == 201
+
+    slurm.says("FAILED NonZeroExitCode localhost")
+    await outcome(ada)
+
+    page = await ada.request("/hub/spawn-pending/ada")
+    assert page.code == 503
+    assert "its command failed (FAILED, NonZeroExitCode)" in page.body.decode()
+
+
 async def test_the_progress_stream_ends_with_the_reason(ada: Any, slurm: Any, until: Any) -> None:
     """The REST API's event stream tells why the spawn failed."""
     await start(ada, slurm, until)

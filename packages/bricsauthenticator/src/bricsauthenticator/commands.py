@@ -1,4 +1,4 @@
-"""Running the site's commands, such as ssh, for the spawner.
+"""Running the site's commands, such as ssh, for the spawner, and looking whether a server is there.
 
 They are shell strings because batchspawner's traits are. What is put into them has been validated; secrets are not
 put into them but go in on standard input.
@@ -67,3 +67,15 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
+
+
+async def listens(host: str, port: int) -> bool:
+    """Tell whether something accepts connections there."""
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True

@@ -25,6 +25,7 @@ STATUS_OF = {
 PROGRESS_OF = {Life.PENDING: 20, Life.RUNNING: 60, Life.GONE: 100, Life.UNKNOWN: 10}
 T = TypeVar("T")
 
+CONNECT_INTERVAL_S = 0.05
 KEEP_CANCELLING_S = 3600.0
 LONGEST_PAUSE_S = 30.0
 
@@ -70,7 +71,7 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         try:
             self._submission = self._in_background(self.submit_batch_script())
             await asyncio.shield(self._submission)
-            await self._until_reported()
+            await self._until_listening()
         except BaseException:
             self._story.end()
             if self._job.life is not Life.GONE:
@@ -100,18 +101,30 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         self._tell(f"Job {self.job_id} is submitted", 10)
         return str(self.job_id)
 
-    async def _until_reported(self) -> None:
-        """Wait until the port and the node are known, or the job is over."""
+    async def _until_listening(self) -> None:
+        """Wait until the server listens where the job said it would, or the job is over."""
         watch = asyncio.ensure_future(self._watch())
-        reported = asyncio.ensure_future(self._reported.wait())
+        listening = asyncio.ensure_future(self._connected())
         try:
-            await asyncio.wait({watch, reported}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watch, listening}, return_when=asyncio.FIRST_COMPLETED)
             if watch.done():
                 watch.result()
         finally:
             watch.cancel()
-            reported.cancel()
-            await asyncio.gather(watch, reported, return_exceptions=True)
+            listening.cancel()
+            await asyncio.gather(watch, listening, return_exceptions=True)
+
+    async def _connected(self) -> None:
+        """Connect to the reported port as soon as it can be done, for at most http_timeout.
+
+        The job reports its port before it starts the server. JupyterHub looks for the server at growing intervals, and
+        would lose a second or more; and it does not notice a job that ends meanwhile.
+        """
+        await self._reported.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.http_timeout):
+                while not await commands.listens(self._job.node, self.port):
+                    await asyncio.sleep(CONNECT_INTERVAL_S)
 
     async def _watch(self) -> None:
         """Ask Slurm every startup_poll_interval, and at once when the port is reported, until the job is over."""
