@@ -34,6 +34,7 @@ from hubpod.workspace import Workspace
 
 WORKSPACE = Workspace(project=Path(__file__).resolve().parent)
 INTERRUPTED = 130
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENVIRONMENT = os.environ.get("HUBPOD_ENVIRONMENT") or DEFAULT_ENVIRONMENT
 INSTANCE = os.environ.get("HUBPOD_INSTANCE") or DEFAULT_INSTANCE
 
@@ -57,8 +58,8 @@ err = Console(stderr=True, highlight=False)
 @contextmanager
 def told() -> Iterator[None]:
     """Tell an error once, as a sentence with its remedy, and end with its exit code; a traceback only with --debug."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in INTERRUPTS:
+        signal.signal(number, _interrupt)
     try:
         yield
     except HubpodError as error:
@@ -80,6 +81,9 @@ def told() -> Iterator[None]:
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    # Whoever is impatient and asks twice does not stop the cleaning up that the first time has begun.
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -102,7 +106,7 @@ def _request(  # noqa: PLR0913, PLR0917 - the options of dev.up
     port: str | None,
     deploy_dir: str | None,
     base: str,
-    source: Sequence[str],
+    source: Sequence[str] | None,
     *,
     keep: bool = False,
 ) -> UpRequest:
@@ -111,7 +115,7 @@ def _request(  # noqa: PLR0913, PLR0917 - the options of dev.up
         port=_port(port),
         deploy_dir=Path(deploy_dir).expanduser().resolve() if deploy_dir else None,
         base=_base(base),
-        origins=parse_origins(tuple(source), SOURCE_NAMES),
+        origins=parse_origins(tuple(source or ()), SOURCE_NAMES),
         keep=keep,
     )
 
@@ -139,7 +143,7 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
     port: str | None = None,
     deploy_dir: str | None = None,
     base: str = BaseFrom.AUTO.value,
-    source: Sequence[str] = (),
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     keep: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Bring an instance up, from nothing to "a notebook can be spawned"; a second call changes only what differs."""
@@ -314,10 +318,10 @@ def manifest(
 
 
 @task(help={"source": UP_HELP["source"]}, iterable=["source"])
-def clone(_: InvokeContext, source: Sequence[str] = ()) -> None:
+def clone(_: InvokeContext, source: Sequence[str] | None = None) -> None:
     """Clone the development repositories, without touching those that are there."""
     with told():
-        lifecycle.clone(WORKSPACE, ConsoleReporter(console=err), parse_origins(tuple(source), SOURCE_NAMES))
+        lifecycle.clone(WORKSPACE, ConsoleReporter(console=err), parse_origins(tuple(source or ()), SOURCE_NAMES))
 
 
 @task(help={name: UP_HELP[name] for name in ("environment", "base", "source")}, iterable=["source"])
@@ -325,7 +329,7 @@ def build(
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     base: str = BaseFrom.AUTO.value,
-    source: Sequence[str] = (),
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
 ) -> None:
     """Build the images of an environment, without starting anything."""
     with told():

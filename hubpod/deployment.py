@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from hubpod import kube
 from hubpod.components.parts import Site
 from hubpod.context import Context, side_by_side
+from hubpod.credentials import write_private
 from hubpod.errors import MachineError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
@@ -52,22 +53,34 @@ def replace(context: Context, site: Site, spec: PodSpec, *, keep: bool) -> None:
     if podman.pod_exists(spec.name):
         with reporter.phase("pod that changed or was not whole removed"):
             podman.remove_pod(spec.name)
+    note = context.workspace.folder(site.instance) / "seeding"
+    half_made = note.read_text().split() if note.exists() else []
     existing = podman.volumes(site.instance.labels)
+    podman.remove_volumes([name for name in half_made if existing.pop(name, None)])
     stale = _stale(existing, site, spec)
     try:
         with reporter.phase("volumes") as phase:
+            # Noted on disk: a command that is killed leaves volumes that look whole and are empty.
+            write_private(note, "\n".join(seed.volume for seed in stale).encode())
             podman.remove_volumes([seed.volume for seed in stale if seed.volume in existing])
             side_by_side([_seeder(podman, site, seed) for seed in stale])
+            note.unlink()
             phase.result(f"{len(stale)} of {len(spec.seeds)} seeded")
         with reporter.phase("pod started"):
             _play(podman, spec)
         wait(context, site, spec)
     except BaseException:
         if not keep:
-            with reporter.phase("cleaned up"):
-                podman.remove_pod(spec.name)
-                podman.remove_volumes([seed.volume for seed in stale])
+            _clean_up(context, site, spec, stale)
         raise
+
+
+def _clean_up(context: Context, site: Site, spec: PodSpec, written: list[Seed]) -> None:
+    """Remove the pod, and those volumes that this command has made."""
+    with context.reporter.phase("cleaned up"):
+        context.podman.remove_pod(spec.name)
+        ours = context.podman.volumes(site.instance.labels)
+        context.podman.remove_volumes([seed.volume for seed in written if seed.volume in ours])
 
 
 def _seeder(podman: Podman, site: Site, seed: Seed) -> Callable[[], None]:

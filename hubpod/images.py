@@ -5,8 +5,10 @@ A tag is a digest of everything that goes into the image, so nothing is built wh
 
 import hashlib
 import os
+import re
 import shlex
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ from hubpod.errors import BuildError
 from hubpod.podman import Podman
 from hubpod.process import Result
 from hubpod.sources import Checkout
+
+_STEP = re.compile(r"(\[\d+/\d+\] )?STEP \d+/\d+: ")
+
+STEP_CHARACTERS = 160
 
 KEPT_IMAGES = 3
 """Images of one name and stage that stay after a build: the new one and those to go back to."""
@@ -111,8 +117,8 @@ def build(podman: Podman, project: Path, plan: Build, on_line: Callable[[str], N
 def build_error(plan: Build, result: Result) -> BuildError:
     """What a person needs of a failed build: the step, and its last lines."""
     lines = result.stdout.splitlines()
-    steps = [number for number, line in enumerate(lines) if "STEP " in line]
-    step = lines[steps[-1]] if steps else "its first step"
+    steps = [number for number, line in enumerate(lines) if _STEP.match(line)]
+    step = textwrap.shorten(lines[steps[-1]], STEP_CHARACTERS, placeholder=" …") if steps else "its first step"
     return BuildError(
         f"building the {plan.name} image failed at {step}",
         detail=lines[(steps[-1] + 1 if steps else 0) :][-process.LAST_LINES :],

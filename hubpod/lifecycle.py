@@ -95,6 +95,9 @@ def build(context: Context, request: UpRequest) -> dict[str, str]:
         if missing:
             doctor.require_room(podman)
             side_by_side([_builder(context, plan) for plan in missing])
+            # Not beside a build: what is removed may be what the other one takes from its cache.
+            for plan in missing:
+                images.prune(podman, plan)
         else:
             context.reporter.say("  images: nothing changed")
         return {plan.name: plan.reference for plan in plans}
@@ -169,7 +172,6 @@ def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
     def build_one() -> None:
         with context.reporter.phase(f"{plan.name} image") as phase:
             images.build(context.podman, context.workspace.project, plan, phase.detail)
-            images.prune(context.podman, plan)
             phase.result(plan.reference)
 
     return build_one

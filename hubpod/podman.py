@@ -146,8 +146,13 @@ class Podman:
         """Make a volume and fill it from a tar archive; nothing is left when the filling fails.
 
         Raises:
+            MachineError: There is a volume of that name already.
             CommandError: podman refused one of the two.
         """
+        if self.run("volume", "exists", name, check=False).ok:
+            raise MachineError(
+                f"there is a volume {name} that hubpod has not made", remedy=f"remove it with `podman volume rm {name}`"
+            )
         self.run("volume", "create", *(f"--label={key}={value}" for key, value in labels.items()), name)
         try:
             self.run("volume", "import", name, "-", stdin=archive)

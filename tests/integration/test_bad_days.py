@@ -17,7 +17,8 @@ def test_a_stopped_pod_is_brought_up_again(instances: Callable[[], Running]) -> 
     """A pod that was stopped by hand, as a reboot does it, is started anew with its data kept."""
     running = instances()
     assert running.up().code == 0
-    running.inside("slurm", "touch", "/home/project1/testuser.project1/mine")
+    as_user = ("runuser", "-u", "testuser.project1", "--")
+    running.inside("slurm", *as_user, "touch", "/home/project1/testuser.project1/mine")
     running.podman.run("pod", "stop", running.resource)
     assert running.status["state"] == "down"
 
@@ -25,18 +26,31 @@ def test_a_stopped_pod_is_brought_up_again(instances: Callable[[], Running]) -> 
 
     assert typed.code == 0, typed.text
     assert running.status["state"] == "ready"
-    assert "mine" in running.inside("slurm", "ls", "/home/project1/testuser.project1")
+    assert "mine" in running.inside("slurm", *as_user, "ls", "/home/project1/testuser.project1")
 
 
 def test_a_half_made_pod_is_made_whole(instances: Callable[[], Running]) -> None:
     """An empty pod of the same name, as a killed command leaves it, does not stand in the way."""
     running = instances()
     running.podman.run("pod", "create", "--name", running.resource)
-    running.podman.run("volume", "create", f"{running.resource}-homes")
 
     typed = running.up()
 
     assert typed.code == 0, typed.text
+
+
+def test_a_volume_that_is_not_ours_is_left_alone(instances: Callable[[], Running]) -> None:
+    """A volume that somebody made under a name of ours is neither used nor removed, and the way out is told."""
+    running = instances()
+    volume = f"{running.resource}-homes"
+    running.podman.run("volume", "create", volume)
+
+    typed = running.up()
+
+    assert typed.code == 4
+    assert f"podman volume rm {volume}" in typed.stderr
+    assert not running.leftovers()
+    running.podman.run("volume", "rm", volume)
 
 
 def test_a_taken_port_is_told_before_anything_starts(instances: Callable[[], Running]) -> None:

@@ -123,7 +123,7 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         await self._reported.wait()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.http_timeout):
-                while not await commands.listens(self._job.node, self.port):
+                while not await commands.listens(self._job.node, self.port):  # noqa: ASYNC110 - the other end is another process
                     await asyncio.sleep(CONNECT_INTERVAL_S)
 
     async def _watch(self) -> None:
