@@ -1,0 +1,72 @@
+"""What a person sees, in a real browser."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from support.instances import Running
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# Without these a browser in a closed network looks for updates all the time; a container has no sandbox of its own.
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+SPAWN_MS = 60_000
+USER = "otheruser"
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """An empty page of the machine's own browser."""
+    executable = next(path for name in BROWSERS if (path := shutil.which(name)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(30_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def notebook_ends(running: Running) -> Iterator[None]:
+    """Stops the user's server after the test, however that ends."""
+    yield
+    running.login(USER).server().stop(deadline_s=60)
+
+
+@pytest.mark.usefixtures("notebook_ends")
+def test_a_person_runs_a_cell(running: Running, page: Page, tmp_path: Path) -> None:
+    """From the login page over the spawn form and the progress page to JupyterLab, where a cell is evaluated."""
+    page.goto(running.status["url"])
+    page.fill("#username_input", USER)
+    page.fill("#password_input", running.password)
+    page.click("#login_submit")
+
+    expect(page.get_by_label("Project")).to_have_value("project1.brics")
+    page.screenshot(path=tmp_path / "spawn-form.png")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("Job").first).to_be_visible()
+
+    page.wait_for_url("**/lab**", timeout=SPAWN_MS)
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    # What is typed before the kernel and its notebook are there goes nowhere.
+    expect(page.get_by_text("| Idle")).to_be_visible()
+    cell = page.locator(".jp-Notebook .cm-content").first
+    cell.press_sequentially("5 * 4")
+    expect(cell).to_have_text("5 * 4")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-OutputArea-output").first).to_have_text("20")
+    page.screenshot(path=tmp_path / "lab.png")
+    assert not page.get_by_text("Jupyter news").is_visible()
+
+
+def test_a_wrong_password_is_told_on_the_page(running: Running, page: Page) -> None:
+    """The login page says what was wrong, and lets the person try again."""
+    page.goto(running.status["url"])
+    page.fill("#username_input", "testuser")
+    page.fill("#password_input", "not the password")
+    page.click("#login_submit")
+
+    expect(page.locator(".login_error")).to_contain_text("Invalid username or password")
+    expect(page.locator("#password_input")).to_be_visible()
