@@ -62,15 +62,18 @@ def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
     return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
 
 
-def require_room(podman: Podman) -> None:
-    """The quick part of the disk check: refuse to start a build that cannot end well.
+def before_build(podman: Podman) -> tuple[Finding, ...]:
+    """The quick checks of what a build needs; those that found something to tell.
 
     Raises:
-        MachineError: There is next to no space where podman keeps its images.
+        MachineError: A build cannot end well: there is next to no space where podman keeps its images.
     """
-    finding = _disk(Path(podman.info()["store"]["graphRoot"]))
-    if finding.verdict is Verdict.BAD:
-        raise MachineError(finding.text, remedy=finding.remedy)
+    info = podman.info()
+    findings = (_disk(Path(info["store"]["graphRoot"])), _storage(info))
+    for finding in findings:
+        if finding.verdict is Verdict.BAD:
+            raise MachineError(finding.text, remedy=finding.remedy)
+    return tuple(finding for finding in findings if finding.verdict is Verdict.WARNING)
 
 
 def _good(check: str, text: str) -> Finding:

@@ -110,7 +110,8 @@ def build(podman: Podman, project: Path, plan: Build, on_line: Callable[[str], N
             str(folder),
             on_line=on_line,
         )
-    if not result.ok:
+    # Rootless podman that is told to end does so with status 0.
+    if not result.ok or not podman.image_id(plan.reference):
         raise build_error(plan, result)
 
 

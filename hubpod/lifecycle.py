@@ -93,7 +93,8 @@ def build(context: Context, request: UpRequest) -> dict[str, str]:
         plans = [images.plan_build(workspace.project, name, stage, base_id, checkouts) for name in IMAGES]
         missing = [plan for plan in plans if not podman.image_id(plan.reference)]
         if missing:
-            doctor.require_room(podman)
+            for finding in doctor.before_build(podman):
+                context.reporter.say(f"! {finding.text}; {finding.remedy}")
             side_by_side([_builder(context, plan) for plan in missing])
             # Not beside a build: what is removed may be what the other one takes from its cache.
             for plan in missing:

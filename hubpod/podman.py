@@ -19,6 +19,9 @@ MINIMUM_VERSION = (4, 3)
 CONF_OVERRIDE_VERSION = (4, 7)
 """From here on CONTAINERS_CONF_OVERRIDE adds to the machine's containers.conf; before, CONTAINERS_CONF replaces it."""
 
+CACHE_PER_USER_VERSION = (4, 5)
+"""Before, buildah kept the cache mounts of all users of a machine in one folder, which belongs to the first of them."""
+
 STOP_GRACE_S = 5
 """Seconds that a container gets to end before it is killed; all of ours need less than one."""
 
@@ -43,6 +46,8 @@ class Podman:
         if self.containers_conf:
             override = self.version >= CONF_OVERRIDE_VERSION
             env["CONTAINERS_CONF_OVERRIDE" if override else "CONTAINERS_CONF"] = str(self.containers_conf)
+        if os.getuid() and self.version < CACHE_PER_USER_VERSION:
+            env.setdefault("TMPDIR", str(_own_temporary_folder()))
         return env
 
     @property
@@ -216,3 +221,12 @@ class Podman:
     def restart(self, container: str) -> None:
         """Stop and start one container of a pod."""
         self.run("restart", container)
+
+
+def _own_temporary_folder() -> Path:
+    """A temporary folder of this user alone; on the disk, because layers do not fit into memory."""
+    folder = Path(f"/var/tmp/hubpod-{os.getuid()}")  # noqa: S108 - checked to be ours
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise MachineError(f"{folder} belongs to another user", remedy="set TMPDIR to a folder of your own")
+    return folder
