@@ -88,6 +88,21 @@ def integration(session: nox.Session) -> None:
     _pytest(session, "tests/integration")
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How long the main job takes on this machine: minimum, median and maximum of each figure."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", external=True)
+    session.run("python", "tests/bench/main_job.py")
+
+
+@nox.session
+def generated(session: nox.Session) -> None:
+    """Write the tables of the README anew."""
+    _prepare(session)
+    session.run("python", "-m", "hubpod.reference")
+
+
 @nox.session(venv_backend="none")
 def lock(session: nox.Session) -> None:
     """Write requirements/*.lock anew; -- --upgrade also moves what is pinned already, -- -P NAME only that."""

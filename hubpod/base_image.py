@@ -4,14 +4,14 @@ import hashlib
 import json
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import assert_never
 
 from hubpod import process
-from hubpod.credentials import write_private
+from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import MANAGED_BY
 from hubpod.errors import BuildError, MachineError
 from hubpod.podman import Podman
@@ -55,17 +55,20 @@ def read_base(project: Path) -> Base:
     return Base(suite=data["suite"], registry=data["registry"], packages=tuple(data["packages"]))
 
 
-def ensure_base(podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
-    """Have the base image, and return its reference.
+def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> str | None:
+    """The reference of a base image that is there already."""
+    base = read_base(project)
+    origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
+    return next((base.reference(origin) for origin in origins if podman.image_id(base.reference(origin))), None)
+
+
+def make_base(podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
+    """Pull or bootstrap the base image, and return its reference.
 
     Raises:
         BuildError: Neither a registry nor a bootstrap gives it.
     """
     base = read_base(project)
-    origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
-    for origin in origins:
-        if podman.image_id(base.reference(origin)):
-            return base.reference(origin)
     match wanted:
         case BaseFrom.REGISTRY:
             _pull(podman, base, state, on_line)
@@ -88,9 +91,9 @@ def _pull(
     podman: Podman, base: Base, state: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
 ) -> None:
     """Pull the recorded digest, or the tag where none is recorded yet, and record what it resolved to."""
-    record = state / "base-image.json"
-    recorded: Mapping[str, str] = json.loads(record.read_text()) if record.exists() else {}
-    digest = recorded.get(base.registry, "")
+    record = private_folder(state) / "base-image.json"
+    recorded = read_record(record)
+    digest = str(recorded.get(base.registry, ""))
     wanted = f"{base.registry.rpartition(':')[0]}@{digest}" if digest else base.registry
     on_line(f"pulling {wanted}")
     try:
@@ -116,8 +119,8 @@ def _bootstrap(podman: Podman, base: Base, on_line: Callable[[str], None]) -> No
             result = process.stream(argv, on_line=on_line)
         except MachineError as error:
             raise BuildError(
-                "no registry gives the base image, and mmdebstrap, which makes it from Debian's packages, is missing",
-                remedy="install mmdebstrap, or point containers/base.toml at a registry that answers",
+                "mmdebstrap, which makes the base image from Debian's packages where no registry answers, is missing",
+                remedy="`./run --prepare mmdebstrap` installs it, or point containers/base.toml at another registry",
             ) from error
         if not result.ok:
             raise BuildError(

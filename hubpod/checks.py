@@ -37,7 +37,7 @@ def url(value: str) -> str:
     return ""
 
 
-_USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}\.[a-z0-9][a-z0-9_-]{0,30}")
+_USERNAME = re.compile(r"(?!root\.)[a-z][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def dev_users(value: str) -> str:
@@ -66,4 +66,5 @@ def password(value: str) -> str:
         return "is the documented example; choose your own"
     if len(value) < PASSWORD_MIN_CHARACTERS:
         return f"must have at least {PASSWORD_MIN_CHARACTERS} characters"
-    return "" if value.isprintable() else "must not have line breaks or control characters"
+    # JupyterHub compares with secrets.compare_digest, which takes no other characters.
+    return "" if value.isascii() and value.isprintable() else "must be one line of printable ASCII characters"

@@ -2,17 +2,21 @@
 
 import errno
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubpod import process
 from hubpod.environments import Instance
-from hubpod.errors import HubpodError, MachineError
+from hubpod.errors import HubpodError, MachineError, UsageError
 from hubpod.machine import usable_podman, version_text
 from hubpod.podman import Podman
 from hubpod.progress import Reporter
 from hubpod.workspace import Workspace
+
+PROJECT = "hubpod.project"
+"""Label of every volume: the checkout that made it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +29,25 @@ class Context:
 
     @contextmanager
     def alone(self, instance: Instance) -> Iterator[None]:
-        """Be the only command that works on an instance; a full disk is told as such."""
+        """Be the only command that works on an instance; a full disk is told as such.
+
+        Raises:
+            UsageError: The instance is another checkout's.
+        """
         name = f"{instance.environment.name}.{instance.name}"
         with self.workspace.lock(name, self.reporter.say), full_disk_told(self.workspace):
+            self._require_own(instance)
             yield
+
+    def _require_own(self, instance: Instance) -> None:
+        """Refuse to touch what belongs to another checkout of the project, as long as that is there."""
+        owners = {volume.labels.get(PROJECT, "") for volume in self.podman.volumes(instance.labels).values()}
+        for owner in owners - {"", str(self.workspace.project)}:
+            if Path(owner).exists():
+                raise UsageError(
+                    f"{instance.environment.name}, instance {instance.name}, belongs to the checkout {owner}",
+                    remedy="give yours another name with --instance, or work on this one from there",
+                )
 
 
 def prepare(workspace: Workspace, reporter: Reporter) -> Context:
@@ -47,12 +66,13 @@ def side_by_side(jobs: list[Callable[[], None]]) -> None:
     """Run jobs in threads; when one fails or the person interrupts, end what the others run.
 
     Raises:
-        HubpodError: That of the first job, in their order, that failed by itself.
+        HubpodError: That of the job that failed first.
     """
     with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
         futures = [pool.submit(job) for job in jobs]
         try:
-            for future in futures:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            for future in sorted(futures, key=lambda each: not each.done()):
                 future.result()
         except BaseException:
             process.end_all()

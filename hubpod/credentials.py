@@ -4,6 +4,7 @@ It is kept in files of mode 0600 in a folder of mode 0700, so that a second `up`
 in seeded volumes only.
 """
 
+import json
 import os
 import secrets
 from collections.abc import Callable
@@ -86,10 +87,21 @@ def load_or_create(folder: Path) -> Credentials:
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder that nobody else can read, or make it so."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make a folder, and what is missing above it, that nobody else can read; or make it so."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def read_record(path: Path) -> dict[str, object]:
+    """What hubpod noted in a JSON file; empty when there is none, or when it was damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -1,11 +1,13 @@
 """Bringing a pod to what it should be: its volumes, its containers, and the wait until it does its work."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from hubpod import kube
 from hubpod.components.parts import Site
-from hubpod.context import Context, side_by_side
+from hubpod.context import PROJECT, Context, side_by_side
 from hubpod.credentials import write_private
+from hubpod.environments import Instance
 from hubpod.errors import MachineError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
@@ -13,13 +15,19 @@ from hubpod.podman_answers import Volume
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
 from hubpod.status import BASE_URL, DEPLOY_DIR, hub_url
+from hubpod.workspace import Workspace
+
+
+class PortTakenError(MachineError):
+    """Somebody else took the published port between its choice and its use."""
+
 
 DIGEST = "hubpod.digest"
 KIND = "hubpod.kind"
 
 
 def _volume_labels(site: Site, seed: Seed) -> dict[str, str]:
-    labels = {**site.instance.labels, KIND: seed.kind.value}
+    labels = {**site.instance.labels, KIND: seed.kind.value, PROJECT: str(site.volumes.parent)}
     if seed.kind.follows_seed:
         labels[DIGEST] = seed.digest(site.credentials.digest_key)
         labels[DEPLOY_DIR] = str(site.settings.source.parent.resolve())
@@ -53,7 +61,7 @@ def replace(context: Context, site: Site, spec: PodSpec, *, keep: bool) -> None:
     if podman.pod_exists(spec.name):
         with reporter.phase("pod that changed or was not whole removed"):
             podman.remove_pod(spec.name)
-    note = context.workspace.folder(site.instance) / "seeding"
+    note = seeding_note(context.workspace, site.instance)
     half_made = note.read_text().split() if note.exists() else []
     existing = podman.volumes(site.instance.labels)
     podman.remove_volumes([name for name in half_made if existing.pop(name, None)])
@@ -75,12 +83,18 @@ def replace(context: Context, site: Site, spec: PodSpec, *, keep: bool) -> None:
         raise
 
 
+def seeding_note(workspace: Workspace, instance: Instance) -> Path:
+    """Where the volumes that are being written are noted; there is no such file at any other time."""
+    return workspace.folder(instance) / "seeding"
+
+
 def _clean_up(context: Context, site: Site, spec: PodSpec, written: list[Seed]) -> None:
     """Remove the pod, and those volumes that this command has made."""
     with context.reporter.phase("cleaned up"):
         context.podman.remove_pod(spec.name)
         ours = context.podman.volumes(site.instance.labels)
         context.podman.remove_volumes([seed.volume for seed in written if seed.volume in ours])
+        seeding_note(context.workspace, site.instance).unlink(missing_ok=True)
 
 
 def _seeder(podman: Podman, site: Site, seed: Seed) -> Callable[[], None]:
@@ -93,7 +107,7 @@ def _play(podman: Podman, spec: PodSpec) -> None:
     except CommandError as error:
         text = "\n".join(error.detail)
         if "address already in use" in text or "port is already allocated" in text:
-            raise MachineError(
+            raise PortTakenError(
                 "the published port was taken while the pod started",
                 detail=error.detail,
                 remedy="run the command again, or choose another with --port",

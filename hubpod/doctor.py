@@ -14,7 +14,7 @@ from typing import Any
 from hubpod import __file__ as package_file
 from hubpod.errors import HubpodError, MachineError
 from hubpod.images import ca_bundle
-from hubpod.machine import require_version, smoke_test, usable_podman, version_text
+from hubpod.machine import CONF_NAME, require_version, smoke_test, version_text
 from hubpod.podman import Podman
 from hubpod.workspace import FIRST_PORT, LAST_PORT, port_is_free
 
@@ -52,13 +52,17 @@ class Finding:
 
 
 def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
-    """Run every check; those that need a working podman are left out where there is none."""
+    """Run every check; none of them stops another."""
     findings: list[Finding] = [_git(), *_podman(state, executable)]
-    if findings[-1].verdict is not Verdict.BAD:
-        info = usable_podman(state, executable).info()
-        findings += [_network(info), _runtime(info), _storage(info)]
-        findings += list(_rootless(info))
-        findings.append(_disk(Path(info["store"]["graphRoot"])))
+    if os.getuid():
+        findings += _rootless()
+    try:
+        info = Podman(executable=executable).info()
+    except HubpodError as error:
+        text, remedy = f"`podman info` fails: {error.detail[-1] if error.detail else error.message}", "install it again"
+        findings.append(Finding(check="podman info", verdict=Verdict.BAD, text=text, remedy=remedy))
+    else:
+        findings += [_network(info), _runtime(info), _storage(info), _disk(Path(info["store"]["graphRoot"]))]
     return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
 
 
@@ -96,7 +100,7 @@ def _podman(state: Path, executable: str) -> Iterator[Finding]:
         )
         yield Finding(check="containers", verdict=Verdict.BAD, text=text, remedy=remedy)
     elif outcome.with_conf:
-        yield _good("containers", f"start, with {state / 'containers.conf'} (used by hubpod alone)")
+        yield _good("containers", f"start, with {state / CONF_NAME} (used by hubpod alone)")
     else:
         yield _good("containers", "start")
 
@@ -130,9 +134,7 @@ def _storage(info: dict[str, Any]) -> Finding:
     )
 
 
-def _rootless(info: dict[str, Any]) -> Iterator[Finding]:
-    if not info["host"]["security"]["rootless"]:
-        return
+def _rootless() -> Iterator[Finding]:
     if os.access(TUN, os.R_OK | os.W_OK):
         yield _good("tun", f"{TUN} can be used")
     else:

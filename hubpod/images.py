@@ -9,8 +9,7 @@ import re
 import shlex
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,32 +83,37 @@ def plan_build(project: Path, name: str, stage: Stage, base: str, checkouts: tup
     return Build(name=name, reference=reference, stage=stage, base=base, sources=sources)
 
 
-def build(podman: Podman, project: Path, plan: Build, on_line: Callable[[str], None]) -> None:
-    """Build one image.
+def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Callable[[str], None]) -> None:
+    """Build one image, with what it needs meanwhile in a new folder below ``scratch``.
 
     Raises:
         BuildError: A step of its Containerfile fails; names the step and has its last lines.
     """
     folder = project / "containers" / plan.name
-    with tempfile.TemporaryDirectory(prefix="hubpod-build-") as scratch, build_environment() as environment:
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        environment = build_environment(Path(name) / "environment")
         contexts = []
         for checkout in plan.sources:
-            export = Path(scratch) / checkout.source.name
+            export = Path(name) / checkout.source.name
             checkout.export(export)
             contexts.append(f"--build-context={checkout.source.name}={export}")
-        result = podman.stream(
-            "build",
-            f"--target=stage-{plan.stage.value}",
-            f"--tag={plan.reference}",
-            f"--build-arg=BASE_IMAGE={plan.base}",
-            f"--label={MANAGED_BY}=hubpod",
-            f"--volume={environment}:{BUILD_ENVIRONMENT}:ro",
-            "--pull=never",
-            *contexts,
-            f"--file={folder / 'Containerfile'}",
-            str(folder),
-            on_line=on_line,
-        )
+        try:
+            result = podman.stream(
+                "build",
+                f"--target=stage-{plan.stage.value}",
+                f"--tag={plan.reference}",
+                f"--build-arg=BASE_IMAGE={plan.base}",
+                f"--label={MANAGED_BY}=hubpod",
+                f"--volume={environment}:{BUILD_ENVIRONMENT}:ro",
+                "--pull=never",
+                *contexts,
+                f"--file={folder / 'Containerfile'}",
+                str(folder),
+                on_line=on_line,
+            )
+        finally:
+            # A podman that is told to end leaves the step that it was at running; the mount tells which is ours.
+            process.kill_those_that_mount(environment)
     # Rootless podman that is told to end does so with status 0.
     if not result.ok or not podman.image_id(plan.reference):
         raise build_error(plan, result)
@@ -127,25 +131,26 @@ def build_error(plan: Build, result: Result) -> BuildError:
     )
 
 
-@contextmanager
-def build_environment() -> Iterator[Path]:
-    """A folder with the host's CA bundle, and a file ``env`` of shell exports that point package managers at it."""
-    with tempfile.TemporaryDirectory(prefix="hubpod-env-") as name:
-        folder = Path(name)
-        lines = []
-        bundle = ca_bundle()
-        if bundle:
-            (folder / "ca-certificates.crt").write_bytes(bundle.read_bytes())
-            inside = f"{BUILD_ENVIRONMENT}/ca-certificates.crt"
-            lines += [f"export {variable}={inside}" for variable in CA_VARIABLES]
-            lines.append("export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1")
-        lines += [
-            f"export {variable}={shlex.quote(os.environ[variable])}"
-            for variable in INDEX_VARIABLES
-            if os.environ.get(variable)
-        ]
-        write_private(folder / "env", ("\n".join(lines) + "\n").encode())
-        yield folder
+def build_environment(folder: Path) -> Path:
+    """Make a folder with the host's CA bundle, and a file ``env`` of exports that point package managers at it."""
+    folder.mkdir(mode=0o755)  # apt reads it as a user of its own
+    lines = []
+    bundle = ca_bundle()
+    if bundle:
+        (folder / "ca-certificates.crt").write_bytes(bundle.read_bytes())
+        inside = f"{BUILD_ENVIRONMENT}/ca-certificates.crt"
+        (folder / "apt.conf").write_text(f'Acquire::https::CAInfo "{inside}";\n')
+        lines += [f"export {variable}={inside}" for variable in CA_VARIABLES]
+        lines += [f"export APT_CONFIG={BUILD_ENVIRONMENT}/apt.conf", "export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1"]
+        for path in (folder, *folder.iterdir()):
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))  # whatever the umask
+    lines += [
+        f"export {variable}={shlex.quote(os.environ[variable])}"
+        for variable in INDEX_VARIABLES
+        if os.environ.get(variable)
+    ]
+    write_private(folder / "env", ("\n".join(lines) + "\n").encode())
+    return folder
 
 
 def ca_bundle() -> Path | None:

@@ -31,15 +31,18 @@ def _yaml(document: Document) -> str:
 
 
 def _pod(pod: PodSpec) -> Document:
-    volumes = {mount.volume: None for container in pod.containers for mount in container.mounts}
+    volumes = {mount.volume for container in pod.containers for mount in container.mounts}
     spec: Document = {
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": STOP_GRACE_S,
-        "hostname": pod.name[:63],
+        "hostname": pod.name,
         "hostAliases": [{"ip": ip, "hostnames": [name]} for name, ip in pod.host_aliases.items()],
         "containers": [_container(pod, container) for container in pod.containers],
         "volumes": [
-            *({"name": volume, "persistentVolumeClaim": {"claimName": volume}} for volume in volumes),
+            *(
+                {"name": _volume_name(pod, volume), "persistentVolumeClaim": {"claimName": volume}}
+                for volume in sorted(volumes)
+            ),
             *(
                 {"name": _tmpfs_name(pod, container, path), "emptyDir": {"medium": "Memory"}}
                 for container in pod.containers
@@ -68,7 +71,7 @@ def _container(pod: PodSpec, container: Container) -> Document:
         },
         "volumeMounts": [
             *(
-                {"name": mount.volume, "mountPath": mount.path, "readOnly": mount.read_only}
+                {"name": _volume_name(pod, mount.volume), "mountPath": mount.path, "readOnly": mount.read_only}
                 for mount in container.mounts
             ),
             *({"name": _tmpfs_name(pod, container, path), "mountPath": path} for path in container.tmpfs),
@@ -85,5 +88,11 @@ def _container(pod: PodSpec, container: Container) -> Document:
 
 
 def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:
-    # podman 4.3 makes a named volume of an emptyDir, so the name must not be that of another instance's.
-    return f"{pod.name}-{container.name}-tmpfs{path.replace('/', '-')}"
+    # podman 4.3 makes a named volume of an emptyDir, so the name must not be that of another instance's. A name of a
+    # volume has at most 63 characters (RFC 1123), too few for all that it is made of.
+    identity = f"{pod.name} {container.name} {path}"
+    return f"{container.name}-tmpfs-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def _volume_name(pod: PodSpec, volume: str) -> str:
+    return volume.removeprefix(f"{pod.name}-")

@@ -1,52 +1,30 @@
 """What the commands do, as a table of contents: the only place that plans and acts."""
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubpod import base_image, credentials, doctor, images, kube, settings, sources
-from hubpod.base_image import REPOSITORY, BaseFrom
+from hubpod import credentials, kube, settings
+from hubpod.building import build, planned_references
 from hubpod.client import HubClient
 from hubpod.components import slurm
 from hubpod.components.assembly import pod_spec
 from hubpod.components.parts import Site
-from hubpod.context import Context, full_disk_told, side_by_side
-from hubpod.deployment import is_running, replace, wait
+from hubpod.context import Context
+from hubpod.deployment import PortTakenError, is_running, replace, seeding_note, wait
 from hubpod.environments import Instance, require_deployable
 from hubpod.environments import Slurm as SlurmAxis
 from hubpod.errors import MachineError
-from hubpod.origins import Origin
 from hubpod.podman import Podman
 from hubpod.probe import ProbeReport, Step, spawn_probe
-from hubpod.progress import Reporter
+from hubpod.request import UpRequest
 from hubpod.running import require_running
 from hubpod.settings import Settings
-from hubpod.sources import Checkout
-from hubpod.status import Status, status
-from hubpod.workspace import Workspace, choose_port, port_is_free
+from hubpod.status import DEPLOY_DIR, Status, status
+from hubpod.workspace import choose_port, port_is_free
 
-IMAGES = ("jupyterhub", "slurm")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UpRequest:
-    """What a person asks of ``up``.
-
-    Attributes:
-        instance: Which instance.
-        deploy_dir: Folder with the deploy ConfigMap; the instance's own when None.
-        port: Published port; chosen when None.
-        base: Where the base image comes from.
-        origins: Sources that come from elsewhere, by name.
-        keep: Leave what was started when it does not become ready.
-    """
-
-    instance: Instance
-    deploy_dir: Path | None = None
-    port: int | None = None
-    base: BaseFrom = BaseFrom.AUTO
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    keep: bool = False
+PORT_ATTEMPTS = 5
+"""Instances that come up at the same time may choose the same port; all but one of them choose again."""
 
 
 def up(context: Context, request: UpRequest) -> Status:
@@ -59,61 +37,30 @@ def up(context: Context, request: UpRequest) -> Status:
     require_deployable(instance.environment)
     with context.alone(instance):
         with context.reporter.phase("settings") as phase:
-            site_settings = _settings(context.workspace, request)
-            port = _port(context.podman, request)
+            site_settings = _settings(context, request)
+            _require_free(context.podman, request)
             phase.result(str(site_settings.source))
         references = build(context, request)
-        site = _site(context.workspace, instance, site_settings, references, port)
+        _bring_up(context, request, site_settings, references)
+        return status(context.podman, instance)
+
+
+def _bring_up(context: Context, request: UpRequest, site_settings: Settings, references: Mapping[str, str]) -> None:
+    """Make the pod what it should be; choose another port when somebody took the chosen one."""
+    for attempts_left in reversed(range(PORT_ATTEMPTS)):
+        site = _site(context, request, site_settings, references)
         spec = pod_spec(site)
         if is_running(context.podman, site, spec):
             context.reporter.say("  nothing changed: the pod runs as it is")
             wait(context, site, spec)
-        else:
+            return
+        try:
             replace(context, site, spec, keep=request.keep)
-        return status(context.podman, instance)
-
-
-def build(context: Context, request: UpRequest) -> dict[str, str]:
-    """Have the sources, the base image and the images of an environment; return the images' references by name.
-
-    Raises:
-        SourceError: A clone cannot be made.
-        BuildError: An image cannot be made.
-        MachineError: The disk is full.
-    """
-    require_deployable(request.instance.environment)
-    workspace, podman = context.workspace, context.podman
-    with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
-        checkouts = clone(workspace, context.reporter, request.origins)
-        with context.reporter.phase("base image") as phase:
-            reference = base_image.ensure_base(podman, workspace.project, workspace.state, request.base, phase.detail)
-            phase.result(reference)
-        base_id = podman.image_id(reference) or reference
-        stage = request.instance.environment.stage
-        plans = [images.plan_build(workspace.project, name, stage, base_id, checkouts) for name in IMAGES]
-        missing = [plan for plan in plans if not podman.image_id(plan.reference)]
-        if missing:
-            for finding in doctor.before_build(podman):
-                context.reporter.say(f"! {finding.text}; {finding.remedy}")
-            side_by_side([_builder(context, plan) for plan in missing])
-            # Not beside a build: what is removed may be what the other one takes from its cache.
-            for plan in missing:
-                images.prune(podman, plan)
+        except PortTakenError:
+            if request.port or not attempts_left:
+                raise
         else:
-            context.reporter.say("  images: nothing changed")
-        return {plan.name: plan.reference for plan in plans}
-
-
-def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    """Have a checkout of every source, and tell in which state each is.
-
-    Raises:
-        SourceError: A clone cannot be made, or what stands in its place is not one.
-    """
-    with reporter.phase("sources") as phase:
-        checkouts = sources.ensure(workspace.project, origins)
-        phase.result(", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts))
-        return checkouts
+            return
 
 
 def spawn(
@@ -142,20 +89,30 @@ def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | Non
     if instance.environment.slurm is not SlurmAxis.POD:
         return None
     container = f"{instance.resource}-{slurm.NAME}"
-    return lambda job: not podman.execute(container, ["squeue", "--noheader", f"--jobs={job}"]).stdout.strip()
+
+    def gone(job: str) -> bool:
+        result = podman.execute(container, ["squeue", "--noheader", f"--jobs={job}"])
+        # A Slurm that does not answer has not said that the job is gone.
+        return not result.stdout.strip() if result.ok else "Invalid job id" in result.stderr
+
+    return gone
 
 
-def manifest(workspace: Workspace, request: UpRequest) -> str:
-    """The manifest that ``up`` would play, without building or starting anything."""
+def manifest(context: Context, request: UpRequest) -> str:
+    """The manifest that ``up`` would play now, without building or starting anything.
+
+    What has not been cloned or built yet cannot be named by its content: its image has the tag ``unbuilt``.
+    """
     require_deployable(request.instance.environment)
-    site_settings = _settings(workspace, request)
-    references = {name: f"{REPOSITORY}/{name}:{request.instance.environment.stage.value}" for name in IMAGES}
-    port = request.port or choose_port()
-    return kube.manifest(pod_spec(_site(workspace, request.instance, site_settings, references, port)))
+    with context.alone(request.instance):
+        site_settings = _settings(context, request)
+        _require_free(context.podman, request)
+        references = planned_references(context, request)
+        return kube.manifest(pod_spec(_site(context, request, site_settings, references)))
 
 
 def down(context: Context, instance: Instance, *, volumes: bool) -> None:
-    """Remove the instance's pod, and with ``volumes`` its volumes, too.
+    """Remove the instance's pod, and with ``volumes`` its volumes and generated credentials, too.
 
     Works from names and labels alone; what is not there is no error.
     """
@@ -166,46 +123,49 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
             with context.reporter.phase("volumes removed") as phase:
                 names = list(context.podman.volumes(instance.labels))
                 context.podman.remove_volumes(names)
+                seeding_note(context.workspace, instance).unlink(missing_ok=True)
+                shutil.rmtree(_credentials(context, instance), ignore_errors=True)
                 phase.result(str(len(names)))
 
 
-def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
-    def build_one() -> None:
-        with context.reporter.phase(f"{plan.name} image") as phase:
-            images.build(context.podman, context.workspace.project, plan, phase.detail)
-            phase.result(plan.reference)
-
-    return build_one
-
-
-def _settings(workspace: Workspace, request: UpRequest) -> Settings:
-    path = workspace.deploy_configmap(request.instance, request.deploy_dir)
-    if request.deploy_dir is None and not path.exists():
-        settings.write_example(path, request.instance.environment)
-    return settings.load(path, request.instance.environment)
+def _settings(context: Context, request: UpRequest) -> Settings:
+    """The settings of the deploy directory asked for, else of the one in use, else of the instance's own."""
+    instance = request.instance
+    labels = [volume.labels for volume in context.podman.volumes(instance.labels).values()]
+    used = next((label[DEPLOY_DIR] for label in labels if DEPLOY_DIR in label), None)
+    own = context.workspace.folder(instance)
+    folder = request.deploy_dir or (Path(used) if used else own)
+    path = folder / settings.FILE_NAME
+    if folder == own and not path.exists():
+        settings.write_example(path, instance.environment)
+    return settings.load(path, instance.environment)
 
 
-def _port(podman: Podman, request: UpRequest) -> int:
-    """The port asked for, else the one that the instance has already, else a free one."""
-    states = podman.containers(request.instance.labels).values()
-    own = next((host for state in states for _, host in state.ports.values()), None)
-    if request.port is None:
-        return own or choose_port()
-    if request.port != own and not port_is_free(request.port):
+def _own_port(podman: Podman, instance: Instance) -> int | None:
+    states = podman.containers(instance.labels).values()
+    return next((host for state in states for _, host in state.ports.values()), None)
+
+
+def _credentials(context: Context, instance: Instance) -> Path:
+    return context.workspace.folder(instance) / "credentials"
+
+
+def _require_free(podman: Podman, request: UpRequest) -> None:
+    """Refuse a port that somebody else has, before anything is built."""
+    if request.port and request.port != _own_port(podman, request.instance) and not port_is_free(request.port):
         raise MachineError(
             f"port {request.port} of 127.0.0.1 is taken", remedy="leave out --port to have a free one chosen"
         )
-    return request.port
 
 
-def _site(
-    workspace: Workspace, instance: Instance, site_settings: Settings, references: Mapping[str, str], port: int
-) -> Site:
+def _site(context: Context, request: UpRequest, site_settings: Settings, references: Mapping[str, str]) -> Site:
+    """All that the pod derives from; the port is the one asked for, else the instance's own, else a free one."""
+    instance = request.instance
     return Site(
         instance=instance,
         settings=site_settings,
-        credentials=credentials.load_or_create(workspace.folder(instance) / "credentials"),
+        credentials=credentials.load_or_create(_credentials(context, instance)),
         images=references,
-        volumes=workspace.project / "volumes",
-        port=port,
+        volumes=context.workspace.project / "volumes",
+        port=request.port or _own_port(context.podman, instance) or choose_port(),
     )

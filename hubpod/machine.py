@@ -2,11 +2,10 @@
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.credentials import private_folder, write_private
+from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.errors import MachineError
 from hubpod.podman import MINIMUM_VERSION, Podman
 
@@ -20,6 +19,7 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
+CONF_NAME = "containers.conf"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -64,11 +64,14 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
     """
     podman = Podman(executable=executable)
     require_version(podman)
-    record = state / "machine.json"
+    record = private_folder(state) / "machine.json"
     facts = _facts(podman)
-    known = _read(record)
+    known = read_record(record)
     if {name: known.get(name) for name in facts} == facts:
-        return _with_conf(podman, state) if known.get("with_conf") else podman
+        if not known.get("with_conf"):
+            return podman
+        if (state / CONF_NAME).exists():
+            return _with_conf(podman, state)
     outcome = smoke_test(podman, state)
     if not outcome.works:
         raise MachineError(
@@ -82,22 +85,25 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
 
 def smoke_test(podman: Podman, state: Path) -> SmokeTest:
     """Start an empty pod as the machine is set up, and with a containers.conf of ours where that fails."""
-    name = f"hubpod-smoke-{secrets.token_hex(4)}"
-    plain = podman.smoke_test(name)
+    private_folder(state)
+    plain = podman.smoke_test()
     if plain.ok:
         return SmokeTest(works=True)
     if "CONTAINERS_CONF" in os.environ:
         return SmokeTest(works=False, lines=plain.last_lines)
-    write_private(private_folder(state) / "containers.conf", CONTAINERS_CONF.encode())
-    helped = _with_conf(podman, state).smoke_test(name)
+    conf = state / CONF_NAME
+    was_there = conf.exists()
+    write_private(conf, CONTAINERS_CONF.encode())
+    helped = _with_conf(podman, state).smoke_test()
     if helped.ok:
         return SmokeTest(works=True, with_conf=True)
-    (state / "containers.conf").unlink()
+    if not was_there:
+        conf.unlink()
     return SmokeTest(works=False, lines=(*plain.last_lines, *helped.last_lines))
 
 
 def _with_conf(podman: Podman, state: Path) -> Podman:
-    return Podman(executable=podman.executable, containers_conf=state / "containers.conf")
+    return Podman(executable=podman.executable, containers_conf=state / CONF_NAME)
 
 
 def _facts(podman: Podman) -> dict[str, object]:
@@ -108,11 +114,3 @@ def _facts(podman: Podman) -> dict[str, object]:
         "boot": BOOT_ID.read_text().strip() if BOOT_ID.exists() else "",
         "containers_conf": os.environ.get("CONTAINERS_CONF", ""),
     }
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

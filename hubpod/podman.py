@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hubpod import process
+from hubpod.environments import MANAGED_BY
 from hubpod.errors import MachineError
 from hubpod.podman_answers import ContainerState, Volume, container_state
 from hubpod.process import CommandError, Result
@@ -32,7 +34,7 @@ class Podman:
 
     Attributes:
         executable: Name or path of the program.
-        containers_conf: A project-local containers.conf for machines that need one (see doctor.py).
+        containers_conf: A project-local containers.conf for machines that need one (see machine.py).
     """
 
     executable: str = "podman"
@@ -94,13 +96,14 @@ class Podman:
         answer: dict[str, Any] = json.loads(self.run("info", "--format", "json").stdout)
         return answer
 
-    def smoke_test(self, name: str) -> Result:
+    def smoke_test(self) -> Result:
         """Start and remove an empty pod, which exercises runtime, cgroups, limits and network but needs no image."""
-        self.run("pod", "rm", "--force", "--ignore", name, check=False)
-        created = self.run("pod", "create", "--name", name, check=False)
-        result = self.run("pod", "start", name, check=False) if created.ok else created
-        self.run("pod", "rm", "--force", "--ignore", name, check=False)
-        return result
+        name = f"hubpod-smoke-{secrets.token_hex(4)}"
+        try:
+            created = self.run("pod", "create", "--name", name, f"--label={MANAGED_BY}=hubpod", check=False)
+            return self.run("pod", "start", name, check=False) if created.ok else created
+        finally:
+            self.run("pod", "rm", "--force", "--ignore", name, check=False)
 
     # -- images -----------------------------------------------------------------------------------------------------
 
@@ -133,6 +136,16 @@ class Podman:
         """Remove images; those still in use stay."""
         if references:
             self.run("image", "rm", *references, check=False)
+
+    def build_containers(self, base: str) -> set[str]:
+        """The ids of what builds on a base image are working on, or have left behind."""
+        argv = ("ps", "--all", "--external", "--format", "json", "--filter", f"ancestor={base}")
+        return {row["Id"] for row in json.loads(self.run(*argv).stdout or "[]") if row["State"] == "storage"}
+
+    def remove_build_containers(self, ids: set[str]) -> None:
+        """Remove what a build that failed or was ended has left behind."""
+        if ids:
+            self.run("rm", "--force", *ids, check=False)
 
     # -- volumes ----------------------------------------------------------------------------------------------------
 
@@ -217,10 +230,6 @@ class Podman:
         """The last lines that a container wrote; empty when it has none."""
         result = self.run("logs", "--tail", str(count), container, check=False)
         return tuple((result.stdout + result.stderr).splitlines()[-count:]) if result.ok else ()
-
-    def restart(self, container: str) -> None:
-        """Stop and start one container of a pod."""
-        self.run("restart", container)
 
 
 def _own_temporary_folder() -> Path:

@@ -5,18 +5,30 @@ Commands are argument lists, never shell strings. Secrets go in on standard inpu
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from hubpod.errors import HubpodError, MachineError
 
 TERMINATE_GRACE_S = 5.0
 LAST_LINES = 20
+KILLED = 128
+"""A shell tells a command that a signal ended by this plus the signal's number."""
+
+
+class Terminated(KeyboardInterrupt):
+    """This process was told to end by a signal that, unlike a terminal's Ctrl-C, the commands it runs did not get."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,20 +134,42 @@ def stream(
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
-    """Run a command on this process's own standard input and output, as a shell would, and return its status.
+    """Run a command on this process's own standard input and output, and return its status as a shell would.
+
+    Ctrl-C is the command's to answer: it shares the terminal, and gets the signal itself.
 
     Raises:
         MachineError: The program does not exist.
+        Terminated: This process was told to end; the command has been ended.
     """
+    pressed: list[int] = []
+    with _on_interrupt(pressed.append):
+        try:
+            process = subprocess.Popen(argv, env=env)
+        except FileNotFoundError:
+            raise _missing(argv[0]) from None
+        try:
+            status = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+    if status and pressed:
+        return KILLED + signal.SIGINT  # podman answers Ctrl-C with a status of its own
+    return KILLED - status if status < 0 else status
+
+
+@contextmanager
+def _on_interrupt(answer: Callable[[int], None]) -> Iterator[None]:
+    """Answer Ctrl-C in this way while the block runs, unless it is ignored here."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, _: answer(number))
     try:
-        with subprocess.Popen(argv, env=env) as process:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:
-                    continue  # the command shares the terminal and has got the signal too; its end is ours
-    except FileNotFoundError:
-        raise _missing(argv[0]) from None
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -183,6 +217,24 @@ def end_all() -> None:
         processes = tuple(_running)
     for process in processes:
         process.terminate()
+
+
+def kill_those_that_mount(folder: Path) -> None:
+    """Kill every process that sees a folder of ours mounted: the steps of a build that has ended.
+
+    Their own main process is among them, and whatever they started ends with it. Where there is no /proc, as on
+    macOS, containers run in a virtual machine, and this has nothing to find.
+    """
+    # The table has paths from the root of a file system; its last two parts are ours alone, as the first is random.
+    mounted = f"/{folder.parent.name}/{folder.name} /"
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            sees = mounted in table.read_text(errors="replace")
+        except OSError:
+            continue  # it has ended, or is another user's
+        if sees:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(int(table.parent.name), signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

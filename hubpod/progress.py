@@ -2,18 +2,42 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 DETAIL_CHARACTERS = 90
 PLAIN_DETAIL_EVERY_S = 5.0
 """Off a terminal, a long phase tells how far it is this often."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """The signs before lines, and the name of rich's spinner in the same style."""
+
+    good: str
+    warning: str
+    bad: str
+    remedy: str
+    spinner: str
+
+
+SIGNS = Marks(good="✓", warning="!", bad="✗", remedy="→", spinner="dots")
+PLAIN = Marks(good="ok", warning="--", bad="!!", remedy="->", spinner="line")
+
+
+def marks(console: Console) -> Marks:
+    """The marks that a console's encoding can show."""
+    try:
+        (SIGNS.good + SIGNS.bad + SIGNS.remedy).encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN
+    return SIGNS
 
 
 class Phase(Protocol):
@@ -41,7 +65,7 @@ class _Line:
     """A phase that collects its words for whoever draws it."""
 
     title: str
-    console: Console
+    say: Callable[[str], None]
     progress: Progress | None = None
     task: TaskID | None = None
     came_to: str = ""
@@ -51,10 +75,10 @@ class _Line:
     def detail(self, line: str) -> None:
         text = " ".join(line.split())[:DETAIL_CHARACTERS]
         if self.progress and self.task is not None:
-            self.progress.update(self.task, detail=escape(text))
+            self.progress.update(self.task, detail=text)
         elif text != self.shown and time.monotonic() - self.told > PLAIN_DETAIL_EVERY_S:
             self.told, self.shown = time.monotonic(), text
-            self.console.print(f"  {self.title}: {text}", markup=False, soft_wrap=True)
+            self.say(f"  {self.title}: {text}")
 
     def result(self, text: str) -> None:
         self.came_to = text
@@ -64,10 +88,10 @@ class _Line:
 class ConsoleReporter:
     """Reports on a console: spinners with the current detail on a terminal, one line per finished phase elsewhere.
 
-    Phases of several threads may run side by side.
+    Phases of several threads may run side by side; each line is printed whole.
     """
 
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, emoji=False))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _live: Progress | None = None
     _open: int = 0
@@ -77,38 +101,39 @@ class ConsoleReporter:
         """Show a phase from its begin to its end, with the time it took."""
         line = self._begin(title)
         start = time.monotonic()
-        mark, style = "✗", "red"
+        mark, style = marks(self.console).bad, "red"
         try:
             yield line
-            mark, style = "✓", "green"
+            mark, style = marks(self.console).good, "green"
         finally:
-            took = time.monotonic() - start
-            result = f": {escape(line.came_to)}" if line.came_to else ""
-            self._end(line, f"[{style}]{mark}[/] {escape(title)}{result} [dim]{took:.1f} s[/]")
+            result = f": {line.came_to}" if line.came_to else ""
+            took = f"{time.monotonic() - start:.1f} s"
+            self._end(line, Text.assemble((mark, style), f" {title}{result} ", (took, "dim")))
 
     def say(self, line: str = "") -> None:
         """Print one line above whatever is live."""
-        self.console.print(line, markup=False)
+        with self._lock:
+            self.console.print(Text(line), soft_wrap=True)
 
     def _begin(self, title: str) -> _Line:
         if not self.console.is_terminal:
-            return _Line(title=title, console=self.console)
+            return _Line(title=title, say=self.say)
         with self._lock:
             if self._live is None:
-                columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
                 self._live = Progress(
-                    *columns, TextColumn("[dim]{task.fields[detail]}"), console=self.console, transient=True
+                    SpinnerColumn(marks(self.console).spinner),
+                    TextColumn("{task.description}", markup=False),
+                    TimeElapsedColumn(),
+                    TextColumn("{task.fields[detail]}", style="dim", markup=False),
+                    console=self.console,
+                    transient=True,
                 )
                 self._live.start()
             self._open += 1
-            return _Line(
-                progress=self._live,
-                title=title,
-                console=self.console,
-                task=self._live.add_task(escape(title), total=None, detail=""),
-            )
+            task = self._live.add_task(title, total=None, detail="")
+            return _Line(title=title, say=self.say, progress=self._live, task=task)
 
-    def _end(self, line: _Line, text: str) -> None:
+    def _end(self, line: _Line, text: Text) -> None:
         with self._lock:
             if line.progress and line.task is not None:
                 line.progress.remove_task(line.task)

@@ -29,6 +29,7 @@ class Setting:
         used: Whether an environment reads it; it may stand in the file of one that does not.
         fixed: The only value that an environment admits, or None where the site chooses.
         default: What holds when the file does not have the key; None makes it required.
+        words: Whether it is a list of words, in which blanks only separate.
         secret: Whether it must not be shown.
     """
 
@@ -39,6 +40,7 @@ class Setting:
     used: Callable[[Environment], bool] = lambda _: True
     fixed: Callable[[Environment], str | None] = lambda _: None
     default: str | None = None
+    words: bool = False
     secret: bool = False
 
 
@@ -83,6 +85,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DEV_USERS",
         meaning="space-separated accounts `<USER>.<PROJECT>`",
         check=checks.dev_users,
+        words=True,
         used=_has_accounts,
     ),
     Setting(
@@ -90,6 +93,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DEV_ADMINS",
         meaning="space-separated users who administer the hub",
         check=checks.admins,
+        words=True,
         used=_is_dummy,
         default="",
     ),
@@ -220,7 +224,7 @@ def _settle(setting: Setting, entry: Entry | None, environment: Environment) -> 
         return (value, "") if value is not None else ("", f"is missing: {setting.meaning}")
     if fixed is not None and entry.value != fixed:
         return entry.value, f"is fixed to {fixed} in {environment.name}; remove the line"
-    return entry.value, setting.check(entry.value)
+    return " ".join(entry.value.split()) if setting.words else entry.value, setting.check(entry.value)
 
 
 def write_example(path: Path, environment: Environment) -> None:

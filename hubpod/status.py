@@ -9,7 +9,8 @@ from typing import Any
 
 from hubpod.components.assembly import readiness
 from hubpod.components.proxy import PORT
-from hubpod.environments import Instance
+from hubpod.environments import Instance, require_deployable
+from hubpod.machine import version_text
 from hubpod.podman import Podman
 from hubpod.podman_answers import ContainerState
 from hubpod.readiness import ask_container, ask_hub
@@ -97,7 +98,12 @@ def hub_url(port: int, base_url: str) -> str:
 
 
 def status(podman: Podman, instance: Instance) -> Status:
-    """Look at an instance, and ask each container that runs whether it does its work."""
+    """Look at an instance, and ask each container that runs whether it does its work.
+
+    Raises:
+        UsageError: This version has no component for one of the environment's axis values.
+    """
+    require_deployable(instance.environment)
     states = podman.containers(instance.labels)
     volumes = podman.volumes(instance.labels)
     label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
@@ -108,13 +114,13 @@ def status(podman: Podman, instance: Instance) -> Status:
     return Status(
         environment=instance.environment.name,
         instance=instance.name,
-        state=_overall(containers),
+        state=_overall(containers, len(readiness(instance.environment))),
         url=url,
         ports=ports,
         containers=containers,
         volumes=tuple(sorted(volumes)),
         deploy_dir=label.get(DEPLOY_DIR, ""),
-        podman=".".join(map(str, podman.version)),
+        podman=version_text(podman.version),
     )
 
 
@@ -127,7 +133,7 @@ def _ask_all(
         name = state.name.removeprefix(f"{instance.resource}-")
         answer = None
         if state.state == "running":
-            answer = ask_container(podman, state.name, commands[name]) if name in commands else ask_hub(url)
+            answer = ask_container(podman, state.name, commands[name]) if commands.get(name) else ask_hub(url)
         return ContainerStatus(
             name=name,
             image=state.image,
@@ -141,11 +147,11 @@ def _ask_all(
         return tuple(pool.map(ask, states.values()))
 
 
-def _overall(containers: tuple[ContainerStatus, ...]) -> State:
+def _overall(containers: tuple[ContainerStatus, ...], expected: int) -> State:
     running = [container for container in containers if container.state == "running"]
     if not running:
         return State.DOWN
-    if len(running) == len(containers) and all(container.ready for container in containers):
+    if len(running) == expected and all(container.ready for container in containers):
         return State.READY
     now = datetime.now(tz=UTC)
     young = all(container.started and (now - container.started).total_seconds() < STARTING_S for container in running)

@@ -12,7 +12,6 @@ from pathlib import Path
 from hubpod.credentials import private_folder
 from hubpod.environments import Instance
 from hubpod.errors import MachineError
-from hubpod.settings import FILE_NAME
 
 LOCK_TIMEOUT_S = 900.0
 LOCK_INTERVAL_S = 0.1
@@ -36,9 +35,10 @@ class Workspace:
         """What belongs to one instance: credentials, and the deploy ConfigMap unless it is elsewhere."""
         return self.state / instance.environment.name / instance.name
 
-    def deploy_configmap(self, instance: Instance, deploy_dir: Path | None) -> Path:
-        """The deploy ConfigMap of an instance."""
-        return (deploy_dir or self.folder(instance)) / FILE_NAME
+    @property
+    def scratch(self) -> Path:
+        """Where a build keeps what it needs while it runs; only whoever holds the lock "build" may touch it."""
+        return self.state / "scratch"
 
     @contextmanager
     def lock(self, name: str, on_wait: Callable[[str], None]) -> Iterator[None]:

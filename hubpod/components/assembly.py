@@ -1,7 +1,6 @@
 """The pod of an environment: which components its axes name."""
 
-from collections.abc import Callable
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from hubpod.components import jupyterhub, proxy, slurm
 from hubpod.components.parts import Component, Site
@@ -9,29 +8,44 @@ from hubpod.environments import Environment, Ingress, Slurm
 from hubpod.pod import PodSpec
 
 
-def makers(environment: Environment) -> tuple[Callable[[Site], Component], ...]:
+class ComponentModule(Protocol):
+    """What a module of a component has.
+
+    Attributes:
+        NAME: The container's name.
+        READY: The command that tells whether the container does its work; empty when the login page tells.
+    """
+
+    NAME: str
+    READY: tuple[str, ...]
+
+    def component(self, site: Site) -> Component:
+        """The container and its seeds."""
+
+
+def modules(environment: Environment) -> tuple[ComponentModule, ...]:
     """The components of an environment, in the order in which their containers start."""
-    chosen: list[Callable[[Site], Component]] = []
+    chosen: list[ComponentModule] = []
     match environment.slurm:
         case Slurm.POD:
-            chosen.append(slurm.component)
+            chosen.append(slurm)
         case Slurm.EXTERNAL:
             raise NotImplementedError
         case _:
             assert_never(environment.slurm)
     match environment.ingress:
         case Ingress.HOST_PORT:
-            chosen.append(proxy.component)
+            chosen.append(proxy)
         case Ingress.ZENITH:
             raise NotImplementedError
         case _:
             assert_never(environment.ingress)
-    return (*chosen, jupyterhub.component)
+    return (*chosen, jupyterhub)
 
 
 def pod_spec(site: Site) -> PodSpec:
     """The whole pod of one instance."""
-    components = [make(site) for make in makers(site.instance.environment)]
+    components = [module.component(site) for module in modules(site.instance.environment)]
     return PodSpec(
         name=site.instance.resource,
         labels=site.instance.labels,
@@ -42,8 +56,5 @@ def pod_spec(site: Site) -> PodSpec:
 
 
 def readiness(environment: Environment) -> dict[str, tuple[str, ...]]:
-    """The command that tells whether a container does its work, by the container's name; for those that have one."""
-    commands: dict[str, tuple[str, ...]] = {"jupyterhub": jupyterhub.READY}
-    if environment.slurm is Slurm.POD:
-        commands["slurm"] = slurm.READY
-    return commands
+    """The command that tells whether a container does its work, by the name of each of the pod's containers."""
+    return {module.NAME: module.READY for module in modules(environment)}

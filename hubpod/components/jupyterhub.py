@@ -8,7 +8,7 @@ NAME = "jupyterhub"
 UID = 1000
 CONFIG = "/etc/jupyterhub"
 DATA = "/srv/jupyterhub"
-READY = ("hubpod-ready",)
+READY: tuple[str, ...] = ("hubpod-ready",)
 
 
 def component(site: Site) -> Component:

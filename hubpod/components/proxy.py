@@ -4,6 +4,7 @@ from hubpod.components.parts import CREDENTIALS, Component, Site
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 
 NAME = "proxy"
+READY: tuple[str, ...] = ()
 PORT = 8000
 API_PORT = 8001
 UID = 1000

@@ -15,7 +15,7 @@ UID_RANGE = 40000
 """Accounts get numbers below 60000, which exist in the user namespace of rootless podman, too."""
 
 NODE = "node1"
-READY = ("hubpod-ready",)
+READY: tuple[str, ...] = ("hubpod-ready",)
 
 # Found by leaving out one at a time: without CHOWN there are no home folders, without KILL a cancelled job never ends,
 # without SYS_CHROOT sshd separates no privileges.
@@ -66,7 +66,7 @@ def _credential_seed(site: Site, volume: str) -> Seed:
         File(path="munge.key", content=keys.munge_key, mode=0o400, uid=MUNGE_UID, gid=MUNGE_UID),
         File(path="ssh_host_ed25519_key", content=keys.ssh_host_key, mode=0o600),
         File(path="ssh_host_ed25519_key.pub", content=keys.ssh_host_public_key + b"\n"),
-        File(path="authorized_keys", content=b"restrict " + keys.ssh_client_public_key + b"\n"),
+        File(path="authorized_keys", content=b'restrict,from="127.0.0.1,::1" ' + keys.ssh_client_public_key + b"\n"),
     )
     return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files)
 

@@ -29,6 +29,7 @@ def instances(podman: Podman) -> Iterator[Callable[[], Running]]:
     yield make
     for running in made:
         running.type("dev.down", "--volumes")
+        running.forget()
         assert not running.leftovers()
 
 
@@ -42,5 +43,6 @@ def running(podman: Podman) -> Iterator[Running]:
         yield shared
     finally:
         typed = shared.type("dev.down", "--volumes")
+        shared.forget()
     assert typed.code == 0, typed.text
     assert not shared.leftovers()

@@ -131,6 +131,39 @@ def test_an_interrupt_leaves_nothing_half_made(instances: Callable[[], Running],
     assert not running.leftovers()
 
 
+def build_steps() -> list[str]:
+    """What runs in the steps of image builds on this machine, as command lines."""
+    found = []
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            if "/run/hubpod-build " in table.read_text():
+                found.append(table.with_name("cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def test_an_interrupted_build_leaves_no_step_running(instances: Callable[[], Running], tmp_path: Path) -> None:
+    """Ctrl-C in a build ends the step that it was at, and leaves no container of the build."""
+    (tmp_path / "setup.py").write_text("import time\ntime.sleep(600)\n")
+    running = instances()
+    external = ("ps", "--all", "--external", "--quiet")
+    before = running.podman.run(*external).stdout
+    command = argv("dev.up", f"--instance={running.name}", f"--source=slurmspawner_wrappers={tmp_path}")
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True, text=True) as process:
+        deadline = time.monotonic() + 300
+        while not any("setup.py" in step for step in build_steps()):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 130, told
+    assert not build_steps()
+    assert running.podman.run(*external).stdout == before
+
+
 def test_a_killed_up_is_put_right_by_the_next(instances: Callable[[], Running]) -> None:
     """Kill -9 in the middle of the start is put right by the next dev.up."""
     running = instances()

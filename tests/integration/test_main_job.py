@@ -89,7 +89,7 @@ def test_the_hub_restarts_without_cutting_connections(running: Running) -> None:
     try:
         with server.kernel() as kernel:
             kernel.execute("before = 41")
-            running.podman.restart(f"{running.resource}-jupyterhub")
+            running.podman.run("restart", f"{running.resource}-jupyterhub")
             assert kernel.execute("before + 1") == "42"
         typed = running.up()
         assert typed.code == 0, typed.text

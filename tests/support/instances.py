@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from hubpod.client import HubClient, Session
 from hubpod.environments import find_instance
 from hubpod.podman import Podman
 from hubpod.settings import FILE_NAME
+from hubpod.workspace import Workspace
 
 PROJECT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 900
@@ -98,6 +100,10 @@ class Running:
     def inside(self, container: str, *words: str) -> str:
         """What a command in a container writes."""
         return self.podman.execute(f"{self.resource}-{container}", words).stdout
+
+    def forget(self) -> None:
+        """Remove the settings that were made for it."""
+        shutil.rmtree(Workspace(project=PROJECT).folder(find_instance("dev_dummyauth", self.name)), ignore_errors=True)
 
     def leftovers(self) -> list[str]:
         """Everything that podman still has of this instance."""

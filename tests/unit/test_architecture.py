@@ -14,10 +14,11 @@ FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
 # From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
 LAYERS = (
     {"lifecycle", "running", "reference"},
-    {"deployment"},
+    {"deployment", "building"},
+    {"request"},
     {"context", "status", "doctor"},
     {"readiness", "images", "machine"},
-    {"base_image", "sources", "probe", "kube", "components"},
+    {"base_image", "sources", "content", "git", "probe", "kube", "components"},
     {"podman", "origins", "client", "workspace", "settings"},
     {"credentials", "configmap", "checks", "podman_answers", "pod", "process", "progress"},
     {"environments", "errors", "__init__"},

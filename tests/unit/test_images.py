@@ -63,20 +63,20 @@ def test_a_failed_build_names_the_step_and_its_last_lines() -> None:
 
 
 def test_a_build_gets_the_hosts_certificates_and_indexes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The CA bundle that the environment names and the package indexes are there for the build, and gone after it."""
+    """The CA bundle that the environment names and the package indexes are there for the build."""
     bundle = tmp_path / "corporate.pem"
     bundle.write_text("certificate")
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
     monkeypatch.setenv("PIP_INDEX_URL", "https://user:it's@index.example/simple")
 
-    with images.build_environment() as folder:
-        exports = (folder / "env").read_text()
-        assert stat.S_IMODE((folder / "env").stat().st_mode) == 0o600
-        assert (folder / "ca-certificates.crt").read_text() == "certificate"
+    folder = images.build_environment(tmp_path / "environment")
+    exports = (folder / "env").read_text()
 
+    assert stat.S_IMODE((folder / "env").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert (folder / "ca-certificates.crt").read_text() == "certificate"
     assert "export SSL_CERT_FILE=/run/hubpod-build/ca-certificates.crt\n" in exports
     assert """export PIP_INDEX_URL='https://user:it'"'"'s@index.example/simple'\n""" in exports
-    assert not folder.exists()
 
 
 def test_the_base_has_a_name_for_each_origin() -> None:

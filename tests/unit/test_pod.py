@@ -1,6 +1,9 @@
 """Seeds, the pod of an environment, and its manifest."""
 
 import io
+import os
+import re
+import stat
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +111,30 @@ def test_the_manifest_says_whether_it_changed(site: Site) -> None:
     assert label != kube.digest(pod_spec(replace(site, port=8001)))
 
 
+def test_every_name_is_valid_kubernetes(site: Site) -> None:
+    """With the longest instance name, names of pod, containers and volumes are RFC 1123 labels, none of them twice."""
+    longest = find_instance("dev_dummyauth", "a" * 20)
+    document = yaml.safe_load(kube.manifest(pod_spec(replace(site, instance=longest))))
+
+    volumes = [volume["name"] for volume in document["spec"]["volumes"]]
+    names = [document["metadata"]["name"], document["spec"]["hostname"], *volumes]
+    names += [container["name"] for container in document["spec"]["containers"]]
+
+    assert not [name for name in names if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)]
+    assert len(set(volumes)) == len(volumes)
+
+
+def test_temporary_volumes_of_two_instances_differ(site: Site) -> None:
+    """An emptyDir becomes a named volume on podman 4.3, so two instances may not use the same name."""
+    other = replace(site, instance=find_instance("dev_dummyauth", "other"))
+
+    documents = [yaml.safe_load(kube.manifest(pod_spec(each))) for each in (site, other)]
+
+    first, second = ({v["name"] for v in each["spec"]["volumes"] if "emptyDir" in v} for each in documents)
+    assert first
+    assert not first & second
+
+
 def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
     """The hub's API, Slurm and SSH are not reachable from outside the pod."""
     document = yaml.safe_load(kube.manifest(pod_spec(site)))
@@ -166,3 +193,16 @@ def test_credentials_are_made_once(tmp_path: Path) -> None:
 
     assert again.munge_key != first.munge_key
     assert again.ssh_client_key == first.ssh_client_key
+
+
+def test_credentials_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """Every folder that is made, and every file in it, can be read by their owner only, under umask 000 too."""
+    before = os.umask(0)
+    try:
+        credentials.load_or_create(tmp_path / "a" / "b" / "keys")
+    finally:
+        os.umask(before)
+
+    modes = {path.relative_to(tmp_path): stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a").rglob("*")}
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o700, 0o600}

@@ -98,7 +98,10 @@ def test_everything_wrong_is_reported_at_once_with_file_line_and_key(path: Path)
         ("devUsers", "../x.p", "is not <USER>.<PROJECT>"),
         ("dummyAuthPassword", "MyVerySecurePassword", "documented example"),
         ("dummyAuthPassword", "short", "at least 8"),
-        ("dummyAuthPassword", "two\nlines here", "line breaks"),
+        ("dummyAuthPassword", "two\nlines here", "one line"),
+        ("dummyAuthPassword", "pässword-pässword", "ASCII"),
+        ("devUsers", "root.project1", "is not <USER>.<PROJECT>"),
+        ("devUsers", "_x.project1", "is not <USER>.<PROJECT>"),
         ("baseUrl", "jupyter", "must be a path"),
         ("baseUrl", "/jupyter/", "without a slash"),
         ("baseUrl", "/a\nb", "must be a path"),
@@ -142,6 +145,13 @@ def test_a_python_object_in_the_file_stays_a_string(path: Path) -> None:
     path.write_text('kind: ConfigMap\ndata:\n  devUsers: !!python/object/apply:os.system ["touch x"]\n')
 
     assert "devUsers: must be a string" in "\n".join(refusal(path).detail)
+
+
+def test_blanks_only_separate_users(path: Path) -> None:
+    """Blanks before, after and between accounts change nothing for those who read the variable."""
+    loaded = settings.load(write(path, devUsers="  a.b \n c.d "), DUMMY)
+
+    assert loaded.variables(secret=False)["DEPLOY_CONFIG_DEV_USERS"] == "a.b c.d"
 
 
 def test_a_missing_file_is_named(path: Path) -> None:

@@ -1,0 +1,115 @@
+"""From sources to images: clones, base image, and the images of an environment, built side by side."""
+
+import shutil
+from collections.abc import Callable, Mapping
+
+from hubpod import base_image, doctor, images, sources
+from hubpod.context import Context, full_disk_told, side_by_side
+from hubpod.credentials import private_folder
+from hubpod.environments import require_deployable
+from hubpod.origins import Origin
+from hubpod.progress import Reporter
+from hubpod.request import UpRequest
+from hubpod.sources import Checkout
+from hubpod.workspace import Workspace
+
+IMAGES = ("jupyterhub", "slurm")
+
+
+def build(context: Context, request: UpRequest) -> dict[str, str]:
+    """Have the sources, the base image and the images of an environment; return the images' references by name.
+
+    Raises:
+        SourceError: A clone cannot be made.
+        BuildError: An image cannot be made.
+        MachineError: The disk is full.
+    """
+    require_deployable(request.instance.environment)
+    workspace, podman = context.workspace, context.podman
+    with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
+        checkouts = _clone(workspace, context.reporter, request.origins)
+        base = base_image.find_base(podman, workspace.project, request.base)
+        if not base:
+            _tell_before_build(context)
+        with context.reporter.phase("base image") as phase:
+            base = base or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
+            phase.result(base)
+        plans = _plans(context, request, base, checkouts)
+        missing = [plan for plan in plans if not podman.image_id(plan.reference)]
+        if missing:
+            _tell_before_build(context)
+            _build_all(context, missing)
+        else:
+            context.reporter.say("  images: nothing changed")
+        return {plan.name: plan.reference for plan in plans}
+
+
+def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+    """Have a checkout of every source, and tell in which state each is.
+
+    Raises:
+        SourceError: A clone cannot be made, or what stands in its place is not one.
+    """
+    with workspace.lock("build", reporter.say), full_disk_told(workspace):
+        return _clone(workspace, reporter, origins)
+
+
+def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
+    """The references that ``build`` would give, by name, without building anything.
+
+    What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
+    """
+    project = context.workspace.project
+    base = base_image.find_base(context.podman, project, request.base)
+    if not base or not all(source.clone(project).exists() for source in sources.SOURCES):
+        return {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in IMAGES}
+    plans = _plans(context, request, base, sources.ensure(project, request.origins))
+    return {plan.name: plan.reference for plan in plans}
+
+
+def _clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+    with reporter.phase("sources") as phase:
+        checkouts = sources.ensure(workspace.project, origins)
+        phase.result(", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts))
+        return checkouts
+
+
+def _tell_before_build(context: Context) -> None:
+    for finding in doctor.before_build(context.podman):
+        context.reporter.say(f"! {finding.text}; {finding.remedy}")
+
+
+def _plans(
+    context: Context, request: UpRequest, base: str, checkouts: tuple[Checkout, ...]
+) -> tuple[images.Build, ...]:
+    base_id = context.podman.image_id(base) or base
+    stage = request.instance.environment.stage
+    return tuple(images.plan_build(context.workspace.project, name, stage, base_id, checkouts) for name in IMAGES)
+
+
+def _build_all(context: Context, plans: list[images.Build]) -> None:
+    """Build images side by side; what a killed build left in the scratch folder goes first."""
+    scratch = context.workspace.scratch
+    shutil.rmtree(scratch, ignore_errors=True)
+    private_folder(scratch)
+    base = plans[0].base
+    before = context.podman.build_containers(base)
+    try:
+        side_by_side([_builder(context, plan) for plan in plans])
+    except BaseException:
+        context.podman.remove_build_containers(context.podman.build_containers(base) - before)
+        raise
+    # Not beside a build: what is removed may be what the other one takes from its cache.
+    for plan in plans:
+        images.prune(context.podman, plan)
+
+
+def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
+    workspace = context.workspace
+
+    def build_one() -> None:
+        with context.reporter.phase(f"{plan.name} image") as phase:
+            images.build(context.podman, workspace.project, workspace.scratch, plan, phase.detail)
+            phase.result(plan.reference)
+
+    return build_one
