@@ -232,7 +232,8 @@ def down(
 ) -> None:
     """Remove an instance's pod; home folders and the hub's database are kept unless --volumes is given."""
     with told():
-        lifecycle.down(_context(), _instance(environment, instance), volumes=volumes)
+        found = _instance(environment, instance)
+        lifecycle.down(_context(), found, volumes=volumes)
 
 
 @task(name="status", help={**ENVIRONMENT_HELP, "json": "print it as JSON"})
@@ -244,7 +245,8 @@ def status_(
 ) -> None:
     """Tell whether an instance is ready, starting, degraded or down."""
     with told():
-        now = status(_quiet_context().podman, _instance(environment, instance))
+        found = _instance(environment, instance)
+        now = status(_quiet_context().podman, found)
         if json:
             _print_json(now.as_dict())
         else:
@@ -309,7 +311,8 @@ def logs(
     with told():
         if tail is not None and not tail.isdecimal():
             raise UsageError(f"--tail {tail}: must be a number of lines")
-        code = running.logs(_quiet_context(), _instance(environment, instance), container, tail, follow=follow)
+        found = _instance(environment, instance)
+        code = running.logs(_quiet_context(), found, container, tail, follow=follow)
     raise Exit(code=code)
 
 
@@ -324,7 +327,8 @@ def exec_(
     with told():
         # invoke joins what follows `--` with spaces; the words themselves are in argv only.
         words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
-        code = running.execute(_quiet_context(), _instance(environment, instance), container, words or ["bash"])
+        found = _instance(environment, instance)
+        code = running.execute(_quiet_context(), found, container, words or ["bash"])
     raise Exit(code=code)
 
 
@@ -352,9 +356,8 @@ def spawn(
             out.print(Text.assemble((marks(out).good, "green"), text, (f"+{step.took_s:.2f}", "dim")), soft_wrap=True)
 
     with told():
-        report = lifecycle.spawn(
-            _quiet_context(), _instance(environment, instance), user=user, project=project, on_step=show
-        )
+        found = _instance(environment, instance)
+        report = lifecycle.spawn(_quiet_context(), found, user=user, project=project, on_step=show)
         if json:
             _print_json(report.as_dict())
         else:

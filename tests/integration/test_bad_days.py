@@ -152,7 +152,7 @@ def test_an_interrupted_build_leaves_no_step_running(instances: Callable[[], Run
     command = argv("dev.up", f"--instance={running.name}", f"--source=slurmspawner_wrappers={tmp_path}")
     with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True, text=True) as process:
         deadline = time.monotonic() + 300
-        while not any("setup.py" in step for step in build_steps()):
+        while not any(step.startswith("uv pip install") for step in build_steps()):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.1)

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -83,3 +84,55 @@ def test_commands_of_other_threads_can_be_ended() -> None:
 
     assert results[0].returncode == -signal.SIGTERM
     assert time.monotonic() - start < 10
+
+
+def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends this process alone, such as SIGTERM, ends the command that has its terminal."""
+
+    def told_to_end(number: int, _frame: object) -> NoReturn:
+        raise process.Terminated(number)
+
+    before = signal.signal(signal.SIGTERM, told_to_end)
+    monkeypatch.chdir(tmp_path)
+    note = tmp_path / "pid"
+    thread = threading.Thread(target=end_this_process_after, args=(note,))
+    thread.start()
+    try:
+        with pytest.raises(process.Terminated) as caught:
+            process.attach(["sh", "-c", "echo $$ >new; mv new pid; exec sleep 60"])
+    finally:
+        thread.join()
+        signal.signal(signal.SIGTERM, before)
+
+    assert caught.value.number == signal.SIGTERM
+    assert not Path(f"/proc/{note.read_text().strip()}").exists()
+
+
+@pytest.mark.parametrize(("end", "status"), [("exit 0", 0), ("exit 1", 130), ("kill -INT $$", 130)])
+def test_ctrl_c_is_left_to_an_attached_command(end: str, status: int) -> None:
+    """A command may survive Ctrl-C; one that fails after it was interrupted, whatever its own status is."""
+    script = f"kill -INT {os.getpid()}; sleep 0.1; {end}"
+
+    assert process.attach(["sh", "-c", script]) == status
+
+
+def test_a_signal_is_told_as_a_shell_tells_it() -> None:
+    """The status of an attached command that a signal ended is 128 plus the signal."""
+    assert process.attach(["sh", "-c", "kill -TERM $$"]) == 143
+
+
+def test_an_ignored_ctrl_c_stays_ignored_by_an_attached_command() -> None:
+    """A command that is attached while Ctrl-C is ignored ignores it, too."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert process.attach(["sh", "-c", "kill -INT $$; exit 5"]) == 5
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end_this_process_after(note: Path) -> None:
+    """Send this process SIGTERM once a file is there."""
+    deadline = time.monotonic() + 10
+    while not note.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)

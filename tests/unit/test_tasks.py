@@ -1,0 +1,317 @@
+"""The commands as a person types them, as far as they come without podman, or with a stand-in that answers a little."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from invoke.exceptions import Exit
+from support.instances import PROJECT, argv
+
+import tasks
+from hubpod.environments import find_instance
+from hubpod.process import Terminated
+
+STAND_IN = """\
+#!/bin/sh
+here=${0%/*}
+case $1 in
+--version) echo "podman version 4.9.3" ;;
+ps) cat "$here/ps.json" ;;
+volume) echo "[]" ;;
+logs) echo $$ >"$here/new" && mv "$here/new" "$here/pid" && exec sleep 60 ;;
+exec) exit 7 ;;
+esac
+"""
+TOO_LONG_S = 20
+IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
+
+
+def row(container: str) -> dict[str, object]:
+    """What podman tells of a container that has ended."""
+    instance = find_instance("dev_dummyauth", "default")
+    name = f"{instance.resource}-{container}"
+    return {"Names": [name], "Image": IMAGE, "State": "exited", "Labels": instance.labels}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout in a folder with a name like markup, and a stand-in for podman on the PATH."""
+    for variable in ("HUBPOD_ENVIRONMENT", "HUBPOD_INSTANCE", "PYTHONIOENCODING"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    (tmp_path / "podman").write_text(STAND_IN)
+    (tmp_path / "podman").chmod(0o700)
+    (tmp_path / "ps.json").write_text("[]")
+    folder = tmp_path / "a[b]" / "[" / "foo]"
+    folder.mkdir(parents=True)
+    shutil.copy(PROJECT / "tasks.py", folder)
+    return folder
+
+
+def type_(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Type a command in a checkout."""
+    return subprocess.run(
+        argv(*words),
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="latin-1" if os.environ.get("PYTHONIOENCODING") else "utf-8",
+        timeout=TOO_LONG_S,
+        check=False,
+    )
+
+
+MISTYPED = {
+    "dev.up -e dev_dumyauth": "there is no environment 'dev_dumyauth'; did you mean 'dev_dummyauth'?",
+    "dev.up -i Mine": "'Mine' is not an instance name; did you mean 'mine'?",
+    "dev.up --port 70000": "--port 70000: must be a number from 1 to 65535",
+    "dev.up --base bootsrap": "--base bootsrap: must be one of auto, registry, bootstrap; did you mean 'bootstrap'?",
+    "dev.up --source [red]=x": "--source [red]=x: there is no source '[red]'",
+    "dev.up --deploy-dir ~nosuch/x": "--deploy-dir ~nosuch/x: ",
+    "dev.down -i Mine": "'Mine' is not an instance name",
+    "dev.status -i Mine": "'Mine' is not an instance name",
+    "dev.logs -i Mine": "'Mine' is not an instance name",
+    "dev.logs --tail few": "--tail few: must be a number of lines",
+    "dev.exec slurm -i Mine": "'Mine' is not an instance name",
+    "dev.spawn -i Mine": "'Mine' is not an instance name",
+    "dev.doctor -e nowhere": "there is no environment 'nowhere'",
+    "dev.clone -i Mine": "'Mine' is not an instance name",
+    "dev.build -i Mine": "'Mine' is not an instance name",
+    "dev.manifest -i Mine": "'Mine' is not an instance name",
+}
+"""Command lines that invoke can read, and what hubpod says about them."""
+
+
+def test_a_wrong_command_line_is_a_sentence(project: Path) -> None:
+    """What is mistyped is told with what was typed, ends with exit code 2, and nothing was done."""
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(lambda words: type_(project, *words.split()), MISTYPED)
+        for typed, sentence in zip(answers, MISTYPED.values(), strict=True):
+            assert typed.returncode == 2, (typed.args, typed.stderr)
+            assert typed.stderr.startswith(f"✗ {sentence}")
+            assert "Traceback" not in typed.stderr
+            assert not typed.stdout
+
+    assert not (project / ".hubpod").exists()
+
+
+@pytest.mark.parametrize("variable", ["HUBPOD_ENVIRONMENT", "HUBPOD_INSTANCE"])
+def test_a_wrong_variable_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Nobody has typed the wrong name, so the remedy says where it comes from."""
+    monkeypatch.setenv(variable, "No_Such")
+
+    typed = type_(project, "dev.down")
+
+    assert typed.returncode == 2
+    assert "'No_Such'" in typed.stderr
+    assert f"→ it comes from the variable {variable}; " in typed.stderr
+
+
+def test_a_typed_name_is_not_blamed_on_the_variable(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that the command line overrules is not the cause."""
+    monkeypatch.setenv("HUBPOD_INSTANCE", "mine")
+
+    assert "HUBPOD" not in type_(project, "dev.down", "-i", "Yours").stderr
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence(project: Path) -> None:
+    """What the system refuses is told with the path as it is, and ends with exit code 4."""
+    (project / ".hubpod").write_text("not a folder")
+
+    typed = type_(project, "dev.clone")
+
+    assert typed.returncode == 4
+    assert f"{project / '.hubpod'}/" in typed.stderr
+    assert "Not a directory" in typed.stderr
+    assert "Traceback" not in typed.stderr
+
+
+def test_an_unforeseen_error_is_one_line_without_debug(project: Path) -> None:
+    """A person sees what kind of error it was and how to see more; --debug shows the traceback."""
+    (project.parents[2] / "ps.json").write_text("no JSON")
+
+    brief, whole = type_(project, "dev.status"), type_(project, "--debug", "dev.status")
+
+    assert brief.returncode == whole.returncode == 1
+    first, second = brief.stderr.splitlines()
+    assert first.startswith("✗ unforeseen error: JSONDecodeError: Expecting value")
+    assert second == "→ run again with --debug"
+    assert "Traceback" in whole.stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_an_encoding_without_signs_gets_plain_marks(
+    project: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """Where the signs cannot be written, no command fails for that, and the marks are letters."""
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+
+    typed = type_(project, "dev.down", "-i", "日本")
+
+    assert typed.returncode == 2
+    assert typed.stderr.startswith("!! '??' is not an instance name")
+    assert "\n-> use " in typed.stderr
+
+
+def test_the_status_of_what_is_down_is_one_line(project: Path) -> None:
+    """Without containers there is the state alone, and no blanks behind it."""
+    typed = type_(project, "dev.status")
+
+    assert typed.stdout == "dev_dummyauth, instance default: down\n", typed.stderr
+
+
+def test_the_status_is_not_cut_in_a_pipe(project: Path) -> None:
+    """Off a terminal every container is one line with aligned columns, however long."""
+    (project.parents[2] / "ps.json").write_text(json.dumps([row("jupyterhub"), row("slurm")]))
+
+    lines = type_(project, "dev.status").stdout.splitlines()
+
+    assert lines[1:] == [
+        "container   state   ready  since  image",
+        f"jupyterhub  exited  no            {IMAGE}",
+        f"slurm       exited  no            {IMAGE}",
+    ]
+
+
+@pytest.fixture
+def following(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command that follows the logs, in a group of processes of its own."""
+    (project.parents[2] / "ps.json").write_text(json.dumps([row("slurm")]))
+    with follow(project) as process:
+        yield process
+        process.kill()
+
+
+def follow(project: Path, *prefix: str) -> subprocess.Popen[str]:
+    """Start to follow the logs, and wait until podman does."""
+    process = subprocess.Popen(
+        [*prefix, *argv("dev.logs", "--follow")],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + TOO_LONG_S
+    while not (project.parents[2] / "pid").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return process
+
+
+def podman_runs(project: Path) -> bool:
+    """Whether the stand-in still follows."""
+    return Path(f"/proc/{(project.parents[2] / 'pid').read_text().strip()}").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_command_that_is_told_to_end_ends_what_it_runs(
+    project: Path, following: subprocess.Popen[str], number: int, code: int
+) -> None:
+    """SIGTERM and SIGHUP reach the podman that follows the logs, although only invoke got them."""
+    following.send_signal(number)
+    _, told = following.communicate(timeout=TOO_LONG_S)
+
+    assert (following.returncode, told) == (code, "✗ interrupted\n")
+    assert not podman_runs(project)
+
+
+def test_ctrl_c_ends_with_130(project: Path, following: subprocess.Popen[str]) -> None:
+    """A terminal's Ctrl-C reaches podman by itself, and the command is an interrupted one."""
+    os.killpg(following.pid, signal.SIGINT)
+    following.communicate(timeout=TOO_LONG_S)
+
+    assert following.returncode == 130
+    assert not podman_runs(project)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(project: Path) -> None:
+    """What nohup started goes on when its terminal hangs up; SIGTERM ends it nevertheless."""
+    (project.parents[2] / "ps.json").write_text(json.dumps([row("slurm")]))
+    with follow(project, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as process:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=TOO_LONG_S)
+
+    assert process.returncode == 143
+    assert not podman_runs(project)
+
+
+def test_exec_hands_the_status_on(project: Path) -> None:
+    """The exit code of dev.exec is that of the command."""
+    (project.parents[2] / "ps.json").write_text(json.dumps([row("slurm")]))
+
+    assert type_(project, "dev.exec", "slurm", "--", "false").returncode == 7
+
+
+@pytest.fixture
+def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the signals of this process to pytest."""
+    monkeypatch.setattr(tasks, "INTERRUPTS", ())
+
+
+@pytest.mark.usefixtures("no_handlers")
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/a[b]/.hubpod"),
+            4,
+            "✗ /a[b]/.hubpod: Permission denied\n→ see whose it is, and that you may read and write there\n",
+        ),
+        (OSError(24, "Too many open files"), 4, "✗ the system says: Too many open files\n"),
+        (TimeoutError("slow"), 1, "✗ unforeseen error: TimeoutError: slow\n→ run again with --debug\n"),
+        (KeyError("[/x]\n"), 1, "✗ unforeseen error: KeyError: '[/x]\\n'\n→ run again with --debug\n"),
+        (AssertionError(), 1, "✗ unforeseen error: AssertionError\n→ run again with --debug\n"),
+        (KeyboardInterrupt(), 130, "✗ why\n"),
+        (Terminated(signal.SIGTERM), 143, "✗ why\n"),
+        (Terminated(signal.SIGHUP), 129, "✗ why\n"),
+    ],
+    ids=repr,
+)
+def test_every_error_is_told(error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind of error has its sentence and its exit code."""
+    with pytest.raises(Exit) as caught, tasks.told("why"):
+        raise error
+
+    assert caught.value.code == code
+    assert capsys.readouterr().err == text
+
+
+@pytest.mark.usefixtures("no_handlers")
+@pytest.mark.parametrize(
+    ("keep", "sentence"), [(False, "nothing half-made is left"), (True, "what was started is kept")]
+)
+def test_an_interrupted_up_says_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, keep: bool, sentence: str
+) -> None:
+    """With --keep nothing is cleaned up, and the sentence says so."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks, "_context", interrupted)
+
+    with pytest.raises(Exit) as caught:
+        tasks.up.body(None, environment="dev_dummyauth", instance="default", keep=keep)
+
+    assert caught.value.code == 130
+    assert sentence in capsys.readouterr().err
+
+
+def test_every_command_takes_environment_and_instance() -> None:
+    """The two options are the same everywhere."""
+    for task in tasks.namespace.collections["dev"].tasks.values():
+        names = {name for argument in task.get_arguments() for name in argument.names}
+        assert {"environment", "e", "instance", "i"} <= names, task.name
