@@ -143,33 +143,23 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
         Terminated: This process was told to end; the command has been ended.
     """
     pressed: list[int] = []
-    with _on_interrupt(pressed.append):
-        try:
-            process = subprocess.Popen(argv, env=env)
-        except FileNotFoundError:
-            raise _missing(argv[0]) from None
-        try:
-            status = process.wait()
-        except BaseException:
-            _end(process)
-            raise
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        with subprocess.Popen(argv, env=env) as process:
+            try:
+                status = process.wait()
+            except BaseException:
+                _end(process)
+                raise
+    except FileNotFoundError:
+        raise _missing(argv[0]) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
     if status and pressed:
         return KILLED + signal.SIGINT  # podman answers Ctrl-C with a status of its own
     return KILLED - status if status < 0 else status
-
-
-@contextmanager
-def _on_interrupt(answer: Callable[[int], None]) -> Iterator[None]:
-    """Answer Ctrl-C in this way while the block runs, unless it is ignored here."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, _: answer(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
