@@ -43,6 +43,12 @@ class Base:
     registry: str
     packages: tuple[str, ...]
 
+    @property
+    def repository(self) -> str:
+        """The name in the registry without its tag; a port's colon is none of a tag."""
+        folder, separator, name = self.registry.rpartition("/")
+        return folder + separator + name.partition(":")[0]
+
     def reference(self, origin: BaseFrom) -> str:
         """The name under which the base image from a registry or from a bootstrap is kept."""
         content = f"{self.registry}" if origin is BaseFrom.REGISTRY else f"{self.suite} {' '.join(self.packages)}"
@@ -94,7 +100,7 @@ def _pull(
     record = private_folder(state) / "base-image.json"
     recorded = read_record(record)
     digest = str(recorded.get(base.registry, ""))
-    wanted = f"{base.registry.rpartition(':')[0]}@{digest}" if digest else base.registry
+    wanted = f"{base.repository}@{digest}" if digest else base.registry
     on_line(f"pulling {wanted}")
     try:
         podman.run("pull", "--quiet", wanted, timeout_s=timeout_s)
@@ -105,7 +111,12 @@ def _pull(
             remedy="use `--base bootstrap`, or correct the reference in containers/base.toml",
         ) from error
     podman.tag(wanted, base.reference(BaseFrom.REGISTRY))
-    write_private(record, json.dumps({**recorded, base.registry: podman.image_digest(wanted)}, indent=2).encode())
+    resolved = podman.repository_digest(wanted, base.repository)
+    # podman tells another manifest's digest when it had the same content from elsewhere; the registry knows its own.
+    if resolved and podman.run("pull", "--quiet", f"{base.repository}@{resolved}", check=False).ok:
+        write_private(record, json.dumps({**recorded, base.registry: resolved}, indent=2).encode())
+    else:
+        on_line(f"the registry does not know {resolved or 'a digest'} for {base.registry}, so none is recorded")
 
 
 def _bootstrap(podman: Podman, base: Base, on_line: Callable[[str], None]) -> None:

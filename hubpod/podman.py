@@ -112,9 +112,13 @@ class Podman:
         result = self.run("image", "inspect", "--format", "{{.Id}}", reference, check=False)
         return result.stdout.strip() if result.ok else None
 
-    def image_digest(self, reference: str) -> str:
-        """The digest under which a registry has the image, ``sha256:…``."""
-        return self.run("image", "inspect", "--format", "{{.Digest}}", reference).stdout.strip()
+    def repository_digest(self, reference: str, repository: str) -> str:
+        """The digest under which a registry has a pulled image, ``sha256:…``; empty when podman does not tell.
+
+        Not the image's own digest: podman keeps that of the first manifest that it saw for the same content.
+        """
+        digests = json.loads(self.run("image", "inspect", "--format", "{{json .RepoDigests}}", reference).stdout)
+        return next((each.partition("@")[2] for each in digests or () if each.startswith(f"{repository}@")), "")
 
     def tag(self, source: str, target: str) -> None:
         """Give an image a further name."""

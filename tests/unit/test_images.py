@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hubpod import images
-from hubpod.base_image import BaseFrom, read_base
+from hubpod.base_image import Base, BaseFrom, read_base
 from hubpod.environments import Stage
 from hubpod.process import Result
 from hubpod.sources import SOURCES, Checkout
@@ -84,3 +84,9 @@ def test_the_base_has_a_name_for_each_origin() -> None:
     base = read_base(PROJECT)
 
     assert base.reference(BaseFrom.REGISTRY) != base.reference(BaseFrom.BOOTSTRAP)
+
+
+@pytest.mark.parametrize("reference", ["host:5000/library/debian:trixie-slim", "host:5000/library/debian"])
+def test_a_registrys_port_is_no_tag(reference: str) -> None:
+    """The repository that a digest is asked of keeps the port of its registry, and loses the tag."""
+    assert Base(suite="trixie", registry=reference, packages=()).repository == "host:5000/library/debian"
