@@ -28,16 +28,17 @@ def build(context: Context, request: UpRequest) -> dict[str, str]:
     workspace, podman = context.workspace, context.podman
     with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
         checkouts = _clone(workspace, context.reporter, request.origins)
-        base = base_image.find_base(podman, workspace.project, request.base)
-        if not base:
+        found = base_image.find_base(podman, workspace.project, request.base)
+        if not found:
             _tell_before_build(context)
         with context.reporter.phase("base image") as phase:
-            base = base or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
+            base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base)
         plans = _plans(context, request, base, checkouts)
         missing = [plan for plan in plans if not podman.image_id(plan.reference)]
         if missing:
-            _tell_before_build(context)
+            if found:
+                _tell_before_build(context)
             _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
