@@ -49,10 +49,17 @@ def _is_shell_script(path: Path) -> bool:
     return first.startswith(b"#!") and not SHELLS.isdisjoint(first.decode().replace("/", " ").split())
 
 
-def _pytest(session: nox.Session, folders: str) -> None:
+def _integration(session: nox.Session, *options: str) -> None:
+    """Run the tests that need podman and a browser, with these options of pytest."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", "chromium", external=True)
+    _pytest(session, "tests/integration harness/suite", *options)
+
+
+def _pytest(session: nox.Session, folders: str, *arguments: str) -> None:
     """Run pytest on these folders, or on what the command line names instead of them."""
     options = ("-o", f"testpaths={folders}", "-o", "asyncio_default_fixture_loop_scope=function")
-    session.run("python", "-m", "pytest", *options, *session.posargs)
+    session.run("python", "-m", "pytest", *options, *arguments, *session.posargs)
 
 
 @check
@@ -83,9 +90,20 @@ def unit(session: nox.Session) -> None:
 @check
 def integration(session: nox.Session) -> None:
     """Tests with whole environments in podman and a browser; -- PYTEST ARGUMENTS choose among them."""
-    _prepare(session)
-    session.run("./run", "--prepare", "podman", "chromium", external=True)
-    _pytest(session, "tests/integration")
+    _integration(session)
+
+
+# Sessions of their own rather than parameters of the one above, which alone is part of "all".
+@nox.session(name="integration(podman='5.4')")
+def integration_podman(session: nox.Session) -> None:
+    """The same with another podman than the machine's."""
+    _integration(session, "--hubpod-podman-version=5.4")
+
+
+@nox.session(name="integration(jupyterhub='5.5')")
+def integration_jupyterhub(session: nox.Session) -> None:
+    """The same with the oldest line of JupyterHub that is supported."""
+    _integration(session, "--hubpod-jupyterhub=5.5")
 
 
 @nox.session
@@ -94,6 +112,15 @@ def bench(session: nox.Session) -> None:
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tests/bench/main_job.py")
+
+
+@nox.session
+def power(session: nox.Session) -> None:
+    """Seed many small faults and see which tests catch each; -- --unit or --integration, --list, --only NAME."""
+    _prepare(session)
+    if "--integration" in session.posargs:
+        session.run("./run", "--prepare", "podman", "chromium", external=True)
+    session.run("python", "tests/power/run.py", *session.posargs)
 
 
 @nox.session

@@ -37,7 +37,7 @@ from hubpod.origins import parse_origins
 from hubpod.probe import ProbeReport, Step
 from hubpod.process import KILLED, Terminated
 from hubpod.progress import ConsoleReporter, marks
-from hubpod.request import UpRequest
+from hubpod.request import Person, UpRequest
 from hubpod.settings import FILE_NAME, load
 from hubpod.sources import SOURCE_NAMES
 from hubpod.status import ContainerStatus, State, Status, status
@@ -336,15 +336,17 @@ def exec_(
     help={
         **ENVIRONMENT_HELP,
         "user": "name to type at the login form (default: the first of devUsers)",
+        "token-file": "file with the token to log in with, where the environment wants one; - is standard input",
         "project": "project to spawn for (default: the user's first)",
         "json": "print the report as JSON",
     }
 )
-def spawn(
+def spawn(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
     user: str | None = None,
+    token_file: str | None = None,
     project: str | None = None,
     json: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
@@ -357,11 +359,27 @@ def spawn(
 
     with told():
         found = _instance(environment, instance)
-        report = lifecycle.spawn(_quiet_context(), found, user=user, project=project, on_step=show)
+        person = Person(instance=found, user=user, token=_token(token_file))
+        report = lifecycle.spawn(_quiet_context(), person, project=project, on_step=show)
         if json:
             _print_json(report.as_dict())
         else:
             _print_report(report)
+
+
+def _token(file: str | None) -> str:
+    """The token in a file: never an argument, which other users of the machine can see."""
+    if file is None:
+        return ""
+    try:
+        text = sys.stdin.read() if file == "-" else _folder(file).read_text()
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"--token-file {file}: cannot be read ({error})", remedy="give a file with one token"
+        ) from None
+    if len(text.split()) != 1:
+        raise UsageError(f"--token-file {file}: holds {len(text.split())} words", remedy="give a file with one token")
+    return text.strip()
 
 
 def _print_report(report: ProbeReport) -> None:

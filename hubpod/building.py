@@ -1,7 +1,7 @@
 """From sources to images: clones, base image, and the images of an environment, built side by side."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from hubpod import base_image, doctor, images, sources
 from hubpod.context import Context, full_disk_told, side_by_side
@@ -16,8 +16,13 @@ from hubpod.workspace import Workspace
 IMAGES = ("jupyterhub", "slurm")
 
 
-def build(context: Context, request: UpRequest) -> dict[str, str]:
+def build(context: Context, request: UpRequest, names: Sequence[str] = IMAGES) -> dict[str, str]:
     """Have the sources, the base image and the images of an environment; return the images' references by name.
+
+    Args:
+        context: What commands work with.
+        request: What a person asks for.
+        names: The images: folders below containers/, each with a target of its Containerfile for the stage.
 
     Raises:
         SourceError: A clone cannot be made.
@@ -34,7 +39,7 @@ def build(context: Context, request: UpRequest) -> dict[str, str]:
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base)
-        plans = _plans(context, request, base, checkouts)
+        plans = _plans(context, request, base, checkouts, names)
         missing = [plan for plan in plans if not podman.image_id(plan.reference)]
         if missing:
             if found:
@@ -64,7 +69,7 @@ def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
     base = base_image.find_base(context.podman, project, request.base)
     if not base or not all(source.clone(project).exists() for source in sources.SOURCES):
         return {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in IMAGES}
-    plans = _plans(context, request, base, sources.ensure(project, request.origins))
+    plans = _plans(context, request, base, sources.ensure(project, request.origins), IMAGES)
     return {plan.name: plan.reference for plan in plans}
 
 
@@ -81,11 +86,14 @@ def _tell_before_build(context: Context) -> None:
 
 
 def _plans(
-    context: Context, request: UpRequest, base: str, checkouts: tuple[Checkout, ...]
+    context: Context, request: UpRequest, base: str, checkouts: tuple[Checkout, ...], names: Sequence[str]
 ) -> tuple[images.Build, ...]:
     base_id = context.podman.image_id(base) or base
     stage = request.instance.environment.stage
-    return tuple(images.plan_build(context.workspace.project, name, stage, base_id, checkouts) for name in IMAGES)
+    return tuple(
+        images.plan_build(context.workspace.project, name, stage, base_id, checkouts, jupyterhub=request.jupyterhub)
+        for name in names
+    )
 
 
 def _build_all(context: Context, plans: list[images.Build]) -> None:

@@ -42,7 +42,7 @@ class Ingress(Enum):
 
 AxisValue = Stage | Login | Slurm | Ingress
 
-DEPLOYABLE: frozenset[AxisValue] = frozenset({Stage.DEV, Login.DUMMY, Slurm.POD, Ingress.HOST_PORT})
+DEPLOYABLE: frozenset[AxisValue] = frozenset({Stage.DEV, Login.DUMMY, Login.JWT, Slurm.POD, Ingress.HOST_PORT})
 """The axis values that this version brings a component for."""
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod import process
+from hubpod import orphans, process
 from hubpod.base_image import REPOSITORY
 from hubpod.credentials import write_private
-from hubpod.environments import MANAGED_BY, Stage
-from hubpod.errors import BuildError
+from hubpod.environments import MANAGED_BY, Stage, nearest
+from hubpod.errors import BuildError, UsageError
 from hubpod.podman import Podman
 from hubpod.process import Result
 from hubpod.sources import Checkout
@@ -28,6 +28,10 @@ STEP_CHARACTERS = 160
 
 KEPT_IMAGES = 3
 """Images of one name and stage that stay after a build: the new one and those to go back to."""
+
+CURRENT_LOCK = "requirements.lock"
+JUPYTERHUB_LOCKS = {"": CURRENT_LOCK, "5.5": "requirements-jupyterhub5.lock"}
+"""Lock file of the hub image for each line of JupyterHub: the current one, and the oldest that is supported."""
 
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 INDEX_VARIABLES = (
@@ -58,6 +62,7 @@ class Build:
         stage: Build stage.
         base: Id of the base image.
         sources: The checkouts that enter it, each as a build context of its name.
+        arguments: Further build arguments, each as NAME=VALUE.
     """
 
     name: str
@@ -65,12 +70,34 @@ class Build:
     stage: Stage
     base: str
     sources: tuple[Checkout, ...]
+    arguments: tuple[str, ...] = ()
 
 
-def plan_build(project: Path, name: str, stage: Stage, base: str, checkouts: tuple[Checkout, ...]) -> Build:
-    """What to build for one folder below containers/; its tag is a digest of all that goes in."""
+def jupyterhub_lock(line: str) -> str:
+    """The lock file, below containers/jupyterhub, of a line of JupyterHub; of the current one when empty.
+
+    Raises:
+        UsageError: There is none.
+    """
+    known = [name for name in JUPYTERHUB_LOCKS if name]
+    if line not in JUPYTERHUB_LOCKS:
+        problem = f"JupyterHub {line}: must be one of {', '.join(known)}{nearest(line, known)}"
+        raise UsageError(problem, remedy="leave it out for the current line")
+    return JUPYTERHUB_LOCKS[line]
+
+
+def plan_build(  # noqa: PLR0913 - all that goes in
+    project: Path, name: str, stage: Stage, base: str, checkouts: tuple[Checkout, ...], *, jupyterhub: str = ""
+) -> Build:
+    """What to build for one folder below containers/; its tag is a digest of all that goes in.
+
+    Raises:
+        UsageError: There is no such line of JupyterHub.
+    """
+    lock = jupyterhub_lock(jupyterhub)
+    arguments = (f"REQUIREMENTS={lock}",) if name == "jupyterhub" and lock != CURRENT_LOCK else ()
     sources = tuple(checkout for checkout in checkouts if checkout.source.image == name)
-    digest = hashlib.sha256(f"{stage.value} {base}".encode())
+    digest = hashlib.sha256(" ".join((stage.value, base, *arguments)).encode())
     folder = project / "containers" / name
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
@@ -80,7 +107,7 @@ def plan_build(project: Path, name: str, stage: Stage, base: str, checkouts: tup
     for checkout in sources:
         digest.update(f"{checkout.source.name} {checkout.digest()}\n".encode())
     reference = f"{REPOSITORY}/{name}:{stage.value}-{digest.hexdigest()[:12]}"
-    return Build(name=name, reference=reference, stage=stage, base=base, sources=sources)
+    return Build(name=name, reference=reference, stage=stage, base=base, sources=sources, arguments=arguments)
 
 
 def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Callable[[str], None]) -> None:
@@ -102,7 +129,7 @@ def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Ca
                 "build",
                 f"--target=stage-{plan.stage.value}",
                 f"--tag={plan.reference}",
-                f"--build-arg=BASE_IMAGE={plan.base}",
+                *(f"--build-arg={argument}" for argument in (f"BASE_IMAGE={plan.base}", *plan.arguments)),
                 f"--label={MANAGED_BY}=hubpod",
                 f"--volume={environment}:{BUILD_ENVIRONMENT}:ro",
                 "--pull=never",
@@ -113,7 +140,7 @@ def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Ca
             )
         finally:
             # A podman that is told to end leaves the step that it was at running; the mount tells which is ours.
-            process.kill_those_that_mount(environment)
+            orphans.kill_those_that_mount(environment)
     # Rootless podman that is told to end does so with status 0.
     if not result.ok or not podman.image_id(plan.reference):
         raise build_error(plan, result)

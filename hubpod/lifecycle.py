@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from hubpod import credentials, kube, settings
@@ -12,12 +13,12 @@ from hubpod.components.assembly import pod_spec
 from hubpod.components.parts import Site
 from hubpod.context import Context
 from hubpod.deployment import PortTakenError, is_running, replace, seeding_note, wait
-from hubpod.environments import Instance, require_deployable
+from hubpod.environments import Instance, Login, require_deployable
 from hubpod.environments import Slurm as SlurmAxis
-from hubpod.errors import MachineError
+from hubpod.errors import MachineError, UsageError
 from hubpod.podman import Podman
-from hubpod.probe import ProbeReport, Step, spawn_probe
-from hubpod.request import UpRequest
+from hubpod.probe import ProbeReport, Step, probe_session
+from hubpod.request import Person, UpRequest
 from hubpod.running import require_running
 from hubpod.settings import Settings
 from hubpod.status import DEPLOY_DIR, Status, status
@@ -63,25 +64,29 @@ def _bring_up(context: Context, request: UpRequest, site_settings: Settings, ref
             return
 
 
-def spawn(
-    context: Context, instance: Instance, *, user: str | None, project: str | None, on_step: Callable[[Step], None]
-) -> ProbeReport:
+def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:
     """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, and see the job gone.
 
     Raises:
+        UsageError: The environment's login wants something else than what was given.
         NotRunningError: The instance is down.
         ProbeError: A step failed.
     """
+    instance = person.instance
+    by_token = instance.environment.login is Login.JWT
+    if by_token is not bool(person.token):
+        way = "a token, as from the front door" if by_token else "a name and the password of the deploy ConfigMap"
+        remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
+        raise UsageError(f"people log in to {instance.environment.name} with {way}", remedy=remedy)
     now = require_running(context, instance)
-    site_settings = settings.load(Path(now.deploy_dir) / settings.FILE_NAME, instance.environment)
-    return spawn_probe(
-        HubClient(now.url),
-        user or site_settings.dev_users[0].partition(".")[0],
-        site_settings["dummyAuthPassword"],
-        project,
-        on_step=on_step,
-        job_gone=_job_gone(context.podman, instance),
-    )
+    client = HubClient(now.url)
+    if by_token:
+        login = partial(client.login_with_token, person.token)
+    else:
+        site_settings = settings.load(Path(now.deploy_dir) / settings.FILE_NAME, instance.environment)
+        name = person.user or site_settings.dev_users[0].partition(".")[0]
+        login = partial(client.login, name, site_settings["dummyAuthPassword"])
+    return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
 
 
 def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:

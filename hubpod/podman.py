@@ -226,9 +226,12 @@ class Podman:
         states = (container_state(row) for row in rows if not row.get("IsInfra"))
         return {state.name: state for state in states if labels.items() <= state.labels.items()}
 
-    def execute(self, container: str, argv: Sequence[str], *, timeout_s: float | None = None) -> Result:
-        """Run a command inside a container; the result is not checked."""
-        return self.run("exec", container, *argv, check=False, timeout_s=timeout_s)
+    def execute(
+        self, container: str, argv: Sequence[str], *, user: str | None = None, timeout_s: float | None = None
+    ) -> Result:
+        """Run a command inside a container, as one of its users if told; the result is not checked."""
+        options = [f"--user={user}"] if user else []
+        return self.run("exec", *options, container, *argv, check=False, timeout_s=timeout_s)
 
     def last_log_lines(self, container: str, count: int) -> tuple[str, ...]:
         """The last lines that a container wrote; empty when it has none."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from hubpod.client import Form, HubClient, HubError, ProgressEvent, Server, Session, SpawnRefused
+from hubpod.client import HubClient, HubError, ProgressEvent, Server, Session, SpawnRefused
 from hubpod.client.deadline import Deadline
+from hubpod.client.project import PROJECT_FIELD, match_project
 from hubpod.errors import HubpodError, ProbeError
 
-PROJECT_FIELD = "brics_project"  # beside runtime, ngpus, partition and reservation
 SPAWN_DEADLINE_S = 180.0
 STOP_DEADLINE_S = 60.0
 GONE_DEADLINE_S = 30.0
@@ -141,21 +141,6 @@ def probe_session(  # noqa: PLR0913
         return ProbeReport(
             user=session.user, project=used, job_id=job_id, node=node, result=result, timeline=steps.timeline
         )
-
-
-def match_project(project: str, form: Form) -> str:
-    """The form's value for a project that is given as in the form, or without the part from its first dot on."""
-    field = form.field(PROJECT_FIELD)
-    if field is None:
-        raise ProbeError(f"the spawn form has no field {PROJECT_FIELD} to choose {project} in")
-    if project in field.offers:
-        return project
-    matches = [value for value in field.offers if value.partition(".")[0] == project]
-    if len(matches) == 1:
-        return matches[0]
-    problem = "could be any of" if matches else "is not among"
-    choices = ", ".join(matches or field.offers) or "nothing"
-    raise ProbeError(f"project {project} {problem} what the spawn form offers: {choices}")
 
 
 def phase_of(event: ProgressEvent) -> str:

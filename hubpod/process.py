@@ -10,12 +10,13 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from hubpod.errors import HubpodError, MachineError
+
+Process = subprocess.Popen[bytes]
 
 TERMINATE_GRACE_S = 5.0
 LAST_LINES = 20
@@ -162,6 +163,22 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     return KILLED - status if status < 0 else status
 
 
+def start(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
+    """Start a command in a session of its own, which no Ctrl-C reaches; it goes on until whoever asked ends it.
+
+    Its standard input and output are pipes, so that it can notice the end of this process.
+
+    Raises:
+        MachineError: The program does not exist.
+    """
+    try:
+        return subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True, close_fds=True
+        )
+    except FileNotFoundError:
+        raise _missing(argv[0]) from None
+
+
 @contextmanager
 def _started(
     argv: Sequence[str],
@@ -170,7 +187,7 @@ def _started(
     env: Mapping[str, str] | None,
     cwd: str | os.PathLike[str] | None,
     stderr: int = subprocess.PIPE,
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[Process]:
     """A started process that is ended, and waited for, when the block is left in any other way than by its end."""
     source = subprocess.PIPE if isinstance(stdin, bytes) else (stdin or subprocess.DEVNULL)
     try:
@@ -185,12 +202,12 @@ def _started(
             raise
 
 
-_running: set[subprocess.Popen[bytes]] = set()
+_running: set[Process] = set()
 _running_lock = threading.Lock()
 
 
 @contextmanager
-def _registered(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _registered(process: Process) -> Iterator[None]:
     """Know the process while it runs, so that an interrupt in the main thread can end those of its workers."""
     with _running_lock:
         _running.add(process)
@@ -209,25 +226,7 @@ def end_all() -> None:
         process.terminate()
 
 
-def kill_those_that_mount(folder: Path) -> None:
-    """Kill every process that sees a folder of ours mounted: the steps of a build that has ended.
-
-    Their own main process is among them, and whatever they started ends with it. Where there is no /proc, as on
-    macOS, containers run in a virtual machine, and this has nothing to find.
-    """
-    # The table has paths from the root of a file system; its last two parts are ours alone, as the first is random.
-    mounted = f"/{folder.parent.name}/{folder.name} /"
-    for table in Path("/proc").glob("[0-9]*/mountinfo"):
-        try:
-            sees = mounted in table.read_text(errors="replace")
-        except OSError:
-            continue  # it has ended, or is another user's
-        if sees:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(int(table.parent.name), signal.SIGKILL)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     process.terminate()
     try:
         process.wait(TERMINATE_GRACE_S)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubpod.base_image import BaseFrom
 from hubpod.environments import Instance
+from hubpod.images import jupyterhub_lock
 from hubpod.origins import Origin
 
 
@@ -20,6 +21,10 @@ class UpRequest:
         base: Where the base image comes from.
         origins: Sources that come from elsewhere, by name.
         keep: Leave what was started when it does not become ready.
+        jupyterhub: Line of JupyterHub in the hub image, such as "5.5"; empty for the current one.
+
+    Raises:
+        UsageError: There is no such line of JupyterHub.
     """
 
     instance: Instance
@@ -28,3 +33,22 @@ class UpRequest:
     base: BaseFrom = BaseFrom.AUTO
     origins: Mapping[str, Origin] = field(default_factory=dict)
     keep: bool = False
+    jupyterhub: str = ""
+
+    def __post_init__(self) -> None:
+        jupyterhub_lock(self.jupyterhub)  # refused before anything is cloned or built
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who shall get a notebook in ``spawn``.
+
+    Attributes:
+        instance: Where.
+        user: Name to type at the login form; the first of the instance's when None.
+        token: Token to log in with where the front door brings one; empty where there is a form.
+    """
+
+    instance: Instance
+    user: str | None = None
+    token: str = field(default="", repr=False)

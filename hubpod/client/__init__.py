@@ -1,9 +1,8 @@
 """The hub client: JupyterHub as a person with a browser sees it.
 
     session = HubClient("http://127.0.0.1:8000/jupyter").login("alice", password)
-    server = session.spawn({"brics_project": "project1.portal"}, deadline_s=120)
-    with server.kernel() as kernel:
-        assert kernel.execute("5 * 4") == "20"
+    server = session.spawn({"runtime": "00:30:00"}, project="project1", deadline_s=120)
+    assert server.execute("5 * 4") == "20"
     server.stop()
 
 Every failure is a HubError that carries the HTTP status and the sentence shown on the page; every wait has a deadline.
@@ -13,10 +12,12 @@ from hubpod.client.errors import HubError, HubTimeoutError, KernelError, LoginRe
 from hubpod.client.forms import Choice, Field, Form
 from hubpod.client.kernel import Kernel
 from hubpod.client.progress import ProgressEvent, SlurmState
+from hubpod.client.project import PROJECT_FIELD, match_project
 from hubpod.client.server import Server
 from hubpod.client.session import HubClient, Session
 
 __all__ = [
+    "PROJECT_FIELD",
     "Choice",
     "Field",
     "Form",
@@ -32,4 +33,5 @@ __all__ = [
     "SlurmState",
     "SpawnFailed",
     "SpawnRefused",
+    "match_project",
 ]

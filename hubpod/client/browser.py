@@ -94,7 +94,7 @@ class Browser:
             model = None
         if not isinstance(model, dict):
             what = f"{method} {urlsplit(url).path}"
-            raise HubError(f"{what} was answered with something other than JSON", status=response.status_code)
+            raise HubError(f"{what} was answered with something other than JSON", response=response)
         return model
 
     def send(self, call: Call) -> requests.Response:
@@ -107,7 +107,7 @@ class Browser:
             url = urljoin(url, response.headers["Location"])
             if response.status_code in (301, 302, 303):
                 method, body = "GET", {}
-        raise HubError(f"{call.name} was redirected more than {MAX_REDIRECTS} times")
+        raise HubError(f"{call.name} was redirected more than {MAX_REDIRECTS} times", response=response)
 
     def stream_lines(self, url: str, deadline: Deadline) -> Iterator[bytes]:
         """The lines of an event stream until it ends or is cut."""
@@ -191,7 +191,7 @@ def refused(what: str, response: requests.Response, kind: type[HubError] = HubEr
     """The error for a response with an error status, with the sentence that it shows."""
     sentence = sentence_of_response(response)
     status = response.status_code
-    return kind(f"{what} was refused with status {status}: {sentence}", status=status, sentence=sentence)
+    return kind(f"{what} was refused with status {status}: {sentence}", sentence=sentence, response=response)
 
 
 def raise_unanswered(what: str, error: BaseException, timeout_s: float) -> NoReturn:

@@ -1,5 +1,7 @@
 """What the hub, a server or a kernel can answer instead of what was asked for."""
 
+import requests
+
 from hubpod.errors import ProbeError
 
 
@@ -10,12 +12,25 @@ class HubError(ProbeError):
         message: What was attempted and what stood in the way, in one sentence.
         status: The HTTP status of the answer; None when there was no answer.
         sentence: What a person would read on the page; empty when there was no page.
+        response: The answer itself, whose request may hold secrets; None when there was none, or none over HTTP.
+
+    Attributes:
+        hub_log: What the hub logged meanwhile; empty unless whoever has its log fills it in.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, sentence: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        sentence: str = "",
+        response: requests.Response | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status = response.status_code if status is None and response is not None else status
         self.sentence = sentence
+        self.response = response
+        self.hub_log: tuple[str, ...] = ()
 
 
 class LoginRefused(HubError):  # noqa: N818 - named after what the person sees happen

@@ -75,7 +75,7 @@ class Server:
             raise refused(f"opening the server of {self._name}", response)
         path = urlsplit(response.url).path
         if not path.startswith(urlsplit(self._url).path + "/"):
-            raise HubError(f"opening the server of {self._name} ended at {path}", status=response.status_code)
+            raise HubError(f"opening the server of {self._name} ended at {path}", response=response)
         return response.text
 
     @contextmanager
@@ -92,6 +92,16 @@ class Server:
         finally:
             with suppress(HubError):  # a courtesy: it may have died, and it ends with the server anyway
                 self._browser.api("DELETE", kernel_url)
+
+    def execute(self, code: str) -> str:
+        """Run code in a kernel of its own and return the text of its result, or what it printed.
+
+        Raises:
+            KernelError: The code raised, or the kernel died.
+            HubTimeoutError: It did not end in time.
+        """
+        with self.kernel() as kernel:
+            return kernel.execute(code)
 
     def stop(self, *, deadline_s: float = STOP_TIMEOUT_S) -> None:
         """Stop the server, and wait until the hub no longer has it."""

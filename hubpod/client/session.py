@@ -1,6 +1,7 @@
 """Logging in, and what a person who has logged in can do."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
@@ -10,20 +11,26 @@ from hubpod.client.errors import LoginRefused, SpawnRefused
 from hubpod.client.forms import Form, parse_forms
 from hubpod.client.pages import refusal_of_page
 from hubpod.client.progress import ProgressEvent
+from hubpod.client.project import PROJECT_FIELD, match_project
 from hubpod.client.server import Server
 
 SPAWN_TIMEOUT_S = 180.0
+TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the header in which the front door passes a login token on
 
 
 class HubClient:
-    """A hub, before anybody has logged in.
+    """A hub, as somebody sees it who has not logged in.
 
     Args:
         url: The hub's public address with its base path, such as http://127.0.0.1:8000/jupyter.
+
+    Attributes:
+        sessions: The logins that succeeded, in their order.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self.sessions: tuple[Session, ...] = ()
         parts = urlsplit(self.url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         # The home page shows the name and starts nothing, while the hub's default may start a server.
@@ -57,6 +64,14 @@ class HubClient:
         response = browser.page(self._login_url, headers=headers)
         return self._session(browser, response, f"the login with {', '.join(headers)}")
 
+    def login_with_token(self, token: str) -> "Session":
+        """Log in with a signed token, in the header in which the front door passes it on.
+
+        Raises:
+            LoginRefused: The hub did not accept the token.
+        """
+        return self.login_with_headers({TOKEN_HEADER: token})
+
     def _session(self, browser: Browser, response: requests.Response, what: str) -> "Session":
         if response.status_code >= OK_BELOW:
             raise refused(what, response, LoginRefused)
@@ -64,11 +79,13 @@ class HubClient:
             sentence = refusal_of_page(response.text)
             raise LoginRefused(
                 f"{what} ended at {urlsplit(response.url).path}: {sentence or 'not the home page'}",
-                status=response.status_code,
                 sentence=sentence,
+                response=response,
             )
         model = browser.api_object("GET", f"{self.url}/hub/api/user")
-        return Session(browser, self.url, user=str(model.get("name", "")))
+        session = Session(browser, self.url, user=str(model.get("name", "")))
+        self.sessions += (session,)
+        return session
 
 
 class Session:
@@ -82,13 +99,21 @@ class Session:
         self.user = user
         self._browser = browser
         self._url = url
+        self._servers: dict[str, Server] = {}
 
     def __repr__(self) -> str:
         return f"Session({self._url!r}, user={self.user!r})"
 
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """The servers that were asked for in this session, by name, whether they run or not."""
+        return MappingProxyType(self._servers)
+
     def server(self, name: str = "") -> Server:
-        """The person's server of that name, whether it runs or not."""
-        return Server(self._browser, self._url, user=self.user, name=name)
+        """The person's server of that name, whether it runs or not: one object for each name."""
+        if name not in self._servers:
+            self._servers[name] = Server(self._browser, self._url, user=self.user, name=name)
+        return self._servers[name]
 
     def spawn_form(self, server_name: str = "") -> Form:
         """The options that the hub offers for a server.
@@ -104,46 +129,59 @@ class Session:
         if form is None:
             path = urlsplit(response.headers.get("Location", url)).path
             reason = "the session has ended" if path.endswith("/hub/login") else "a server seems to run already"
-            raise SpawnRefused(
-                f"the hub shows no spawn form but leads to {path}: {reason}", status=response.status_code
-            )
+            raise SpawnRefused(f"the hub shows no spawn form but leads to {path}: {reason}", response=response)
         return form
 
-    def submit(self, options: Mapping[str, str], server_name: str = "") -> Server:
+    def submit(
+        self, options: Mapping[str, str] | None = None, server_name: str = "", *, project: str | None = None
+    ) -> Server:
         """Submit the spawn form with these options; its defaults for the rest. The server is then starting.
+
+        Args:
+            options: Fields of the form; sent as they are, whether the form offers them or not.
+            server_name: Empty for the default server.
+            project: One of the form's projects, with or without its portal; goes before one in the options.
 
         Raises:
             SpawnRefused: The hub did not accept the options, or the spawner failed within its first second.
+            HubError: The form offers no such project, so nothing was submitted.
         """
         form = self.spawn_form(server_name)
+        chosen = dict(options or {})
+        if project is not None:
+            chosen[PROJECT_FIELD] = match_project(project, form)
         url = urljoin(self._spawn_url(server_name), form.action)
-        response = self._browser.submit(url, form.filled(options), multipart=form.multipart, follow=False)
+        response = self._browser.submit(url, form.filled(chosen), multipart=form.multipart, follow=False)
         if response.status_code >= OK_BELOW:
             raise refused("the spawn form", response, SpawnRefused)
         if not response.is_redirect:  # the hub shows some errors of a spawner with status 200
             sentence = refusal_of_page(response.text)
-            raise SpawnRefused(f"the spawn form was refused: {sentence}", status=200, sentence=sentence)
+            raise SpawnRefused(f"the spawn form was refused: {sentence}", sentence=sentence, response=response)
         path = urlsplit(response.headers["Location"]).path
         if "/hub/spawn-pending/" not in path:
-            raise SpawnRefused(f"the spawn form led to {path}, not to a server", status=response.status_code)
-        return self.server(server_name)
+            raise SpawnRefused(f"the spawn form led to {path}, not to a server", response=response)
+        server = self.server(server_name)
+        server.events = ()  # those of its last start
+        return server
 
     def spawn(
         self,
-        options: Mapping[str, str],
+        options: Mapping[str, str] | None = None,
         server_name: str = "",
         *,
+        project: str | None = None,
         deadline_s: float = SPAWN_TIMEOUT_S,
         on_event: Callable[[ProgressEvent], None] = lambda _: None,
     ) -> Server:
-        """Start a server and wait until it is ready, telling `on_event` of each progress event.
+        """Start a server and wait until it is ready, telling `on_event` of each progress event; see submit.
 
         Raises:
             SpawnRefused: The hub did not accept the options.
+            HubError: The form offers no such project.
             SpawnFailed: The server was submitted but will not start.
             HubTimeoutError: The server was not ready within `deadline_s` seconds.
         """
-        server = self.submit(options, server_name)
+        server = self.submit(options, server_name, project=project)
         for event in server.progress(deadline_s):
             on_event(event)
         return server

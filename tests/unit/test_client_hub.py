@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from hubpod.client import (
     HubClient,
     HubError,
     HubTimeoutError,
+    Kernel,
     LoginRefused,
     ProgressEvent,
     Server,
@@ -167,6 +169,15 @@ def test_login_asks_the_hub_for_the_name(session: Session) -> None:
     assert session.user == "alice"
 
 
+def test_client_knows_the_sessions_of_those_who_logged_in(hub: FakeHub) -> None:
+    """Each login that succeeds is kept, in order; one that is refused is not."""
+    first, second = hub.client.login("alice", PASSWORD), hub.client.login("alice", PASSWORD)
+    with pytest.raises(LoginRefused):
+        hub.client.login("alice", "wrong")
+
+    assert hub.client.sessions == (first, second)
+
+
 def test_wrong_password_is_refused_with_the_pages_message(hub: FakeHub) -> None:
     """The error has the status and the sentence, and not the password."""
     with pytest.raises(LoginRefused) as caught:
@@ -174,6 +185,9 @@ def test_wrong_password_is_refused_with_the_pages_message(hub: FakeHub) -> None:
 
     assert (caught.value.status, caught.value.sentence) == (403, "Invalid username or password")
     assert "horse" not in str(caught.value)
+    assert caught.value.response is not None
+    assert "Invalid username" in caught.value.response.text
+    assert caught.value.hub_log == ()
 
 
 def test_login_by_header_keeps_the_header_at_home(hub: FakeHub) -> None:
@@ -182,7 +196,7 @@ def test_login_by_header_keeps_the_header_at_home(hub: FakeHub) -> None:
     hub.answers["GET /b/hub/login"] = Answer(status=302, location=f"{other.origin}/away")
     other.answers["GET /away"] = Answer(status=302, location=f"{hub.origin}/b/hub/home", cookies={"_xsrf": "mine"})
 
-    session = hub.client.login_with_headers({"X-Auth-Id-Token": "token"})
+    session = hub.client.login_with_token("token")
     other.close()
 
     sent = {key: request.headers["X-Auth-Id-Token"] for key, request in hub.seen + other.seen}
@@ -205,8 +219,10 @@ def test_hub_that_does_not_answer_says_why_without_the_query(hub: FakeHub) -> No
     """A refused connection is a HubError with the reason; the query stays out, as it may carry secrets."""
     hub.close()
 
-    with pytest.raises(HubError, match=r"^GET /b/hub/login had no answer: Connection refused$"):
+    with pytest.raises(HubError, match=r"^GET /b/hub/login had no answer: Connection refused$") as caught:
         hub.client.login("alice", PASSWORD)
+
+    assert (caught.value.status, caught.value.response) == (None, None)
 
 
 def test_redirect_loop_ends(hub: FakeHub) -> None:
@@ -230,6 +246,38 @@ def test_spawn_follows_the_progress_until_ready(hub: FakeHub, session: Session) 
     assert 'name="runtime"\r\n\r\n1:00\r\n' in body
 
 
+@pytest.mark.parametrize("project", ["q", "q.x"])
+def test_spawn_matches_the_project(hub: FakeHub, session: Session, project: str) -> None:
+    """A project is given with or without its portal, alone or with other options, and wins over one among them."""
+    session.spawn(project=project, deadline_s=5)
+    session.submit({"brics_project": "p.x", "ngpus": "1"}, project=project)
+
+    bodies = [request.body.decode() for key, request in hub.seen if key == "POST /b/hub/spawn"]
+    assert ['name="brics_project"\r\n\r\nq.x\r\n' in body and "p.x" not in body for body in bodies] == [True, True]
+    assert 'name="ngpus"\r\n\r\n1\r\n' in bodies[1]
+
+
+def test_project_that_is_not_offered_is_not_submitted(hub: FakeHub, session: Session) -> None:
+    """A project that the form does not offer is told before anything is submitted."""
+    with pytest.raises(HubError, match=r"project r is not among what the spawn form offers: p\.x, q\.x"):
+        session.spawn(project="r")
+
+    assert "POST /b/hub/spawn" not in hub.requested()
+    assert not session.servers
+
+
+def test_session_has_one_object_for_each_server(hub: FakeHub, session: Session) -> None:
+    """Whoever asks for a server of the same name gets the same one, with the events of its last start only."""
+    hub.answers["GET /b/hub/api/users/alice/server/progress"] = [events(PENDING, READY), events(READY)]
+    first = session.spawn(deadline_s=5)
+    job_id = first.job_id
+    second = session.spawn(deadline_s=5)
+
+    assert (first is second, session.server() is first, job_id, first.job_id) == (True, True, "7", "")
+    assert session.server("other") is not first
+    assert dict(session.servers) == {"": first, "other": session.server("other")}
+
+
 @pytest.mark.parametrize("status", [200, 400])
 def test_refused_options_carry_the_sentence(hub: FakeHub, session: Session, status: int) -> None:
     """A refusal is recognised by the page's message, because the hub shows a ValueError with status 200."""
@@ -240,6 +288,8 @@ def test_refused_options_carry_the_sentence(hub: FakeHub, session: Session, stat
         session.spawn({"ngpus": "5"})
 
     assert (caught.value.status, caught.value.sentence) == (status, "ngpus is > 4")
+    assert caught.value.response is not None
+    assert caught.value.response.status_code == status
 
 
 @pytest.mark.parametrize(
@@ -408,6 +458,18 @@ def test_deadline_in_the_past_says_what_was_waited_for() -> None:
     """Waiting past a deadline is an error, and so is pausing."""
     with pytest.raises(HubTimeoutError, match="the bus did not happen within 0 s"):
         Deadline(0, "the bus").pause(1)
+
+
+def test_code_runs_in_a_kernel_of_its_own(hub: FakeHub, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece of code has a kernel that is started for it and shut down after it."""
+    hub.answers["GET /b/user/alice/lab"] = Answer(body="<h1>Lab</h1>")
+    hub.answers["POST /b/user/alice/api/kernels"] = Answer(status=201, body='{"id": "k1"}')
+    hub.answers["DELETE /b/user/alice/api/kernels/k1"] = Answer(status=204)
+    monkeypatch.setattr(Browser, "websocket", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(Kernel, "execute", lambda kernel, code: f"{kernel.kernel_id} ran {code}")
+
+    assert session.server().execute("5 * 4") == "k1 ran 5 * 4"
+    assert hub.requested()[-2:] == ["POST /b/user/alice/api/kernels", "DELETE /b/user/alice/api/kernels/k1"]
 
 
 def test_named_server_has_its_own_addresses(hub: FakeHub, session: Session) -> None:

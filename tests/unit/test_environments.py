@@ -64,7 +64,7 @@ def test_no_two_instances_share_a_resource_name() -> None:
 
 def test_what_cannot_be_deployed_yet_says_so_and_what_can() -> None:
     """An environment without all its components is refused with the axis value that is missing."""
-    with pytest.raises(UsageError, match="login 'JWT'") as caught:
-        require_deployable(find_environment("dev_realauth"))
+    with pytest.raises(UsageError, match="ingress 'Zenith tunnel'") as caught:
+        require_deployable(find_environment("dev_realauth_zenithclient"))
 
     assert "dev_dummyauth" in caught.value.remedy

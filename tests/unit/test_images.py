@@ -1,15 +1,26 @@
 """Tags that say what is in an image, and what a build is told of the host."""
 
+import re
 import stat
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from rich.console import Console
 
-from hubpod import images
+from hubpod import building, images
 from hubpod.base_image import Base, BaseFrom, read_base
-from hubpod.environments import Stage
+from hubpod.context import Context
+from hubpod.environments import Stage, find_instance
+from hubpod.errors import UsageError
+from hubpod.podman import Podman
 from hubpod.process import Result
+from hubpod.progress import ConsoleReporter
+from hubpod.request import UpRequest
 from hubpod.sources import SOURCES, Checkout
+from hubpod.workspace import Workspace
 
 PROJECT = Path(__file__).parents[2]
 
@@ -49,6 +60,52 @@ def test_any_change_means_another_tag(project: Path) -> None:
     tags.add(tag(project))
 
     assert len(tags) == 6
+
+
+def plan_hub(jupyterhub: str) -> images.Build:
+    """What to build of this project's own hub image for that line of JupyterHub."""
+    return images.plan_build(PROJECT, "jupyterhub", Stage.DEV, "b", (), jupyterhub=jupyterhub)
+
+
+def test_each_line_of_jupyterhub_has_its_own_lock_and_tag() -> None:
+    """An older line takes its lock file by a build argument and has another tag; the current one needs neither."""
+    current, older = plan_hub(""), plan_hub("5.5")
+
+    assert (current.arguments, older.arguments) == ((), ("REQUIREMENTS=requirements-jupyterhub5.lock",))
+    assert current.reference != older.reference
+    versions = {"": "6.", "5.5": "5.5."}
+    for line, version in versions.items():
+        lock = PROJECT / "containers" / "jupyterhub" / images.jupyterhub_lock(line)
+        assert re.search(rf"^jupyterhub=={re.escape(version)}", lock.read_text(), re.MULTILINE)
+
+
+def test_the_line_of_jupyterhub_changes_no_other_image(project: Path) -> None:
+    """The Slurm image is the same whatever line the hub has."""
+    plans = [images.plan_build(project, "slurm", Stage.DEV, "b", (), jupyterhub=line) for line in ("", "5.5")]
+
+    assert plans[0] == plans[1]
+
+
+def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
+    """A line without a lock file is refused as soon as it is asked for."""
+    instance = find_instance("dev_dummyauth", "default")
+    with pytest.raises(UsageError, match=r"JupyterHub 5\.4: must be one of 5\.5; did you mean '5\.5'") as caught:
+        UpRequest(instance=instance, jupyterhub="5.4")
+
+    assert caught.value.remedy == "leave it out for the current line"
+
+
+def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A caller names the folders below containers/ that it wants images of; those of an environment by default."""
+    monkeypatch.setattr("hubpod.sources.ensure", lambda *_: ())
+    monkeypatch.setattr("hubpod.base_image.find_base", lambda *_: "base")
+    podman = cast("Podman", SimpleNamespace(image_id=lambda reference: reference))  # which has every image
+    reporter = ConsoleReporter(console=Console(file=StringIO()))
+    context = Context(workspace=Workspace(project=tmp_path), podman=podman, reporter=reporter)
+    request = UpRequest(instance=find_instance("dev_dummyauth", "default"))
+
+    assert list(building.build(context, request)) == ["jupyterhub", "slurm"]
+    assert list(building.build(context, request, ("slurm", "testkit"))) == ["slurm", "testkit"]
 
 
 def test_a_failed_build_names_the_step_and_its_last_lines() -> None:

@@ -241,8 +241,12 @@ class Hub:
         headers: dict[str, str] | None = None,
         body: str | None = None,
         cookies: bool = True,
+        reader: Callable[[bytes], None] | None = None,
     ) -> httpclient.HTTPResponse:
-        """Send a request with the cookies so far and keep those of the answer; redirects are not followed."""
+        """Send a request with the cookies so far and keep those of the answer; redirects are not followed.
+
+        A reader gets the parts of the body as they come; the response then has none.
+        """
         sent = httputil.HTTPHeaders({"Accept": "text/html", **(headers or {})})
         for one in [token] if isinstance(token, str) else token or ():
             sent.add("X-Auth-Id-Token", one)
@@ -258,6 +262,7 @@ class Hub:
                 follow_redirects=False,
                 request_timeout=10,
                 allow_nonstandard_methods=True,
+                streaming_callback=reader,
             ),
             raise_error=False,
         )
@@ -281,12 +286,20 @@ class Hub:
         )
 
     async def api(
-        self, path: str, *, method: str = "POST", token: str = "", body: object = None
+        self,
+        path: str,
+        *,
+        method: str = "POST",
+        token: str = "",
+        body: object = None,
+        reader: Callable[[bytes], None] | None = None,
     ) -> httpclient.HTTPResponse:
         """Call the REST API with a token."""
         text = None if body is None else json.dumps(body)
         headers = {"Authorization": f"token {token}", "Accept": "application/json"}
-        return await self.request(f"/hub/api{path}", method=method, headers=headers, body=text, cookies=False)
+        return await self.request(
+            f"/hub/api{path}", method=method, headers=headers, body=text, cookies=False, reader=reader
+        )
 
     def spawner(self, name: str = "ada") -> BricsSlurmSpawner:
         """Return a person's spawner."""

@@ -5,7 +5,10 @@ import logging
 from typing import Any
 
 import pytest
+from traitlets import TraitError
+from traitlets.config import Config
 
+from bricsauthenticator import BricsAuthenticator
 from bricsauthenticator.keys import KeyStore, usable_keys
 from bricsauthenticator.refusals import BadTokenError, IssuerUnavailableError
 from bricsauthenticator.tokens import Header
@@ -29,10 +32,16 @@ def clock() -> Clock:
     return Clock()
 
 
+def key_store(server: str, **changes: Any) -> KeyStore:
+    """Return the keys of that issuer, with the authenticator's defaults where nothing else is asked for."""
+    values = {"timeout_s": 0.3, "refresh_interval_s": 30.0, "max_age_s": 600.0, "log": logging.getLogger("keys")}
+    return KeyStore(server=server, **{**values, **changes})
+
+
 @pytest.fixture
 def store(issuer: Any, clock: Clock) -> KeyStore:
     """Return the keys of the issuer, none fetched yet."""
-    return KeyStore(server=issuer.url + "/", timeout_s=0.3, log=logging.getLogger("keys"), clock=clock)
+    return key_store(issuer.url + "/", clock=clock)
 
 
 def header(kid: str | None, algorithm: str = "RS256") -> Header:
@@ -75,6 +84,48 @@ async def test_unknown_keys_are_looked_for_every_thirty_seconds_at_most(
     assert issuer.requests.count("jwks") == 2
 
 
+async def test_the_refresh_interval_can_be_set(issuer: Any, clock: Clock) -> None:
+    """A site chooses how often unknown keys may make the hub ask the issuer."""
+    store = key_store(issuer.url, refresh_interval_s=5.0, clock=clock)
+    for step_s in (0, 4, 2):
+        clock.now += step_s
+        with pytest.raises(BadTokenError):
+            await store.find(header("a"))
+
+    assert issuer.requests.count("jwks") == 2
+
+
+@pytest.mark.parametrize(("max_age_s", "fetches"), [(600.0, 1), (60.0, 2)])
+async def test_a_withdrawn_key_is_good_until_the_maximum_age(
+    issuer: Any, clock: Clock, new_key: Any, max_age_s: float, fetches: int
+) -> None:
+    """A key that the issuer has withdrawn is refused once the keys are older than the site allows."""
+    store = key_store(issuer.url, max_age_s=max_age_s, clock=clock)
+    await store.find(header("rsa-1"))
+    issuer.keys = [new_key("ES256", "new")]
+    clock.now += 61
+
+    if fetches == 1:
+        assert await store.find(header("rsa-1"))
+    else:
+        with pytest.raises(BadTokenError):
+            await store.find(header("rsa-1"))
+    assert issuer.requests.count("jwks") == fetches
+
+
+async def test_the_authenticator_hands_its_settings_to_its_keys() -> None:
+    """The two times come from the site's configuration, by default 30 and 600 seconds, never below one."""
+    brics: dict[str, Any] = {"oidc_server": "https://issuer.example"}
+    config = Config(BricsAuthenticator={"keys_refresh_interval": 2.0, "keys_max_age": 3.0})
+
+    stores = [BricsAuthenticator(**brics)._key_store(), BricsAuthenticator(config=config, **brics)._key_store()]
+
+    assert [(each.refresh_interval_s, each.max_age_s) for each in stores] == [(30.0, 600.0), (2.0, 3.0)]
+    for name in ("keys_refresh_interval", "keys_max_age"):
+        with pytest.raises(TraitError):
+            BricsAuthenticator(**brics, **{name: 0.5})
+
+
 @pytest.mark.parametrize("fault", ["down", "slow", "broken", "empty", "huge", "other issuer", "other scheme"])
 async def test_the_last_good_keys_serve_while_the_issuer_fails(
     store: KeyStore, issuer: Any, clock: Clock, fault: str
@@ -113,7 +164,7 @@ async def test_a_token_without_key_id_uses_the_only_key(store: KeyStore, issuer:
     assert await store.find(header(None))
 
     issuer.keys = [*issuer.keys, new_key("RS256", "second")]
-    other = KeyStore(server=issuer.url, timeout_s=0.3, log=logging.getLogger("keys"))
+    other = key_store(issuer.url)
     with pytest.raises(BadTokenError):
         await other.find(header(None))
 

@@ -178,12 +178,14 @@ async def test_a_job_that_dies_before_its_server_listens_fails_the_spawn(ada: An
 async def test_the_progress_stream_ends_with_the_reason(ada: Any, slurm: Any, until: Any) -> None:
     """The REST API's event stream tells why the spawn failed."""
     await start(ada, slurm, until)
-    token = ada.user_token()
-    stream = asyncio.create_task(ada.api("/users/ada/server/progress", method="GET", token=token))
+    token, told = ada.user_token(), bytearray()
+    stream = asyncio.create_task(ada.api("/users/ada/server/progress", method="GET", token=token, reader=told.extend))
+    await until(lambda: b"data: " in told)  # a spawn that is over has no stream
 
     slurm.says("TIMEOUT TimeLimit node1")
-    lines = (await stream).body.decode().split("\n")
+    await stream
 
+    lines = told.decode().split("\n")
     last = json.loads([line for line in lines if line.startswith("data: ")][-1].removeprefix("data: "))
     assert last["failed"]
     assert "its time was over (TIMEOUT, TimeLimit)" in last["message"]

@@ -28,6 +28,8 @@ c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
 c.JupyterHub.cleanup_proxy = False
+# A proxy that was restarted knows nothing. The hub looks at its routes only this often, by default every five minutes.
+c.JupyterHub.last_activity_interval = 5
 
 # Running notebooks survive the hub.
 c.JupyterHub.cleanup_servers = False
@@ -46,8 +48,9 @@ c.Spawner.notebook_dir = "~/"
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = 420  # seconds that a job may wait in the queue and start
 
-# The page that shows how far a spawn is comes at once; by default the form's answer waits a second for the spawn.
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
+# The page that shows how far a spawn is comes soon; by default the answer waits ten seconds for the spawn. Options that
+# are refused are refused long before, and their status is the answer.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0.25}
 
 # Nothing of the hub's own environment reaches a notebook.
 c.Spawner.env_keep = []

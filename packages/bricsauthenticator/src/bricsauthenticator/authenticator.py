@@ -63,6 +63,16 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
 
     oidc_timeout = Float(3.0, min=0.1, help="Seconds that the issuer may take for each answer.").tag(config=True)
 
+    keys_refresh_interval = Float(
+        30.0, min=1, help="Seconds between two fetches of the issuer's keys at least, once some are known."
+    ).tag(config=True)
+
+    keys_max_age = Float(
+        600.0,
+        min=1,
+        help="Seconds after which the issuer's keys are fetched again, so that a withdrawn one is refused.",
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         super().__init__(**kwargs)
         self._keys: KeyStore | None = None
@@ -117,5 +127,11 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
 
     def _key_store(self) -> KeyStore:
         if self._keys is None or self._keys.server != self.oidc_server:
-            self._keys = KeyStore(server=self.oidc_server, timeout_s=self.oidc_timeout, log=self.log)
+            self._keys = KeyStore(
+                server=self.oidc_server,
+                timeout_s=self.oidc_timeout,
+                refresh_interval_s=self.keys_refresh_interval,
+                max_age_s=self.keys_max_age,
+                log=self.log,
+            )
         return self._keys

@@ -7,10 +7,15 @@ put into them but go in on standard input.
 import asyncio
 import os
 import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG")
+
+# One for each command that runs, made when needed. The loop's own executor has but a few, and other work.
+_THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="slurm-command")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,32 +46,47 @@ class Outcome:
 
 async def run(command: str, *, stdin: str = "", timeout_s: float) -> Outcome:
     """Run a shell command with a minimal environment, and kill all of it when it takes too long or is not wanted."""
-    process = await asyncio.create_subprocess_shell(
-        command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    sent = stdin.encode("utf-8", "surrogateescape")
+    # Not asyncio's subprocesses: in Python 3.11, one that has just begun never ends when all tasks are cancelled at
+    # once, as by a hub that shuts down; and a killed one is waited for until nobody holds its output any more.
+    process = _started(command)
+    talk = asyncio.get_running_loop().run_in_executor(_THREADS, _talk, process, sent, timeout_s)
+    try:
+        # Unlike await, wait does not cancel the thread's work, part of which is to reap the process.
+        await asyncio.wait({talk})
+    except BaseException:
+        _kill(process)
+        raise
+    return talk.result()
+
+
+def _started(command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate(stdin.encode("utf-8", "surrogateescape"))
-    except TimeoutError:
-        await _kill(process)
-        return Outcome(status=None, stderr=f"no answer within {timeout_s:g} seconds")
-    except BaseException:
-        await _kill(process)
-        raise
+
+
+def _talk(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float) -> Outcome:
+    with process:
+        try:
+            out, err = process.communicate(stdin, timeout_s)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            return Outcome(status=None, stderr=f"no answer within {timeout_s:g} seconds")
     return Outcome(
         status=process.returncode, stdout=out.decode("utf-8", "replace"), stderr=err.decode("utf-8", "replace")
     )
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def listens(host: str, port: int) -> bool:

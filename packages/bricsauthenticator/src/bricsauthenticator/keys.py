@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +19,7 @@ from bricsauthenticator.tokens import ALGORITHMS, NOT_ACCEPTED, Header
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_KEYS = 100
-REFRESH_INTERVAL_S = 30.0  # at most one fetch in this time, however many tokens name keys that do not exist
-FIRST_FETCH_INTERVAL_S = 1.0  # the same while no keys are known at all, so that the hub recovers by itself
-MAX_AGE_S = 600.0  # keys older than this are fetched again, so that a withdrawn key is refused
+FIRST_FETCH_INTERVAL_S = 1.0  # between two fetches while no keys are known at all, so that the hub recovers by itself
 
 UNAVAILABLE = "The sign-in service cannot be reached at the moment. Please try again in a minute."
 
@@ -55,17 +54,21 @@ class KeyStore:
     Attributes:
         server: URL of the issuer.
         timeout_s: Limit for each of the two requests of a fetch.
+        refresh_interval_s: At most one fetch in this time, however many tokens name keys that do not exist.
+        max_age_s: Keys older than this are fetched again, so that a withdrawn key is refused.
         log: Where failed fetches are noted.
         clock: Seconds that only grow.
     """
 
     server: str
     timeout_s: float
+    refresh_interval_s: float
+    max_age_s: float
     log: logging.Logger | logging.LoggerAdapter[Any]
     clock: Callable[[], float] = time.monotonic
     _known: KeySet | None = None
-    _fetched_at: float = -MAX_AGE_S
-    _tried_at: float = -REFRESH_INTERVAL_S
+    _fetched_at: float = -math.inf
+    _tried_at: float = -math.inf
     _fetching: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     async def find(self, header: Header) -> tuple[str, jwt.PyJWK]:
@@ -75,7 +78,8 @@ class KeyStore:
             IssuerUnavailableError: No keys are known and none could be fetched.
             BadTokenError: The issuer has no such key.
         """
-        if self._known is None or self._known.find(header) is None or self.clock() - self._fetched_at > MAX_AGE_S:
+        too_old = self.clock() - self._fetched_at > self.max_age_s
+        if self._known is None or self._known.find(header) is None or too_old:
             await self._refresh()
         if self._known is None:
             raise IssuerUnavailableError(UNAVAILABLE, detail="no keys of the issuer are known")
@@ -87,7 +91,7 @@ class KeyStore:
     async def _refresh(self) -> None:
         """Fetch the keys once for everybody who waits, unless that was tried a moment ago."""
         if self._fetching is None:
-            interval = FIRST_FETCH_INTERVAL_S if self._known is None else REFRESH_INTERVAL_S
+            interval = FIRST_FETCH_INTERVAL_S if self._known is None else self.refresh_interval_s
             if self.clock() - self._tried_at < interval:
                 return
             self._tried_at = self.clock()

@@ -1,0 +1,14 @@
+"""What the harness adds to a hub under test: a service whose token may look at everything, and stop servers."""
+
+import os
+
+c = get_config()
+
+c.JupyterHub.services = [{"name": "hubpod-observer", "api_token": os.environ["HUBPOD_OBSERVER_TOKEN"]}]
+c.JupyterHub.load_roles = [
+    {
+        "name": "hubpod-observer",
+        "scopes": ["admin:users", "admin:server_state", "admin:servers", "read:hub", "proxy"],
+        "services": ["hubpod-observer"],
+    }
+]

@@ -1,0 +1,99 @@
+"""The containers of a stack, made by testcontainers from the same values as the deployed pod."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker import version  # type: ignore[import-untyped]
+from docker.types import EndpointConfig  # type: ignore[import-untyped]
+from testcontainers.core.config import ConnectionMode, testcontainers_config
+from testcontainers.core.container import DockerContainer
+
+from hubpod.pod import Container
+
+CLIENT_TIMEOUT_S = 60
+LINK_ADDRESS, ISSUER_ADDRESS = 2, 3
+"""Numbers of the two hosts in the stack's private network; 1 is the gateway."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The private network of a stack.
+
+    Attributes:
+        name: Its name in podman.
+        subnet: Its addresses, such as 10.89.1.0/24.
+    """
+
+    name: str
+    subnet: str
+
+    def address(self, number: int) -> str:
+        """The address of one of its hosts."""
+        return str(ipaddress.ip_network(self.subnet)[number])
+
+
+def use_socket(url: str) -> dict[str, Any]:
+    """Point testcontainers at a podman service; returns what its containers are given to find it.
+
+    Its own reaper is an image from a registry, which is why it stays off: harness/reaper.py cleans up.
+    """
+    testcontainers_config.ryuk_disabled = True
+    testcontainers_config.connection_mode_override = ConnectionMode.docker_host
+    testcontainers_config.tc_host_override = "127.0.0.1"
+    return {"environment": {"DOCKER_HOST": url}, "timeout": CLIENT_TIMEOUT_S}
+
+
+def in_network(  # noqa: PLR0913 - what a container is, and where it lives
+    container: Container,
+    *,
+    name: str,
+    labels: Mapping[str, str],
+    client: dict[str, Any],
+    network: Network,
+    number: int,
+    hosts: Mapping[str, str],
+) -> DockerContainer:
+    """A container with an address of its own, which knows the given hosts by name."""
+    return _made(
+        container,
+        name=name,
+        client=client,
+        labels=dict(labels),
+        hostname=name,
+        extra_hosts=dict(hosts),
+        network=network.name,
+        networking_config={
+            network.name: EndpointConfig(version.__version__, ipv4_address=network.address(number)),
+        },
+    )
+
+
+def beside(
+    container: Container, *, name: str, labels: Mapping[str, str], client: dict[str, Any], other: str
+) -> DockerContainer:
+    """A container that shares the network of another one, as the containers of a pod do."""
+    return _made(container, name=name, client=client, labels=dict(labels), network_mode=f"container:{other}")
+
+
+def _made(container: Container, *, name: str, client: dict[str, Any], **more: Any) -> DockerContainer:  # noqa: ANN401
+    made = DockerContainer(container.image, docker_client_kw=client, name=name, env=dict(container.env))
+    if container.args:
+        made.with_command(list(container.args))
+    for mount in container.mounts:
+        made.with_volume_mapping(mount.volume, mount.path, "ro" if mount.read_only else "rw")
+    for path in container.tmpfs:
+        made.with_tmpfs_mount(path)
+    for port in container.ports:
+        # An address with the port is what docker-py takes, though testcontainers declares the number only.
+        made.ports[f"{port.container}/tcp"] = (port.host_ip, port.host or None)  # type: ignore[assignment]
+    for path in container.tmpfs:
+        made.tmpfs[path] = "rw,exec,nosuid,nodev,mode=" + ("1777" if path == "/tmp" else "0755")  # noqa: S108
+    return made.with_kwargs(
+        read_only=True,
+        cap_drop=["ALL"],
+        cap_add=list(container.capabilities),
+        security_opt=[] if container.may_gain_privileges else ["no-new-privileges"],
+        **more,
+    )

@@ -1,0 +1,111 @@
+"""The fixtures of the plugin: what a test names to get a stack, or a part of one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import options
+from harness.once import KIT, prepare
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from harness.hub import Hub
+    from harness.issuer import Issuer
+    from harness.kit import Kit
+    from harness.slurm import SlurmProbe
+    from harness.stack import Stack
+    from harness.users import User
+    from hubpod.client import Session
+    from hubpod.podman import Podman
+
+
+@pytest.fixture(scope="session")
+def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[Kit]":
+    """What starts stacks; the other fixtures are parts of it."""
+    from harness.kit import open_kit  # noqa: PLC0415 - heavy
+
+    with open_kit(options.read(pytestconfig), lambda: prepare(pytestconfig)) as kit:
+        pytestconfig.stash[KIT] = kit
+        yield kit
+    del pytestconfig.stash[KIT]
+
+
+@pytest.fixture(scope="session")
+def podman(hubpod_kit: "Kit") -> "Podman":
+    """The podman that everything runs on."""
+    return hubpod_kit.machine.context.podman
+
+
+@pytest.fixture(scope="session")
+def images(hubpod_kit: "Kit") -> dict[str, str]:
+    """The images under test: reference by name."""
+    return dict(hubpod_kit.machine.images)
+
+
+@pytest.fixture(scope="session")
+def stacks(hubpod_kit: "Kit") -> "Callable[..., Stack]":
+    """Makes further stacks: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``."""
+    return hubpod_kit.stack
+
+
+@pytest.fixture(scope="session")
+def stack(stacks: "Callable[..., Stack]") -> "Stack":
+    """The stack that tests share."""
+    return stacks()
+
+
+@pytest.fixture
+def hub(stack: "Stack") -> "Hub":
+    """The hub, as people see it."""
+    return stack.hub
+
+
+@pytest.fixture
+def slurm(stack: "Stack") -> "SlurmProbe":
+    """Slurm, as an administrator sees it."""
+    return stack.slurm
+
+
+@pytest.fixture
+def issuer(stack: "Stack") -> "Iterator[Issuer]":
+    """Who mints tokens; after the test it is as it was before."""
+    assert stack.issuer  # noqa: S101 - tests of other logins were left out
+    yield stack.issuer
+    stack.issuer.reset()
+
+
+@pytest.fixture
+def users(stack: "Stack") -> "Iterator[Callable[..., list[User]]]":
+    """Leases users: ``users(6)``, and ``users(2, of=other_stack)``; what they still run ends with the test."""
+    with ExitStack() as leases:
+
+        def lease(count: int = 1, *, of: "Stack" = stack) -> "list[User]":
+            leased = of.pool.lease(count)
+            leases.callback(of.pool.give_back, leased)
+            return leased
+
+        yield lease
+
+
+@pytest.fixture
+def user(users: "Callable[..., list[User]]") -> "User":
+    """A user whom nobody else is meanwhile."""
+    return users()[0]
+
+
+@pytest.fixture
+def session(hub: "Hub", user: "User") -> "Session":
+    """That user, logged in."""
+    return hub.login_as(user)
+
+
+@pytest.fixture
+def page() -> "Iterator[Page]":
+    """An empty page of the machine's own browser."""
+    from harness.browser import new_page  # noqa: PLC0415 - heavy
+
+    with new_page() as page:
+        yield page

@@ -1,0 +1,82 @@
+"""Signing keys of the test issuer, and their public halves as a key set has them (RFC 7517)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from hubpod.environments import nearest
+from hubpod.errors import HubpodError
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+RSA_BITS = 2048
+"""The least that RS256 and PS256 allow (RFC 7518, section 3.3)."""
+
+_MAKERS: Mapping[str, Callable[[], PrivateKey]] = {
+    "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS),
+    "PS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
+ALGORITHMS = tuple(_MAKERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKey:
+    """A private key with the name that tokens know it by.
+
+    Attributes:
+        private: The key itself.
+        algorithm: The one algorithm it signs with, as RFC 7518 and RFC 8037 name it.
+        key_id: Its `kid`.
+    """
+
+    private: PrivateKey = field(repr=False)
+    algorithm: str
+    key_id: str
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature in the form that a JWS carries it."""
+        return jwt.get_algorithm_by_name(self.algorithm).sign(message, self.private)
+
+    @property
+    def public_jwk(self) -> dict[str, object]:
+        """The public half, as a key set has it."""
+        jwk = jwt.get_algorithm_by_name(self.algorithm).to_jwk(self.private.public_key(), as_dict=True)
+        return {**jwk, "kid": self.key_id, "use": "sig", "alg": self.algorithm}
+
+    @property
+    def public_pem(self) -> bytes:
+        """The public half in PEM, which anyone can make of the key set."""
+        return self.private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+
+def new_key(algorithm: str, key_id: str) -> SigningKey:
+    """Make a key.
+
+    Raises:
+        HubpodError: The algorithm is not one of ALGORITHMS.
+    """
+    if algorithm not in _MAKERS:
+        raise unknown_algorithm(algorithm)
+    return SigningKey(private=_MAKERS[algorithm](), algorithm=algorithm, key_id=key_id)
+
+
+def unknown_algorithm(name: str) -> HubpodError:
+    """The error about an algorithm that there are no keys for."""
+    return HubpodError(
+        f"the test issuer has no key for the algorithm {name!r}{nearest(name, ALGORITHMS)}",
+        remedy="algorithms: " + ", ".join(ALGORITHMS),
+    )
+
+
+@cache
+def foreign_key(algorithm: str, key_id: str) -> SigningKey:
+    """A key of that name which no issuer publishes; made once, since an RSA key takes a tenth of a second."""
+    return new_key(algorithm, key_id)

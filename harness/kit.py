@@ -1,0 +1,79 @@
+"""What one process of tests works with: the machine, the run, and the stacks that are up."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from harness.launch import Order, launched
+from harness.options import PROJECT, Options
+from harness.preflight import Machine
+from harness.run import Run, started
+from harness.stack import Stack
+
+
+class Kit:
+    """Starts stacks on demand; the same wish gives the same stack."""
+
+    def __init__(self, *, options: Options, machine: Machine, run: Run, closing: ExitStack) -> None:
+        self.options = options
+        self.machine = machine
+        self._run = run
+        self._closing = closing
+        self._stacks: dict[Order, Stack] = {}
+        self._logins: dict[Order, int] = {}
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """Those that are up."""
+        return tuple(self._stacks.values())
+
+    def stack(self, config: str = "", settings: Mapping[str, str] | None = None) -> Stack:
+        """A stack that is ready: one that is up already, or a new one.
+
+        Args:
+            config: JupyterHub configuration that is loaded after all other, such as ``c.Spawner.mem_limit = "1G"``.
+            settings: Values of the deploy ConfigMap other than the harness's own, by key.
+
+        Raises:
+            NotReadyError: It does not get ready.
+        """
+        order = Order(
+            environment=self.options.environment,
+            images=tuple(sorted(self.machine.images.items())),
+            volumes=PROJECT / "volumes",
+            config=config,
+            changes=tuple(sorted((settings or {}).items())),
+        )
+        if order not in self._stacks:
+            self._stacks[order] = self._closing.enter_context(launched(self._run, order, keep=self.options.keep))
+        return self._stacks[order]
+
+    def begin(self) -> None:
+        """Note that a test begins."""
+        self._logins = {order: len(stack.hub.client.sessions) for order, stack in self._stacks.items()}
+
+    @property
+    def used(self) -> tuple[Stack, ...]:
+        """The stacks that the test has used, as far as that can be told: somebody has logged in, or it is new."""
+        used = [
+            stack
+            for order, stack in self._stacks.items()
+            if self._logins.get(order, -1) != len(stack.hub.client.sessions)
+        ]
+        return tuple(used) or self.stacks
+
+    def heal(self) -> None:
+        """Undo what a test did to links and containers."""
+        for stack in self.stacks:
+            stack.heal()
+
+
+@contextmanager
+def open_kit(options: Options, machine: Callable[[], Machine]) -> Iterator[Kit]:
+    """A kit, whose stacks are gone when the block ends.
+
+    Raises:
+        HubpodError: By what stands in the way.
+    """
+    ready = machine()
+    with started(ready.context.workspace, ready.context.podman) as run, ExitStack() as closing:
+        yield Kit(options=options, machine=ready, run=run, closing=closing)

@@ -1,0 +1,189 @@
+"""Starting a stack: network and volumes, then the containers, then the wait until a notebook could be spawned."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from testcontainers.core.container import DockerContainer
+
+from harness.blueprint import ISSUER, LINK, Blueprint, Keys, blueprint, deploy_configmap
+from harness.containers import ISSUER_ADDRESS, LINK_ADDRESS, Network, beside, in_network
+from harness.run import Run
+from harness.stack import Stack, connected
+from hubpod import credentials, settings
+from hubpod.components.parts import Site
+from hubpod.context import side_by_side
+from hubpod.credentials import private_folder, write_private
+from hubpod.environments import Environment, Instance
+from hubpod.errors import NotReadyError
+from hubpod.podman_labelled import create_network, remove_network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What kind of stack a test wants.
+
+    Attributes:
+        environment: How hub, login and Slurm are arranged.
+        images: Names of folders below containers/, each with its image reference.
+        volumes: The folder with the seeds' content, ``volumes/``.
+        config: JupyterHub configuration that is loaded after all other.
+        changes: Values of the deploy ConfigMap other than the harness's own, by key.
+    """
+
+    environment: Environment
+    images: tuple[tuple[str, str], ...]
+    volumes: Path
+    config: str = ""
+    changes: tuple[tuple[str, str], ...] = ()
+
+
+def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
+    """All that a stack derives from, with its deploy ConfigMap and credentials written to a private folder.
+
+    Raises:
+        SettingsError: A changed value is not a valid one.
+    """
+    data = deploy_configmap(order.environment, keys, dict(order.changes))
+    path = private_folder(folder) / settings.FILE_NAME
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
+    write_private(path, yaml.safe_dump(document).encode())
+    return Site(
+        instance=instance,
+        settings=settings.load(path, order.environment),
+        credentials=credentials.load_or_create(folder / "credentials"),
+        images=dict(order.images),
+        volumes=order.volumes,
+        port=0,
+    )
+
+
+@contextmanager
+def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
+    """A stack that is ready; it is gone when the block ends, last things first, unless it is to be kept.
+
+    Raises:
+        NotReadyError: It does not get ready; carries the last log lines of the container that is to blame.
+        CommandError: podman refused something.
+    """
+    # The run's name in the instance's lets the reaper find what podman has not given its labels yet.
+    instance = Instance(environment=order.environment, name=f"t-{run.name}-{secrets.token_hex(2)}")
+    keys = Keys()
+    site = site_of(order, instance, run.folder / instance.name, keys)
+    plan = blueprint(site, keys, config=order.config)
+    with ExitStack() as cleanup:
+        stack = _Launch(run=run, site=site, plan=plan, keys=keys, cleanup=cleanup).start()
+        yield stack
+        if keep:
+            cleanup.pop_all()
+
+
+class _Launch:
+    """One start, phase by phase."""
+
+    def __init__(self, *, run: Run, site: Site, plan: Blueprint, keys: Keys, cleanup: ExitStack) -> None:
+        self._run, self._site, self._plan, self._keys, self._cleanup = run, site, plan, keys, cleanup
+        self._labels = {**site.instance.labels, **run.labels}
+        self._name = site.instance.resource
+        self._timings: dict[str, float] = {}
+
+    def start(self) -> Stack:
+        """Go through all phases."""
+        with self._timed("network and volumes"):
+            network = self._network()
+        with self._timed("network's owner and issuer"):
+            self._start_in(network)
+        with self._timed("pod's containers"):
+            self._start_pod()
+        stack = connected(
+            site=self._site, blueprint=self._plan, podman=self._run.podman, network=network, keys=self._keys
+        )
+        with self._timed("ready"):
+            self._wait(stack)
+        stack.timings.update(self._timings)
+        return stack
+
+    def _network(self) -> Network:
+        """Make the network and fill the volumes, side by side."""
+        podman = self._run.podman
+        subnets: list[str] = []
+        self._cleanup.callback(remove_network, podman, self._name)
+        self._cleanup.callback(podman.remove_volumes, [seed.volume for seed in self._plan.seeds])
+        jobs: list[Callable[[], None]] = [
+            lambda: subnets.append(create_network(podman, self._name, self._labels)),
+            *(self._seeder(number) for number in range(len(self._plan.seeds))),
+        ]
+        side_by_side(jobs)
+        return Network(name=self._name, subnet=subnets[0])
+
+    def _seeder(self, number: int) -> Callable[[], None]:
+        seed = self._plan.seeds[number]
+        return lambda: self._run.podman.create_volume(seed.volume, self._labels, seed.tar())
+
+    def _start_in(self, network: Network) -> None:
+        """Start the containers that have an address of their own."""
+        hosts = {**self._plan.pod.host_aliases, ISSUER: network.address(ISSUER_ADDRESS)}
+        numbers = {LINK: LINK_ADDRESS, ISSUER: ISSUER_ADDRESS}
+        containers = [self._plan.link, *([self._plan.issuer] if self._plan.issuer else [])]
+        side_by_side(
+            [
+                self._starter(
+                    in_network(
+                        container,
+                        name=f"{self._name}-{container.name}",
+                        labels=self._labels,
+                        client=self._run.client,
+                        network=network,
+                        number=numbers[container.name],
+                        hosts=hosts,
+                    )
+                )
+                for container in containers
+            ]
+        )
+
+    def _start_pod(self) -> None:
+        """Start the pod's containers in the network of the first."""
+        side_by_side(
+            [
+                self._starter(
+                    beside(
+                        container,
+                        name=f"{self._name}-{container.name}",
+                        labels=self._labels,
+                        client=self._run.client,
+                        other=f"{self._name}-{LINK}",
+                    )
+                )
+                for container in self._plan.pod.containers
+            ]
+        )
+
+    def _starter(self, container: DockerContainer) -> Callable[[], None]:
+        def start() -> None:
+            self._cleanup.callback(container.stop)  # before the start, which may come only half the way
+            container.start()
+
+        return start
+
+    def _wait(self, stack: Stack) -> None:
+        if stack.issuer:
+            stack.issuer.wait_until_up()
+        try:
+            stack.wait_until_ready()
+        except NotReadyError as error:
+            raise NotReadyError(
+                error.message,
+                detail=error.detail,
+                remedy="correct the cause; --hubpod-keep leaves the stack to look at",
+            ) from error
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self._timings[phase] = round(time.monotonic() - begun, 3)

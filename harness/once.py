@@ -1,0 +1,46 @@
+"""What is made once in a process of tests and kept in pytest's configuration, and how it is told when that fails.
+
+Everything heavy is imported only then: the plugin is loaded by every pytest that runs where hubpod is installed.
+"""
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import options
+from hubpod.errors import HubpodError
+
+if TYPE_CHECKING:
+    from harness.kit import Kit
+    from harness.preflight import Machine
+
+MACHINE: "pytest.StashKey[Machine]" = pytest.StashKey()
+KIT: "pytest.StashKey[Kit]" = pytest.StashKey()
+
+
+class told:  # noqa: N801 - used as a function is
+    """Turn errors that have a sentence into pytest's usage error, which prints it and nothing else."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, HubpodError):
+            from harness.preflight import sentence  # noqa: PLC0415 - heavy
+
+            raise pytest.UsageError(sentence(error)) from None
+
+
+def prepare(config: pytest.Config) -> "Machine":
+    """The machine with its images, made on the first call."""
+    if MACHINE not in config.stash:
+        from harness.preflight import prepare_machine  # noqa: PLC0415 - heavy
+
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with ExitStack() as shown:
+            if capture:
+                shown.enter_context(capture.global_and_fixture_disabled())
+            with told():
+                config.stash[MACHINE] = prepare_machine(options.read(config))
+    return config.stash[MACHINE]

@@ -1,0 +1,74 @@
+"""Users are leased to tests, so that tests share a stack and yet never meet."""
+
+from collections.abc import Iterable
+
+from harness.hub import GONE, Hub
+from harness.slurm import SlurmProbe
+from harness.users import User
+from hubpod.client.deadline import Deadline
+from hubpod.errors import HubpodError
+
+CLEAN_DEADLINE_S = 60.0
+LOOK_AGAIN_S = 0.1
+
+
+class AllLeasedError(HubpodError):
+    """A test wants more users than the stack has."""
+
+
+class Pool:
+    """The users of one stack.
+
+    Args:
+        users: All of them, in the order in which they are leased.
+        hub: Where they have servers.
+        slurm: Where they have jobs.
+    """
+
+    def __init__(self, users: Iterable[User], *, hub: Hub, slurm: SlurmProbe) -> None:
+        self._free = list(users)
+        self._hub = hub
+        self._slurm = slurm
+
+    def lease(self, count: int = 1) -> list[User]:
+        """Take users that nobody else has.
+
+        Raises:
+            AllLeasedError: There are not as many left.
+        """
+        if count > len(self._free):
+            raise AllLeasedError(
+                f"{count} users were asked for, and {len(self._free)} are free", remedy="lease fewer at a time"
+            )
+        leased, self._free = self._free[:count], self._free[count:]
+        return leased
+
+    def give_back(self, users: Iterable[User]) -> None:
+        """End what the users still have running, make the hub forget them, and put them at the end of the queue.
+
+        Raises:
+            HubTimeoutError: A server or a job does not end.
+        """
+        leased = list(users)
+        for user in leased:
+            if self._hub.admin("GET", f"users/{user.name}").status_code != GONE:
+                self._stop_servers(user)
+                self._cancel_jobs(user)
+                self._hub.admin("DELETE", f"users/{user.name}")
+            self._free.append(user)
+
+    def _stop_servers(self, user: User) -> None:
+        deadline = Deadline(CLEAN_DEADLINE_S, f"the end of the servers of {user.name}")
+        while servers := self._hub.servers_of(user.name):
+            for name, server in servers.items():
+                if server["pending"] is None:
+                    path = f"users/{user.name}/servers/{name}" if name else f"users/{user.name}/server"
+                    self._hub.admin("DELETE", path)
+            deadline.pause(LOOK_AGAIN_S)
+
+    def _cancel_jobs(self, user: User) -> None:
+        for project in user.projects:
+            account = user.account(project)
+            for job in self._slurm.jobs(account):
+                self._slurm.cancel(job.id)
+            self._slurm.wait_until_no_jobs(account)

@@ -1,0 +1,82 @@
+"""What has to be there before the first test: seen once, and told as one sentence when it is not."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from harness.blueprint import IMAGE
+from harness.options import PROJECT, Options
+from hubpod.building import IMAGES, build
+from hubpod.context import Context, prepare
+from hubpod.environments import DEFAULT_INSTANCE, Instance
+from hubpod.errors import HubpodError, MachineError
+from hubpod.machine import version_text
+from hubpod.progress import ConsoleReporter
+from hubpod.request import UpRequest
+from hubpod.workspace import Workspace
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A machine on which stacks can be started.
+
+    Attributes:
+        context: The checkout, and a podman that works.
+        images: Image references by name of the folder below containers/.
+    """
+
+    context: Context
+    images: Mapping[str, str]
+
+
+def prepare_machine(options: Options) -> Machine:
+    """See that podman works here, and have the images.
+
+    Raises:
+        HubpodError: By what stands in the way.
+    """
+    if not (PROJECT / "containers").is_dir():
+        raise MachineError(
+            f"the harness runs from a checkout of hubpod, and {PROJECT} has no folder containers/",
+            remedy="clone hubpod, and install it with `pip install --editable`",
+        )
+    context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(stderr=True, highlight=False)))
+    _require_version(context, options.podman_version)
+    instance = Instance(environment=options.environment, name=DEFAULT_INSTANCE)
+    request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
+    return Machine(context=context, images=build(context, request, names=(*IMAGES, IMAGE)))
+
+
+def _require_version(context: Context, wanted: str) -> None:
+    has = version_text(context.podman.version)
+    if wanted and not f"{has}.".startswith(f"{wanted}."):
+        raise MachineError(
+            f"podman {wanted} was asked for, and the podman on PATH is {has}",
+            remedy="give the path of the other one with --hubpod-podman",
+        )
+
+
+def find_browser() -> str:
+    """The path of the machine's own browser.
+
+    Raises:
+        MachineError: There is none.
+    """
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if not found:
+        raise MachineError(
+            "there is no chromium for the tests with a browser",
+            remedy="`./run --prepare chromium` installs it, or leave those tests out with -m 'not browser'",
+        )
+    return found
+
+
+def sentence(error: HubpodError) -> str:
+    """An error as pytest prints it: the sentence, what is worth reading, the remedy."""
+    return "\n".join(
+        (error.message, *(f"  {line}" for line in error.detail), *([error.remedy] if error.remedy else []))
+    )

@@ -1,0 +1,103 @@
+"""What a test run leaves when it is killed, is removed by a process of its own, which needs no image.
+
+    python -m harness.reaper RECORD PARENT FOLDER PODMAN CONTAINERS_CONF
+
+It runs the podman service through which the run's containers are made, and waits for the end of its standard input,
+which comes when the process of the tests ends, in whatever way. Then it ends the processes that the run has started and
+the service, and removes all containers, volumes and networks with the run's label, and the run's folder. While it lives
+it holds a lock on the run's record, so that a later run can tell which records nobody watches any more.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from hubpod import orphans, process
+from hubpod.credentials import read_record, write_private
+from hubpod.podman import Podman
+from hubpod.podman_labelled import remove_labelled
+from hubpod.process import Process
+
+RUN_LABEL = "hubpod.run"
+RUN_VARIABLE = "HUBPOD_RUN"
+"""Every process that a run starts has this in its environment, which is how the reaper finds those that remain."""
+
+READY = "ready"
+SERVICE_TIMEOUT_S = 20.0
+PASSES = 5
+
+
+def socket_of(folder: Path) -> Path:
+    """Where the run's podman service listens."""
+    return folder / "podman.sock"
+
+
+def clean_up(record: Path, *, parent: int = 0) -> None:
+    """Remove all that a run has left, its record last; the process of its tests, if it lives, is not touched."""
+    about = read_record(record)
+    folder, conf = str(about.get("folder", "")), str(about.get("containers_conf", ""))
+    podman = Podman(executable=str(about.get("podman", "podman")), containers_conf=Path(conf) if conf else None)
+    for _ in range(PASSES):
+        # A process that ended meanwhile may have made something in its last moment.
+        killed = orphans.kill_those_with_variable(RUN_VARIABLE, record.stem, spare=parent)
+        if not killed + remove_labelled(podman, f"{RUN_LABEL}={record.stem}", name_part=f"-{record.stem}-"):
+            break
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    record.unlink(missing_ok=True)
+
+
+def _sweep(records: Path) -> None:
+    """Clean up after runs whose reaper was killed, too."""
+    for record in records.glob("*.json"):
+        with record.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            clean_up(record)
+
+
+def _serve(podman: Podman, folder: Path) -> Process:
+    """Start the service and wait until it listens."""
+    socket = socket_of(folder)
+    service = process.start(podman.command("system", "service", "--time=0", f"unix://{socket}"), env=podman.env)
+    deadline = time.monotonic() + SERVICE_TIMEOUT_S
+    while not socket.exists() and service.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return service
+
+
+def main(record: Path, parent: int, about: dict[str, str]) -> None:
+    """Sweep, serve, wait for the end of the tests, clean up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # whatever ends the tests, this comes after them
+    with ExitStack() as stack:
+        # Nobody may find the record before it is locked.
+        with (record.parent / "lock").open("wb") as one_at_a_time:
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            _sweep(record.parent)
+            write_private(record, json.dumps(about).encode())
+            fcntl.flock(stack.enter_context(record.open("rb")), fcntl.LOCK_EX)
+        conf = about["containers_conf"]
+        podman = Podman(executable=about["podman"], containers_conf=Path(conf) if conf else None)
+        service = _serve(podman, Path(about["folder"]))
+        sys.stdout.write(f"{READY if service.poll() is None else f'status {service.returncode}'}\n")
+        sys.stdout.flush()
+        sys.stdin.buffer.read()
+        service.terminate()
+        service.wait()
+        clean_up(record, parent=parent)
+
+
+if __name__ == "__main__":
+    # Not in the folder of the tests, which somebody may want to remove.
+    _, record_, parent_, folder_, podman_, conf_ = sys.argv
+    os.chdir("/")
+    main(Path(record_), int(parent_), {"folder": folder_, "podman": podman_, "containers_conf": conf_})

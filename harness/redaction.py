@@ -1,0 +1,156 @@
+"""Taking secrets out of text before it is kept: pure.
+
+A redactor knows the secrets of one stack, and beside them the shapes that secrets have: tokens, keys, cookies,
+passwords. It rather takes too much than too little.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+MARK: Final = "[redacted]"
+SHORTEST_BASE64: Final = 6
+"""Characters. A shorter piece of base64 would be found in innocent words."""
+SHORTEST_LINE: Final = 24
+"""Characters. A line of a key that is at least as long tells something even without the other lines."""
+COOKIE_ATTRIBUTES: Final = frozenset({"path", "domain", "expires", "max-age", "samesite", "version", "comment"})
+
+# How the name of something secret ends. What may stand before that is not looked for where it could stand anywhere: a
+# pattern that begins with a repetition takes the square of the time on a long line.
+END = r"(?:token|password|passwd|crypt_key|secret|xsrf)"
+NAME = rf"[\w.-]{{0,80}}{END}"
+BASE64URL = r"[A-Za-z0-9_-]"
+Replacement = str | Callable[[re.Match[str]], str]
+
+
+def _cookies(header: re.Match[str]) -> str:
+    """Name and colon as they are; every cookie's name with its value taken out."""
+    return header[1] + COOKIE.sub(_cookie, header[2])
+
+
+def _cookie(cookie: re.Match[str]) -> str:
+    return cookie[0] if cookie[1].lower() in COOKIE_ATTRIBUTES else f"{cookie[1]}={MARK}"
+
+
+# A value is a quoted string, also one whose quotes are escaped because a JSON string has it, or else it has no quotes.
+COOKIE = re.compile(r"""([^\s;=,"'\\]{1,200})=(?:\\*"[^"\r\n]*")?[^;\r\n"]*""")
+PATTERNS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
+            r"(?:.{0,20000}?-----END [A-Z0-9 ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)",
+            re.DOTALL,
+        ),
+        MARK,
+    ),
+    # JWS (RFC 7515) has three parts, the last one empty when it is unsigned; JWE (RFC 7516) has five.
+    # Inside of a longer word, only a header of an ordinary size is looked for.
+    (
+        re.compile(
+            rf"(?:(?<!{BASE64URL})eyJ{BASE64URL}++|eyJ{BASE64URL}{{1,400}})(?:\.{BASE64URL}*){{2}}(?:(?:\.{BASE64URL}*){{2}}(?<!\.))?"
+        ),
+        MARK,
+    ),
+    (
+        re.compile(
+            r"""((?:authorization|x-auth-id-token|x-xsrftoken)["'\\]*[ \t]*[:=][ \t]*["'\\]*)"""
+            r"""[^\s"'\\][^\r\n"'\\]*""",
+            re.IGNORECASE,
+        ),
+        rf"\1{MARK}",
+    ),
+    (re.compile(r"""((?:set-)?cookie["'\\]*[ \t]*:[ \t]*)([^\r\n]*)""", re.IGNORECASE), _cookies),
+    (re.compile(r"(<Cookie [^\s=]+=)[^\r\n>]*?(?= for )"), rf"\1{MARK}"),  # a cookie jar's repr
+    (re.compile(r"""(xsrf cookie for b?["'])[^"'\r\n]*"""), rf"\1{MARK}"),  # JupyterHub's own log line
+    # A list of variables: one line each, or one string each as in `podman inspect`.
+    (re.compile(rf"^((?:export |declare -x )?{NAME}=)[^\r\n]+", re.IGNORECASE | re.MULTILINE), rf"\1{MARK}"),
+    (re.compile(rf'("{NAME}=)(?:[^"\\\r\n]|\\.)+', re.IGNORECASE), rf"\1{MARK}"),
+    # Elsewhere: query parameters, options, forms.
+    (re.compile(rf"""({END}=(\\{{0,8}}["']))(?:(?!\2)[^\r\n])+""", re.IGNORECASE), rf"\1{MARK}"),
+    (re.compile(rf"""({END}=)(?:[^\s"'&;,<>\\]|\\(?!\\{{0,8}}["']))+""", re.IGNORECASE), rf"\1{MARK}"),
+    # JSON, Python's and JavaScript's objects, also inside of a string: the quote that opens is the one that closes.
+    (
+        re.compile(
+            rf"""({END}(?:\\{{0,8}}["'])?[ \t]*:[ \t]*(\\{{0,8}}["']))(?:(?!\2)(?:\\.|[^\\\r\n]))+""",
+            re.IGNORECASE,
+        ),
+        rf"\1{MARK}",
+    ),
+    (
+        re.compile(
+            rf"""(<input\b(?=[^>]{{0,500}}\bname=["']?{NAME}\b)[^>]{{0,500}}?\bvalue=["'])[^"'>]+""", re.IGNORECASE
+        ),
+        rf"\1{MARK}",
+    ),
+)
+
+
+class Redactor:
+    """Replaces secrets by `[redacted]`.
+
+    Args:
+        secrets: What must not be seen. Each is found as it is, and as it stands in URLs, JSON, HTML and base64.
+    """
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        # What is known by its shape, as hundreds of tokens may be, need not be looked for one by one.
+        found = {form for secret in secrets if _by_shape(secret) != MARK for form in _forms(secret)}
+        # The longest first: of a secret and a longer one that begins with it, nothing may be left.
+        alternatives = "|".join(map(re.escape, sorted(found, key=lambda form: (-len(form), form))))
+        self._known = re.compile(alternatives) if alternatives else None
+
+    def __repr__(self) -> str:
+        return "Redactor()"  # its patterns are the secrets
+
+    def text(self, text: str) -> str:
+        """The text without its secrets; a text without secrets is what it was."""
+        if self._known:
+            # Marks stay apart, so that they do not become part of a secret when this is done twice.
+            text = MARK.join(self._known.sub(MARK, piece) for piece in text.split(MARK))
+        return _by_shape(text)
+
+    def data(self, data: bytes) -> bytes:
+        """The bytes without their secrets; what is not UTF-8 stays as it is."""
+        return self.text(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
+def _by_shape(text: str) -> str:
+    """The text without what has the shape of a secret."""
+    for pattern, replacement in PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it may be written; each line of a long one, such as a key, as well."""
+    if not secret.strip():
+        return
+    for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        yield quoted
+        yield re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield html.escape(secret)
+    yield from _base64(secret.encode(errors="surrogateescape"))
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----"))
+
+
+def _base64(secret: bytes) -> Iterator[str]:
+    """The characters that stand for a secret in base64, whatever is encoded in front of and after it."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(secret).decode()
+        if len(whole) >= SHORTEST_BASE64:
+            yield whole
+        for before in range(3):
+            encoded = encode(bytes(before) + secret).decode()
+            # A character has 6 bits; those that share a byte with a neighbour differ from place to place.
+            core = encoded[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]
+            if len(core) >= SHORTEST_BASE64:
+                yield core

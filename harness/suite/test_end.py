@@ -1,0 +1,109 @@
+"""How servers end: by their owner, by Slurm, by themselves, or before they ever started."""
+
+import pytest
+
+from harness.slurm import SlurmProbe
+from harness.stack import Stack
+from harness.suite.common import PROJECT, as_account, home_of, restored, until
+from harness.users import User
+from hubpod.client import HubError, Session, SpawnFailed, SpawnRefused
+
+NOTICED_S = 20.0
+REASON_S = 30.0
+TIME_LIMIT_S = 60.0  # Slurm compares times with limits every half minute
+NOT_RUNNING = 424
+BROKEN_CONFIG = "raise SystemExit('broken on purpose')"
+
+
+def test_stopping_a_server_ends_its_job(slurm: SlurmProbe, session: Session, user: User) -> None:
+    """After a stop the job has ended in good order and nothing of the person is in the queue."""
+    server = session.spawn(project=PROJECT)
+
+    server.stop()
+
+    slurm.wait_until_no_jobs(user.account(PROJECT), deadline_s=10)
+    assert slurm.job(server.job_id).state in {"COMPLETED", "CANCELLED"}
+
+
+def test_a_cancelled_job_is_noticed(quick: Stack, quick_session: Session) -> None:
+    """When the job is cancelled behind the hub's back, the person is told that nothing runs and can start anew."""
+    server = quick_session.spawn(project=PROJECT)
+    cancelled = server.job_id
+
+    quick.slurm.cancel(cancelled)
+
+    until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
+    with pytest.raises(HubError) as told:
+        server.open()
+    assert told.value.status == NOT_RUNNING
+    again = quick_session.spawn(project=PROJECT)
+    assert again.job_id != cancelled
+    assert again.execute("5 * 4") == "20"
+
+
+def test_a_reached_time_limit_is_noticed(quick: Stack, quick_session: Session) -> None:
+    """When the job's time is over, the hub no longer has the server."""
+    server = quick_session.spawn(project=PROJECT)
+
+    update = ("scontrol", "update", f"JobId={server.job_id}", "EndTime=now+2seconds")
+    assert quick.execute("slurm", update).ok
+
+    quick.slurm.wait_for(server.job_id, "TIMEOUT", deadline_s=TIME_LIMIT_S)
+    until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
+
+
+@pytest.mark.usefixtures("drained")
+def test_a_drained_node_is_told_while_waiting(slurm: SlurmProbe, session: Session) -> None:
+    """Whoever waits for a drained node reads so on the progress page, and gets the server when it is back."""
+    server = session.submit({})
+
+    waiting = next(event for event in server.progress(REASON_S) if "drained" in event.message.lower())
+    slurm.resume()
+    last = list(server.progress(REASON_S))[-1]
+
+    assert waiting.slurm is not None
+    assert waiting.slurm.state == "PENDING"
+    assert waiting.slurm.job_id in waiting.message
+    assert last.ready
+
+
+@pytest.mark.usefixtures("drained")
+def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, session: Session, user: User) -> None:
+    """A job that is cancelled before it starts ends the spawn with that reason."""
+    server = session.submit({})
+    job = until("the job in the queue", lambda: slurm.jobs(user.account(PROJECT)))[0]
+
+    slurm.cancel(job.id)
+    with pytest.raises(SpawnFailed) as failure:
+        list(server.progress(REASON_S))
+
+    assert f"Job {job.id}" in failure.value.sentence
+    assert "cancelled" in failure.value.sentence
+    assert not slurm.jobs(user.account(PROJECT))
+
+
+def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
+    """When something in the person's home ends the server before it is up, the spawn fails with how the job ended."""
+    account = user.account(PROJECT)
+    folder = f"{home_of(account)}/.jupyter"
+    file = f"{folder}/jupyter_server_config.py"
+
+    with restored(lambda: as_account(stack, account, "rm", "-f", file)):
+        as_account(stack, account, "mkdir", "-p", folder)
+        as_account(stack, account, "sh", "-c", f'echo "{BROKEN_CONFIG}" > {file}')
+        with pytest.raises(SpawnFailed) as failure:
+            session.spawn(project=PROJECT, deadline_s=REASON_S)
+
+    assert "ended before the server was ready" in failure.value.sentence
+    assert "FAILED" in failure.value.sentence
+    slurm.wait_until_no_jobs(account, deadline_s=10)
+
+
+def test_a_logout_ends_the_session(session: Session) -> None:
+    """After a logout the hub shows no spawn form but wants a login."""
+    assert session.spawn_form().fields
+
+    session.logout()
+
+    with pytest.raises(SpawnRefused):
+        session.spawn_form()

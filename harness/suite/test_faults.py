@@ -1,0 +1,101 @@
+"""What goes wrong around the hub while servers run, and what must not be lost by it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.invariants import assert_invariants
+from harness.link import Link
+from harness.slurm import SlurmProbe
+from harness.stack import Stack
+from harness.suite.common import PROJECT, issuer_of, restored, until
+from harness.users import User
+from hubpod.client import Session, SpawnFailed, SpawnRefused
+
+NO_ANSWER = "Slurm does not say how job"
+NOTICED_S = 40.0
+SLOW_S = 1.0
+API_S = 1.0
+FAULTS: dict[str, Callable[[Link], None]] = {"reset": Link.reset, "cut": Link.cut}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_broken_ssh_link_loses_no_server(
+    quick: Stack, quick_session: Session, quick_user: User, fault: Callable[[Link], None]
+) -> None:
+    """While the hub cannot ask for jobs they are unknown, not gone: the servers stay, and can be stopped afterwards."""
+    server = quick_session.spawn(project=PROJECT)
+    link, before = quick.link("ssh"), len(quick.hub.log())
+
+    with restored(link.restore):
+        fault(link)
+        until("the hub's word that it cannot ask", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+        assert server.is_active()
+        assert server.execute("5 * 4") == "20"
+        assert quick.hub.admin("GET", "users").elapsed.total_seconds() < API_S
+
+    assert_invariants(quick)
+    assert server.is_active()
+    server.stop()
+    quick.slurm.wait_until_no_jobs(quick_user.account(PROJECT), deadline_s=10)
+
+
+def test_a_slow_ssh_link_makes_a_spawn_slower_only(stack: Stack, slurm: SlurmProbe, session: Session) -> None:
+    """When each connection to the Slurm host takes a second more, a server starts all the same."""
+    link = stack.link("ssh")
+
+    with restored(link.restore):
+        link.delay(SLOW_S)
+        server = session.spawn(project=PROJECT, deadline_s=60)
+
+    assert slurm.job(server.job_id).state == "RUNNING"
+    assert server.execute("5 * 4") == "20"
+    assert_invariants(stack)
+
+
+def test_without_slurms_controller_a_spawn_says_so(
+    stack: Stack, slurm: SlurmProbe, session: Session, user: User
+) -> None:
+    """While the controller is down a spawn fails with that, no job turns up later, and then all is well again."""
+    controller = slurm.daemon("slurmctld")
+
+    with restored(controller.start, controller.wait_until_up):
+        controller.stop()
+        with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
+            session.spawn(project=PROJECT, deadline_s=60)
+
+    assert "could not be submitted" in failure.value.sentence
+    assert not slurm.jobs(user.account(PROJECT))
+    assert session.spawn(project=PROJECT).execute("5 * 4") == "20"
+    assert_invariants(stack)
+
+
+def test_a_paused_controller_loses_no_server(quick: Stack, quick_session: Session) -> None:
+    """While the controller hangs, the servers are kept and answer."""
+    server = quick_session.spawn(project=PROJECT)
+    controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
+
+    with restored(controller.unpause, controller.wait_until_up):
+        controller.pause()
+        until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+        assert server.is_active()
+        assert server.execute("5 * 4") == "20"
+
+    assert server.is_active()
+    assert quick.slurm.job(server.job_id).state == "RUNNING"
+    assert_invariants(quick)
+
+
+@pytest.mark.hubpod_login("JWT")
+def test_a_cut_issuer_link_keeps_nobody_out(quick: Stack, quick_user: User) -> None:
+    """While the issuer cannot be reached, its last good keys serve."""
+    issuer = issuer_of(quick)
+    quick.hub.login(issuer.mint(quick_user))
+    token, link = issuer.mint(quick_user), quick.link("issuer")
+
+    with restored(link.restore):
+        link.cut()
+        session = quick.hub.login(token)
+
+    assert session.user == quick_user.name
+    assert_invariants(quick)

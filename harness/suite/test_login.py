@@ -1,0 +1,185 @@
+"""Login with the signed token that the front door puts into a header."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.flaws import FLAWS, Flaw, Layer
+from harness.hub import Hub
+from harness.issuer import Issuer
+from harness.stack import Stack
+from harness.suite.common import issuer_of, restored, until
+from harness.tokens import projects_claim
+from harness.users import User
+from hubpod.client import HubClient, HubError, LoginRefused
+from hubpod.client.browser import Browser
+
+pytestmark = pytest.mark.hubpod_login("JWT")
+
+HEADER = "X-Auth-Id-Token"
+UNAUTHORIZED, NOT_FOUND, UNAVAILABLE = 401, 404, 503
+REFUSAL = "Login refused with"
+
+
+def accepted(hub: Hub, token: str) -> bool:
+    """Whether the hub lets somebody in with this token."""
+    try:
+        hub.login(token)
+    except LoginRefused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+def test_a_good_token_logs_in(hub: Hub, issuer: Issuer, user: User, algorithm: str) -> None:
+    """A token of the issuer, signed by any algorithm that sites use, makes a session of the person it names."""
+    session = hub.login(issuer.mint(user, algorithm=algorithm))
+
+    assert session.user == user.name
+
+
+def test_projects_may_be_json_text(hub: Hub, issuer: Issuer, user: User) -> None:
+    """A projects claim that is a text with the JSON object in it, as some issuers make it, offers its projects."""
+    claim = json.dumps(projects_claim(user.name, user.projects, issuer.platform))
+
+    form = hub.login(issuer.mint(user, claims={"projects": claim})).spawn_form()
+
+    project = form.field("brics_project")
+    assert project is not None
+    assert [choice.value.partition(".")[0] for choice in project.choices] == list(user.projects)
+
+
+@pytest.fixture(scope="module")
+def refused(stack: Stack) -> Iterator[list[str]]:
+    """The tokens that the hub has refused; none of them is in its log, where each refusal is."""
+    tokens: list[str] = []
+    before = stack.hub.log().count(REFUSAL)
+    yield tokens
+    log = stack.hub.log()
+    assert log.count(REFUSAL) - before >= len(tokens)
+    assert not [token for token in tokens if token in log]
+
+
+@pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS.keys())
+def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str], flaw: Flaw) -> None:
+    """A token with a flaw gets its status and nothing else: no cookie, no user, and no copy of itself in the log."""
+    stranger = f"stranger-{secrets.token_hex(4)}"
+    token = issuer.mint(stranger, projects=None, algorithm="RS256", claims=None, **{flaw.name: True})
+
+    with pytest.raises(HubError) as refusal:
+        hub.login(token)
+
+    assert hub.admin("GET", f"users/{stranger}").status_code == NOT_FOUND
+    if flaw.layer is Layer.FRONT_DOOR and refusal.value.response is None:
+        return  # the proxy hangs up on a header of that size while it is still being sent
+    assert refusal.value.status in flaw.statuses
+    assert refusal.value.response is not None
+    assert "Set-Cookie" not in refusal.value.response.headers
+    if flaw.layer is Layer.HUB:
+        refused.append(token)
+
+
+def test_no_token_is_no_login(hub: Hub) -> None:
+    """Somebody who has not come through the front door is told to, and gets no session."""
+    with pytest.raises(LoginRefused) as refusal:
+        HubClient(hub.url).login_with_headers({})
+
+    assert refusal.value.status == UNAUTHORIZED
+    assert refusal.value.sentence
+
+
+def test_a_second_person_behind_the_same_browser_is_that_person(
+    hub: Hub, issuer: Issuer, users: Callable[..., list[User]]
+) -> None:
+    """The token decides at each login, not the cookie that the browser has kept of the person before."""
+    first, second = users(2)
+    parts = urlsplit(hub.url)
+    browser = Browser(f"{parts.scheme}://{parts.netloc}")
+    login = f"{hub.url}/hub/login?next={parts.path}/hub/home"
+
+    browser.page(login, headers={HEADER: issuer.mint(first)})
+    one = browser.api_object("GET", f"{hub.url}/hub/api/user")["name"]
+    browser.page(login, headers={HEADER: issuer.mint(second)})
+    other = browser.api_object("GET", f"{hub.url}/hub/api/user")["name"]
+
+    assert (one, other) == (first.name, second.name)
+
+
+def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, user: User) -> None:
+    """Once its keys are known, people log in without the issuer."""
+    hub.login(issuer.mint(user))
+    token = issuer.mint(user)
+    issuer.down()
+
+    session = hub.login(token)
+
+    assert session.user == user.name
+
+
+def test_no_keys_at_all_is_said_and_recovered_from(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
+    """A hub that starts while the issuer is down says that it cannot be reached, and lets people in once it is back."""
+    token = issuer.mint(user)
+    with restored(issuer.up):
+        issuer.down()
+        stack.restart("jupyterhub")
+        stack.wait_until_ready()
+
+        with pytest.raises(LoginRefused) as refusal:
+            hub.login(token)
+
+    assert refusal.value.status == UNAVAILABLE
+    assert "try again" in refusal.value.sentence
+    until("a login once the issuer is back", lambda: accepted(hub, token), 10)
+
+
+@pytest.fixture
+def rotating(quick: Stack) -> Iterator[Issuer]:
+    """The issuer of a stack whose hub asks for keys every second."""
+    issuer = issuer_of(quick)
+    yield issuer
+    issuer.reset()
+
+
+def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:
+    """While the issuer publishes old and new key, tokens of both are good."""
+    old = rotating.mint(quick_user)
+    quick.hub.login(old)
+
+    rotating.rotate(overlap=True)
+
+    new = rotating.mint(quick_user)
+    until("a login with the new key", lambda: accepted(quick.hub, new), 10)
+    assert quick.hub.login(old).user == quick_user.name
+
+
+def test_a_withdrawn_key_is_refused(quick: Stack, rotating: Issuer, quick_user: User) -> None:
+    """Once the issuer has replaced its key, tokens of the old one are not good any more."""
+    old = rotating.mint(quick_user)
+    quick.hub.login(old)
+
+    rotating.rotate(overlap=False)
+
+    new = rotating.mint(quick_user)
+    until("a login with the new key", lambda: accepted(quick.hub, new), 10)
+    with pytest.raises(LoginRefused) as refusal:
+        quick.hub.login(old)
+    assert refusal.value.status == UNAUTHORIZED
+
+
+@pytest.mark.parametrize("kind", ["not JSON", "wrong issuer", "no keys"])
+def test_garbage_from_the_issuer_changes_nothing(quick: Stack, rotating: Issuer, quick_user: User, kind: str) -> None:
+    """When the issuer answers with something that is no key set, the last good keys serve."""
+    token = rotating.mint(quick_user)
+    quick.hub.login(token)
+    rotating.garbage(kind)
+    before = rotating.requests().total()
+
+    def asked_again() -> bool:
+        quick.hub.login(token)
+        return rotating.requests().total() > before
+
+    until("the hub's question for the keys", asked_again, 10)
+    assert quick.hub.login(token).user == quick_user.name

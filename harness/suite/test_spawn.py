@@ -1,0 +1,117 @@
+"""From the spawn form to a kernel that runs as a Slurm job."""
+
+import pytest
+
+from harness.hub import Hub
+from harness.issuer import Issuer
+from harness.slurm import SlurmProbe
+from harness.stack import Stack
+from harness.suite.common import PROJECT, as_account, home_of, restored
+from harness.users import User
+from hubpod.client import Session, SpawnFailed, SpawnRefused
+
+WHO_AND_WHERE = "import getpass, os, pwd; print(pwd.getpwuid(os.geteuid()).pw_name, getpass.getuser(), os.getcwd())"
+GPUS = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
+ENVIRONMENT = "import os; print('\\n'.join(f'{name}={value}' for name, value in os.environ.items()))"
+FOREIGN = {"brics_project": "project9.portal"}
+BAD_REQUEST = 400
+
+
+@pytest.mark.parametrize("project", ["project1", "project2"])
+def test_a_project_member_gets_a_running_job(
+    stack: Stack, slurm: SlurmProbe, session: Session, user: User, project: str
+) -> None:
+    """A member of a project gets a kernel in a job of the project's account, in its home, with its log there."""
+    account = user.account(project)
+
+    server = session.spawn(project=project)
+
+    job = slurm.job(server.job_id)
+    assert (job.state, job.user, job.work_dir) == ("RUNNING", account, home_of(account))
+    assert (job.time_limit_s, job.gpus) == (3600, 1)
+    assert server.execute("5 * 4") == "20"
+    assert server.execute(WHO_AND_WHERE).split() == [account, account, home_of(account)]
+    assert job.output.startswith(f"{home_of(account)}/")
+    assert as_account(stack, account, "tail", job.output).stdout
+
+
+def test_what_was_chosen_reaches_slurm(slurm: SlurmProbe, session: Session) -> None:
+    """Time, GPUs and partition of the form are those of the job, and its progress tells the job and its node."""
+    options = {"runtime": "00:30:00", "ngpus": "2", "partition": "debug"}
+
+    server = session.spawn(options, project=PROJECT)
+
+    job = slurm.job(server.job_id)
+    assert (job.time_limit_s, job.gpus, job.partition) == (1800, 2, "debug")
+    assert len(server.execute(GPUS).split(",")) == 2
+    told = [event.slurm for event in server.events if event.slurm]
+    assert {state.job_id for state in told if state.job_id} == {job.id}
+    assert any(state.node == job.node for state in told)
+    assert server.events[-1].ready
+
+
+def test_slurms_refusal_reaches_the_person(slurm: SlurmProbe, session: Session, user: User) -> None:
+    """A reservation that does not exist is refused by Slurm, in Slurm's words."""
+    with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
+        session.spawn({"reservation": "nosuch"}, project=PROJECT)
+
+    assert "reservation" in failure.value.sentence.lower()
+    assert not slurm.jobs(user.account(PROJECT))
+
+
+def test_another_persons_project_is_refused_by_the_form(slurm: SlurmProbe, session: Session, user: User) -> None:
+    """A project that is not the person's gives a sentence and no job."""
+    with pytest.raises(SpawnRefused) as refusal:
+        session.submit(FOREIGN)
+
+    assert refusal.value.status == BAD_REQUEST
+    assert "not one of yours" in refusal.value.sentence
+    assert not [job for project in user.projects for job in slurm.jobs(user.account(project))]
+
+
+def test_another_persons_project_is_refused_by_the_api(hub: Hub, slurm: SlurmProbe, session: Session) -> None:
+    """What the form refuses is refused by the REST API as well."""
+    response = hub.admin("POST", f"users/{session.user}/server", FOREIGN)
+
+    assert response.status_code == BAD_REQUEST
+    assert "not one of yours" in response.json()["message"]
+    assert not [job for job in slurm.jobs() if job.user.startswith(f"{session.user}.")]
+
+
+@pytest.mark.hubpod_login("JWT")
+def test_a_job_gets_no_secret_but_its_own(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
+    """Neither the token that logged the person in nor a secret of the hub is in the job's environment."""
+    token = issuer.mint(user)
+    server = hub.login(token).spawn(project=PROJECT)
+
+    environment = server.execute(ENVIRONMENT)
+
+    assert "JUPYTERHUB_API_TOKEN=" in environment
+    assert token not in environment
+    assert not [number for number, secret in enumerate(stack.secrets) if secret in environment]
+
+
+def test_a_home_that_cannot_be_written_fails_the_spawn(
+    stack: Stack, slurm: SlurmProbe, session: Session, user: User
+) -> None:
+    """A home without write permission is told as the reason, before there is a job that would die of it."""
+    account = user.account(PROJECT)
+    home = home_of(account)
+
+    with restored(lambda: as_account(stack, account, "chmod", "0700", home)):
+        as_account(stack, account, "chmod", "0500", home)
+        with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
+            session.spawn(project=PROJECT)
+
+    assert f"{home} is not writable" in failure.value.sentence
+    assert not slurm.jobs(account)
+
+
+def test_one_person_has_servers_in_two_projects(quick: Stack, quick_session: Session, quick_user: User) -> None:
+    """Named servers of one person run side by side, each as the account of its own project."""
+    first = quick_session.spawn(server_name="first", project="project1")
+    second = quick_session.spawn(server_name="second", project="project2")
+
+    assert quick.slurm.job(first.job_id).user == quick_user.account("project1")
+    assert quick.slurm.job(second.job_id).user == quick_user.account("project2")
+    assert (first.execute("5 * 4"), second.execute("6 * 7")) == ("20", "42")

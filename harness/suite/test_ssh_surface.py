@@ -1,0 +1,125 @@
+"""What the hub's key opens on the Slurm host: three commands, as a person with an account there, and nothing else."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from harness.hub import Hub
+from harness.slurm import SlurmProbe
+from harness.stack import Stack
+from harness.suite.common import COMMAND_TIMEOUT_S, PROJECT
+from harness.users import User
+from hubpod.process import Result
+
+SSH_CONFIG = "/etc/jupyterhub/ssh_config"
+HOST = "slurm"
+WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
+SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
+SSH_FAILED = 255
+
+# The pinned host key is replaced by another one of the same name, which is what a swapped host looks like to ssh.
+SWAPPED = f"""
+cd "$(mktemp -d)" || exit 1
+ssh-keygen -q -t ed25519 -N '' -f key
+name=$(head -n 1 /etc/hubpod/credentials/ssh_known_hosts | cut -d ' ' -f 1)
+echo "$name $(cut -d ' ' -f 1,2 key.pub)" > known_hosts
+ssh -F {SSH_CONFIG} -o UserKnownHostsFile="$PWD/known_hosts" {HOST} sudo -n -l
+status=$?
+rm -r "$PWD"
+exit $status
+"""
+
+
+def from_hub(stack: Stack, *argv: str) -> Result:
+    """Run a command in the hub's container."""
+    return stack.execute("jupyterhub", argv, timeout_s=COMMAND_TIMEOUT_S)
+
+
+def ssh(stack: Stack, *words: str, options: Sequence[str] = ()) -> Result:
+    """Run ssh as the hub does."""
+    return from_hub(stack, "ssh", "-F", SSH_CONFIG, *options, HOST, *words)
+
+
+@pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
+def test_a_wrapper_may_be_run_as_an_account(stack: Stack, user: User, wrapper: str) -> None:
+    """The hub may run each of the three wrappers as a person's account."""
+    assert ssh(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), wrapper).ok
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("id",),
+        ("/bin/sh", "-c", "id"),
+        ("scp", "-f", "/etc/passwd"),
+        ("sudo", "-n", "-u", "{account}", "/bin/sh", "-c", "id"),
+        ("sudo", "-n", "-u", "{account}", "id"),
+        ("sudo", "-n", "-u", "{account}", SQUEUE, "--all"),
+        ("sudo", "-n", "-u", "{account}", "LD_PRELOAD=/tmp/own.so", SQUEUE),
+        ("sudo", "-n", "-u", "root", SQUEUE),
+        ("sudo", "-n", "-u", "slurm", SQUEUE),
+        ("sudo", "-n", "-u", "{account}", SQUEUE, ";", "id"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_else_is_run(stack: Stack, user: User, words: tuple[str, ...]) -> None:
+    """No shell, no other command, no argument, no variable and no other account is accepted."""
+    account = user.account(PROJECT)
+
+    result = ssh(stack, *(word.format(account=account) for word in words))
+
+    assert not result.ok
+    assert not result.stdout
+    assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for want of a job id
+
+
+@pytest.mark.parametrize("job_id", ["--state=RUNNING", "1,2", "", "0x1", "0"])
+def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> None:
+    """A wrapper refuses whatever Slurm would read as more than one job, or as an option."""
+    variable = f"SLURMSPAWNER_JOB_ID={job_id}"
+
+    result = ssh(stack, "sudo", "-n", "-u", user.account(PROJECT), variable, SCANCEL)
+
+    assert not result.ok
+    assert "scancel: error" not in result.stderr  # Slurm's own command was never asked
+
+
+def test_another_persons_job_is_out_of_reach(
+    stack: Stack, hub: Hub, slurm: SlurmProbe, users: Callable[..., list[User]]
+) -> None:
+    """One account cannot cancel a job of another one."""
+    owner, other = users(2)
+    server = hub.login_as(owner).spawn(project=PROJECT)
+    variable = f"SLURMSPAWNER_JOB_ID={server.job_id}"
+
+    result = ssh(stack, "sudo", "-n", "-u", other.account(PROJECT), variable, SCANCEL)
+
+    assert not result.ok
+    assert slurm.job(server.job_id).state == "RUNNING"
+
+
+@pytest.mark.parametrize("forward", [("-W", "127.0.0.1:6817"), ("-N", "-R", "127.0.0.1:9999:127.0.0.1:22")])
+def test_no_port_is_forwarded(stack: Stack, forward: tuple[str, ...]) -> None:
+    """The door is no way to Slurm's ports, and none back."""
+    allowed_here = ("-o", "ClearAllForwardings=no", "-o", "ExitOnForwardFailure=yes")
+
+    result = ssh(stack, options=(*allowed_here, *forward))
+
+    assert result.returncode == SSH_FAILED
+    assert not result.stdout
+
+
+def test_no_file_is_transferred(stack: Stack) -> None:
+    """There is no sftp."""
+    result = from_hub(stack, "sftp", "-F", SSH_CONFIG, "-b", "/dev/null", HOST)
+
+    assert not result.ok
+
+
+def test_a_swapped_host_is_not_talked_to(stack: Stack) -> None:
+    """When the host's key is not the pinned one, the hub says nothing to it."""
+    result = from_hub(stack, "sh", "-c", SWAPPED)
+
+    assert result.returncode == SSH_FAILED
+    assert "host key verification failed" in result.stderr.lower()

@@ -1,0 +1,84 @@
+"""Commands that take too long, or are not wanted any more."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bricsauthenticator import commands
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_a_command_is_talked_to_and_its_end_is_told() -> None:
+    """What it reads, writes and exits with is passed on, however much it is."""
+    much = "line\n" * 100_000
+
+    outcome = await commands.run("cat; echo complaint >&2; exit 3", stdin=much, timeout_s=30)
+
+    assert outcome == commands.Outcome(status=3, stdout=much, stderr="complaint\n")
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_command_ends_at_once_when_everything_is_cancelled(steps: int) -> None:
+    """A hub that shuts down cancels all its tasks and waits for them, even when a command has just begun."""
+    others = asyncio.all_tasks()
+    running = asyncio.create_task(commands.run("sleep 60", timeout_s=60))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+
+    for task in asyncio.all_tasks() - others:
+        task.cancel()
+    await asyncio.wait({running}, timeout=5)
+
+    assert running.cancelled()
+
+
+async def test_nothing_is_left_of_a_command_that_is_not_wanted(tmp_path: Path, until: Any) -> None:
+    """Cancelling kills the command and what it has started."""
+    command = f"sleep 60 & echo $! >{tmp_path}/child; echo $$ >{tmp_path}/shell; wait"
+    running = asyncio.create_task(commands.run(command, timeout_s=60))
+    await until(lambda: (tmp_path / "shell").exists() and (tmp_path / "shell").read_text())
+    shell, child = (int((tmp_path / name).read_text()) for name in ("shell", "child"))
+
+    running.cancel()
+    await asyncio.wait({running}, timeout=5)
+
+    assert running.cancelled()
+    await until(lambda: ended(shell) and ended(child))
+
+
+def ended(pid: int) -> bool:
+    """Tell whether a process is dead, though perhaps its parent has not asked about it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.parametrize("command", ["sleep 60", "yes", "exec >&- 2>&-; sleep 60"], ids=["silent", "endless", "closed"])
+async def test_a_command_has_no_more_than_its_time(command: str) -> None:
+    """A command that takes too long is killed then, whatever it does with its output."""
+    begun = time.monotonic()
+
+    async with asyncio.timeout(10):
+        outcome = await commands.run(command, timeout_s=0.1)
+
+    assert outcome == commands.Outcome(status=None, stderr="no answer within 0.1 seconds")
+    assert time.monotonic() - begun >= 0.1
+
+
+async def test_what_leaves_the_commands_session_does_not_hold_it_up(tmp_path: Path) -> None:
+    """A process that escapes with the command's output, as a shared ssh connection may, is not waited for."""
+    command = f"setsid sh -c 'echo $$ >{tmp_path}/escaped; exec sleep 60' & wait"
+    try:
+        async with asyncio.timeout(10):
+            outcome = await commands.run(command, timeout_s=2)
+    finally:
+        os.kill(int((tmp_path / "escaped").read_text()), signal.SIGKILL)
+
+    assert outcome.status is None

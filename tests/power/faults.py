@@ -1,0 +1,9 @@
+"""Every fault, in the order in which a person would meet it: login, choices, jobs, commands, configuration."""
+
+from power.faults_of_commands import COMMANDS
+from power.faults_of_jobs import JOBS
+from power.faults_of_login import LOGIN
+from power.faults_of_sites import SITES
+from power.faults_of_spawns import SPAWNS
+
+FAULTS = (*LOGIN, *SPAWNS, *JOBS, *COMMANDS, *SITES)

@@ -1,0 +1,103 @@
+"""The workflow and the action do what they may, and nothing that they should not."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hubpod.process import run
+
+PROJECT = Path(__file__).parents[2]
+ACTION = PROJECT / "action.yml"
+WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
+FILES = [ACTION, *WORKFLOWS]
+PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$")
+FROM_OUTSIDE = re.compile(r"\$\{\{[^}]*\b(?:inputs|github\.(?:event|head_ref|ref)|matrix)\b")
+
+
+def load(path: Path) -> dict[Any, Any]:
+    """The file as YAML."""
+    content = yaml.safe_load(path.read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    """All steps of a workflow or an action."""
+    content = load(path)
+    jobs = content.get("jobs", {"": content.get("runs")})
+    for job in jobs.values():
+        yield from job["steps"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_what_is_used_is_pinned(path: Path) -> None:
+    """Other people's actions are named by the hash of a commit, with its version beside it."""
+    used = [line.partition("uses:")[2].strip() for line in path.read_text().splitlines() if "uses:" in line]
+
+    assert len(used) == sum("uses" in step for step in steps(path))
+    assert [line for line in used if not PINNED.match(line)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=str)
+def test_a_workflow_may_only_read(path: Path) -> None:
+    """Its token reads the code and no job asks for more; a checkout leaves no token; every job ends in time."""
+    content = load(path)
+
+    assert content["permissions"] == {"contents": "read"}
+    assert content["concurrency"]
+    assert "pull_request_target" not in content[True]  # YAML 1.1 reads the key `on` as a truth value
+    for job in content["jobs"].values():
+        assert "permissions" not in job
+        assert job["timeout-minutes"] <= 60
+    for step in steps(path):
+        if "actions/checkout@" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_script_is_made_of_what_comes_from_outside(path: Path) -> None:
+    """Inputs and events reach scripts as variables only."""
+    assert [step["run"] for step in steps(path) if FROM_OUTSIDE.search(step.get("run", ""))] == []
+
+
+def test_every_input_of_the_action_is_used() -> None:
+    """An input that is declared reaches the script, and the script knows no other; none of them must be given."""
+    declared = load(ACTION)["inputs"]
+    (script,) = [step for step in steps(ACTION) if "run" in step]
+
+    assert script["env"] == {name.upper(): f"${{{{ inputs.{name} }}}}" for name in declared}
+    assert all(f"${name}" in script["run"] for name in script["env"])
+    assert all(each["default"] == "" and each["description"] for each in declared.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ["harness/suite"]),
+        ({"BRICSAUTHENTICATOR": "a b"}, ["--hubpod-source", "bricsauthenticator={folder}/a b", "harness/suite"]),
+        ({"SLURMSPAWNER_WRAPPERS": "."}, ["--hubpod-source", "slurmspawner_wrappers={folder}", "harness/suite"]),
+        ({"TESTS": "tests/one\ntests/two $(id)\n"}, ["{folder}/tests/one", "{folder}/tests/two $(id)"]),
+        ({"ARGUMENTS": "-k\nlogin and not edge"}, ["-k", "login and not edge", "harness/suite"]),
+    ],
+)
+def test_the_action_passes_its_inputs_on(tmp_path: Path, given: dict[str, str], expected: list[str]) -> None:
+    """The script of the action calls ./run with whole paths, a word for each line, and executes nothing of it."""
+    (script,) = [step["run"] for step in steps(ACTION) if "run" in step]
+    stand_in = tmp_path / "run"
+    stand_in.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    stand_in.chmod(stat.S_IRWXU)
+    inputs = dict.fromkeys(("BRICSAUTHENTICATOR", "SLURMSPAWNER_WRAPPERS", "TESTS", "ARGUMENTS"), "")
+    env = {**os.environ, **inputs, **given, "GITHUB_ACTION_PATH": str(tmp_path), "GITHUB_WORKSPACE": str(tmp_path)}
+    (tmp_path / "a b").mkdir()
+
+    words = run(["bash", "-euo", "pipefail", "-c", script], env=env, cwd=tmp_path).stdout.splitlines()
+
+    assert words[:4] == ["nox", "-s", "integration", "--"]
+    own = [word for word in words[4:] if not word.startswith(("--hubpod-artifacts=", "--junit-xml="))]
+    assert own == [word.format(folder=tmp_path) for word in expected]

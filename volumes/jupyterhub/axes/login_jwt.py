@@ -1,0 +1,10 @@
+"""Login with the signed token that a front door puts into the header X-Auth-Id-Token of each request."""
+
+import os
+
+c = get_config()
+
+c.JupyterHub.authenticator_class = "brics"
+c.BricsAuthenticator.oidc_server = os.environ["DEPLOY_CONFIG_OIDC_SERVER"]
+c.BricsAuthenticator.brics_platform = os.environ["DEPLOY_CONFIG_BRICS_PLATFORM"]
+c.BricsAuthenticator.jwt_audience = os.environ["DEPLOY_CONFIG_JWT_AUDIENCE"]
