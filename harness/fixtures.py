@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import options
-from harness.once import KIT, prepare
+from harness.once import KIT, LEFT, prepare
+from hubpod.errors import HubpodError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -26,10 +27,16 @@ if TYPE_CHECKING:
 def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[Kit]":
     """What starts stacks; the other fixtures are parts of it."""
     from harness.kit import open_kit  # noqa: PLC0415 - heavy
+    from harness.preflight import sentence  # noqa: PLC0415
 
-    with open_kit(options.read(pytestconfig), lambda: prepare(pytestconfig)) as kit:
+    with ExitStack() as opened:
+        try:
+            kit = opened.enter_context(open_kit(options.read(pytestconfig), lambda: prepare(pytestconfig)))
+        except HubpodError as error:
+            pytest.exit(sentence(error), returncode=pytest.ExitCode.USAGE_ERROR)
         pytestconfig.stash[KIT] = kit
         yield kit
+        pytestconfig.stash[LEFT] = tuple(f"{stack.site.instance.name} at {stack.url}" for stack in kit.stacks)
     del pytestconfig.stash[KIT]
 
 
@@ -51,7 +58,7 @@ def stacks(hubpod_kit: "Kit") -> "Callable[..., Stack]":
     return hubpod_kit.stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def stack(stacks: "Callable[..., Stack]") -> "Stack":
     """The stack that tests share."""
     return stacks()

@@ -46,6 +46,7 @@ class Issuer:
         control_url: The server's control API, as this process sees it.
         control_token: What the control API asks for.
         leeway_s: By how much the clocks may differ for the hub; flaws at the edge of validity are made of it.
+        first: The keys that it has in the beginning; new ones when None.
     """
 
     def __init__(  # noqa: PLR0913 - each is independent of the others
@@ -57,12 +58,14 @@ class Issuer:
         platform: str = PLATFORM,
         audience: str = AUDIENCE,
         leeway_s: float = 5.0,
+        first: "Keys | None" = None,
     ) -> None:
         self.url, self.platform, self.audience = url.rstrip("/"), platform, audience
         self.minted: list[str] = []
         self._leeway_s = leeway_s
         self._control_url = control_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {control_token}"}
+        self._given = first
         self._current: Keys | None = None
         self._kept: tuple[SigningKey, ...] = ()
         self._behaviour = Behaviour()
@@ -72,7 +75,7 @@ class Issuer:
 
     @cached_property
     def _first(self) -> Keys:
-        return self._new_keys()
+        return self._given or self._new_keys()
 
     @property
     def _keys(self) -> Keys:

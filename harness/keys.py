@@ -1,5 +1,6 @@
 """Signing keys of the test issuer, and their public halves as a key set has them (RFC 7517)."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -66,6 +67,33 @@ def new_key(algorithm: str, key_id: str) -> SigningKey:
     if algorithm not in _MAKERS:
         raise unknown_algorithm(algorithm)
     return SigningKey(private=_MAKERS[algorithm](), algorithm=algorithm, key_id=key_id)
+
+
+def write_keys(keys: Mapping[str, SigningKey]) -> bytes:
+    """Keys by algorithm as JSON that read_keys understands; a secret."""
+    return json.dumps(
+        {
+            algorithm: {
+                "key_id": key.key_id,
+                "pem": key.private.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                ).decode(),
+            }
+            for algorithm, key in keys.items()
+        }
+    ).encode()
+
+
+def read_keys(text: bytes) -> dict[str, SigningKey]:
+    """The keys that write_keys wrote."""
+    return {
+        algorithm: SigningKey(
+            private=serialization.load_pem_private_key(entry["pem"].encode(), password=None),  # type: ignore[arg-type]
+            algorithm=algorithm,
+            key_id=entry["key_id"],
+        )
+        for algorithm, entry in json.loads(text).items()
+    }
 
 
 def unknown_algorithm(name: str) -> HubpodError:

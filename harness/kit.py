@@ -1,13 +1,16 @@
 """What one process of tests works with: the machine, the run, and the stacks that are up."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from harness.launch import Order, launched
 from harness.options import PROJECT, Options
 from harness.preflight import Machine
+from harness.reuse import reused
 from harness.run import Run, started
 from harness.stack import Stack
+from hubpod.errors import HubpodError, NotReadyError
 
 
 class Kit:
@@ -19,6 +22,7 @@ class Kit:
         self._run = run
         self._closing = closing
         self._stacks: dict[Order, Stack] = {}
+        self._failed: dict[Order, str] = {}
         self._logins: dict[Order, int] = {}
 
     @property
@@ -43,9 +47,21 @@ class Kit:
             config=config,
             changes=tuple(sorted((settings or {}).items())),
         )
+        if order in self._failed:
+            raise NotReadyError(f"no second try: {self._failed[order]}")
         if order not in self._stacks:
-            self._stacks[order] = self._closing.enter_context(launched(self._run, order, keep=self.options.keep))
+            try:
+                self._stacks[order] = self._closing.enter_context(self._started(order))
+            except HubpodError as error:
+                self._failed[order] = error.message
+                raise
         return self._stacks[order]
+
+    def _started(self, order: Order) -> AbstractContextManager[Stack]:
+        if self.options.reuse:
+            state = self.machine.context.workspace.state
+            return reused(self._run, order, state, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        return launched(self._run, order, keep=self.options.keep)
 
     def begin(self) -> None:
         """Note that a test begins."""

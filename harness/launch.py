@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from testcontainers.core.container import DockerContainer
 
 from harness.blueprint import ISSUER, LINK, Blueprint, Keys, blueprint, deploy_configmap
 from harness.containers import ISSUER_ADDRESS, LINK_ADDRESS, Network, beside, in_network
+from harness.issuer import Keys as Signing
 from harness.run import Run
 from harness.stack import Stack, connected
 from hubpod import credentials, settings
@@ -21,6 +22,8 @@ from hubpod.credentials import private_folder, write_private
 from hubpod.environments import Environment, Instance
 from hubpod.errors import NotReadyError
 from hubpod.podman_labelled import create_network, remove_network
+
+KEPT_LABEL = "hubpod.kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,19 +78,36 @@ def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
     keys = Keys()
     site = site_of(order, instance, run.folder / instance.name, keys)
     plan = blueprint(site, keys, config=order.config)
+    labels = lasting_labels(site) if keep else run.labels
     with ExitStack() as cleanup:
-        stack = _Launch(run=run, site=site, plan=plan, keys=keys, cleanup=cleanup).start()
-        yield stack
+        launch = Launch(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup)
+        yield launch.start()
         if keep:
             cleanup.pop_all()
 
 
-class _Launch:
-    """One start, phase by phase."""
+def lasting_labels(site: Site) -> dict[str, str]:
+    """The label of what outlives its run, by which `--hubpod-clean` finds it."""
+    return {KEPT_LABEL: str(site.volumes.parent)}
 
-    def __init__(self, *, run: Run, site: Site, plan: Blueprint, keys: Keys, cleanup: ExitStack) -> None:
+
+class Launch:
+    """One start, phase by phase; what was started ends with ``cleanup``."""
+
+    def __init__(  # noqa: PLR0913 - what a stack is made of
+        self,
+        *,
+        run: Run,
+        site: Site,
+        plan: Blueprint,
+        keys: Keys,
+        labels: Mapping[str, str],
+        cleanup: ExitStack,
+        signing: Signing | None = None,
+    ) -> None:
         self._run, self._site, self._plan, self._keys, self._cleanup = run, site, plan, keys, cleanup
-        self._labels = {**site.instance.labels, **run.labels}
+        self._signing = signing
+        self._labels = {**site.instance.labels, **labels}
         self._name = site.instance.resource
         self._timings: dict[str, float] = {}
 
@@ -100,7 +120,12 @@ class _Launch:
         with self._timed("pod's containers"):
             self._start_pod()
         stack = connected(
-            site=self._site, blueprint=self._plan, podman=self._run.podman, network=network, keys=self._keys
+            site=self._site,
+            blueprint=self._plan,
+            podman=self._run.podman,
+            network=network,
+            keys=self._keys,
+            signing=self._signing,
         )
         with self._timed("ready"):
             self._wait(stack)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MACHINE: "pytest.StashKey[Machine]" = pytest.StashKey()
 KIT: "pytest.StashKey[Kit]" = pytest.StashKey()
+LEFT: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
+"""The stacks that stay, in words."""
 
 
 class told:  # noqa: N801 - used as a function is

@@ -58,6 +58,9 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave the stack running, and use the one that is there if nothing changed in what it is made of",
     )
+    group.addoption(
+        "--hubpod-clean", action="store_true", help="remove the stacks that earlier runs have left, and do nothing else"
+    )
     group.addoption("--hubpod-podman", metavar="PATH", default="", help="the podman to use [the one on PATH]")
     group.addoption(
         "--hubpod-podman-version", metavar="X.Y", default="", help="refuse to run with another version of podman"

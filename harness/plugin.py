@@ -3,13 +3,14 @@
 It is loaded by every pytest that runs where hubpod is installed, so it imports what is heavy only when a test asks.
 """
 
+import sys
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from harness import options
-from harness.once import KIT, prepare, told
+from harness.once import KIT, LEFT, prepare, told
 from hubpod.environments import Login
 
 LOGIN_MARK = "hubpod_login"
@@ -34,6 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
         options.login_of(config)
         if options.given(config):
             options.read(config)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Do what is asked for instead of running tests."""
+    if not config.getoption("hubpod_clean"):
+        return None
+    with told():
+        from harness.preflight import remove_kept  # noqa: PLC0415 - heavy
+
+        count = remove_kept()
+    sys.stdout.write(f"{count} containers, volumes and networks removed\n")
+    return 0
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -115,3 +128,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("hubpod", f"what is known of this failure: {folder}"))
         report.user_properties.append(("hubpod_failure", str(folder)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which stacks stay, and how they go."""
+    if config.getoption("hubpod_keep") or config.getoption("hubpod_reuse"):
+        terminalreporter.write_line("the stacks of this run are left; `pytest --hubpod-clean` removes them")
+        for stack in config.stash.get(LEFT, ()):
+            terminalreporter.write_line(f"  {stack}")

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from harness.blueprint import IMAGE
+from harness.launch import KEPT_LABEL
 from harness.options import PROJECT, Options
+from harness.reuse import FOLDER
 from hubpod.building import IMAGES, build
 from hubpod.context import Context, prepare
 from hubpod.environments import DEFAULT_INSTANCE, Instance
 from hubpod.errors import HubpodError, MachineError
 from hubpod.machine import version_text
+from hubpod.podman_labelled import remove_labelled
 from hubpod.progress import ConsoleReporter
 from hubpod.request import UpRequest
 from hubpod.workspace import Workspace
@@ -58,6 +61,18 @@ def _require_version(context: Context, wanted: str) -> None:
             f"podman {wanted} was asked for, and the podman on PATH is {has}",
             remedy="give the path of the other one with --hubpod-podman",
         )
+
+
+def remove_kept() -> int:
+    """Remove the stacks that runs of this checkout have left; return how many things that were.
+
+    Raises:
+        MachineError: podman does not work here.
+    """
+    context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
+    count = remove_labelled(context.podman, f"{KEPT_LABEL}={PROJECT}")
+    shutil.rmtree(context.workspace.state / FOLDER, ignore_errors=True)
+    return count
 
 
 def find_browser() -> str:

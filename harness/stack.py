@@ -8,6 +8,7 @@ from harness.blueprint import CONTROL_PORT, ISSUER, LINK, PROJECTS, USERS, Bluep
 from harness.containers import ISSUER_ADDRESS, Network
 from harness.hub import Hub
 from harness.issuer import Issuer
+from harness.issuer import Keys as Signing
 from harness.link import PORTS, Link
 from harness.pool import Pool
 from harness.slurm import SlurmProbe
@@ -165,7 +166,9 @@ class Stack:
         return f"{self.site.instance.resource}-{container}"
 
 
-def connected(*, site: Site, blueprint: Blueprint, podman: Podman, network: Network, keys: Keys) -> Stack:
+def connected(  # noqa: PLR0913 - what a stack is made of
+    *, site: Site, blueprint: Blueprint, podman: Podman, network: Network, keys: Keys, signing: Signing | None = None
+) -> Stack:
     """The stack whose containers run: where its ports are, and who speaks to what is behind them."""
     name = site.instance.resource
     states = podman.containers(site.instance.labels)
@@ -173,7 +176,7 @@ def connected(*, site: Site, blueprint: Blueprint, podman: Podman, network: Netw
     issuer = None
     if blueprint.issuer:
         control = states[f"{name}-{ISSUER}"].ports[CONTROL_PORT][1]
-        issuer = Issuer(f"http://127.0.0.1:{control}", keys.control)
+        issuer = Issuer(f"http://127.0.0.1:{control}", keys.control, first=signing)
 
     def log(container: str) -> str:
         result = podman.run("logs", f"{name}-{container}", check=False)

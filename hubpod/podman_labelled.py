@@ -12,6 +12,11 @@ def create_network(podman: Podman, name: str, labels: Mapping[str, str]) -> str:
     """Make a private network without name service; return its subnet, such as ``10.89.1.0/24``."""
     options = [f"--label={key}={value}" for key, value in labels.items()]
     podman.run("network", "create", "--disable-dns", *options, name)
+    return subnet_of(podman, name)
+
+
+def subnet_of(podman: Podman, name: str) -> str:
+    """The addresses of a network that is there."""
     answer = json.loads(podman.run("network", "inspect", name).stdout)
     return str(answer[0]["subnets"][0]["subnet"])
 

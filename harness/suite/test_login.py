@@ -53,12 +53,13 @@ def test_projects_may_be_json_text(hub: Hub, issuer: Issuer, user: User) -> None
 
 
 @pytest.fixture(scope="module")
-def refused(stack: Stack) -> Iterator[list[str]]:
+def refused(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
     """The tokens that the hub has refused; none of them is in its log, where each refusal is."""
+    hub = stacks().hub
     tokens: list[str] = []
-    before = stack.hub.log().count(REFUSAL)
+    before = hub.log().count(REFUSAL)
     yield tokens
-    log = stack.hub.log()
+    log = hub.log()
     assert log.count(REFUSAL) - before >= len(tokens)
     assert not [token for token in tokens if token in log]
 

@@ -49,10 +49,12 @@ class Server:
         """Its control API."""
         return f"http://127.0.0.1:{self.control_port}"
 
-    def issuer(self, **options: float) -> Issuer:
+    def issuer(self, leeway_s: float = 5) -> Issuer:
         """Who steers it."""
         url = f"http://127.0.0.1:{self.port}/realms/test"
-        return Issuer(self.control_url, TOKEN, url=url, platform="test.platform", audience="hubpod-test", **options)
+        return Issuer(
+            self.control_url, TOKEN, url=url, platform="test.platform", audience="hubpod-test", leeway_s=leeway_s
+        )
 
     def get(self, path: str, timeout_s: float = 5) -> requests.Response:
         """Ask for a document."""

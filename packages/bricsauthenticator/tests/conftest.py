@@ -155,7 +155,9 @@ class NoProxy(Proxy):  # type: ignore[misc]
 SCRIPTS = {
     # As ssh does: what follows the options is one command line for a shell on the other side.
     "ssh": '[ -e {dir}/fault ] && . {dir}/fault; echo "$@" >>{dir}/argv; env >>{dir}/ssh_env; exec sh -c "$*"\n',
-    "sudo": '[ "$1" = -u ] || exit 9; echo "$2" >{dir}/account; shift 2; exec env "$@"\n',
+    # The account is moved into place, for a test may read it while the spawner asks about the job.
+    "sudo": '[ "$1" = -u ] || exit 9; echo "$2" >{dir}/account.$$; mv {dir}/account.$$ {dir}/account\n'
+    'shift 2; exec env "$@"\n',
     "sbatch": "cat >{dir}/script; n=$(($(cat {dir}/last 2>/dev/null || echo 40) + 1)); echo $n >{dir}/last\n"
     "[ -e {dir}/refusal ] && {{ cat {dir}/refusal >&2; exit 1; }}\n"
     "[ -e {dir}/state ] || echo 'PENDING Priority n/a' >{dir}/state; echo $n\n",

@@ -1,0 +1,184 @@
+"""The harness itself: what it says when it cannot work, what it keeps of a failure, and what it leaves behind."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.instances import PROJECT
+from support.runs import path_without, program, pytest_argv, run_pytest
+
+from hubpod.client.deadline import Deadline
+from hubpod.podman import Podman
+from hubpod.podman_labelled import labelled
+from hubpod.workspace import Workspace
+
+USAGE_ERROR = 4
+SPAWN = """
+def test_somebody_works(session):
+    server = session.spawn(project="project1")
+    assert server.execute("5 * 4") == "20"
+"""
+WAIT = """
+import time
+def test_somebody_waits(session, user):
+    session.spawn(project="project1")
+    open({flag!r}, "w").close()
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def tests(tmp_path: Path) -> Path:
+    """A folder of somebody's own tests."""
+    (tmp_path / "test_ours.py").write_text(SPAWN)
+    return tmp_path
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone of the authenticator."""
+    return Path(shutil.copytree(PROJECT / "packages" / "bricsauthenticator", tmp_path / "clone"))
+
+
+def sentence(output: str) -> str:
+    """What pytest says of a usage error: there is no traceback, and no test has run."""
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    assert " passed" not in output
+    return output
+
+
+def test_without_podman_there_is_one_sentence(tests: Path, tmp_path: Path) -> None:
+    """Without podman pytest says so once, with the remedy, and runs no test."""
+    run = run_pytest(str(tests), env={"PATH": path_without(tmp_path / "bin", "podman")})
+
+    assert run.code == USAGE_ERROR, run.text
+    assert "the program podman is not installed" in sentence(run.text)
+
+
+def test_a_podman_that_is_too_old_is_one_sentence(tests: Path, tmp_path: Path) -> None:
+    """An old podman is refused by its version."""
+    path = program(tmp_path / "bin", "podman", "#!/bin/sh\necho podman version 3.4.4\n")
+
+    run = run_pytest(str(tests), env={"PATH": path})
+
+    assert run.code == USAGE_ERROR, run.text
+    assert "podman 3.4.4 is too old" in sentence(run.text)
+
+
+def test_a_podman_without_service_is_one_sentence(tests: Path, tmp_path: Path) -> None:
+    """Where `podman system service` does not start, that is said, and no test is tried."""
+    real = shutil.which("podman")
+    path = program(tmp_path / "bin", "podman", f'#!/bin/sh\n[ "$1" = system ] && exit 125\nexec {real} "$@"\n')
+
+    run = run_pytest(str(tests), env={"PATH": path})
+
+    assert run.code == USAGE_ERROR, run.text
+    assert "`podman system service` does not start" in sentence(run.text)
+
+
+def test_another_podman_than_asked_for_is_refused(tests: Path) -> None:
+    """A run that is about one version of podman does not go on with another."""
+    run = run_pytest(str(tests), "--hubpod-podman-version=3.9")
+
+    assert run.code == USAGE_ERROR, run.text
+    assert "podman 3.9 was asked for" in sentence(run.text)
+
+
+def test_a_broken_image_is_one_sentence(tests: Path, clone: Path) -> None:
+    """A clone that cannot be installed ends the run with the step that failed and its last lines."""
+    (clone / "pyproject.toml").write_text("[project]\nname = 'bricsauthenticator'\n")
+
+    run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}")
+
+    assert run.code == USAGE_ERROR, run.text
+    assert "building the jupyterhub image failed at" in sentence(run.text)
+
+
+def test_without_a_browser_there_is_one_sentence(tmp_path: Path) -> None:
+    """Tests with a browser do not start where there is none."""
+    (tmp_path / "test_ours.py").write_text("def test_page(page):\n    pass\n")
+    browsers = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+    run = run_pytest(str(tmp_path), env={"PATH": path_without(tmp_path / "bin", *browsers)})
+
+    assert run.code == USAGE_ERROR, run.text
+    assert "./run --prepare chromium" in sentence(run.text)
+
+
+def test_a_bug_in_a_clone_is_named(tests: Path, clone: Path, tmp_path: Path) -> None:
+    """A stranger sees which line of the clone broke, and finds everything else in a folder without secrets."""
+    source = clone / "src" / "bricsauthenticator" / "authenticator.py"
+    text = source.read_text()
+    source.write_text(text.replace('claims["short_name"]', 'claims["shortname"]'))
+    assert source.read_text() != text
+    kept = tmp_path / "kept"
+
+    run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}", f"--hubpod-artifacts={kept}")
+
+    assert run.code == 1, run.text
+    assert "KeyError: 'shortname'" in run.stdout
+    assert "bricsauthenticator/authenticator.py" in run.stdout
+    (folder,) = {path.parent for path in kept.rglob("README.txt")}
+    files = {path.name for path in folder.iterdir()}
+    assert {"log-jupyterhub.txt", "inspect-slurm.json", "squeue.txt", "users.json", "timeline.txt"} <= files
+    assert "eyJ" not in "".join(path.read_text() for path in folder.iterdir() if path.suffix == ".txt")
+
+
+@pytest.fixture
+def cleaned() -> Iterator[None]:
+    """Removes the stacks that a test has left."""
+    yield
+    assert run_pytest("--hubpod-clean").code == 0
+
+
+@pytest.mark.usefixtures("cleaned")
+def test_a_stack_is_used_again_until_something_changes(tests: Path, clone: Path) -> None:
+    """The second run takes the stack of the first; one with another source gets a new one."""
+    words = (str(tests), "--hubpod-reuse", "-rA")
+    (tests / "test_ours.py").write_text("def test_where(stack):\n    print('port', stack.url)\n")
+
+    ports = [[line for line in run_pytest(*words).stdout.splitlines() if line.startswith("port ")] for _ in range(2)]
+    with (clone / "src" / "bricsauthenticator" / "__init__.py").open("a") as module:
+        module.write("\nCHANGED = True\n")
+    changed = run_pytest(*words, f"--hubpod-source=bricsauthenticator={clone}")
+
+    assert len(ports[0]) == 1
+    assert ports[0] == ports[1]
+    assert changed.code == 0, changed.text
+    assert ports[0][0] not in changed.stdout
+
+
+@pytest.mark.parametrize("moment", ["at once", "while it starts", "while somebody works"])
+def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str) -> None:
+    """After a run is killed, at whatever moment, no container, volume, network, process or folder of it is left."""
+    flag = tmp_path / "works"
+    (tmp_path / "test_ours.py").write_text(WAIT.format(flag=str(flag)))
+    records = Workspace(project=PROJECT).state / "harness"
+    before = set(records.glob("*.json"))
+    with subprocess.Popen(
+        pytest_argv(str(tmp_path)), cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as run:
+        deadline = Deadline(300, f"the moment {moment!r}")
+        while not (new := set(records.glob("*.json")) - before):
+            deadline.pause(0.05)
+        (record,) = new
+        label = f"hubpod.run={record.stem}"
+        reached = {
+            "at once": lambda: True,
+            "while it starts": lambda: bool(labelled(podman, label)["container"]),
+            "while somebody works": flag.exists,
+        }[moment]
+        while not reached():
+            deadline.pause(0.05)
+        run.send_signal(signal.SIGKILL)
+    deadline = Deadline(60, "the end of the reaper")
+    while record.exists():
+        deadline.pause(0.05)
+
+    assert not any(labelled(podman, label, name_part=f"-{record.stem}-").values())
+    assert not list(Path(tempfile.gettempdir()).glob(f"hubpod-{record.stem}-*"))
