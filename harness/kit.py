@@ -92,4 +92,7 @@ def open_kit(options: Options, machine: Callable[[], Machine]) -> Iterator[Kit]:
     """
     ready = machine()
     with started(ready.context.workspace, ready.context.podman) as run, ExitStack() as closing:
-        yield Kit(options=options, machine=ready, run=run, closing=closing)
+        kit = Kit(options=options, machine=ready, run=run, closing=closing)
+        yield kit
+        for stack in kit.stacks:
+            stack.pool.settle()

@@ -1,6 +1,7 @@
 """Users are leased to tests, so that tests share a stack and yet never meet."""
 
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from harness.hub import GONE, Hub
 from harness.slurm import SlurmProbe
@@ -10,6 +11,7 @@ from hubpod.errors import HubpodError
 
 CLEAN_DEADLINE_S = 60.0
 LOOK_AGAIN_S = 0.1
+CLEANERS = 4
 
 
 class AllLeasedError(HubpodError):
@@ -29,13 +31,18 @@ class Pool:
         self._free = list(users)
         self._hub = hub
         self._slurm = slurm
+        self._cleaners = ThreadPoolExecutor(CLEANERS)
+        self._cleaning: dict[Future[None], User] = {}
 
     def lease(self, count: int = 1) -> list[User]:
-        """Take users that nobody else has.
+        """Take users that nobody else has, waiting for those that were given back.
 
         Raises:
             AllLeasedError: There are not as many left.
+            HubTimeoutError: A server or a job of an earlier lease does not end.
         """
+        if count > len(self._free):
+            self.settle()
         if count > len(self._free):
             raise AllLeasedError(
                 f"{count} users were asked for, and {len(self._free)} are free", remedy="lease fewer at a time"
@@ -44,18 +51,26 @@ class Pool:
         return leased
 
     def give_back(self, users: Iterable[User]) -> None:
-        """End what the users still have running, make the hub forget them, and put them at the end of the queue.
+        """End what the users still have running, and make the hub forget them, while the next test begins."""
+        for user in users:
+            self._cleaning[self._cleaners.submit(self._clean, user)] = user
+
+    def settle(self) -> None:
+        """Wait until all that were given back are free again: before a fault, or when there are no others.
 
         Raises:
             HubTimeoutError: A server or a job does not end.
         """
-        leased = list(users)
-        for user in leased:
-            if self._hub.admin("GET", f"users/{user.name}").status_code != GONE:
-                self._stop_servers(user)
-                self._cancel_jobs(user)
-                self._hub.admin("DELETE", f"users/{user.name}")
+        while self._cleaning:
+            future, user = self._cleaning.popitem()
+            future.result()
             self._free.append(user)
+
+    def _clean(self, user: User) -> None:
+        if self._hub.admin("GET", f"users/{user.name}").status_code != GONE:
+            self._stop_servers(user)
+            self._cancel_jobs(user)
+            self._hub.admin("DELETE", f"users/{user.name}")
 
     def _stop_servers(self, user: User) -> None:
         deadline = Deadline(CLEAN_DEADLINE_S, f"the end of the servers of {user.name}")
@@ -67,8 +82,8 @@ class Pool:
             deadline.pause(LOOK_AGAIN_S)
 
     def _cancel_jobs(self, user: User) -> None:
-        for project in user.projects:
-            account = user.account(project)
-            for job in self._slurm.jobs(account):
+        accounts = {user.account(project) for project in user.projects}
+        for job in self._slurm.jobs():
+            if job.user in accounts:
                 self._slurm.cancel(job.id)
-            self._slurm.wait_until_no_jobs(account)
+                self._slurm.wait_until_no_jobs(job.user)

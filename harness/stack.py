@@ -100,6 +100,7 @@ class Stack:
 
     def kill(self, container: str) -> None:
         """Kill a container; it stays dead until it is started."""
+        self.pool.settle()
         self._disturbed["container", container] = partial(self._recover, container)
         self.podman.run("kill", "--signal=KILL", self._name(container))
         self.podman.run("wait", self._name(container))
@@ -110,10 +111,12 @@ class Stack:
 
     def restart(self, container: str) -> None:
         """End a container in good order, and start it again."""
+        self.pool.settle()
         self.podman.run("restart", "--time=5", self._name(container))
 
     def pause(self, container: str) -> None:
         """Freeze all processes of a container."""
+        self.pool.settle()
         self._disturbed["container", container] = partial(self._recover, container)
         self.podman.run("pause", self._name(container))
 
@@ -129,6 +132,7 @@ class Stack:
         """
         if name not in PORTS:
             raise UsageError(f"there is no link {name!r}", remedy="links: " + ", ".join(PORTS))
+        self.pool.settle()
         address = self.network.address(ISSUER_ADDRESS) if name == ISSUER else "127.0.0.1"
         link = Link(partial(self.execute, LINK), address=address, port=PORTS[name])
         self._disturbed["link", name] = link.restore

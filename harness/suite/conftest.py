@@ -13,6 +13,7 @@ from hubpod.client import Session
 QUICK = """
 c.JupyterHub.allow_named_servers = True
 c.BatchSpawnerBase.poll_interval = 1
+c.BricsSlurmSpawner.command_timeout = 5
 c.BricsAuthenticator.keys_refresh_interval = 1
 c.BricsAuthenticator.keys_max_age = 1
 """
@@ -21,7 +22,9 @@ c.BricsAuthenticator.keys_max_age = 1
 @pytest.fixture
 def quick(stacks: Callable[..., Stack]) -> Stack:
     """A stack whose hub asks for jobs and keys every second, and lets a person have several servers."""
-    return stacks(config=QUICK)
+    quick = stacks(config=QUICK)
+    quick.pool.settle()  # its tests disturb what the users of earlier ones still need to end
+    return quick
 
 
 @pytest.fixture
@@ -37,8 +40,9 @@ def quick_session(quick: Stack, quick_user: User) -> Session:
 
 
 @pytest.fixture
-def drained(slurm: SlurmProbe) -> Iterator[None]:
+def drained(stack: Stack, slurm: SlurmProbe) -> Iterator[None]:
     """No job starts until the test says so, or ends."""
+    stack.pool.settle()
     slurm.drain(reason="maintenance")
     yield
     slurm.resume()

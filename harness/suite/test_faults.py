@@ -57,6 +57,7 @@ def test_without_slurms_controller_a_spawn_says_so(
     stack: Stack, slurm: SlurmProbe, session: Session, user: User
 ) -> None:
     """While the controller is down a spawn fails with that, no job turns up later, and then all is well again."""
+    stack.pool.settle()
     controller = slurm.daemon("slurmctld")
 
     with restored(controller.start, controller.wait_until_up):

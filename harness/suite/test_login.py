@@ -142,6 +142,7 @@ def rotating(quick: Stack) -> Iterator[Issuer]:
     issuer = issuer_of(quick)
     yield issuer
     issuer.reset()
+    until("the hub's trust in the first keys", lambda: accepted(quick.hub, issuer.mint("user01")))
 
 
 def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:
