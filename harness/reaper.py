@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from hubpod import orphans, process
@@ -27,6 +27,9 @@ from hubpod.process import Process
 RUN_LABEL = "hubpod.run"
 RUN_VARIABLE = "HUBPOD_RUN"
 """Every process that a run starts has this in its environment, which is how the reaper finds those that remain."""
+
+SERVICE_VARIABLE = "HUBPOD_SERVICE_OF"
+"""The same for the podman service, which the tests' own end must not kill before the reaper does."""
 
 READY = "ready"
 SERVICE_TIMEOUT_S = 20.0
@@ -43,6 +46,7 @@ def clean_up(record: Path, *, parent: int = 0) -> None:
     about = read_record(record)
     folder, conf = str(about.get("folder", "")), str(about.get("containers_conf", ""))
     podman = Podman(executable=str(about.get("podman", "podman")), containers_conf=Path(conf) if conf else None)
+    orphans.kill_those_with_variable(SERVICE_VARIABLE, record.stem)
     for _ in range(PASSES):
         # A process that ended meanwhile may have made something in its last moment.
         killed = orphans.kill_those_with_variable(RUN_VARIABLE, record.stem, spare=parent)
@@ -64,10 +68,11 @@ def _sweep(records: Path) -> None:
             clean_up(record)
 
 
-def _serve(podman: Podman, folder: Path) -> Process:
+def _serve(podman: Podman, folder: Path, run: str) -> Process:
     """Start the service and wait until it listens."""
     socket = socket_of(folder)
-    service = process.start(podman.command("system", "service", "--time=0", f"unix://{socket}"), env=podman.env)
+    argv = podman.command("system", "service", "--time=0", f"unix://{socket}")
+    service = process.start(argv, env={**podman.env, SERVICE_VARIABLE: run})
     deadline = time.monotonic() + SERVICE_TIMEOUT_S
     while not socket.exists() and service.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -87,9 +92,9 @@ def main(record: Path, parent: int, about: dict[str, str]) -> None:
             fcntl.flock(stack.enter_context(record.open("rb")), fcntl.LOCK_EX)
         conf = about["containers_conf"]
         podman = Podman(executable=about["podman"], containers_conf=Path(conf) if conf else None)
-        service = _serve(podman, Path(about["folder"]))
-        sys.stdout.write(f"{READY if service.poll() is None else f'status {service.returncode}'}\n")
-        sys.stdout.flush()
+        service = _serve(podman, Path(about["folder"]), record.stem)
+        with suppress(BrokenPipeError):  # the tests may have been killed already
+            os.write(sys.stdout.fileno(), f"{READY if service.poll() is None else service.returncode}\n".encode())
         sys.stdin.buffer.read()
         service.terminate()
         service.wait()

@@ -34,14 +34,21 @@ def test_somebody_waits(session, user):
 @pytest.fixture
 def tests(tmp_path: Path) -> Path:
     """A folder of somebody's own tests."""
-    (tmp_path / "test_ours.py").write_text(SPAWN)
-    return tmp_path
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    (folder / "test_ours.py").write_text(SPAWN)
+    return folder
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone of the authenticator."""
-    return Path(shutil.copytree(PROJECT / "packages" / "bricsauthenticator", tmp_path / "clone"))
+    """A clone of the authenticator with a bug: it reads a claim that no token has."""
+    clone = Path(shutil.copytree(PROJECT / "packages" / "bricsauthenticator", tmp_path / "clone"))
+    source = clone / "src" / "bricsauthenticator" / "authenticator.py"
+    text = source.read_text()
+    source.write_text(text.replace('claims["short_name"]', 'claims["shortname"]'))
+    assert source.read_text() != text
+    return clone
 
 
 def sentence(output: str) -> str:
@@ -112,10 +119,6 @@ def test_without_a_browser_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_bug_in_a_clone_is_named(tests: Path, clone: Path, tmp_path: Path) -> None:
     """A stranger sees which line of the clone broke, and finds everything else in a folder without secrets."""
-    source = clone / "src" / "bricsauthenticator" / "authenticator.py"
-    text = source.read_text()
-    source.write_text(text.replace('claims["short_name"]', 'claims["shortname"]'))
-    assert source.read_text() != text
     kept = tmp_path / "kept"
 
     run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}", f"--hubpod-artifacts={kept}")
@@ -143,8 +146,6 @@ def test_a_stack_is_used_again_until_something_changes(tests: Path, clone: Path)
     (tests / "test_ours.py").write_text("def test_where(stack):\n    print('port', stack.url)\n")
 
     ports = [[line for line in run_pytest(*words).stdout.splitlines() if line.startswith("port ")] for _ in range(2)]
-    with (clone / "src" / "bricsauthenticator" / "__init__.py").open("a") as module:
-        module.write("\nCHANGED = True\n")
     changed = run_pytest(*words, f"--hubpod-source=bricsauthenticator={clone}")
 
     assert len(ports[0]) == 1
