@@ -85,13 +85,14 @@ def issuer(stack: "Stack") -> "Iterator[Issuer]":
 
 
 @pytest.fixture
-def users(stack: "Stack") -> "Iterator[Callable[..., list[User]]]":
+def users(stacks: "Callable[..., Stack]") -> "Iterator[Callable[..., list[User]]]":
     """Leases users: ``users(6)``, and ``users(2, of=other_stack)``; what they still run ends with the test."""
     with ExitStack() as leases:
 
-        def lease(count: int = 1, *, of: "Stack" = stack) -> "list[User]":
-            leased = of.pool.lease(count)
-            leases.callback(of.pool.give_back, leased)
+        def lease(count: int = 1, *, of: "Stack | None" = None) -> "list[User]":
+            pool = (of or stacks()).pool
+            leased = pool.lease(count)
+            leases.callback(pool.give_back, leased)
             return leased
 
         yield lease

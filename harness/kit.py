@@ -10,6 +10,7 @@ from harness.preflight import Machine
 from harness.reuse import reused
 from harness.run import Run, started
 from harness.stack import Stack
+from hubpod.environments import find_environment
 from hubpod.errors import HubpodError, NotReadyError
 
 
@@ -30,18 +31,20 @@ class Kit:
         """Those that are up."""
         return tuple(self._stacks.values())
 
-    def stack(self, config: str = "", settings: Mapping[str, str] | None = None) -> Stack:
+    def stack(self, config: str = "", settings: Mapping[str, str] | None = None, environment: str = "") -> Stack:
         """A stack that is ready: one that is up already, or a new one.
 
         Args:
             config: JupyterHub configuration that is loaded after all other, such as ``c.Spawner.mem_limit = "1G"``.
             settings: Values of the deploy ConfigMap other than the harness's own, by key.
+            environment: Name of another environment than the one under test.
 
         Raises:
             NotReadyError: It does not get ready.
+            UsageError: There is no such environment.
         """
         order = Order(
-            environment=self.options.environment,
+            environment=find_environment(environment) if environment else self.options.environment,
             images=tuple(sorted(self.machine.images.items())),
             volumes=PROJECT / "volumes",
             config=config,

@@ -22,6 +22,12 @@ NEAREST = {
     **{name: name for name in ("keys", "options", "jobscript")},
 }
 ELSE_NEAREST = "spawn"
+SUITE = {
+    "login_dummy": ("login_form",),
+    **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "refusals"), ("login",)),
+    **dict.fromkeys(("slurm_pod", "job", "slurm", "wording", "story", "commands"), ("end", "spawn", "hub_restart")),
+}
+SUITE_ELSE = ("spawn", "end", "hub_restart")
 NO_END = "no end within {:.0f} s"
 
 
@@ -41,7 +47,7 @@ def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = Fa
     """
     report = copy.project.parent / f"{which.value}.xml"
     if which is Pass.INTEGRATION:
-        return _integration(copy, report)
+        return _integration(copy, report, fault)
     paths = unit_paths(fault, copy.project)
     return _unit(copy, ["-x", *paths] if first else paths, report) if paths else ()
 
@@ -67,9 +73,29 @@ def _unit(copy: Copy, arguments: Sequence[str], report: Path) -> tuple[str, ...]
     return _verdict(result.returncode, report, result.last_lines)
 
 
-def _integration(copy: Copy, report: Path) -> tuple[str, ...]:
+def suite_paths(fault: Fault | None, project: Path) -> list[str]:
+    """The modules of the suite, those first in which a fault of that file shows first."""
+    stem = Path(fault.file).stem.partition(".")[0] if fault else ""
+    first = SUITE.get(stem, SUITE_ELSE)
+    modules = sorted((project / "harness" / "suite").glob("test_*.py"))
+    order = {f"test_{name}": number for number, name in enumerate(first)}
+    return [
+        str(path.relative_to(project)) for path in sorted(modules, key=lambda path: order.get(path.stem, len(order)))
+    ]
+
+
+def _integration(copy: Copy, report: Path, fault: Fault | None) -> tuple[str, ...]:
     sources = [f"--hubpod-source={name}={copy.package(name)}" for name in PACKAGES]
-    argv = [str(copy.python), "-m", "pytest", "-x", *OPTIONS, f"--junitxml={report}", *sources, "harness/suite"]
+    argv = [
+        str(copy.python),
+        "-m",
+        "pytest",
+        "-x",
+        *OPTIONS,
+        f"--junitxml={report}",
+        *sources,
+        *suite_paths(fault, copy.project),
+    ]
     # On the terminal, so that the suite itself answers Ctrl-C and takes its containers away.
     line = f"cd {shlex.quote(str(copy.project))} && exec {shlex.join(argv)}"
     status = process.attach(["sh", "-c", line], env=_environment(copy))
