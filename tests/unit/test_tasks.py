@@ -322,3 +322,37 @@ def test_every_command_takes_environment_and_instance(
     assert {"e", "i"} <= {each for argument in task.get_arguments() for each in argument.names}
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("✗ 'Mine' is not an instance name; did you mean 'mine'?\n")
+
+
+def test_a_login_by_token_wants_a_token(project: Path) -> None:
+    """Where people log in with a token, dev.spawn says how it gets one."""
+    typed = type_(project, "dev.spawn", "--environment=dev_realauth")
+
+    assert typed.returncode == 2
+    assert "people log in to dev_realauth with a token" in typed.stderr
+    assert "--token-file FILE" in typed.stderr
+
+
+def test_a_login_by_form_takes_no_token(project: Path, tmp_path: Path) -> None:
+    """Where there is a form, a token is refused instead of being ignored."""
+    (tmp_path / "token").write_text("eyJ.eyJ.x\n")
+
+    typed = type_(project, "dev.spawn", f"--token-file={tmp_path / 'token'}")
+
+    assert typed.returncode == 2
+    assert "leave out --token-file" in typed.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), ("", "holds 0 words"), ("a b", "holds 2 words")]
+)
+def test_a_file_without_one_token_is_refused(project: Path, tmp_path: Path, content: str | None, says: str) -> None:
+    """A missing file and one that holds anything but a token are named, and nothing of them is shown."""
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+
+    typed = type_(project, "dev.spawn", "--environment=dev_realauth", f"--token-file={tmp_path / 'token'}")
+
+    assert typed.returncode == 2
+    assert says in typed.stderr
+    assert str(tmp_path / "token") in typed.stderr
