@@ -115,6 +115,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """Kill runs of the harness at random moments and look for what they leave; -- RUNS SEED."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", external=True)
+    session.run("python", "tests/bench/killed_runs.py", *session.posargs)
+
+
+@nox.session
 def power(session: nox.Session) -> None:
     """Seed many small faults and see which tests catch each; -- --unit or --integration, --list, --only NAME."""
     _prepare(session)
