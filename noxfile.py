@@ -108,10 +108,11 @@ def integration_jupyterhub(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long the main job takes on this machine: minimum, median and maximum of each figure."""
+    """How long the main job and a stack of the harness take here: minimum, median and maximum of each figure."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tests/bench/main_job.py")
+    session.run("python", "tests/bench/stacks.py")
 
 
 @nox.session

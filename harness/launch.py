@@ -21,6 +21,7 @@ from hubpod.context import side_by_side
 from hubpod.credentials import private_folder, write_private
 from hubpod.environments import Environment, Instance
 from hubpod.errors import NotReadyError
+from hubpod.pod import Container
 from hubpod.podman_labelled import create_network, remove_network
 
 KEPT_LABEL = "hubpod.kept"
@@ -115,10 +116,10 @@ class Launch:
         """Go through all phases."""
         with self._timed("network and volumes"):
             network = self._network()
-        with self._timed("network's owner and issuer"):
-            self._start_in(network)
-        with self._timed("pod's containers"):
-            self._start_pod()
+        with self._timed("network's owner"):
+            self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS))()
+        with self._timed("other containers"):
+            side_by_side([self._starter(container) for container in self._others(network)])
         stack = connected(
             site=self._site,
             blueprint=self._plan,
@@ -149,43 +150,31 @@ class Launch:
         seed = self._plan.seeds[number]
         return lambda: self._run.podman.create_volume(seed.volume, self._labels, seed.tar())
 
-    def _start_in(self, network: Network) -> None:
-        """Start the containers that have an address of their own."""
-        hosts = {**self._plan.pod.host_aliases, ISSUER: network.address(ISSUER_ADDRESS)}
-        numbers = {LINK: LINK_ADDRESS, ISSUER: ISSUER_ADDRESS}
-        containers = [self._plan.link, *([self._plan.issuer] if self._plan.issuer else [])]
-        side_by_side(
-            [
-                self._starter(
-                    in_network(
-                        container,
-                        name=f"{self._name}-{container.name}",
-                        labels=self._labels,
-                        client=self._run.client,
-                        network=network,
-                        number=numbers[container.name],
-                        hosts=hosts,
-                    )
-                )
-                for container in containers
-            ]
-        )
+    def _others(self, network: Network) -> list[DockerContainer]:
+        """The issuer, and the pod's containers in the network of the first."""
+        issuer = [self._in_network(self._plan.issuer, network, ISSUER_ADDRESS)] if self._plan.issuer else []
+        pod = [
+            beside(
+                container,
+                name=f"{self._name}-{container.name}",
+                labels=self._labels,
+                client=self._run.client,
+                other=f"{self._name}-{LINK}",
+            )
+            for container in self._plan.pod.containers
+        ]
+        return [*pod, *issuer]
 
-    def _start_pod(self) -> None:
-        """Start the pod's containers in the network of the first."""
-        side_by_side(
-            [
-                self._starter(
-                    beside(
-                        container,
-                        name=f"{self._name}-{container.name}",
-                        labels=self._labels,
-                        client=self._run.client,
-                        other=f"{self._name}-{LINK}",
-                    )
-                )
-                for container in self._plan.pod.containers
-            ]
+    def _in_network(self, container: Container, network: Network, number: int) -> DockerContainer:
+        """A container with an address of its own, which knows the issuer by name, as a real one is known."""
+        return in_network(
+            container,
+            name=f"{self._name}-{container.name}",
+            labels=self._labels,
+            client=self._run.client,
+            network=network,
+            number=number,
+            hosts={**self._plan.pod.host_aliases, ISSUER: network.address(ISSUER_ADDRESS)},
         )
 
     def _starter(self, container: DockerContainer) -> Callable[[], None]:
