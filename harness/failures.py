@@ -24,7 +24,7 @@ def explain(kit: Kit, error: BaseException) -> None:
     for stack in kit.used:
         if not isinstance(error, HubError | AssertionError):
             return
-        lines = Redactor(stack.secrets).text(stack.hub.log()[-LOG_CHARACTERS:]).splitlines()
+        lines = Redactor(stack.secrets).text(stack.log("jupyterhub", since=kit.begun)[-LOG_CHARACTERS:]).splitlines()
         telling = blame.telling_lines(error, lines)
         if isinstance(error, HubError):
             error.hub_log = tuple(telling)

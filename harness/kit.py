@@ -1,6 +1,7 @@
 """What one process of tests works with: the machine, the run, and the stacks that are up."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -25,6 +26,7 @@ class Kit:
         self._stacks: dict[Order, Stack] = {}
         self._failed: dict[Order, str] = {}
         self._logins: dict[Order, int] = {}
+        self.begun = 0.0
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
@@ -68,6 +70,7 @@ class Kit:
 
     def begin(self) -> None:
         """Note that a test begins."""
+        self.begun = time.time()
         self._logins = {order: len(stack.hub.client.sessions) for order, stack in self._stacks.items()}
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness import options
+from harness import fixtures, options
 from harness.once import KIT, LEFT, prepare, told
 from hubpod.environments import Login
 
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept: list[pytest.Item] = []
     other: list[pytest.Item] = []
     for item in items:
-        if "page" in getattr(item, "fixturenames", ()):
+        if _uses(item, "page"):
             item.add_marker(BROWSER_MARK)
         (kept if _login_wanted(item) in {None, login} else other).append(item)
     if other:
@@ -68,8 +68,14 @@ def _login_wanted(item: pytest.Item) -> Login | None:
     mark = item.get_closest_marker(LOGIN_MARK)
     if mark:
         return Login(mark.args[0])
-    fixtures = getattr(item, "fixturenames", ())
-    return next((login for name, login in PROJECT_DEPENDENT.items() if name in fixtures), None)
+    return next((login for name, login in PROJECT_DEPENDENT.items() if _uses(item, name)), None)
+
+
+def _uses(item: pytest.Item, fixture: str) -> bool:
+    """Whether a test uses the plugin's fixture of that name, and not somebody else's."""
+    known = getattr(item, "_fixtureinfo", None)
+    definitions = known.name2fixturedefs.get(fixture, ()) if known else ()
+    return any(each.func.__module__ == fixtures.__name__ for each in definitions[-1:])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -84,13 +90,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if "page" in fixtures:
+    if any(_uses(item, "page") for item in session.items):
         with told():
             from harness.preflight import find_browser  # noqa: PLC0415 - heavy
 
             find_browser()
-    if "hubpod_kit" in fixtures:
+    if any(_uses(item, "hubpod_kit") for item in session.items):
         prepare(config)
 
 

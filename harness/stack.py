@@ -87,9 +87,9 @@ class Stack:
         """
         return self.podman.execute(self._name(container), argv, user=user, timeout_s=timeout_s)
 
-    def log(self, container: str) -> str:
-        """All that a container has written so far."""
-        result = self.podman.run("logs", self._name(container), check=False)
+    def log(self, container: str, *, since: float = 0) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch."""
+        result = self.podman.run("logs", f"--since={since:.0f}", self._name(container), check=False)
         return result.stdout + result.stderr
 
     def inspect(self, container: str) -> str:

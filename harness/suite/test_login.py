@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from harness.flaws import FLAWS, Flaw, Layer
 from harness.hub import Hub
@@ -22,6 +23,14 @@ pytestmark = pytest.mark.hubpod_login("JWT")
 HEADER = "X-Auth-Id-Token"
 UNAUTHORIZED, NOT_FOUND, UNAVAILABLE = 401, 404, 503
 REFUSAL = "Login refused with"
+LOGIN_COOKIE = "jupyterhub-hub-login"
+SIGNED_EARLIER = """
+import binascii, sys, time, tornado.web as web
+secret = binascii.a2b_hex(open("/srv/jupyterhub/jupyterhub_cookie_secret").read().strip())
+_, name, cookie = sys.argv
+value = web.decode_signed_value(secret, name, cookie)
+print(web.create_signed_value(secret, name, value, clock=lambda: time.time() - 13 * 3600).decode())
+"""
 
 
 def accepted(hub: Hub, token: str) -> bool:
@@ -50,6 +59,22 @@ def test_projects_may_be_json_text(hub: Hub, issuer: Issuer, user: User) -> None
     project = form.field("brics_project")
     assert project is not None
     assert [choice.value.partition(".")[0] for choice in project.choices] == list(user.projects)
+
+
+def test_a_login_ends_with_the_working_day(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
+    """Whoever logged in more than half a day ago has to log in again."""
+    response = requests.get(
+        f"{hub.url}/hub/login", headers={HEADER: issuer.mint(user)}, allow_redirects=False, timeout=10
+    )
+    fresh = response.cookies[LOGIN_COOKIE]
+    old = stack.execute("jupyterhub", ["/opt/jupyterhub/bin/python", "-c", SIGNED_EARLIER, LOGIN_COOKIE, fresh])
+
+    home = [
+        requests.get(f"{hub.url}/hub/home", cookies={LOGIN_COOKIE: cookie}, allow_redirects=False, timeout=10)
+        for cookie in (fresh, old.stdout.strip())
+    ]
+
+    assert [answer.status_code for answer in home] == [200, 302]
 
 
 @pytest.fixture(scope="module")

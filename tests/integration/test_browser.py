@@ -1,31 +1,14 @@
 """What a person sees, in a real browser."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from support.instances import Running
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-# Without these a browser in a closed network looks for updates all the time; a container has no sandbox of its own.
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 SPAWN_MS = 60_000
 USER = "otheruser"
-expect.set_options(timeout=30_000)
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """An empty page of the machine's own browser."""
-    executable = next(path for name in BROWSERS if (path := shutil.which(name)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(30_000)
-        yield page
-        browser.close()
 
 
 @pytest.fixture
