@@ -213,13 +213,31 @@ async def test_administrators_are_named_by_the_site(hub: Any, issuer: Any) -> No
     ids=lambda headers: json.dumps(headers)[:40],
 )
 async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, headers: dict[str, Any]) -> None:
-    """A token cannot bring its own key or point to one, and asks for nothing outside."""
-    genuine = issuer.mint().split(".")
-    header = {"alg": "RS256", "typ": "JWT", "kid": "rsa-1", **headers}
+    """A token cannot bring its own key or point to one, though the issuer signed it, and asks for nothing outside."""
+    payload = issuer.mint().split(".")[1]
+    message = f"{encoded({'alg': 'RS256', 'typ': 'JWT', 'kid': 'rsa-1', **headers})}.{payload}"
+    signature = jwt.get_algorithm_by_name("RS256").sign(message.encode(), issuer.keys[0].private)
 
-    await assert_refused(hub, ".".join([encoded(header), genuine[1], genuine[2]]), 401)
+    await assert_refused(hub, f"{message}.{jwt.utils.base64url_encode(signature).decode()}", 401)
 
     assert set(issuer.requests) <= {".well-known/openid-configuration", "jwks"}
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example"])
+async def test_a_login_leads_to_no_other_site(hub: Any, issuer: Any, elsewhere: str) -> None:
+    """Whatever a link to the login page says, the person stays at this hub."""
+    response = await hub.login(issuer.mint(), next_url=elsewhere)
+
+    assert response.code == 302
+    place = response.headers["Location"]
+    assert place.startswith("/")
+    assert place[1:2] not in {"/", "\\"}
+
+
+async def test_a_list_of_the_site_is_all_who_may_log_in() -> None:
+    """Where the site names its users, having a project is not enough; where it does not, it is."""
+    assert BricsAuthenticator().allow_all
+    assert not BricsAuthenticator(allowed_users={"grace"}).allow_all
 
 
 async def test_the_algorithm_is_ours_to_choose(hub: Any, issuer: Any, new_key: Any) -> None:
