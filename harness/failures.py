@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -45,10 +44,6 @@ def keep(kit: Kit, item: pytest.Item, report: pytest.TestReport) -> Path:
             stack,
             sessions=stack.hub.client.sessions,
             page=page,
-            error=_text(report.longrepr),
+            error=str(report.longrepr),
         )
     return folder
-
-
-def _text(longrepr: Any) -> str:  # noqa: ANN401 - pytest's union of representations
-    return str(longrepr)

@@ -3,7 +3,8 @@
 Everything heavy is imported only then: the plugin is loaded by every pytest that runs where hubpod is installed.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,17 +22,15 @@ LEFT: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
 """The stacks that stay, in words."""
 
 
-class told:  # noqa: N801 - used as a function is
+@contextmanager
+def told() -> Iterator[None]:
     """Turn errors that have a sentence into pytest's usage error, which prints it and nothing else."""
+    try:
+        yield
+    except HubpodError as error:
+        from harness.preflight import sentence  # noqa: PLC0415 - heavy
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, HubpodError):
-            from harness.preflight import sentence  # noqa: PLC0415 - heavy
-
-            raise pytest.UsageError(sentence(error)) from None
+        raise pytest.UsageError(sentence(error)) from None
 
 
 def prepare(config: pytest.Config) -> "Machine":
