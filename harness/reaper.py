@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -41,18 +42,28 @@ def socket_of(folder: Path) -> Path:
     return folder / "podman.sock"
 
 
-def clean_up(record: Path, *, parent: int = 0) -> None:
-    """Remove all that a run has left, its record last; the process of its tests, if it lives, is not touched."""
-    about = read_record(record)
-    folder, conf = str(about.get("folder", "")), str(about.get("containers_conf", ""))
-    podman = Podman(executable=str(about.get("podman", "podman")), containers_conf=Path(conf) if conf else None)
+def _podman(about: Mapping[str, object]) -> Podman:
+    """The podman that a run's containers are made by."""
+    conf = str(about.get("containers_conf", ""))
+    return Podman(executable=str(about.get("podman", "podman")), containers_conf=Path(conf) if conf else None)
+
+
+def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> None:
+    """Remove all that a run has left, its record last; the process of its tests, if it lives, is not touched.
+
+    Args:
+        record: Where the run's record is, or was: somebody may have removed the checkout meanwhile.
+        about: What it says: `folder`, `podman` and `containers_conf`.
+        parent: The process of the tests.
+    """
+    podman = _podman(about)
     orphans.kill_those_with_variable(SERVICE_VARIABLE, record.stem)
     for _ in range(PASSES):
         # A process that ended meanwhile may have made something in its last moment.
         killed = orphans.kill_those_with_variable(RUN_VARIABLE, record.stem, spare=parent)
         if not killed + remove_labelled(podman, f"{RUN_LABEL}={record.stem}", name_part=f"-{record.stem}-"):
             break
-    if folder:
+    if folder := str(about.get("folder", "")):
         shutil.rmtree(folder, ignore_errors=True)
     record.unlink(missing_ok=True)
 
@@ -65,7 +76,7 @@ def _sweep(records: Path) -> None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            clean_up(record)
+            clean_up(record, read_record(record))
 
 
 def _serve(podman: Podman, folder: Path, run: str) -> Process:
@@ -90,15 +101,13 @@ def main(record: Path, parent: int, about: dict[str, str]) -> None:
             _sweep(record.parent)
             write_private(record, json.dumps(about).encode())
             fcntl.flock(stack.enter_context(record.open("rb")), fcntl.LOCK_EX)
-        conf = about["containers_conf"]
-        podman = Podman(executable=about["podman"], containers_conf=Path(conf) if conf else None)
-        service = _serve(podman, Path(about["folder"]), record.stem)
+        service = _serve(_podman(about), Path(about["folder"]), record.stem)
         with suppress(BrokenPipeError):  # the tests may have been killed already
             os.write(sys.stdout.fileno(), f"{READY if service.poll() is None else service.returncode}\n".encode())
         sys.stdin.buffer.read()
         service.terminate()
         service.wait()
-        clean_up(record, parent=parent)
+        clean_up(record, about, parent=parent)
 
 
 if __name__ == "__main__":
