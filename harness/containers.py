@@ -84,12 +84,10 @@ def _made(container: Container, *, name: str, client: dict[str, Any], **more: An
     for mount in container.mounts:
         made.with_volume_mapping(mount.volume, mount.path, "ro" if mount.read_only else "rw")
     for path in container.tmpfs:
-        made.with_tmpfs_mount(path)
+        made.tmpfs[path] = "rw,exec,nosuid,nodev,mode=" + ("1777" if path == "/tmp" else "0755")  # noqa: S108
     for port in container.ports:
         # An address with the port is what docker-py takes, though testcontainers declares the number only.
         made.ports[f"{port.container}/tcp"] = (port.host_ip, port.host or None)  # type: ignore[assignment]
-    for path in container.tmpfs:
-        made.tmpfs[path] = "rw,exec,nosuid,nodev,mode=" + ("1777" if path == "/tmp" else "0755")  # noqa: S108
     return made.with_kwargs(
         read_only=True,
         cap_drop=["ALL"],

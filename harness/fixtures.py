@@ -81,7 +81,8 @@ def issuer(stack: "Stack") -> "Iterator[Issuer]":
     """Who mints tokens; after the test it is as it was before."""
     assert stack.issuer  # noqa: S101 - tests of other logins were left out
     yield stack.issuer
-    stack.issuer.reset()
+    if stack.issuer.changed:
+        stack.issuer.reset()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import requests
 from harness.issuer import Issuer
 from harness.users import User
 from hubpod.client import HubClient, Session
+from hubpod.client.browser import direct_session
 
 API_TIMEOUT_S = 30.0
 GONE = requests.codes.not_found
@@ -67,8 +68,7 @@ class Hub:
         self, method: str, path: str, json: object = None, *, timeout_s: float = API_TIMEOUT_S
     ) -> requests.Response:
         """Ask the hub's REST API as an administrator; the path is what follows ``/hub/api/``. Not checked."""
-        with requests.Session() as session:
-            session.trust_env = False  # the loopback address is not reached through a proxy of the environment
+        with direct_session() as session:
             return session.request(
                 method,
                 f"{self.url}/hub/api/{path}",

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from requests import RequestException, Response, Session
+from requests import RequestException, Response
 
 from harness.bends import with_claims
 from harness.blueprint import AUDIENCE, ISSUER_URL, PLATFORM
@@ -16,6 +16,7 @@ from harness.documents import GARBAGE, Behaviour, good_documents
 from harness.flaws import FLAWS, VARIANTS, Variant
 from harness.keys import ALGORITHMS, SigningKey, new_key, unknown_algorithm
 from harness.tokens import Person, good_draft
+from hubpod.client.browser import direct_session
 from hubpod.client.deadline import Deadline
 from hubpod.environments import nearest
 from hubpod.errors import HubpodError
@@ -203,8 +204,7 @@ class Issuer:
         self._current, self._kept, self._behaviour = current, kept, behaviour
 
     def _call(self, method: str, path: str, json: object = None) -> Response:
-        with Session() as session:
-            session.trust_env = False  # the server is not reached through a proxy of the environment
+        with direct_session() as session:
             try:
                 response = session.request(
                     method, self._control_url + path, json=json, headers=self._headers, timeout=TIMEOUT_S

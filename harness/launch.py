@@ -21,7 +21,7 @@ from hubpod.context import side_by_side
 from hubpod.credentials import private_folder, write_private
 from hubpod.environments import Environment, Instance
 from hubpod.errors import NotReadyError
-from hubpod.pod import Container
+from hubpod.pod import Container, Seed
 from hubpod.podman_labelled import create_network, remove_network
 
 KEPT_LABEL = "hubpod.kept"
@@ -82,9 +82,11 @@ def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
     labels = lasting_labels(site) if keep else run.labels
     with ExitStack() as cleanup:
         launch = Launch(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup)
-        yield launch.start()
-        if keep:
-            cleanup.pop_all()
+        try:
+            yield launch.start()
+        finally:
+            if keep:  # also when it did not get ready: that is what somebody wants to look at
+                cleanup.pop_all()
 
 
 def lasting_labels(site: Site) -> dict[str, str]:
@@ -141,13 +143,12 @@ class Launch:
         self._cleanup.callback(podman.remove_volumes, [seed.volume for seed in self._plan.seeds])
         jobs: list[Callable[[], None]] = [
             lambda: subnets.append(create_network(podman, self._name, self._labels)),
-            *(self._seeder(number) for number in range(len(self._plan.seeds))),
+            *(self._seeder(seed) for seed in self._plan.seeds),
         ]
         side_by_side(jobs)
         return Network(name=self._name, subnet=subnets[0])
 
-    def _seeder(self, number: int) -> Callable[[], None]:
-        seed = self._plan.seeds[number]
+    def _seeder(self, seed: Seed) -> Callable[[], None]:
         return lambda: self._run.podman.create_volume(seed.volume, self._labels, seed.tar())
 
     def _others(self, network: Network) -> list[DockerContainer]:

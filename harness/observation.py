@@ -11,7 +11,7 @@ import requests
 
 from harness.slurm import Job
 from harness.stack import Stack
-from hubpod.client.browser import is_loopback
+from hubpod.client.browser import direct_session
 from hubpod.client.errors import HubError
 
 JOB_NAME = "spawner-jupyterhub"
@@ -107,8 +107,7 @@ def read_routes(routes: Iterable[Any]) -> frozenset[str]:
 
 def answers_itself(url: str) -> bool:
     """Whether a server answers without a login, be it with a refusal, and not the proxy or the hub in its place."""
-    with requests.Session() as session:
-        session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+    with direct_session(url) as session:
         try:
             response = session.get(url, allow_redirects=False, timeout=ANSWER_S)
         except requests.RequestException:

@@ -15,7 +15,7 @@ from hubpod.environments import Login
 
 LOGIN_MARK = "hubpod_login"
 BROWSER_MARK = "browser"
-PROJECT_DEPENDENT = {"issuer": Login.JWT}
+LOGIN_DEPENDENT = {"issuer": Login.JWT}
 """Fixtures that exist with one kind of login only."""
 
 pytest_plugins = ("harness.fixtures",)
@@ -68,7 +68,7 @@ def _login_wanted(item: pytest.Item) -> Login | None:
     mark = item.get_closest_marker(LOGIN_MARK)
     if mark:
         return Login(mark.args[0])
-    return next((login for name, login in PROJECT_DEPENDENT.items() if _uses(item, name)), None)
+    return next((login for name, login in LOGIN_DEPENDENT.items() if _uses(item, name)), None)
 
 
 def _uses(item: pytest.Item, fixture: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from hubpod.client import HubClient, HubError, ProgressEvent, Server, Session, SpawnRefused
+from hubpod.client import HubError, ProgressEvent, Server, Session, SpawnRefused
 from hubpod.client.deadline import Deadline
 from hubpod.client.project import PROJECT_FIELD, match_project
 from hubpod.errors import HubpodError, ProbeError
@@ -69,28 +69,6 @@ class ProbeStepError(ProbeError):
         super().__init__(f"the probe failed at {step}: {cause.message}", remedy=cause.remedy, detail=detail)
         self.step = step
         self.timeline = timeline
-
-
-def spawn_probe(  # noqa: PLR0913 - what a person decides at a hub
-    client: HubClient,
-    username: str,
-    password: str,
-    project: str | None = None,
-    options: Mapping[str, str] | None = None,
-    *,
-    on_step: Callable[[Step], None] = lambda _: None,
-    job_gone: Callable[[str], bool] | None = None,
-    spawn_deadline_s: float = SPAWN_DEADLINE_S,
-) -> ProbeReport:
-    """Prove that a person with this password gets a notebook; see probe_session."""
-    return probe_session(
-        lambda: client.login(username, password),
-        project=project,
-        options=options,
-        on_step=on_step,
-        job_gone=job_gone,
-        spawn_deadline_s=spawn_deadline_s,
-    )
 
 
 def probe_session(  # noqa: PLR0913

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
+from hubpod.client.browser import direct_session
 from hubpod.environments import Instance
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, PodSpec
@@ -50,8 +51,7 @@ def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> Answer:
 
 def ask_hub(url: str) -> Answer:
     """Ask for the page where a person logs in, through the proxy."""
-    with requests.Session() as session:
-        session.trust_env = False  # the loopback address is not reached through a proxy of the environment
+    with direct_session() as session:
         try:
             response = session.get(f"{url.rstrip('/')}/hub/login", timeout=ASK_TIMEOUT_S)
         except requests.RequestException as error:

@@ -1,6 +1,7 @@
 """What goes wrong around the hub while servers run, and what must not be lost by it."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -16,7 +17,11 @@ NO_ANSWER = "Slurm does not say how job"
 NOTICED_S = 40.0
 SLOW_S = 1.0
 API_S = 1.0
-FAULTS: dict[str, Callable[[Link], None]] = {"reset": Link.reset, "cut": Link.cut}
+FAULTS: dict[str, Callable[[Link], None]] = {
+    "reset": Link.reset,
+    "cut": Link.cut,
+    "truncated": partial(Link.truncate, size=100),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from harness.flaws import FLAWS, Flaw, Layer
 from harness.hub import Hub
@@ -16,7 +15,7 @@ from harness.suite.common import issuer_of, restored, until
 from harness.tokens import projects_claim
 from harness.users import User
 from hubpod.client import HubClient, HubError, LoginRefused
-from hubpod.client.browser import Browser
+from hubpod.client.browser import Browser, direct_session
 
 pytestmark = pytest.mark.hubpod_login("JWT")
 
@@ -63,17 +62,18 @@ def test_projects_may_be_json_text(hub: Hub, issuer: Issuer, user: User) -> None
 
 def test_a_login_ends_with_the_working_day(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
     """Whoever logged in more than half a day ago has to log in again."""
-    response = requests.get(
-        f"{hub.url}/hub/login", headers={HEADER: issuer.mint(user)}, allow_redirects=False, timeout=10
-    )
+    with direct_session() as browser:
+        response = browser.get(
+            f"{hub.url}/hub/login", headers={HEADER: issuer.mint(user)}, allow_redirects=False, timeout=10
+        )
     fresh = response.cookies[LOGIN_COOKIE]
     old = stack.execute("jupyterhub", ["/opt/jupyterhub/bin/python", "-c", SIGNED_EARLIER, LOGIN_COOKIE, fresh])
 
-    home = [
-        requests.get(f"{hub.url}/hub/home", cookies={LOGIN_COOKIE: cookie}, allow_redirects=False, timeout=10)
-        for cookie in (fresh, old.stdout.strip())
-    ]
-
+    with direct_session() as browser:
+        home = [
+            browser.get(f"{hub.url}/hub/home", cookies={LOGIN_COOKIE: cookie}, allow_redirects=False, timeout=10)
+            for cookie in (fresh, old.stdout.strip())
+        ]
     assert [answer.status_code for answer in home] == [200, 302]
 
 

@@ -57,9 +57,7 @@ class Browser:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self._direct = is_loopback(urlsplit(origin).hostname or "")
-        self._http = requests.Session()
-        self._http.trust_env = not self._direct  # the environment's proxy is no way to this machine
+        self._http = direct_session(origin)
         self._http.headers["User-Agent"] = "hubpod"
 
     def __repr__(self) -> str:
@@ -140,7 +138,7 @@ class Browser:
                 "ws" + url.removeprefix("http"),
                 origin=cast("Origin", self.origin),
                 additional_headers=headers,
-                proxy=None if self._direct else True,
+                proxy=True if self._http.trust_env else None,
                 open_timeout=timeout_s,
                 max_size=MAX_MESSAGE_BYTES,
             )
@@ -175,6 +173,13 @@ class Browser:
             )
         except requests.RequestException as error:
             raise_unanswered(call.name, error, call.timeout_s)
+
+
+def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
+    """A session whose requests to this machine do not go through the environment's proxy, which is no way there."""
+    session = requests.Session()
+    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+    return session
 
 
 def is_loopback(host: str) -> bool:

@@ -30,7 +30,6 @@ class Server:
         self.name = name
         self.events: tuple[ProgressEvent, ...] = ()
         self._browser = browser
-        self._base_url = base_url
         self._url = f"{base_url}/user/{quote(user)}" + (f"/{quote(name)}" if name else "")
         self._user_api = f"{base_url}/hub/api/users/{quote(user)}"
         self._api = f"{self._user_api}/servers/{quote(name)}" if name else f"{self._user_api}/server"

@@ -4,7 +4,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def clone(tmp_path: Path) -> Path:
     source.write_text(text.replace('claims["short_name"]', 'claims["shortname"]'))
     assert source.read_text() != text
     return clone
+
+
+def left_of(podman: Podman, run: str) -> list[str]:
+    """What there is of a run: containers, volumes, networks, and its folder."""
+    things = labelled(podman, f"hubpod.run={run}", name_part=f"-{run}-").values()
+    return [*chain.from_iterable(things), *map(str, Path(tempfile.gettempdir()).glob(f"hubpod-{run}-*"))]
 
 
 def sentence(output: str) -> str:
@@ -154,7 +161,22 @@ def test_a_stack_is_used_again_until_something_changes(tests: Path, clone: Path)
     assert ports[0][0] not in changed.stdout
 
 
-@pytest.mark.parametrize("moment", ["at once", "while it starts", "while somebody works"])
+@pytest.mark.usefixtures("cleaned")
+def test_a_stack_that_does_not_get_ready_can_be_looked_at(podman: Podman, tmp_path: Path) -> None:
+    """With --hubpod-keep a hub that does not start is named and stays; without, nothing does."""
+    (tmp_path / "test_ours.py").write_text("def test_hub(stacks):\n    stacks(config='c.no_such_name.x = undefined')\n")
+    runs = [run_pytest(str(tmp_path), *words) for words in ((), ("--hubpod-keep",))]
+
+    assert [run.code for run in runs] == [1, 1], runs
+    assert "NameError: name 'undefined' is not defined" in runs[1].stdout
+    kept = podman.containers({"hubpod.kept": str(PROJECT)})
+    assert {name.rpartition("-")[2] for name in kept} >= {"jupyterhub", "slurm"}
+
+
+MOMENTS = ("at once", "while it starts", "while somebody works", "after its records were removed")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str) -> None:
     """After a run is killed, at whatever moment, no container, volume, network, process or folder of it is left."""
     flag = tmp_path / "works"
@@ -169,17 +191,16 @@ def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str
             deadline.pause(0.05)
         (record,) = new
         label = f"hubpod.run={record.stem}"
-        reached = {
+        moments: dict[str, Callable[[], bool]] = {
             "at once": lambda: True,
             "while it starts": lambda: bool(labelled(podman, label)["container"]),
-            "while somebody works": flag.exists,
-        }[moment]
+        }
+        reached = moments.get(moment, flag.exists)
         while not reached():
             deadline.pause(0.05)
+        if moment == MOMENTS[-1]:
+            record.unlink()
         run.send_signal(signal.SIGKILL)
-    deadline = Deadline(60, "the end of the reaper")
-    while record.exists():
+    deadline = Deadline(60, f"the end of all that run {record.stem} has left")
+    while record.exists() or left_of(podman, record.stem):
         deadline.pause(0.05)
-
-    assert not any(labelled(podman, label, name_part=f"-{record.stem}-").values())
-    assert not list(Path(tempfile.gettempdir()).glob(f"hubpod-{record.stem}-*"))

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,11 @@ def argv(*words: str) -> list[str]:
     return [sys.executable, "-m", "invoke", *words]
 
 
-def type_(*words: str, env: Mapping[str, str] | None = None) -> Typed:
-    """Type an invoke command in the project's folder."""
+def run_command(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Typed:
+    """Run a command to its end, with nobody at its keyboard."""
     result = subprocess.run(
-        argv(*words),
-        cwd=PROJECT,
+        command,
+        cwd=cwd,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -59,6 +59,11 @@ def type_(*words: str, env: Mapping[str, str] | None = None) -> Typed:
         check=False,
     )
     return Typed(code=result.returncode, stdout=result.stdout, stderr=result.stderr)
+
+
+def type_(*words: str, env: Mapping[str, str] | None = None) -> Typed:
+    """Type an invoke command in the project's folder."""
+    return run_command(argv(*words), env=env)
 
 
 @dataclass(frozen=True, kw_only=True)

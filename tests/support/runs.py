@@ -1,14 +1,11 @@
 """Runs of pytest with the harness, as an engineer types them."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.instances import PROJECT, Typed
-
-RUN_TIMEOUT_S = 600
+from support.instances import PROJECT, Typed, run_command
 
 
 def pytest_argv(*words: str) -> list[str]:
@@ -18,17 +15,7 @@ def pytest_argv(*words: str) -> list[str]:
 
 def run_pytest(*words: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Typed:
     """Run pytest to its end."""
-    result = subprocess.run(
-        pytest_argv(*words),
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(PROJECT), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=RUN_TIMEOUT_S,
-        check=False,
-    )
-    return Typed(code=result.returncode, stdout=result.stdout, stderr=result.stderr)
+    return run_command(pytest_argv(*words), env={"PYTHONPATH": str(PROJECT), **(env or {})}, cwd=cwd)
 
 
 def path_without(folder: Path, *missing: str) -> str:

@@ -25,7 +25,7 @@ from hubpod.client import (
 )
 from hubpod.client.browser import Browser, is_loopback
 from hubpod.client.deadline import Deadline
-from hubpod.probe import ProbeStepError, Step, spawn_probe
+from hubpod.probe import ProbeStepError, Step, probe_session
 
 PASSWORD = "correct horse"
 LOGIN_PAGE = '<form action="/b/hub/login?next=%2Fb%2Fhub%2Fhome" method="post">{}<input type="hidden" name="_xsrf"\
@@ -138,6 +138,10 @@ class FakeHub:
             return answer.pop(0) if len(answer) > 1 else answer[0]
         return answer if isinstance(answer, Answer) else answer(request)
 
+    def log_in(self) -> Session:
+        """Log in as the one person whom it knows."""
+        return self.client.login("alice", PASSWORD)
+
     def requested(self) -> list[str]:
         """Methods and paths of the requests so far."""
         return [key for key, _ in self.seen]
@@ -161,7 +165,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 @pytest.fixture
 def session(hub: FakeHub) -> Session:
     """A person who has logged in at the fake hub."""
-    return hub.client.login("alice", PASSWORD)
+    return hub.log_in()
 
 
 def test_login_asks_the_hub_for_the_name(session: Session) -> None:
@@ -404,7 +408,7 @@ def test_probe_reports_each_step(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) 
     """A probe that succeeds tells job, node and result, waits until Slurm has dropped the job, and fits into JSON."""
     monkeypatch.setattr("hubpod.probe._run_code", lambda _: ("20", "7", "node1"))
 
-    report = spawn_probe(hub.client, "alice", PASSWORD, "q", job_gone=lambda job_id: job_id == "7")
+    report = probe_session(hub.log_in, project="q", job_gone=lambda job_id: job_id == "7")
 
     shown = json.loads(json.dumps(report.as_dict()))
     timeline = shown.pop("timeline")
@@ -418,7 +422,7 @@ def test_probe_names_the_step_and_stops_the_server(hub: FakeHub) -> None:
     told: list[Step] = []
 
     with pytest.raises(ProbeStepError, match="the probe failed at kernel: opening the server of alice") as caught:
-        spawn_probe(hub.client, "alice", PASSWORD, "q", on_step=told.append)
+        probe_session(hub.log_in, project="q", on_step=told.append)
 
     assert [step.name for step in told] == ["login", "submit", "pending", "ready"]
     assert (caught.value.step, caught.value.timeline) == ("kernel", tuple(told))
@@ -430,7 +434,7 @@ def test_probe_leaves_a_server_alone_that_it_did_not_start(hub: FakeHub) -> None
     hub.answers["POST /b/hub/spawn"] = Answer(status=400, body='<p class="spawn-error-msg">is already running</p>')
 
     with pytest.raises(ProbeStepError, match=r"at submit.*is already running"):
-        spawn_probe(hub.client, "alice", PASSWORD)
+        probe_session(hub.log_in)
 
     assert "DELETE /b/hub/api/users/alice/server" not in hub.requested()
 
@@ -440,7 +444,7 @@ def test_probe_tells_of_a_server_that_it_could_not_stop(hub: FakeHub) -> None:
     hub.answers["DELETE /b/hub/api/users/alice/server"] = Answer(status=500, body='{"message": "busy"}')
 
     with pytest.raises(ProbeStepError, match="at kernel") as caught:
-        spawn_probe(hub.client, "alice", PASSWORD)
+        probe_session(hub.log_in)
 
     assert any(line.startswith("The server may still run") and "busy" in line for line in caught.value.detail)
 
