@@ -23,6 +23,7 @@ from hubpod.environments import Environment, Instance
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, Seed
 from hubpod.podman_labelled import create_network, remove_network
+from hubpod.podman_volumes import create
 
 KEPT_LABEL = "hubpod.kept"
 
@@ -149,7 +150,7 @@ class Launch:
         return Network(name=self._name, subnet=subnets[0])
 
     def _seeder(self, seed: Seed) -> Callable[[], None]:
-        return lambda: self._run.podman.create_volume(seed.volume, self._labels, seed.tar())
+        return lambda: create(self._run.podman, seed.volume, self._labels, seed.tar())
 
     def _others(self, network: Network) -> list[DockerContainer]:
         """The issuer, and the pod's containers in the network of the first."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.environments import Environment, Login, find_environment, require_deployable
+from hubpod.environments import Environment, Login, find_environment
 from hubpod.errors import UsageError
 from hubpod.origins import Origin, parse_origins
 from hubpod.sources import SOURCE_NAMES
@@ -85,7 +85,6 @@ def read(config: pytest.Config) -> Options:
         UsageError: One of them is not a valid one.
     """
     environment = find_environment(config.getoption("hubpod_environment"))
-    require_deployable(environment)
     # Where nothing else is asked for, the packages as they lie here, whatever somebody has in the clones.
     ours = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     return Options(

@@ -10,7 +10,7 @@ from harness.blueprint import IMAGE
 from harness.launch import KEPT_LABEL
 from harness.options import PROJECT, Options
 from harness.reuse import FOLDER
-from hubpod.building import IMAGES, build
+from hubpod.building import build
 from hubpod.context import Context, prepare
 from hubpod.environments import DEFAULT_INSTANCE, Instance
 from hubpod.errors import HubpodError, MachineError
@@ -51,7 +51,7 @@ def prepare_machine(options: Options) -> Machine:
     _require_version(context, options.podman_version)
     instance = Instance(environment=options.environment, name=DEFAULT_INSTANCE)
     request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
-    return Machine(context=context, images=build(context, request, names=(*IMAGES, IMAGE)))
+    return Machine(context=context, images=build(context, request, names=("slurm", IMAGE)))
 
 
 def _require_version(context: Context, wanted: str) -> None:

@@ -89,7 +89,7 @@ class Stack:
 
     def log(self, container: str, *, since: float = 0) -> str:
         """What a container has written so far, or since a moment, in seconds since the epoch."""
-        return log_of(self.podman, self._name(container), since=since)
+        return self.podman.log(self._name(container), since=since)
 
     def inspect(self, container: str) -> str:
         """What podman tells of a container, as JSON."""
@@ -169,12 +169,6 @@ class Stack:
         return f"{self.site.instance.resource}-{container}"
 
 
-def log_of(podman: Podman, container: str, *, since: float = 0) -> str:
-    """What a container has written so far, or since a moment, in seconds since the epoch."""
-    result = podman.run("logs", f"--since={since:.0f}", container, check=False)
-    return result.stdout + result.stderr
-
-
 def connected(  # noqa: PLR0913 - what a stack is made of
     *, site: Site, blueprint: Blueprint, podman: Podman, network: Network, keys: Keys, signing: Signing | None = None
 ) -> Stack:
@@ -190,12 +184,12 @@ def connected(  # noqa: PLR0913 - what a stack is made of
     hub = Hub(
         hub_url(port, site.settings["baseUrl"]),
         observer=keys.observer,
-        log=partial(log_of, podman, f"{name}-{jupyterhub.NAME}"),
+        log=partial(podman.log, f"{name}-{jupyterhub.NAME}"),
         issuer=issuer,
         password=keys.password,
     )
     execute = partial(podman.execute, f"{name}-{slurm.NAME}", timeout_s=EXECUTE_TIMEOUT_S)
-    probe = SlurmProbe(execute, partial(log_of, podman, f"{name}-{slurm.NAME}"))
+    probe = SlurmProbe(execute, partial(podman.log, f"{name}-{slurm.NAME}"))
     users = [User(name=user, projects=PROJECTS) for user in USERS]
     return Stack(
         site=site,

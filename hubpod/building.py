@@ -2,44 +2,46 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
 
-from hubpod import base_image, doctor, images, sources
+from hubpod import base_image, doctor, images, releases, sources, zenith_image
+from hubpod.components.assembly import image_names
+from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
 from hubpod.credentials import private_folder
-from hubpod.environments import require_deployable
+from hubpod.environments import Ingress, Stage
 from hubpod.origins import Origin
 from hubpod.progress import Reporter
 from hubpod.request import UpRequest
 from hubpod.sources import Checkout
 from hubpod.workspace import Workspace
 
-IMAGES = ("jupyterhub", "slurm")
 
-
-def build(context: Context, request: UpRequest, names: Sequence[str] = IMAGES) -> dict[str, str]:
+def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> dict[str, str]:
     """Have the sources, the base image and the images of an environment; return the images' references by name.
 
     Args:
         context: What commands work with.
         request: What a person asks for.
-        names: The images: folders below containers/, each with a target of its Containerfile for the stage.
+        names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
 
     Raises:
         SourceError: A clone cannot be made.
         BuildError: An image cannot be made.
         MachineError: The disk is full.
     """
-    require_deployable(request.instance.environment)
-    workspace, podman = context.workspace, context.podman
+    workspace, podman, environment = context.workspace, context.podman, request.instance.environment
     with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
-        checkouts = _clone(workspace, context.reporter, request.origins)
+        checkouts = _checkouts(context, request)
+        zenith = _zenith(context, request)
+        own = {*image_names(environment), *names, *((IMAGE,) if zenith == {} else ())}
         found = base_image.find_base(podman, workspace.project, request.base)
         if not found:
             _tell_before_build(context)
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base)
-        plans = _plans(context, request, base, checkouts, names)
+        plans = _plans(context, request, base, checkouts, sorted(own))
         missing = [plan for plan in plans if not podman.image_id(plan.reference)]
         if missing:
             if found:
@@ -47,7 +49,18 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = IMAGES) -
             _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
-        return {plan.name: plan.reference for plan in plans}
+        return {plan.name: plan.reference for plan in plans} | (zenith or {})
+
+
+def _zenith(context: Context, request: UpRequest) -> dict[str, str] | None:
+    """The Zenith client's image: empty where it is to be built, None where the environment has no tunnel."""
+    if request.instance.environment.ingress is not Ingress.ZENITH:
+        return None
+    with context.reporter.phase("zenith image") as phase:
+        stage = request.instance.environment.stage
+        reference = zenith_image.ensure(context.podman, request.zenith_image, stage, phase.detail)
+        phase.result(reference or "a stand-in, built here")
+        return {IMAGE: reference} if reference else {}
 
 
 def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
@@ -56,8 +69,14 @@ def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin
     Raises:
         SourceError: A clone cannot be made, or what stands in its place is not one.
     """
-    with workspace.lock("build", reporter.say), full_disk_told(workspace):
-        return _clone(workspace, reporter, origins)
+    with (
+        workspace.lock("build", reporter.say),
+        full_disk_told(workspace),
+        reporter.phase("sources") as phase,
+    ):
+        checkouts = sources.ensure(workspace.project, origins)
+        phase.result(_told(checkouts))
+        return checkouts
 
 
 def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
@@ -65,19 +84,40 @@ def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
 
     What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
-    project = context.workspace.project
+    project, environment = context.workspace.project, request.instance.environment
+    names, pulled = list(image_names(environment)), {}
+    if environment.ingress is Ingress.ZENITH:
+        reference = zenith_image.find(context.podman, request.zenith_image, environment.stage)
+        names += [] if reference else [IMAGE]
+        pulled = {IMAGE: reference} if reference else {}
     base = base_image.find_base(context.podman, project, request.base)
-    if not base or not all(source.clone(project).exists() for source in sources.SOURCES):
-        return {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in IMAGES}
-    plans = _plans(context, request, base, sources.ensure(project, request.origins), IMAGES)
-    return {plan.name: plan.reference for plan in plans}
+    cloned = environment.stage is Stage.PROD or all(source.clone(project).exists() for source in sources.SOURCES)
+    if not base or not cloned:
+        return {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names} | pulled
+    plans = _plans(context, request, base, _ensure_checkouts(context.workspace, request), names)
+    return {plan.name: plan.reference for plan in plans} | pulled
 
 
-def _clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    with reporter.phase("sources") as phase:
-        checkouts = sources.ensure(workspace.project, origins)
-        phase.result(", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts))
+def _checkouts(context: Context, request: UpRequest) -> tuple[Checkout, ...]:
+    with context.reporter.phase("sources") as phase:
+        checkouts = _ensure_checkouts(context.workspace, request)
+        phase.result(_told(checkouts))
         return checkouts
+
+
+def _ensure_checkouts(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
+    """Development takes the clones as they lie there; production takes releases."""
+    match request.instance.environment.stage:
+        case Stage.DEV:
+            return sources.ensure(workspace.project, request.origins)
+        case Stage.PROD:
+            return releases.ensure(workspace.project, workspace.state, request.origins)
+        case _:
+            assert_never(request.instance.environment.stage)
+
+
+def _told(checkouts: Sequence[Checkout]) -> str:
+    return ", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts)
 
 
 def _tell_before_build(context: Context) -> None:

@@ -7,14 +7,16 @@ in seeded volumes only.
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hubpod.errors import SettingsError
+from hubpod.errors import SettingsError, UsageError
+from hubpod.ssh_files import public_line
 
 MUNGE_KEY_BYTES = 128
 """munge accepts 32 to 1024 bytes; its own mungekey makes 128 (munge 0.5.16, mungekey(8))."""
@@ -43,12 +45,12 @@ class Credentials:
     @property
     def ssh_client_public_key(self) -> bytes:
         """The hub's public key, as a line of authorized_keys without its end."""
-        return _public_line(self.ssh_client_key)
+        return public_line(self.ssh_client_key)
 
     @property
     def ssh_host_public_key(self) -> bytes:
         """The Slurm container's public host key, as type and base64."""
-        return _public_line(self.ssh_host_key)
+        return public_line(self.ssh_host_key)
 
     def known_hosts(self, host: str) -> bytes:
         """A known_hosts file that pins the host key of one host."""
@@ -104,6 +106,24 @@ def read_record(path: Path) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
+@contextmanager
+def new_private_file(path: Path) -> Iterator[None]:
+    """An empty file of mode 0600 for somebody else to write; it is gone when that fails.
+
+    Raises:
+        UsageError: There is such a file already, or it cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise UsageError(f"cannot make {path}: {error.strerror}", remedy="give the path of a new file") from None
+    try:
+        yield
+    except BaseException:
+        path.unlink()
+        raise
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write a file of mode 0600, whole or not at all, whatever the umask."""
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
@@ -122,9 +142,7 @@ def _checked(credentials: Credentials, folder: Path) -> Credentials:
     try:
         _ = credentials.ssh_client_public_key, credentials.ssh_host_public_key
     except ValueError as error:
-        raise SettingsError(
-            f"an SSH key in {folder} is not an OpenSSH private key: {error}", remedy=f"remove {folder}"
-        ) from error
+        raise SettingsError(f"an SSH key in {folder} {error}", remedy=f"remove {folder}") from error
     return credentials
 
 
@@ -132,11 +150,3 @@ def _new_ssh_key() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-
-
-def _public_line(private_key: bytes) -> bytes:
-    key = serialization.load_ssh_private_key(private_key, password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("it is not an Ed25519 key")  # noqa: TRY004 - the content is wrong, not its type
-    public: Ed25519PublicKey = key.public_key()
-    return public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)

@@ -1,20 +1,20 @@
 """Bringing a pod to what it should be: its volumes, its containers, and the wait until it does its work."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from hubpod import kube
+from hubpod import kube, seeding
 from hubpod.components.parts import Site
-from hubpod.context import PROJECT, Context, side_by_side
+from hubpod.context import Context, side_by_side
 from hubpod.credentials import write_private
-from hubpod.environments import Instance
+from hubpod.environments import Ingress, Instance
 from hubpod.errors import MachineError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
-from hubpod.podman_answers import Volume
+from hubpod.podman_volumes import restart
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
-from hubpod.status import BASE_URL, DEPLOY_DIR, hub_url
+from hubpod.status import hub_url
 from hubpod.workspace import Workspace
 
 
@@ -22,88 +22,92 @@ class PortTakenError(MachineError):
     """Somebody else took the published port between its choice and its use."""
 
 
-DIGEST = "hubpod.digest"
-KIND = "hubpod.kind"
+def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> None:
+    """Make the pod what it should be, and change no more than differs.
+
+    Raises:
+        NotReadyError: No notebook could be spawned afterwards.
+        PortTakenError: Somebody else has the published port.
+    """
+    stale = seeding.stale(context, site, spec)
+    if stale.missing or not _is_played(context.podman, site, spec):
+        _replace(context, site, spec, stale, keep=keep)
+    elif stale.changed:
+        _refresh(context, site, spec, stale.changed)
+    else:
+        context.reporter.say("  nothing changed: the pod runs as it is")
+        wait(context, site, spec)
 
 
-def _volume_labels(site: Site, seed: Seed) -> dict[str, str]:
-    labels = {**site.instance.labels, KIND: seed.kind.value, PROJECT: str(site.volumes.parent)}
-    if seed.kind.follows_seed:
-        labels[DIGEST] = seed.digest(site.credentials.digest_key)
-        labels[DEPLOY_DIR] = str(site.settings.source.parent.resolve())
-        labels[BASE_URL] = site.settings["baseUrl"]
-    return labels
-
-
-def _stale(existing: Mapping[str, Volume], site: Site, spec: PodSpec) -> list[Seed]:
-    """The seeds whose volume is missing, or no longer has their content."""
-    return [
-        seed
-        for seed in spec.seeds
-        if seed.volume not in existing
-        or (seed.kind.follows_seed and existing[seed.volume].labels != _volume_labels(site, seed))
-    ]
-
-
-def is_running(podman: Podman, site: Site, spec: PodSpec) -> bool:
-    """Whether the pod is the wanted one, whole and running, with the wanted content in its volumes."""
+def _is_played(podman: Podman, site: Site, spec: PodSpec) -> bool:
+    """Whether the pod is the wanted one, whole and running."""
     states = podman.containers(site.instance.labels).values()
     if len(states) != len(spec.containers) or any(state.state != "running" for state in states):
         return False
-    if podman.pod_labels(spec.name).get(kube.LABEL_MANIFEST) != kube.digest(spec):
-        return False
-    return not _stale(podman.volumes(site.instance.labels), site, spec)
+    return podman.pod_labels(spec.name).get(kube.LABEL_MANIFEST) == kube.digest(spec)
 
 
-def replace(context: Context, site: Site, spec: PodSpec, *, keep: bool) -> None:
-    """Remove what there is of the pod, seed the volumes that need it, start it and wait."""
+def is_running(context: Context, site: Site, spec: PodSpec) -> bool:
+    """Whether the pod is the wanted one, whole and running, with the wanted content in its volumes."""
+    return _is_played(context.podman, site, spec) and not seeding.stale(context, site, spec).all
+
+
+def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> None:
+    """Remove what there is of the pod, make the volumes that need it, start it and wait."""
     podman, reporter = context.podman, context.reporter
     if podman.pod_exists(spec.name):
         with reporter.phase("pod that changed or was not whole removed"):
             podman.remove_pod(spec.name)
-    note = seeding_note(context.workspace, site.instance)
-    half_made = note.read_text().split() if note.exists() else []
-    existing = podman.volumes(site.instance.labels)
-    podman.remove_volumes([name for name in half_made if existing.pop(name, None)])
-    stale = _stale(existing, site, spec)
     try:
         with reporter.phase("volumes") as phase:
-            # Noted on disk: a command that is killed leaves volumes that look whole and are empty.
-            write_private(note, "\n".join(seed.volume for seed in stale).encode())
-            podman.remove_volumes([seed.volume for seed in stale if seed.volume in existing])
-            side_by_side([_seeder(podman, site, seed) for seed in stale])
-            note.unlink()
-            phase.result(f"{len(stale)} of {len(spec.seeds)} seeded")
+            seeding.make(context, site, stale.all)
+            phase.result(f"{len(stale.all)} of {len(spec.seeds)} seeded")
         with reporter.phase("pod started"):
-            _play(podman, spec)
+            play(podman, kube.manifest(spec))
         wait(context, site, spec)
+        write_private(_played_file(context.workspace, site.instance), kube.manifest(spec).encode())
     except BaseException:
         if not keep:
-            _clean_up(context, site, spec, stale)
+            _clean_up(context, site, spec, stale.all)
         raise
 
 
-def seeding_note(workspace: Workspace, instance: Instance) -> Path:
-    """Where the volumes that are being written are noted; there is no such file at any other time."""
-    return workspace.folder(instance) / "seeding"
+def _refresh(context: Context, site: Site, spec: PodSpec, seeds: tuple[Seed, ...]) -> None:
+    """Fill volumes again where they are, and restart only the containers that read them."""
+    changed = {seed.volume for seed in seeds}
+    readers = [each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts}]
+    with context.reporter.phase("volumes") as phase:
+        seeding.fill_again(context, site, spec, seeds)
+        phase.result(f"{len(seeds)} of {len(spec.seeds)} seeded")
+    with context.reporter.phase("restarted") as phase:
+        side_by_side([_restarter(context.podman, f"{spec.name}-{name}") for name in readers])
+        phase.result(", ".join(readers))
+    wait(context, site, spec)
 
 
-def _clean_up(context: Context, site: Site, spec: PodSpec, written: list[Seed]) -> None:
+def _restarter(podman: Podman, container: str) -> Callable[[], None]:
+    return lambda: restart(podman, container)
+
+
+def _clean_up(context: Context, site: Site, spec: PodSpec, written: tuple[Seed, ...]) -> None:
     """Remove the pod, and those volumes that this command has made."""
     with context.reporter.phase("cleaned up"):
         context.podman.remove_pod(spec.name)
         ours = context.podman.volumes(site.instance.labels)
         context.podman.remove_volumes([seed.volume for seed in written if seed.volume in ours])
-        seeding_note(context.workspace, site.instance).unlink(missing_ok=True)
+        if len(written) == len(spec.seeds):
+            seeding.forget(context.workspace, site.instance)
 
 
-def _seeder(podman: Podman, site: Site, seed: Seed) -> Callable[[], None]:
-    return lambda: podman.create_volume(seed.volume, _volume_labels(site, seed), seed.tar())
+def play(podman: Podman, manifest: str) -> None:
+    """Create and start what a manifest describes.
 
-
-def _play(podman: Podman, spec: PodSpec) -> None:
+    Raises:
+        PortTakenError: A published port is taken.
+        CommandError: podman refused it, or a container did not start.
+    """
     try:
-        podman.play(kube.manifest(spec))
+        podman.play(manifest)
     except CommandError as error:
         text = "\n".join(error.detail)
         if "address already in use" in text or "port is already allocated" in text:
@@ -115,12 +119,23 @@ def _play(podman: Podman, spec: PodSpec) -> None:
         raise
 
 
+def played(workspace: Workspace, instance: Instance) -> str:
+    """The manifest of the pod that became ready last; empty when there was none."""
+    path = _played_file(workspace, instance)
+    return path.read_text() if path.exists() else ""
+
+
+def _played_file(workspace: Workspace, instance: Instance) -> Path:
+    return workspace.folder(instance) / "manifest.yaml"
+
+
 def wait(context: Context, site: Site, spec: PodSpec) -> None:
     """Wait until a notebook could be spawned.
 
     Raises:
         NotReadyError: It cannot; carries the last log lines of the container that is to blame.
     """
+    published = site.instance.environment.ingress is Ingress.HOST_PORT
     with context.reporter.phase("ready") as phase:
-        url = hub_url(site.port, site.settings["baseUrl"])
+        url = hub_url(site.port, site.settings["baseUrl"]) if published else ""
         wait_until_ready(context.podman, site.instance, spec, url, phase.detail)

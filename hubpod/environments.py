@@ -42,9 +42,6 @@ class Ingress(Enum):
 
 AxisValue = Stage | Login | Slurm | Ingress
 
-DEPLOYABLE: frozenset[AxisValue] = frozenset({Stage.DEV, Login.DUMMY, Login.JWT, Slurm.POD, Ingress.HOST_PORT})
-"""The axis values that this version brings a component for."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
@@ -64,11 +61,6 @@ class Environment:
     def axes(self) -> tuple[AxisValue, ...]:
         """The environment's choice on each axis."""
         return (self.stage, self.login, self.slurm, self.ingress)
-
-    @property
-    def missing(self) -> tuple[AxisValue, ...]:
-        """The choices that this version of hubpod cannot deploy yet."""
-        return tuple(value for value in self.axes if value not in DEPLOYABLE)
 
 
 ENVIRONMENTS = (
@@ -144,21 +136,6 @@ def find_environment(name: str) -> Environment:
         f"there is no environment {name!r}{nearest(name, by_name)}",
         remedy="environments: " + ", ".join(by_name),
     )
-
-
-def require_deployable(environment: Environment) -> None:
-    """Refuse an environment that this version describes but cannot deploy yet.
-
-    Raises:
-        UsageError: One of its axis values has no component.
-    """
-    if environment.missing:
-        needs = ", ".join(f"{type(value).__name__.lower()} {value.value!r}" for value in environment.missing)
-        usable = ", ".join(row.name for row in ENVIRONMENTS if not row.missing)
-        raise UsageError(
-            f"environment {environment.name} needs {needs}, which this version of hubpod cannot deploy yet",
-            remedy=f"use one of: {usable}",
-        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

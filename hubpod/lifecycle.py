@@ -1,28 +1,27 @@
 """What the commands do, as a table of contents: the only place that plans and acts."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
-from hubpod import credentials, kube, settings
+from hubpod import kube, kubernetes, seeding, settings
 from hubpod.building import build, planned_references
 from hubpod.client import HubClient
 from hubpod.components import slurm
 from hubpod.components.assembly import pod_spec
-from hubpod.components.parts import Site
 from hubpod.context import Context
-from hubpod.deployment import PortTakenError, is_running, replace, seeding_note, wait
-from hubpod.environments import Instance, Login, require_deployable
+from hubpod.deployment import PortTakenError, bring_up
+from hubpod.environments import Instance, Login
 from hubpod.environments import Slurm as SlurmAxis
-from hubpod.errors import MachineError, UsageError
+from hubpod.errors import UsageError
+from hubpod.planning import check, credentials_folder, site
 from hubpod.podman import Podman
 from hubpod.probe import ProbeReport, Step, probe_session
-from hubpod.request import Person, UpRequest
+from hubpod.request import Person, Target, UpRequest
 from hubpod.running import require_running
-from hubpod.settings import Settings
-from hubpod.status import DEPLOY_DIR, Status, status
-from hubpod.workspace import choose_port, port_is_free
+from hubpod.status import Status, status
 
 PORT_ATTEMPTS = 5
 """Instances that come up at the same time may choose the same port; all but one of them choose again."""
@@ -34,41 +33,25 @@ def up(context: Context, request: UpRequest) -> Status:
     Raises:
         HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
     """
-    instance = request.instance
-    require_deployable(instance.environment)
-    with context.alone(instance):
-        with context.reporter.phase("settings") as phase:
-            site_settings = _settings(context, request)
-            _require_free(context.podman, request)
-            phase.result(str(site_settings.source))
+    with context.alone(request.instance):
+        plan = check(context, request)
         references = build(context, request)
-        _bring_up(context, request, site_settings, references)
-        return status(context.podman, instance)
-
-
-def _bring_up(context: Context, request: UpRequest, site_settings: Settings, references: Mapping[str, str]) -> None:
-    """Make the pod what it should be; choose another port when somebody took the chosen one."""
-    for attempts_left in reversed(range(PORT_ATTEMPTS)):
-        site = _site(context, request, site_settings, references)
-        spec = pod_spec(site)
-        if is_running(context.podman, site, spec):
-            context.reporter.say("  nothing changed: the pod runs as it is")
-            wait(context, site, spec)
-            return
-        try:
-            replace(context, site, spec, keep=request.keep)
-        except PortTakenError:
-            if request.port or not attempts_left:
-                raise
-        else:
-            return
+        for attempts_left in reversed(range(PORT_ATTEMPTS)):
+            wanted = site(context, plan, references)
+            try:
+                bring_up(context, wanted, pod_spec(wanted), keep=request.keep)
+                break
+            except PortTakenError:
+                if request.port or not attempts_left:
+                    raise
+        return status(context.podman, request.instance)
 
 
 def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:
     """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, and see the job gone.
 
     Raises:
-        UsageError: The environment's login wants something else than what was given.
+        UsageError: The environment's login wants something else than what was given, or the hub's address is unknown.
         NotRunningError: The instance is down.
         ProbeError: A step failed.
     """
@@ -79,7 +62,12 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
         raise UsageError(f"people log in to {instance.environment.name} with {way}", remedy=remedy)
     now = require_running(context, instance)
-    client = HubClient(now.url)
+    if not (person.url or now.url):
+        raise UsageError(
+            f"people come to {instance.environment.name} through the {instance.environment.ingress.value}",
+            remedy="give the address at its other end with --url",
+        )
+    client = HubClient(person.url or now.url)
     if by_token:
         login = partial(client.login_with_token, person.token)
     else:
@@ -103,17 +91,22 @@ def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | Non
     return gone
 
 
-def manifest(context: Context, request: UpRequest) -> str:
-    """The manifest that ``up`` would play now, without building or starting anything.
+def manifest(context: Context, request: UpRequest, target: Target, *, secrets: bool = False) -> str:
+    """The manifest that ``up`` would play now, or one for a cluster, without building or starting anything.
 
     What has not been cloned or built yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
-    require_deployable(request.instance.environment)
     with context.alone(request.instance):
-        site_settings = _settings(context, request)
-        _require_free(context.podman, request)
-        references = planned_references(context, request)
-        return kube.manifest(pod_spec(_site(context, request, site_settings, references)))
+        plan = check(context, request)
+        wanted = site(context, plan, planned_references(context, request))
+        match target:
+            case Target.PODMAN:
+                return kube.manifest(pod_spec(wanted))
+            case Target.KUBERNETES:
+                digest_key = wanted.credentials.digest_key
+                return kubernetes.manifest(pod_spec(wanted), digest_key=digest_key, secrets=secrets)
+            case _:
+                assert_never(target)
 
 
 def down(context: Context, instance: Instance, *, volumes: bool) -> None:
@@ -128,49 +121,6 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
             with context.reporter.phase("volumes removed") as phase:
                 names = list(context.podman.volumes(instance.labels))
                 context.podman.remove_volumes(names)
-                seeding_note(context.workspace, instance).unlink(missing_ok=True)
-                shutil.rmtree(_credentials(context, instance), ignore_errors=True)
+                seeding.forget(context.workspace, instance)
+                shutil.rmtree(credentials_folder(context.workspace, instance), ignore_errors=True)
                 phase.result(str(len(names)))
-
-
-def _settings(context: Context, request: UpRequest) -> Settings:
-    """The settings of the deploy directory asked for, else of the one in use, else of the instance's own."""
-    instance = request.instance
-    labels = [volume.labels for volume in context.podman.volumes(instance.labels).values()]
-    used = next((label[DEPLOY_DIR] for label in labels if DEPLOY_DIR in label), None)
-    own = context.workspace.folder(instance)
-    folder = request.deploy_dir or (Path(used) if used else own)
-    path = folder / settings.FILE_NAME
-    if folder == own and not path.exists():
-        settings.write_example(path, instance.environment)
-    return settings.load(path, instance.environment)
-
-
-def _own_port(podman: Podman, instance: Instance) -> int | None:
-    states = podman.containers(instance.labels).values()
-    return next((host for state in states for _, host in state.ports.values()), None)
-
-
-def _credentials(context: Context, instance: Instance) -> Path:
-    return context.workspace.folder(instance) / "credentials"
-
-
-def _require_free(podman: Podman, request: UpRequest) -> None:
-    """Refuse a port that somebody else has, before anything is built."""
-    if request.port and request.port != _own_port(podman, request.instance) and not port_is_free(request.port):
-        raise MachineError(
-            f"port {request.port} of 127.0.0.1 is taken", remedy="leave out --port to have a free one chosen"
-        )
-
-
-def _site(context: Context, request: UpRequest, site_settings: Settings, references: Mapping[str, str]) -> Site:
-    """All that the pod derives from; the port is the one asked for, else the instance's own, else a free one."""
-    instance = request.instance
-    return Site(
-        instance=instance,
-        settings=site_settings,
-        credentials=credentials.load_or_create(_credentials(context, instance)),
-        images=references,
-        volumes=context.workspace.project / "volumes",
-        port=request.port or _own_port(context.podman, instance) or choose_port(),
-    )

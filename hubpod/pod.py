@@ -124,6 +124,7 @@ class Container:
         capabilities: Linux capabilities, without ``CAP_``; all others are dropped.
         may_gain_privileges: Whether set-uid programs such as sudo work inside.
         ready: A command that ends with 0 inside the container once it does its work; empty when there is none.
+        ready_line: What it writes to its log once it does its work, where no command can tell.
         waits_for: What ``ready`` checks, in words for the person who waits.
     """
 
@@ -137,6 +138,7 @@ class Container:
     capabilities: tuple[str, ...] = ()
     may_gain_privileges: bool = False
     ready: tuple[str, ...] = ()
+    ready_line: str = ""
     waits_for: str = ""
 
 

@@ -44,13 +44,18 @@ class Podman:
     @property
     def env(self) -> dict[str, str]:
         """The environment in which podman is run."""
-        env = dict(os.environ)
-        if self.containers_conf:
-            override = self.version >= CONF_OVERRIDE_VERSION
-            env["CONTAINERS_CONF_OVERRIDE" if override else "CONTAINERS_CONF"] = str(self.containers_conf)
+        env = {**os.environ, **self.own_variables}
         if os.getuid() and self.version < CACHE_PER_USER_VERSION:
             env.setdefault("TMPDIR", str(_own_temporary_folder()))
         return env
+
+    @property
+    def own_variables(self) -> dict[str, str]:
+        """What of it tells podman to use the project-local containers.conf."""
+        if not self.containers_conf:
+            return {}
+        override = self.version >= CONF_OVERRIDE_VERSION
+        return {"CONTAINERS_CONF_OVERRIDE" if override else "CONTAINERS_CONF": str(self.containers_conf)}
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -164,24 +169,6 @@ class Podman:
             if labels.items() <= (row.get("Labels") or {}).items()
         }
 
-    def create_volume(self, name: str, labels: Mapping[str, str], archive: bytes) -> None:
-        """Make a volume and fill it from a tar archive; nothing is left when the filling fails.
-
-        Raises:
-            MachineError: There is a volume of that name already.
-            CommandError: podman refused one of the two.
-        """
-        if self.run("volume", "exists", name, check=False).ok:
-            raise MachineError(
-                f"there is a volume {name} that hubpod has not made", remedy=f"remove it with `podman volume rm {name}`"
-            )
-        self.run("volume", "create", *(f"--label={key}={value}" for key, value in labels.items()), name)
-        try:
-            self.run("volume", "import", name, "-", stdin=archive)
-        except BaseException:
-            self.remove_volumes([name])
-            raise
-
     def remove_volumes(self, names: Sequence[str]) -> None:
         """Remove volumes; those that are not there are no error."""
         if names:
@@ -233,10 +220,10 @@ class Podman:
         options = [f"--user={user}"] if user else []
         return self.run("exec", *options, container, *argv, check=False, timeout_s=timeout_s)
 
-    def last_log_lines(self, container: str, count: int) -> tuple[str, ...]:
-        """The last lines that a container wrote; empty when it has none."""
-        result = self.run("logs", "--tail", str(count), container, check=False)
-        return tuple((result.stdout + result.stderr).splitlines()[-count:]) if result.ok else ()
+    def log(self, container: str, *, since: float = 0) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch."""
+        result = self.run("logs", f"--since={since:.0f}", container, check=False)
+        return result.stdout + result.stderr if result.ok else ""
 
 
 def _own_temporary_folder() -> Path:

@@ -1,7 +1,7 @@
 """Waiting until a notebook could be spawned, and saying what is missing when it cannot."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -49,6 +49,14 @@ def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> Answer:
     return Answer(ready=result.ok, reason="" if result.ok else (lines[-1] if lines else f"status {result.returncode}"))
 
 
+def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> Answer:
+    """See once whether a container has written a line since it was last started."""
+    state = podman.containers(labels).get(name)
+    lines = podman.log(name, since=state.started).splitlines() if state and state.state == "running" else []
+    ready = any(line in each for each in lines)
+    return Answer(ready=ready, reason="" if ready else (lines[-1] if lines else "it has written nothing"))
+
+
 def ask_hub(url: str) -> Answer:
     """Ask for the page where a person logs in, through the proxy."""
     with direct_session() as session:
@@ -66,18 +74,19 @@ def ask_hub(url: str) -> Answer:
 def wait_until_ready(
     podman: Podman, instance: Instance, spec: PodSpec, url: str, on_detail: Callable[[str], None]
 ) -> None:
-    """Wait for every container and for the login page, side by side.
+    """Wait for every container and, where it is published, for the login page at its address, side by side.
 
     Raises:
         NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     missing = {
-        container.name: Condition(what=container.waits_for, ask=_asker(podman, spec, container))
+        container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
         for container in spec.containers
-        if container.ready
+        if container.ready or container.ready_line
     }
-    missing["login page"] = Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))
+    if url:
+        missing["login page"] = Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))
     with ThreadPoolExecutor(max_workers=len(missing)) as pool:
         while True:
             on_detail("; ".join(condition.what for condition in missing.values()))
@@ -96,8 +105,11 @@ def wait_until_ready(
             time.sleep(INTERVAL_S)
 
 
-def _asker(podman: Podman, spec: PodSpec, container: Container) -> Callable[[], Answer]:
-    return lambda: ask_container(podman, f"{spec.name}-{container.name}", container.ready)
+def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], Answer]:
+    name = f"{spec.name}-{container.name}"
+    if container.ready:
+        return lambda: ask_container(podman, name, container.ready)
+    return lambda: ask_log(podman, instance.labels, name, container.ready_line)
 
 
 def _given_up(state: ContainerState) -> bool:
@@ -105,7 +117,7 @@ def _given_up(state: ContainerState) -> bool:
 
 
 def _not_ready(podman: Podman, spec: PodSpec, container: str, message: str) -> NotReadyError:
-    lines = podman.last_log_lines(container, LOG_LINES)
+    lines = podman.log(container).splitlines()[-LOG_LINES:]
     return NotReadyError(
         message,
         detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),

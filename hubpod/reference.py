@@ -1,18 +1,19 @@
-"""The tables of the README, made from the tables of the code: `./run nox -s generated` writes them."""
+"""The tables of the README and the examples, made from the tables of the code: `./run nox -s generated` writes them."""
 
 from pathlib import Path
 
-from hubpod.environments import ENVIRONMENTS, Environment
-from hubpod.settings import SETTINGS, Setting
+from hubpod import settings, zenith_config
+from hubpod.environments import ENVIRONMENTS, Environment, Ingress
+from hubpod.settings_table import SETTINGS, Setting
+from hubpod.supplied import FILES, SuppliedFile
+
+PROJECT = Path(__file__).parents[1]
 
 
 def environments_table() -> str:
     """One row per environment, one column per axis."""
-    rows = [
-        f"| `{row.name}` | {' | '.join(value.value for value in row.axes)} | {'to come' if row.missing else 'works'} |"
-        for row in ENVIRONMENTS
-    ]
-    return "\n".join(["| environment | stage | login | Slurm | ingress | |", "|---|---|---|---|---|---|", *rows])
+    rows = [f"| `{row.name}` | {' | '.join(value.value for value in row.axes)} |" for row in ENVIRONMENTS]
+    return "\n".join(["| environment | stage | login | Slurm | ingress |", "|---|---|---|---|---|", *rows])
 
 
 def settings_table() -> str:
@@ -21,13 +22,39 @@ def settings_table() -> str:
     return "\n".join(["| key | what it is | you write it |", "|---|---|---|", *rows])
 
 
+def files_table() -> str:
+    """One row per file that may lie beside the deploy ConfigMap."""
+    rows = [f"| `{row.name}` | {row.meaning} | {_used(row)} |" for row in FILES]
+    return "\n".join(["| file | what it is | needed |", "|---|---|---|", *rows])
+
+
 def updated(readme: str) -> str:
     """The README with its tables as the code has them."""
-    for name, table in (("environments", environments_table()), ("settings", settings_table())):
+    tables = {"environments": environments_table(), "settings": settings_table()}
+    if "<!-- files -->" in readme:
+        tables["files"] = files_table()
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
         before, _, rest = readme.partition(begin)
         readme = before + begin + table + end + rest.partition(end)[2]
     return readme
+
+
+def examples() -> dict[str, str]:
+    """The files to start from, by their path below ``examples/``."""
+    files = {f"{row.name}/{settings.FILE_NAME}": settings.example(row) for row in ENVIRONMENTS}
+    tunnels = [row for row in ENVIRONMENTS if row.ingress is Ingress.ZENITH]
+    return files | {f"{row.name}/{zenith_config.FILE_NAME}": zenith_config.example() for row in tunnels}
+
+
+def write(project: Path) -> None:
+    """Write README and examples as the code has them."""
+    readme = project / "README.md"
+    readme.write_text(updated(readme.read_text()))
+    for name, text in examples().items():
+        path = project / "examples" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def _needed(setting: Setting) -> str:
@@ -39,10 +66,14 @@ def _needed(setting: Setting) -> str:
     return where
 
 
+def _used(row: SuppliedFile) -> str:
+    where = _where([environment for environment in ENVIRONMENTS if row.needed(environment)])
+    return f"{where}, optional" if row.optional else where
+
+
 def _where(rows: list[Environment]) -> str:
     return "in " + ", ".join(f"`{row.name}`" for row in rows)
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[1] / "README.md"
-    path.write_text(updated(path.read_text()))
+    write(PROJECT)

@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from hubpod.base_image import BaseFrom
 from hubpod.environments import Instance
 from hubpod.images import jupyterhub_lock
 from hubpod.origins import Origin
+from hubpod.pod import Port
+
+
+class Target(Enum):
+    """What a manifest is for."""
+
+    PODMAN = "podman"
+    KUBERNETES = "kubernetes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +27,10 @@ class UpRequest:
         instance: Which instance.
         deploy_dir: Folder with the deploy ConfigMap; the instance's own when None.
         port: Published port; chosen when None.
+        hub_api: Where the users' servers reach the hub's API, when Slurm is not in the pod.
         base: Where the base image comes from.
         origins: Sources that come from elsewhere, by name.
+        zenith_image: Image of the Zenith client; the registry's, or a stand-in, when empty.
         keep: Leave what was started when it does not become ready.
         jupyterhub: Line of JupyterHub in the hub image, such as "5.5"; empty for the current one.
 
@@ -30,8 +41,10 @@ class UpRequest:
     instance: Instance
     deploy_dir: Path | None = None
     port: int | None = None
+    hub_api: Port | None = None
     base: BaseFrom = BaseFrom.AUTO
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    zenith_image: str = ""
     keep: bool = False
     jupyterhub: str = ""
 
@@ -47,8 +60,10 @@ class Person:
         instance: Where.
         user: Name to type at the login form; the first of the instance's when None.
         token: Token to log in with where the front door brings one; empty where there is a form.
+        url: The hub's address, where this machine does not know it.
     """
 
     instance: Instance
     user: str | None = None
     token: str = field(default="", repr=False)
+    url: str = ""

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from hubpod.context import Context
 from hubpod.environments import Instance, nearest
 from hubpod.errors import NotRunningError, UsageError
-from hubpod.status import Status, status
+from hubpod.status import State, Status, status
 
 
 def require_running(context: Context, instance: Instance) -> Status:
-    """The status of an instance whose hub can be reached.
+    """The status of an instance whose containers run.
 
     Raises:
         NotRunningError: It is down.
     """
     now = status(context.podman, instance)
-    if not now.url:
+    if now.state is State.DOWN:
         raise _not_running(instance, now.state.value)
     return now
 

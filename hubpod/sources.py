@@ -75,7 +75,7 @@ def ensure(project: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]
 
 def _ensure(project: Path, source: Source, origin: Origin | None) -> Checkout:
     if origin and origin.folder:
-        _require_project(source, origin.folder)
+        require_project(source, origin.folder)
         return Checkout(source=source, folder=origin.folder, status=f"in place at {origin.folder}")
     clone = source.clone(project)
     if clone.exists():
@@ -84,15 +84,20 @@ def _ensure(project: Path, source: Source, origin: Origin | None) -> Checkout:
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=clone.parent) as scratch:
         new = Path(scratch) / source.name
         if origin:
-            _clone_from(source, origin, new)
+            clone_from(source, origin, new)
         else:
             _import_package(project / "packages" / source.name, new)
-        _require_project(source, new)
+        require_project(source, new)
         new.rename(clone)
     return Checkout(source=source, folder=clone, status="cloned")
 
 
-def _clone_from(source: Source, origin: Origin, new: Path) -> None:
+def clone_from(source: Source, origin: Origin, new: Path) -> None:
+    """Clone another repository to a new folder, at its ref.
+
+    Raises:
+        SourceError: That cannot be done.
+    """
     try:
         env = git.ssh_environment(new.parent)
         git.run(new.parent, "clone", "--quiet", "--origin=origin", "--", origin.url, str(new), env=env)
@@ -127,7 +132,7 @@ def _status(project: Path, source: Source, clone: Path, origin: Origin | None) -
             f"{clone} is not a git repository, so it will not be used as the clone of {source.name}",
             remedy=f"move it away, or use it in place with --source {source.name}={clone}",
         )
-    _require_project(source, clone)
+    require_project(source, clone)
     files = len(git.run(clone, "status", "--porcelain", "--untracked-files=all").splitlines())
     if origin:
         _require_origin(source, clone, origin)
@@ -166,7 +171,12 @@ def _imported(clone: Path) -> tuple[str, str]:
     return next(((words[0], words[1]) for words in found if len(words) > 1), ("", ""))
 
 
-def _require_project(source: Source, folder: Path) -> None:
+def require_project(source: Source, folder: Path) -> None:
+    """Refuse a folder that nothing can be installed from.
+
+    Raises:
+        SourceError: It is no Python project.
+    """
     if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise SourceError(
             f"{folder} is not a Python project: it has neither pyproject.toml nor setup.py",

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from hubpod.components.assembly import readiness
-from hubpod.components.proxy import PORT
-from hubpod.environments import Instance, require_deployable
+from hubpod.components import proxy
+from hubpod.components.assembly import ComponentModule, modules
+from hubpod.environments import Instance
 from hubpod.machine import version_text
 from hubpod.podman import Podman
 from hubpod.podman_answers import ContainerState
-from hubpod.readiness import ask_container, ask_hub
+from hubpod.readiness import Answer, ask_container, ask_hub, ask_log
 
 DEPLOY_DIR = "hubpod.deploy-dir"
 BASE_URL = "hubpod.base-url"
@@ -98,23 +98,18 @@ def hub_url(port: int, base_url: str) -> str:
 
 
 def status(podman: Podman, instance: Instance) -> Status:
-    """Look at an instance, and ask each container that runs whether it does its work.
-
-    Raises:
-        UsageError: This version has no component for one of the environment's axis values.
-    """
-    require_deployable(instance.environment)
+    """Look at an instance, and ask each container that runs whether it does its work."""
     states = podman.containers(instance.labels)
     volumes = podman.volumes(instance.labels)
     label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
     ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
-    published = next((host for host, inside in ports.items() if inside == PORT), None)
+    published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)
     url = hub_url(published, label.get(BASE_URL, "")) if published else ""
     containers = _ask_all(podman, instance, states, url)
     return Status(
         environment=instance.environment.name,
         instance=instance.name,
-        state=_overall(containers, len(readiness(instance.environment))),
+        state=_overall(containers, len(modules(instance.environment))),
         url=url,
         ports=ports,
         containers=containers,
@@ -127,13 +122,15 @@ def status(podman: Podman, instance: Instance) -> Status:
 def _ask_all(
     podman: Podman, instance: Instance, states: Mapping[str, ContainerState], url: str
 ) -> tuple[ContainerStatus, ...]:
-    commands = readiness(instance.environment)
+    known = {module.NAME: module for module in modules(instance.environment)}
 
     def ask(state: ContainerState) -> ContainerStatus:
         name = state.name.removeprefix(f"{instance.resource}-")
         answer = None
-        if state.state == "running":
-            answer = ask_container(podman, state.name, commands[name]) if commands.get(name) else ask_hub(url)
+        if state.state == "running" and name in known:
+            answer = _ask(podman, instance, state.name, known[name])
+            if answer.ready and name == proxy.NAME and url:
+                answer = ask_hub(url)
         return ContainerStatus(
             name=name,
             image=state.image,
@@ -145,6 +142,12 @@ def _ask_all(
 
     with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
         return tuple(pool.map(ask, states.values()))
+
+
+def _ask(podman: Podman, instance: Instance, name: str, module: ComponentModule) -> Answer:
+    if module.READY:
+        return ask_container(podman, name, module.READY)
+    return ask_log(podman, instance.labels, name, module.READY_LINE)
 
 
 def _overall(containers: tuple[ContainerStatus, ...], expected: int) -> State:

@@ -2,7 +2,7 @@
 
 from typing import Protocol, assert_never
 
-from hubpod.components import jupyterhub, proxy, slurm
+from hubpod.components import jupyterhub, proxy, slurm, zenith
 from hubpod.components.parts import Component, Site
 from hubpod.environments import Environment, Ingress, Slurm
 from hubpod.pod import PodSpec
@@ -13,11 +13,13 @@ class ComponentModule(Protocol):
 
     Attributes:
         NAME: The container's name.
-        READY: The command that tells whether the container does its work; empty when the login page tells.
+        READY: The command that tells whether the container does its work; empty where a line of its log does.
+        READY_LINE: That line.
     """
 
     NAME: str
     READY: tuple[str, ...]
+    READY_LINE: str
 
     def component(self, site: Site) -> Component:
         """The container and its seeds."""
@@ -30,17 +32,26 @@ def modules(environment: Environment) -> tuple[ComponentModule, ...]:
         case Slurm.POD:
             chosen.append(slurm)
         case Slurm.EXTERNAL:
-            raise NotImplementedError
+            pass
         case _:
             assert_never(environment.slurm)
+    chosen += [proxy, jupyterhub]
     match environment.ingress:
         case Ingress.HOST_PORT:
-            chosen.append(proxy)
+            pass
         case Ingress.ZENITH:
-            raise NotImplementedError
+            chosen.append(zenith)
         case _:
             assert_never(environment.ingress)
-    return (*chosen, jupyterhub)
+    return tuple(chosen)
+
+
+def image_names(environment: Environment) -> tuple[str, ...]:
+    """The images of our own that an environment's pod needs: folders below containers/."""
+    names = ["jupyterhub"]
+    if environment.slurm is Slurm.POD:
+        names.append("slurm")
+    return tuple(names)
 
 
 def pod_spec(site: Site) -> PodSpec:
@@ -53,8 +64,3 @@ def pod_spec(site: Site) -> PodSpec:
         seeds=tuple(seed for component in components for seed in component.seeds),
         host_aliases={name: ip for component in components for name, ip in component.host_aliases.items()},
     )
-
-
-def readiness(environment: Environment) -> dict[str, tuple[str, ...]]:
-    """The command that tells whether a container does its work, by the name of each of the pod's containers."""
-    return {module.NAME: module.READY for module in modules(environment)}

@@ -6,14 +6,17 @@ from hubpod.settings import Settings
 
 NAME = "jupyterhub"
 UID = 1000
+API_PORT = 8081
 CONFIG = "/etc/jupyterhub"
 DATA = "/srv/jupyterhub"
+DATA_VOLUME = "hub-data"
 READY: tuple[str, ...] = ("hubpod-ready",)
+READY_LINE = ""
 
 
 def component(site: Site) -> Component:
     """The hub with its configuration, credentials and data."""
-    config, credentials, data = (site.instance.volume(f"hub-{part}") for part in ("config", "credentials", "data"))
+    config, credentials, data = (site.instance.volume(part) for part in ("hub-config", "hub-credentials", DATA_VOLUME))
     container = Container(
         name=NAME,
         image=site.images["jupyterhub"],
@@ -24,8 +27,9 @@ def component(site: Site) -> Component:
             Mount(volume=data, path=DATA),
         ),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
+        ports=(site.hub_api,) if site.hub_api else (),
         ready=READY,
-        waits_for="SSH to the Slurm host, and sudo to the first account there",
+        waits_for="SSH to the Slurm host, and sudo there",
     )
     return Component(
         container=container,
@@ -78,8 +82,8 @@ def _credential_seed(site: Site, volume: str) -> Seed:
         **{name: value.encode() for name, value in site.settings.variables(secret=True).items()},
     }
     contents = {
-        "ssh_client_key": site.credentials.ssh_client_key,
-        "ssh_known_hosts": site.credentials.known_hosts(site.settings["sshHostname"]),
+        "ssh_client_key": site.ssh_client_key,
+        "ssh_known_hosts": site.ssh_known_hosts,
         **{f"env/{name}": value for name, value in variables.items()},
     }
     files = tuple(File(path=path, content=content, mode=0o400, uid=UID, gid=UID) for path, content in contents.items())

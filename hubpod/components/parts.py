@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hubpod.credentials import Credentials
 from hubpod.environments import Instance
-from hubpod.pod import Container, File, Seed
+from hubpod.pod import Container, File, Port, Seed
 from hubpod.settings import Settings
+from hubpod.supplied import Supplied
 
 CREDENTIALS = "/etc/hubpod/credentials"
 """Where a container finds its credentials; files below ``env/`` become environment variables of their name."""
@@ -23,7 +24,9 @@ class Site:
         credentials: The instance's key material.
         images: Image references by name of the folder below containers/.
         volumes: The folder with the seeds' content, ``volumes/``.
-        port: The published port on the host's loopback address.
+        port: The published port on the host's loopback address; 0 where a tunnel is the way in.
+        supplied: The key material and configuration that the site has put beside its deploy ConfigMap.
+        hub_api: Where the users' servers reach the hub's API; None where they are in the pod.
     """
 
     instance: Instance
@@ -32,6 +35,18 @@ class Site:
     images: Mapping[str, str]
     volumes: Path
     port: int
+    supplied: Supplied = field(default_factory=Supplied)
+    hub_api: Port | None = None
+
+    @property
+    def ssh_client_key(self) -> bytes:
+        """The hub's private key for the Slurm host: the site's, or one of our own."""
+        return self.supplied.ssh_client_key or self.credentials.ssh_client_key
+
+    @property
+    def ssh_known_hosts(self) -> bytes:
+        """The pinned host keys of the Slurm host: the site's, or those of the Slurm that comes with the pod."""
+        return self.supplied.ssh_known_hosts or self.credentials.known_hosts(self.settings["sshHostname"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,12 @@
 """configurable-http-proxy in a container of its own, so that the hub can restart without cutting connections."""
 
 from hubpod.components.parts import CREDENTIALS, Component, Site
+from hubpod.environments import Ingress
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 
 NAME = "proxy"
-READY: tuple[str, ...] = ()
+READY: tuple[str, ...] = ("hubpod-serves",)
+READY_LINE = ""
 PORT = 8000
 API_PORT = 8001
 UID = 1000
@@ -17,22 +19,29 @@ def component(site: Site) -> Component:
     """The proxy and its token."""
     volume = site.instance.volume("proxy-credentials")
     base_url = site.settings["baseUrl"].rstrip("/")
+    tunnel = site.instance.environment.ingress is Ingress.ZENITH
     container = Container(
         name=NAME,
         image=site.images["jupyterhub"],
         args=(
             "configurable-http-proxy",
-            "--ip=0.0.0.0",
+            # Where a tunnel in the pod is the only way in, nobody else in the network may use another.
+            f"--ip={'127.0.0.1' if tunnel else '0.0.0.0'}",  # noqa: S104
             f"--port={PORT}",
             "--api-ip=127.0.0.1",
             f"--api-port={API_PORT}",
             "--default-target=http://127.0.0.1:8081",
             f"--error-target=http://127.0.0.1:8081{base_url}/hub/error",
         ),
-        env={"NODE_OPTIONS": f"--max-http-header-size={MAX_HEADER_BYTES}"},
+        env={
+            "NODE_OPTIONS": f"--max-http-header-size={MAX_HEADER_BYTES}",
+            "HUBPOD_LOGIN_PAGE": f"http://127.0.0.1:{PORT}{base_url}/hub/login",
+        },
         mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
-        ports=(Port(container=PORT, host=site.port),),
+        ports=() if tunnel else (Port(container=PORT, host=site.port),),
+        ready=READY,
+        waits_for="the login page behind the proxy",
     )
     token = File(path="env/CONFIGPROXY_AUTH_TOKEN", content=site.credentials.proxy_token, mode=0o400, uid=UID, gid=UID)
     seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=(token,), mode=0o500, uid=UID, gid=UID)

@@ -16,6 +16,7 @@ UID_RANGE = 40000
 
 NODE = "node1"
 READY: tuple[str, ...] = ("hubpod-ready",)
+READY_LINE = ""
 
 # Found by leaving out one at a time: without CHOWN there are no home folders, without KILL a cancelled job never ends,
 # without SYS_CHROOT sshd separates no privileges.

@@ -14,7 +14,6 @@ from hubpod.environments import (
     Stage,
     find_environment,
     find_instance,
-    require_deployable,
 )
 from hubpod.errors import UsageError
 
@@ -60,11 +59,3 @@ def test_no_two_instances_share_a_resource_name() -> None:
     resources = [Instance(environment=environment, name=name).resource for environment, name in pairs]
 
     assert len(set(resources)) == len(resources)
-
-
-def test_what_cannot_be_deployed_yet_says_so_and_what_can() -> None:
-    """An environment without all its components is refused with the axis value that is missing."""
-    with pytest.raises(UsageError, match="ingress 'Zenith tunnel'") as caught:
-        require_deployable(find_environment("dev_realauth_zenithclient"))
-
-    assert "dev_dummyauth" in caught.value.remedy

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hubpod import settings
-from hubpod.environments import find_environment
+from hubpod import checks, reference, settings
+from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.errors import SettingsError
 
 DUMMY = find_environment("dev_dummyauth")
@@ -65,6 +65,17 @@ def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
 
     assert loaded.dev_users == ("testuser.project1", "testuser.project2", "otheruser.project1")
     assert loaded.variables(secret=False)["DEPLOY_CONFIG_CONDA_PREFIX_DIR"] == "/opt/jupyter/miniforge3"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
+def test_a_sites_file_works_in_every_environment(path: Path, environment: Environment) -> None:
+    """core/v1, immutable, keys of other environments and fixed values written out are no mistakes."""
+    path.write_text(SITE_FILE)
+
+    loaded = settings.load(path, environment)
+
+    assert loaded["sshHostname"] == "localhost"
+    assert ("DEPLOY_CONFIG_OIDC_SERVER" in loaded.variables(secret=False)) is (environment.login.value == "JWT")
 
 
 def test_what_the_environment_fixes_need_not_be_written(path: Path) -> None:
@@ -185,6 +196,50 @@ def test_the_file_that_is_made_is_valid_private_and_has_a_password_of_its_own(pa
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     passwords = {settings.load(file, DUMMY)["dummyAuthPassword"] for file in (path, other)}
     assert len(passwords) == 2
+
+
+def test_the_examples_are_current() -> None:
+    """examples/ has just the files that the tables give; `./run nox -s generated` makes it so."""
+    folder = reference.PROJECT / "examples"
+
+    assert {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")} == reference.examples()
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
+def test_an_example_needs_only_a_password(path: Path, environment: Environment) -> None:
+    """Each example loads once its password is the site's own, and has nothing that the environment fixes."""
+    text = settings.example(environment)
+    path.write_text(text.replace("change-this-password", "a-password-of-this-site"))
+
+    assert settings.load(path, environment)
+    assert ("sshHostname" in text) is (environment.slurm.value == "external")
+
+
+def test_an_example_is_refused_as_it_is(path: Path) -> None:
+    """Nobody deploys a hub with the password that stands in the public examples."""
+    path.write_text(settings.example(DUMMY))
+
+    assert "dummyAuthPassword: is the documented example" in refusal(path).message
+    assert "change-this-password" in checks.EXAMPLE_PASSWORDS
+
+
+def test_an_example_has_what_the_site_must_write_first() -> None:
+    """Optional keys follow the required ones, commented out, with their default."""
+    lines = settings.example(DUMMY).splitlines()
+
+    assert lines.index('  # baseUrl: "/jupyter"') > max(
+        i for i, line in enumerate(lines) if "dummyAuthPassword:" in line
+    )
+
+
+def test_a_password_is_not_shown_when_its_blank_is_missing(path: Path) -> None:
+    """`{key:value}` is one key for YAML, and may be a secret as a whole."""
+    path.write_text("kind: ConfigMap\ndata: {dummyAuthPassword:hunter22}\n")
+
+    error = refusal(path)
+
+    assert "is there a blank after its colon?" in "\n".join(error.detail)
+    assert "hunter22" not in "\n".join((error.message, *error.detail))
 
 
 def test_the_password_is_in_no_repr(path: Path) -> None:

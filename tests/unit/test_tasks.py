@@ -14,9 +14,9 @@ import pytest
 from invoke.exceptions import Exit
 from support.instances import PROJECT, argv
 
-import tasks
 from hubpod.environments import find_instance
 from hubpod.process import Terminated
+from tasks import dev, namespace, shell
 
 STAND_IN = """\
 #!/bin/sh
@@ -53,7 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "ps.json").write_text("[]")
     folder = tmp_path / "a[b]" / "[" / "foo]"
     folder.mkdir(parents=True)
-    shutil.copy(PROJECT / "tasks.py", folder)
+    shutil.copytree(PROJECT / "tasks", folder / "tasks")
     return folder
 
 
@@ -77,6 +77,15 @@ MISTYPED = {
     "dev.up --base bootsrap": "--base bootsrap: must be one of auto, registry, bootstrap; did you mean 'bootstrap'?",
     "dev.up --source [red]=x": "--source [red]=x: there is no source '[red]'",
     "dev.up --deploy-dir ~nosuch/x": "--deploy-dir ~nosuch/x: ",
+    "dev.up --publish 10.0.0.7:8081": "--publish 10.0.0.7:8081: the hub's API has port 8081 in the pod",
+    "dev.up --publish head:8081:8081": "--publish head:8081:8081: head is not an IP address",
+    "dev.up --publish 10.0.0.7:0:8081": "--publish 10.0.0.7:0:8081: the port must be a number from 1 to 65535",
+    "dev.up --zenith-image -x": "--zenith-image -x: is not the name of an image",
+    "dev.manifest --target kubernets": "--target kubernets: must be one of podman, kubernetes; did you mean",
+    "dev.down -e prod": "prod is not for dev.* commands",
+    "prod.down -e dev_dummyauth": "dev_dummyauth is not for prod.* commands",
+    "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
+    "dev.volumes export --volume homes": "--file is missing",
     "dev.logs --tail few": "--tail few: must be a number of lines",
 }
 """Command lines that invoke can read, and what hubpod says about them."""
@@ -239,7 +248,7 @@ def test_exec_hands_the_status_on(project: Path) -> None:
 @pytest.fixture
 def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the signals of this process to pytest."""
-    monkeypatch.setattr(tasks, "INTERRUPTS", ())
+    monkeypatch.setattr(shell, "INTERRUPTS", ())
 
 
 @pytest.mark.usefixtures("no_handlers")
@@ -263,7 +272,7 @@ def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_every_error_is_told(error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each kind of error has its sentence and its exit code."""
-    with pytest.raises(Exit) as caught, tasks.told("why"):
+    with pytest.raises(Exit) as caught, shell.told("why"):
         raise error
 
     assert caught.value.code == code
@@ -282,10 +291,10 @@ def test_an_interrupted_up_says_what_is_left(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tasks, "_context", interrupted)
+    monkeypatch.setattr(dev, "loud", interrupted)
 
     with pytest.raises(Exit) as caught:
-        tasks.up.body(None, environment="dev_dummyauth", instance="default", keep=keep)
+        dev.up.body(None, environment="dev_dummyauth", instance="default", keep=keep)
 
     assert caught.value.code == 130
     assert sentence in capsys.readouterr().err
@@ -299,7 +308,7 @@ def test_a_typed_name_is_not_blamed_on_the_variable(
     monkeypatch.setenv("HUBPOD_INSTANCE", "mine")
 
     with pytest.raises(Exit):
-        tasks.down.body(None, environment="dev_dummyauth", instance="Yours")
+        dev.down.body(None, environment="dev_dummyauth", instance="Yours")
 
     told = capsys.readouterr().err
     assert "'Yours'" in told
@@ -307,17 +316,21 @@ def test_a_typed_name_is_not_blamed_on_the_variable(
 
 
 @pytest.mark.usefixtures("no_handlers")
-@pytest.mark.parametrize("name", sorted(tasks.namespace.collections["dev"].tasks))
+@pytest.mark.parametrize(
+    ("commands", "name"),
+    [(commands, name) for commands, found in namespace.collections.items() for name in sorted(found.tasks)],
+)
 def test_every_command_takes_environment_and_instance(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    commands: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The two options are the same everywhere, and a wrong name is told before podman is asked for anything."""
     monkeypatch.setenv("PATH", "/nowhere")
-    task = tasks.namespace.collections["dev"].tasks[name]
-    container = {"container": "slurm"} if name == "exec" else {}
+    task = namespace.collections[commands].tasks[name]
+    words = {"exec": {"container": "slurm"}, "volumes": {"action": "list"}}.get(name, {})
+    environment = {"dev": "dev_dummyauth", "prod": "prod"}[commands]
 
     with pytest.raises(Exit) as caught:
-        task.body(None, environment="dev_dummyauth", instance="Mine", **container)
+        task.body(None, environment=environment, instance="Mine", **words)
 
     assert {"e", "i"} <= {each for argument in task.get_arguments() for each in argument.names}
     assert caught.value.code == 2

@@ -275,6 +275,20 @@ async def test_there_is_no_login_form(hub: Any, issuer: Any) -> None:
     assert response.code == 405
 
 
+async def test_a_logout_goes_on_to_the_front_doors(hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever logs out loses the hub's cookie and is sent to where the front door's session ends; else sees a page."""
+    await hub.login(issuer.mint())
+    page = await hub.request("/hub/logout")
+    monkeypatch.setattr(hub.app.authenticator, "logout_redirect_url", "/jupyter/_oidc/sign_out?rd=%2Fjupyter%2F")
+    await hub.login(issuer.mint())
+
+    redirected = await hub.request("/hub/logout")
+
+    assert page.code == 200
+    assert (redirected.code, redirected.headers["Location"]) == (302, "/jupyter/_oidc/sign_out?rd=%2Fjupyter%2F")
+    assert any("hub-login=" in cookie and "expires" in cookie for cookie in redirected.headers.get_list("Set-Cookie"))
+
+
 async def test_without_the_issuer_and_without_keys_the_login_is_unavailable(hub: Any, issuer: Any) -> None:
     """When the issuer has never been reached, the answer is 503 and says to try again."""
     hub.app.authenticator.oidc_server = "http://127.0.0.1:1/nobody"

@@ -1,6 +1,8 @@
-"""Slurm in the pod is there for one developer: it may be asked often."""
+"""Slurm in the pod is there for one developer: it may be asked often, and nobody else needs the hub's API."""
 
 c = get_config()
+
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
 
 c.BatchSpawnerBase.poll_interval = 10
 c.BatchSpawnerBase.startup_poll_interval = 0.5

@@ -24,7 +24,6 @@ c.Application.log_level = os.environ["DEPLOY_CONFIG_LOG_LEVEL"]
 
 # The proxy is a container of its own; hub and proxy may each restart while the other one serves.
 c.JupyterHub.bind_url = f"http://:8000{BASE_URL}/"
-c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
 c.JupyterHub.cleanup_proxy = False
@@ -33,6 +32,7 @@ c.JupyterHub.last_activity_interval = 5
 
 # Running notebooks survive the hub.
 c.JupyterHub.cleanup_servers = False
+c.JupyterHub.upgrade_db = True  # when a newer JupyterHub comes up; it copies the database first
 c.JupyterHub.db_url = f"sqlite:///{DATA}/jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = str(DATA / "jupyterhub_cookie_secret")
 

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
-from jupyterhub.handlers.login import LoginHandler  # type: ignore[import-untyped]
+from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignore[import-untyped]
 from tornado import web
 from traitlets import Bool, Float, TraitError, Unicode, default, validate
 
@@ -40,6 +40,18 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         self.redirect(self.get_next_url(user))
 
 
+class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
+    """`/hub/logout`: ends the hub's session, and goes on to where the front door's own session ends."""
+
+    async def render_logout_page(self) -> None:
+        """Go to the front door's logout, where there is one."""
+        target = self.authenticator.logout_redirect_url
+        if target:
+            self.redirect(target, permanent=False)
+        else:
+            await super().render_logout_page()
+
+
 class BricsAuthenticator(Authenticator):  # type: ignore[misc]
     """Authenticates the person named by a JWT in the header `X-Auth-Id-Token`.
 
@@ -54,6 +66,10 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
     brics_platform = Unicode(help="Name of this platform among the resources of a project.").tag(config=True)
 
     jwt_audience = Unicode(help="The audience that tokens must name, exactly.").tag(config=True)
+
+    logout_redirect_url = Unicode(
+        help="Where a person goes who has logged out: the page that ends the front door's own session."
+    ).tag(config=True)
 
     jwt_leeway = Float(5.0, min=0, help="Seconds by which the issuer's clock may differ from ours.").tag(config=True)
 
@@ -91,8 +107,8 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         return server
 
     def get_handlers(self, _app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
-        """Replace JupyterHub's login page."""
-        return [(r"/login", BricsLoginHandler)]
+        """Replace JupyterHub's login page, and what comes after a logout."""
+        return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler)]
 
     async def authenticate(self, handler: Request, _data: object = None) -> dict[str, Any]:
         """Return the person and their projects for the token in the request.

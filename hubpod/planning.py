@@ -1,0 +1,115 @@
+"""From what a person asks for to all that a pod derives from; everything is checked before anything is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubpod import credentials, settings
+from hubpod.components import jupyterhub, proxy
+from hubpod.components.parts import Site
+from hubpod.context import Context
+from hubpod.deploy import Deploy, load
+from hubpod.environments import Ingress, Instance, Stage
+from hubpod.errors import SettingsError
+from hubpod.pod import Port
+from hubpod.podman import Podman
+from hubpod.publish import checked_hub_api, require_free, require_ways_in
+from hubpod.request import UpRequest
+from hubpod.status import DEPLOY_DIR
+from hubpod.workspace import Workspace, choose_port
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a person asks for, seen to be possible.
+
+    Attributes:
+        request: What that is.
+        deploy: The site's settings and files.
+        hub_api: Where the hub's API is published; None where only the pod needs it.
+    """
+
+    request: UpRequest
+    deploy: Deploy
+    hub_api: Port | None
+
+
+def check(context: Context, request: UpRequest) -> Plan:
+    """See that everything is right before anything is built or started.
+
+    Raises:
+        UsageError: An option does not fit the environment.
+        SettingsError: The deploy directory; carries all that is wrong with it.
+        MachineError: An address to publish at is taken, or another machine's.
+    """
+    environment = request.instance.environment
+    require_ways_in(environment, request.port, request.hub_api)
+    with context.reporter.phase("settings") as phase:
+        deploy = load(_folder(context, request), environment)
+        for name in deploy.supplied.unused:
+            context.reporter.say(f"! {environment.name} does not use {deploy.settings.source.parent / name}")
+        published = _published(context.podman, request.instance)
+        wanted = request.hub_api or published.get(jupyterhub.API_PORT)
+        hub_api, doubt = checked_hub_api(deploy.settings, environment, wanted)
+        if doubt:
+            context.reporter.say(f"! {doubt}")
+        asked = Port(container=proxy.PORT, host=request.port) if request.port else None
+        for port, option in ((hub_api, "--publish"), (asked, "--port")):
+            if port and port != published.get(port.container):
+                require_free(port, option)
+        phase.result(str(deploy.settings.source))
+    return Plan(request=request, deploy=deploy, hub_api=hub_api)
+
+
+def site(context: Context, plan: Plan, references: Mapping[str, str]) -> Site:
+    """All that the pod derives from; the port is the one asked for, else the instance's own, else a free one."""
+    instance = plan.request.instance
+    port = 0
+    if instance.environment.ingress is Ingress.HOST_PORT:
+        own = _published(context.podman, instance).get(proxy.PORT)
+        port = plan.request.port or (own.host if own else choose_port())
+    return Site(
+        instance=instance,
+        settings=plan.deploy.settings,
+        credentials=credentials.load_or_create(credentials_folder(context.workspace, instance)),
+        images=references,
+        volumes=context.workspace.project / "volumes",
+        port=port,
+        supplied=plan.deploy.supplied,
+        hub_api=plan.hub_api,
+    )
+
+
+def credentials_folder(workspace: Workspace, instance: Instance) -> Path:
+    """Where the key material is that was made for an instance."""
+    return workspace.folder(instance) / "credentials"
+
+
+def _folder(context: Context, request: UpRequest) -> Path:
+    """The deploy directory asked for, else the one in use, else the instance's own, made where that is possible."""
+    instance = request.instance
+    if request.deploy_dir:
+        return request.deploy_dir
+    labels = [volume.labels for volume in context.podman.volumes(instance.labels).values()]
+    used = next((label[DEPLOY_DIR] for label in labels if DEPLOY_DIR in label), None)
+    own = context.workspace.folder(instance)
+    path = own / settings.FILE_NAME
+    if used or path.exists():
+        return Path(used) if used else own
+    if instance.environment.stage is Stage.PROD:
+        raise SettingsError(
+            "production has no settings of its own making",
+            remedy=f"give the folder with your {settings.FILE_NAME} with --deploy-dir; examples/ has one to begin with",
+        )
+    settings.write_example(path, instance.environment)
+    return own
+
+
+def _published(podman: Podman, instance: Instance) -> dict[int, Port]:
+    """What the instance has published already, by port of the pod."""
+    states = podman.containers(instance.labels).values()
+    return {
+        inside: Port(container=inside, host=host, host_ip=ip)
+        for state in states
+        for inside, (ip, host) in state.ports.items()
+    }

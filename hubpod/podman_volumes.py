@@ -1,0 +1,85 @@
+"""podman's volumes and their content: filled, replaced, taken out, put back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hubpod.errors import MachineError
+from hubpod.podman import Podman
+
+_REFILL = "find /volume -mindepth 1 -delete && tar --extract --preserve-permissions --directory=/volume"
+_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
+
+
+def create(podman: Podman, name: str, labels: Mapping[str, str], archive: bytes) -> None:
+    """Make a volume and fill it from a tar archive; nothing is left when the filling fails.
+
+    Raises:
+        MachineError: There is a volume of that name already.
+        CommandError: podman refused one of the two.
+    """
+    if podman.run("volume", "exists", name, check=False).ok:
+        raise MachineError(
+            f"there is a volume {name} that hubpod has not made", remedy=f"remove it with `podman volume rm {name}`"
+        )
+    _create_empty(podman, name, labels)
+    try:
+        podman.run("volume", "import", name, "-", stdin=archive)
+    except BaseException:
+        podman.remove_volumes([name])
+        raise
+
+
+def refill(podman: Podman, name: str, image: str, archive: bytes) -> None:
+    """Replace the content of a volume by that of a tar archive, also while containers have it mounted.
+
+    Done inside a container of the given image, because `podman volume import` keeps what the archive does not have.
+
+    Raises:
+        CommandError: podman or tar refused it.
+    """
+    podman.run(
+        "run",
+        "--rm",
+        "--interactive",
+        "--pull=never",
+        "--network=none",
+        "--user=0:0",
+        "--cap-drop=all",
+        *(f"--cap-add={capability}" for capability in _CAPABILITIES),
+        "--read-only",
+        f"--volume={name}:/volume",
+        "--entrypoint=sh",
+        image,
+        "-c",
+        _REFILL,
+        stdin=archive,
+    )
+
+
+def export(podman: Podman, name: str, archive: Path) -> None:
+    """Write the content of a volume to a new tar archive, owners and modes included.
+
+    Raises:
+        CommandError: podman refused it.
+    """
+    podman.run("volume", "export", f"--output={archive}", name)
+
+
+def restart(podman: Podman, container: str) -> None:
+    """End a container in good order, and start it again; the others of its pod go on."""
+    podman.run("restart", "--time=5", container)
+
+
+def restore(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:
+    """Replace a volume that nobody has mounted by one with these labels and the content of a tar archive.
+
+    Raises:
+        CommandError: podman refused it; the volume is gone then, or half filled.
+    """
+    podman.remove_volumes([name])
+    _create_empty(podman, name, labels)
+    podman.run("volume", "import", name, str(archive))
+
+
+def _create_empty(podman: Podman, name: str, labels: Mapping[str, str]) -> None:
+    podman.run("volume", "create", *(f"--label={key}={value}" for key, value in labels.items()), name)

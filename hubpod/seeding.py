@@ -1,0 +1,129 @@
+"""The content of volumes: what each was filled with, which no longer has what it should, and filling them.
+
+A volume's labels say what it was made with. They cannot be changed, so what was written into a volume later is noted in
+the instance's folder, before it is written and after.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubpod.components.parts import Site
+from hubpod.context import PROJECT, Context, side_by_side
+from hubpod.credentials import read_record, write_private
+from hubpod.environments import Instance
+from hubpod.pod import PodSpec, Seed, SeedKind
+from hubpod.podman_answers import Volume
+from hubpod.podman_volumes import create, refill
+from hubpod.status import BASE_URL, DEPLOY_DIR
+from hubpod.workspace import Workspace
+
+DIGEST = "hubpod.digest"
+KIND = "hubpod.kind"
+UNFINISHED = "unfinished"
+"""In the place of a digest while a volume is being written: a command that is killed leaves it there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """The seeds whose volumes are not what they should be.
+
+    Attributes:
+        missing: There is no such volume, or it was made for something else: it has to be made anew.
+        changed: It has another content, and can be filled again where it is.
+    """
+
+    missing: tuple[Seed, ...]
+    changed: tuple[Seed, ...]
+
+    @property
+    def all(self) -> tuple[Seed, ...]:
+        """Both."""
+        return self.missing + self.changed
+
+
+def stale(context: Context, site: Site, spec: PodSpec) -> Stale:
+    """Compare the volumes with their seeds."""
+    existing = context.podman.volumes(site.instance.labels)
+    written = _written(context.workspace, site.instance)
+    missing, changed = [], []
+    for seed in spec.seeds:
+        volume = existing.get(seed.volume)
+        if volume is None or _made_for(volume) != _made_for_now(site, seed) or _is_half_made(seed, written):
+            missing.append(seed)
+        elif seed.kind.follows_seed and written.get(seed.volume, volume.labels.get(DIGEST)) != _digest(site, seed):
+            changed.append(seed)
+    return Stale(missing=tuple(missing), changed=tuple(changed))
+
+
+def make(context: Context, site: Site, seeds: Sequence[Seed]) -> None:
+    """Make volumes anew; what was in them is gone."""
+    existing = context.podman.volumes(site.instance.labels)
+    _note(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
+    context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in existing])
+    side_by_side([_maker(context, site, seed) for seed in seeds])
+    _note(context.workspace, site.instance, {seed.volume: None for seed in seeds})
+
+
+def fill_again(context: Context, site: Site, spec: PodSpec, seeds: Sequence[Seed]) -> None:
+    """Replace the content of volumes that containers may have mounted."""
+    _note(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
+    side_by_side([_filler(context, spec, seed) for seed in seeds])
+    _note(context.workspace, site.instance, {seed.volume: _digest(site, seed) for seed in seeds})
+
+
+def forget(workspace: Workspace, instance: Instance) -> None:
+    """Forget what was written into volumes, because they are gone."""
+    _record(workspace, instance).unlink(missing_ok=True)
+
+
+def _labels(site: Site, seed: Seed) -> dict[str, str]:
+    labels = {**site.instance.labels, KIND: seed.kind.value, PROJECT: str(site.volumes.parent)}
+    if seed.kind.follows_seed:
+        labels[DIGEST] = _digest(site, seed)
+        labels[DEPLOY_DIR] = str(site.settings.source.parent.resolve())
+        labels[BASE_URL] = site.settings["baseUrl"]
+    return labels
+
+
+def _made_for(volume: Volume) -> dict[str, str]:
+    """What a volume was made for, apart from its content; data outlives all of that."""
+    if volume.labels.get(KIND) == SeedKind.DATA.value:
+        return {}
+    return {name: value for name, value in volume.labels.items() if name != DIGEST}
+
+
+def _made_for_now(site: Site, seed: Seed) -> dict[str, str]:
+    return _made_for(Volume(name=seed.volume, labels=_labels(site, seed)))
+
+
+def _is_half_made(seed: Seed, written: Mapping[str, str]) -> bool:
+    return seed.kind is SeedKind.DATA and written.get(seed.volume) == UNFINISHED
+
+
+def _digest(site: Site, seed: Seed) -> str:
+    return seed.digest(site.credentials.digest_key)
+
+
+def _maker(context: Context, site: Site, seed: Seed) -> Callable[[], None]:
+    return lambda: create(context.podman, seed.volume, _labels(site, seed), seed.tar())
+
+
+def _filler(context: Context, spec: PodSpec, seed: Seed) -> Callable[[], None]:
+    image = next(each.image for each in spec.containers if any(mount.volume == seed.volume for mount in each.mounts))
+    return lambda: refill(context.podman, seed.volume, image, seed.tar())
+
+
+def _record(workspace: Workspace, instance: Instance) -> Path:
+    return workspace.folder(instance) / "written.json"
+
+
+def _written(workspace: Workspace, instance: Instance) -> dict[str, str]:
+    return {name: str(digest) for name, digest in read_record(_record(workspace, instance)).items()}
+
+
+def _note(workspace: Workspace, instance: Instance, digests: Mapping[str, str | None]) -> None:
+    known: dict[str, str | None] = {**_written(workspace, instance), **digests}
+    content = {name: digest for name, digest in known.items() if digest is not None}
+    write_private(_record(workspace, instance), json.dumps(content, indent=2).encode())

@@ -1,0 +1,125 @@
+"""An instance's volumes in a person's hands: seen, taken out, put back, begun anew."""
+
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubpod import seeding
+from hubpod.context import Context
+from hubpod.credentials import new_private_file
+from hubpod.environments import Instance, nearest
+from hubpod.errors import MachineError, UsageError
+from hubpod.pod import SeedKind
+from hubpod.podman_volumes import export as write_archive
+from hubpod.podman_volumes import restore
+from hubpod.status import State, status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """One volume.
+
+    Attributes:
+        part: What it is called here, such as ``homes``.
+        kind: What it holds: config, credential or data.
+        name: podman's name for it.
+    """
+
+    part: str
+    kind: str
+    name: str
+
+
+def found(context: Context, instance: Instance) -> tuple[Held, ...]:
+    """The volumes that an instance has now."""
+    volumes = context.podman.volumes(instance.labels)
+    return tuple(
+        Held(part=name.removeprefix(instance.volume("")), kind=volume.labels.get(seeding.KIND, ""), name=name)
+        for name, volume in sorted(volumes.items())
+    )
+
+
+def export(context: Context, instance: Instance, part: str, archive: Path) -> None:
+    """Write a volume to a new tar archive of mode 0600, as it is at that moment.
+
+    Raises:
+        UsageError: There is no such volume, or the file exists already.
+    """
+    held = _chosen(found(context, instance), part)
+    with context.alone(instance), context.reporter.phase(f"{part} written") as phase:
+        with new_private_file(archive):
+            write_archive(context.podman, held.name, archive)
+        phase.result(f"{archive}, {archive.stat().st_size} bytes")
+
+
+def replace(context: Context, instance: Instance, part: str, archive: Path) -> None:
+    """Put an archive in the place of a data volume; what was in it is gone.
+
+    Raises:
+        UsageError: There is no such volume, it follows the project, the file is no archive, or the instance runs.
+    """
+    _require_archive(archive)
+    with context.alone(instance):
+        held = _chosen_data(context, instance, part)
+        with context.reporter.phase(f"{part} replaced") as phase:
+            labels = context.podman.volumes(instance.labels)[held.name].labels
+            restore(context.podman, held.name, labels, archive)
+            phase.result(str(archive))
+
+
+def reset(context: Context, instance: Instance, part: str) -> None:
+    """Remove a data volume, or all of them: the next `up` makes them anew.
+
+    Raises:
+        UsageError: There is no such volume, it follows the project, or the instance runs.
+    """
+    with context.alone(instance):
+        _require_down(context, instance)
+        held = found(context, instance)
+        chosen = [_chosen_data(context, instance, part)] if part else [each for each in held if _is_data(each)]
+        with context.reporter.phase("volumes removed") as phase:
+            context.podman.remove_volumes([each.name for each in chosen])
+            phase.result(", ".join(each.part for each in chosen) or "none")
+
+
+def _chosen_data(context: Context, instance: Instance, part: str) -> Held:
+    held = _chosen(found(context, instance), part)
+    if not _is_data(held):
+        raise UsageError(
+            f"the volume {part} holds {held.kind}, which is written from the project and the deploy directory",
+            remedy="change it there; the next `up` writes the volume",
+        )
+    _require_down(context, instance)
+    return held
+
+
+def _is_data(held: Held) -> bool:
+    return held.kind == SeedKind.DATA.value
+
+
+def _chosen(held: Sequence[Held], part: str) -> Held:
+    parts = [each.part for each in held]
+    if part in parts:
+        return held[parts.index(part)]
+    missing = f"there is no volume {part!r}{nearest(part, parts)}" if part else "--volume is missing"
+    raise UsageError(missing, remedy="volumes: " + (", ".join(parts) or "none, the instance has never been up"))
+
+
+def _require_down(context: Context, instance: Instance) -> None:
+    if status(context.podman, instance).state is not State.DOWN:
+        raise UsageError(
+            f"{instance.environment.name}, instance {instance.name}, uses its volumes now",
+            remedy=f"take it down with `invoke dev.down -e {instance.environment.name} -i {instance.name}`",
+        )
+
+
+def _require_archive(archive: Path) -> None:
+    try:
+        readable = tarfile.is_tarfile(archive)
+    except OSError as error:
+        raise MachineError(
+            f"cannot read {archive}: {error.strerror}", remedy="give an archive that export has written"
+        ) from None
+    if not readable:
+        raise UsageError(f"{archive} is not a tar archive", remedy="give one that export has written")

@@ -1,0 +1,275 @@
+"""Development: instances that come and go, with an edit live at the next `dev.up`."""
+
+import sys
+from collections.abc import Sequence
+
+from invoke.context import Context as InvokeContext
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from hubpod import building, lifecycle, running, volumes
+from hubpod import doctor as examination
+from hubpod.base_image import BaseFrom
+from hubpod.environments import nearest
+from hubpod.errors import MachineError, UsageError
+from hubpod.origins import parse_origins
+from hubpod.progress import ConsoleReporter
+from hubpod.request import Person, Target
+from hubpod.sources import SOURCE_NAMES
+from hubpod.status import status as status_of
+from tasks import shown
+from tasks.options import (
+    BUILD_HELP,
+    ENVIRONMENT,
+    ENVIRONMENT_HELP,
+    INSTANCE,
+    PLAN_HELP,
+    UP_HELP,
+    folder_of,
+    instance_of,
+    request_of,
+    target_of,
+    token_in,
+)
+from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, WORKSPACE, err, loud, quiet, told
+
+CONTAINERS = "jupyterhub, proxy, slurm or zenith"
+VOLUME_ACTIONS = ("list", "export", "import", "reset")
+
+
+@task(help=UP_HELP, iterable=["source"])
+def up(  # noqa: PLR0913, PLR0917 - options for a person
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    port: str | None = None,
+    publish: str | None = None,
+    deploy_dir: str | None = None,
+    base: str = BaseFrom.AUTO.value,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+    zenith_image: str | None = None,
+    keep: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> None:
+    """Bring an instance up, from nothing to "a notebook can be spawned"; a second call changes only what differs."""
+    with told(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
+        found = instance_of(environment, instance)
+        request = request_of(
+            found,
+            port=port,
+            publish=publish,
+            deploy_dir=deploy_dir,
+            base=base,
+            source=source,
+            zenith_image=zenith_image,
+            keep=keep,
+        )
+        shown.show_welcome(lifecycle.up(loud(), request), found)
+
+
+@task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})
+def down(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    volumes: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> None:
+    """Remove an instance's pod; home folders and the hub's database are kept unless --volumes is given."""
+    with told():
+        found = instance_of(environment, instance)
+        lifecycle.down(loud(), found, volumes=volumes)
+
+
+@task(help={**ENVIRONMENT_HELP, "json": "print it as JSON"})
+def status(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    json: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> None:
+    """Tell whether an instance is ready, starting, degraded or down."""
+    with told():
+        found = instance_of(environment, instance)
+        now = status_of(quiet().podman, found)
+        if json:
+            shown.show_json(now.as_dict())
+        else:
+            shown.show_status(now)
+
+
+@task(
+    help={
+        **ENVIRONMENT_HELP,
+        "container": f"only this one: {CONTAINERS}",
+        "follow": "go on until interrupted",
+        "tail": "only this many lines from the end of each",
+    }
+)
+def logs(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    container: str | None = None,
+    follow: bool = False,  # noqa: FBT001, FBT002 - a flag
+    tail: str | None = None,
+) -> None:
+    """Show what the containers wrote."""
+    with told():
+        if tail is not None and not tail.isdecimal():
+            raise UsageError(f"--tail {tail}: must be a number of lines")
+        found = instance_of(environment, instance)
+        code = running.logs(quiet(), found, container, tail, follow=follow)
+    raise Exit(code=code)
+
+
+@task(name="exec", positional=["container"], help={**ENVIRONMENT_HELP, "container": CONTAINERS})
+def exec_(
+    _: InvokeContext,
+    container: str,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+) -> None:
+    """Run a command in a container: `invoke dev.exec slurm -- sinfo`; a shell when no command is given."""
+    with told():
+        # invoke joins what follows `--` with spaces; the words themselves are in argv only.
+        words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+        found = instance_of(environment, instance)
+        code = running.execute(quiet(), found, container, words or ["bash"])
+    raise Exit(code=code)
+
+
+@task(
+    help={
+        **ENVIRONMENT_HELP,
+        "user": "name to type at the login form (default: the first of devUsers)",
+        "token-file": "file with the token to log in with, where the environment wants one; - is standard input",
+        "url": "the hub's address, where people come through a tunnel",
+        "project": "project to spawn for (default: the user's first)",
+        "json": "print the report as JSON",
+    }
+)
+def spawn(  # noqa: PLR0913, PLR0917 - options for a person
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    user: str | None = None,
+    token_file: str | None = None,
+    url: str = "",
+    project: str | None = None,
+    json: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> None:
+    """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, see the job gone."""
+    with told():
+        found = instance_of(environment, instance)
+        person = Person(instance=found, user=user, token=token_in(token_file), url=url)
+        report = lifecycle.spawn(quiet(), person, project=project, on_step=shown.step_teller(silent=json))
+        if json:
+            shown.show_json(report.as_dict())
+        else:
+            shown.show_report(report)
+
+
+@task(help=ENVIRONMENT_HELP)
+def doctor(_: InvokeContext, environment: str = ENVIRONMENT, instance: str = INSTANCE) -> None:
+    """Check the machine, and name the remedy for each finding; it is the same for all environments and instances."""
+    with told():
+        instance_of(environment, instance)
+        findings = examination.examine(WORKSPACE.state)
+        shown.show_findings(findings)
+    if any(finding.verdict is examination.Verdict.BAD for finding in findings):
+        raise Exit(code=MachineError.exit_code)
+
+
+@task(
+    help={
+        **ENVIRONMENT_HELP,
+        **PLAN_HELP,
+        "target": "podman, which dev.up plays, or kubernetes, for a cluster",
+        "secrets": "for a cluster, print Secrets with their values, too",
+    }
+)
+def manifest(  # noqa: PLR0913, PLR0917 - options for a person
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    port: str | None = None,
+    publish: str | None = None,
+    deploy_dir: str | None = None,
+    zenith_image: str | None = None,
+    target: str = Target.PODMAN.value,
+    secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> None:
+    """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --secrets."""
+    with told():
+        found = instance_of(environment, instance)
+        request = request_of(found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image)
+        wanted = target_of(target)
+        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=secrets))
+
+
+@task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
+def clone(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+) -> None:
+    """Clone the development repositories, without touching those that are there; all environments share them."""
+    with told():
+        instance_of(environment, instance)
+        origins = parse_origins(tuple(source or ()), SOURCE_NAMES)
+        building.clone(WORKSPACE, ConsoleReporter(console=err), origins)
+
+
+@task(help={**ENVIRONMENT_HELP, **BUILD_HELP, "zenith_image": PLAN_HELP["zenith_image"]}, iterable=["source"])
+def build(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    base: str = BaseFrom.AUTO.value,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+    zenith_image: str | None = None,
+) -> None:
+    """Build the images of an environment, without starting anything; its instances share them."""
+    with told(INTERRUPTED_CLEAN):
+        found = instance_of(environment, instance)
+        request = request_of(found, base=base, source=source, zenith_image=zenith_image)
+        for reference in building.build(loud(), request).values():
+            sys.stdout.write(reference + "\n")
+
+
+@task(
+    name="volumes",
+    positional=["action"],
+    help={
+        **ENVIRONMENT_HELP,
+        "action": "list, export, import or reset",
+        "volume": "which one, by the name that list shows; reset takes all data volumes without it",
+        "file": "the tar archive to write or read",
+    },
+)
+def volumes_(
+    _: InvokeContext,
+    action: str,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    volume: str = "",
+    file: str = "",
+) -> None:
+    """List the volumes; write one to an archive, or put an archive in its place; let data begin anew."""
+    with told():
+        found = instance_of(environment, instance)
+        if action not in VOLUME_ACTIONS:
+            known = ", ".join(VOLUME_ACTIONS)
+            raise UsageError(f"dev.volumes {action}: must be one of {known}{nearest(action, VOLUME_ACTIONS)}")
+        if action in {"export", "import"} and not file:
+            raise UsageError("--file is missing", remedy="add --file FILE.tar")
+        match action:
+            case "export":
+                volumes.export(loud(), found, volume, folder_of("--file", file))
+            case "import":
+                volumes.replace(loud(), found, volume, folder_of("--file", file))
+            case "reset":
+                volumes.reset(loud(), found, volume)
+            case _:
+                rows = [(each.part, each.kind, each.name) for each in volumes.found(quiet(), found)]
+                shown.show_table(("volume", "holds", "name in podman"), rows)

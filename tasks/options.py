@@ -1,0 +1,174 @@
+"""What a person may add to a command: the options' texts, and their values seen to be valid ones."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+from hubpod.base_image import BaseFrom
+from hubpod.environments import (
+    DEFAULT_ENVIRONMENT,
+    DEFAULT_INSTANCE,
+    ENVIRONMENTS,
+    Instance,
+    Stage,
+    find_environment,
+    find_instance,
+    nearest,
+)
+from hubpod.errors import UsageError
+from hubpod.origins import parse_origins
+from hubpod.publish import parse_publish
+from hubpod.request import Target, UpRequest
+from hubpod.settings import FILE_NAME
+from hubpod.sources import SOURCE_NAMES
+
+ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
+INSTANCE_VARIABLE = "HUBPOD_INSTANCE"
+ENVIRONMENT = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
+INSTANCE = os.environ.get(INSTANCE_VARIABLE) or DEFAULT_INSTANCE
+PRODUCTION = next(row.name for row in ENVIRONMENTS if row.stage is Stage.PROD)
+STAGE_COMMANDS = {Stage.DEV: "dev", Stage.PROD: "prod"}
+
+INSTANCE_HELP = {"instance": f"instance of it; several run side by side (default {INSTANCE}, or $HUBPOD_INSTANCE)"}
+ENVIRONMENT_HELP = {
+    "environment": f"environment to work on (default {ENVIRONMENT}, or $HUBPOD_ENVIRONMENT)",
+    **INSTANCE_HELP,
+}
+PLAN_HELP = {
+    "port": "port on 127.0.0.1 to publish the hub on; a free one is chosen when left out",
+    "publish": "IP:PORT:8081, where users' servers on another cluster reach the hub's API",
+    "deploy_dir": f"folder with {FILE_NAME}; by default one of the instance's own, made when there is none",
+    "zenith_image": "image of the Zenith client, or stand-in to build one here (default: the registry's)",
+}
+BUILD_HELP = {
+    "base": "where the base image comes from: auto, registry or bootstrap",
+    "source": "NAME=URL[@REF] to clone a source from, or NAME=PATH to use a folder in place; may be repeated",
+}
+UP_HELP = {
+    **ENVIRONMENT_HELP,
+    **PLAN_HELP,
+    **BUILD_HELP,
+    "keep": "leave what was started when it does not become ready",
+}
+
+
+def instance_of(environment: str, instance: str, stage: Stage = Stage.DEV) -> Instance:
+    """The instance that is meant.
+
+    Raises:
+        UsageError: There is no such environment, it belongs to the other commands, or the name is not a valid one.
+    """
+    with _variable_told(ENVIRONMENT_VARIABLE, environment):
+        found = find_environment(environment)
+        if found.stage is not stage:
+            commands = STAGE_COMMANDS[found.stage]
+            raise UsageError(
+                f"{environment} is not for {STAGE_COMMANDS[stage]}.* commands", remedy=f"use {commands}.* for it"
+            )
+    with _variable_told(INSTANCE_VARIABLE, instance):
+        return find_instance(environment, instance)
+
+
+@contextmanager
+def _variable_told(variable: str, value: str) -> Iterator[None]:
+    """Name the variable that a wrong value comes from: nobody has typed it."""
+    try:
+        yield
+    except UsageError as error:
+        if value != os.environ.get(variable):
+            raise
+        remedy = f"it comes from the variable {variable}; {error.remedy}"
+        raise UsageError(error.message, remedy=remedy, detail=error.detail) from error
+
+
+def request_of(  # noqa: PLR0913 - the options of dev.up
+    instance: Instance,
+    *,
+    port: str | None = None,
+    publish: str | None = None,
+    deploy_dir: str | None = None,
+    base: str = BaseFrom.AUTO.value,
+    source: Sequence[str] | None = None,
+    zenith_image: str | None = None,
+    keep: bool = False,
+) -> UpRequest:
+    """What a person asks for, with values that can be meant.
+
+    Raises:
+        UsageError: One cannot.
+    """
+    return UpRequest(
+        instance=instance,
+        port=_port(port),
+        hub_api=parse_publish(publish) if publish else None,
+        deploy_dir=folder_of("--deploy-dir", deploy_dir) if deploy_dir else None,
+        base=BaseFrom(_one_of("--base", base, BaseFrom)),
+        origins=parse_origins(tuple(source or ()), SOURCE_NAMES),
+        zenith_image=_image(zenith_image),
+        keep=keep,
+    )
+
+
+def target_of(text: str) -> Target:
+    """What a manifest is for.
+
+    Raises:
+        UsageError: There is no such target.
+    """
+    return Target(_one_of("--target", text, Target))
+
+
+def folder_of(option: str, text: str) -> Path:
+    """The path that an option names.
+
+    Raises:
+        UsageError: It names none.
+    """
+    try:
+        return Path(text).expanduser().resolve()
+    except (RuntimeError, ValueError) as error:  # no such user; links in a circle
+        raise UsageError(f"{option} {text}: {error}", remedy="give the path of a file or folder") from error
+
+
+def token_in(file: str | None) -> str:
+    """The token in a file: never an argument, which other users of the machine can see.
+
+    Raises:
+        UsageError: The file cannot be read, or holds something else than one token.
+    """
+    if file is None:
+        return ""
+    try:
+        text = sys.stdin.read() if file == "-" else folder_of("--token-file", file).read_text()
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"--token-file {file}: cannot be read ({error})", remedy="give a file with one token"
+        ) from None
+    if len(text.split()) != 1:
+        raise UsageError(f"--token-file {file}: holds {len(text.split())} words", remedy="give a file with one token")
+    return text.strip()
+
+
+def _port(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:  # noqa: PLR2004 - the range of TCP ports
+        raise UsageError(f"--port {text}: must be a number from 1 to 65535")
+    return int(text)
+
+
+def _image(text: str | None) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", text):
+        raise UsageError(f"--zenith-image {text}: is not the name of an image", remedy="as in registry/name:tag")
+    return text or ""
+
+
+def _one_of(option: str, text: str, choices: type[Enum]) -> str:
+    known = [str(choice.value) for choice in choices]
+    if text not in known:
+        raise UsageError(f"{option} {text}: must be one of {', '.join(known)}{nearest(text, known)}")
+    return text

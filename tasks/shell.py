@@ -1,0 +1,99 @@
+"""What every command has around it: a sentence for each error, an exit code, and a clean end when interrupted."""
+
+import errno
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+from invoke.exceptions import Exit
+from rich.console import Console
+from rich.text import Text
+
+from hubpod.context import Context, prepare
+from hubpod.errors import HubpodError, MachineError
+from hubpod.process import KILLED, Terminated
+from hubpod.progress import ConsoleReporter, marks
+from hubpod.workspace import Workspace
+
+WORKSPACE = Workspace(project=Path(__file__).resolve().parents[1])
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = "interrupted"
+INTERRUPTED_CLEAN = "interrupted; nothing half-made is left, and the command can be run again"
+INTERRUPTED_KEPT = "interrupted; what was started is kept"
+
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+
+
+@contextmanager
+def told(interrupted: str = INTERRUPTED) -> Iterator[None]:
+    """Tell an error once, as a sentence with its remedy, and end with its exit code; a traceback only with --debug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name that cannot be shown is no reason to fail
+    for number in INTERRUPTS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish, and that of a shell's background jobs
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        with suppress(OSError):  # after SIGHUP, the terminal has gone
+            _print_error(HubpodError(interrupted))
+        raise Exit(code=KILLED + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)) from None
+    except BrokenPipeError:
+        # Whoever read our output has gone, as in `… | head`.
+        sys.stderr.close()
+        raise Exit(code=KILLED + signal.SIGINT) from None
+    except Exception as error:
+        if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
+            raise
+        sentence = _sentence(error)
+        _print_error(sentence)
+        raise Exit(code=sentence.exit_code) from error
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    # Whoever is impatient and asks twice does not stop the cleaning up that the first time has begun.
+    for each in INTERRUPTS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+
+def _sentence(error: Exception) -> HubpodError:
+    if isinstance(error, HubpodError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else "the system says: "
+        refused = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+        return MachineError(
+            what + error.strerror, remedy="see whose it is, and that you may read and write there" if refused else ""
+        )
+    text = " ".join(str(error).split())
+    return HubpodError(
+        f"unforeseen error: {type(error).__name__}{': ' if text else ''}{text}", remedy="run again with --debug"
+    )
+
+
+def _print_error(error: HubpodError) -> None:
+    signs = marks(err)
+    err.print(Text.assemble((signs.bad, "red"), f" {error.message}"), soft_wrap=True)
+    for line in error.detail:
+        err.print(Text(f"  {line}"), soft_wrap=True)
+    if error.remedy:
+        err.print(Text(f"{signs.remedy} {error.remedy}"), soft_wrap=True)
+
+
+def loud() -> Context:
+    """For commands that tell what they do."""
+    return prepare(WORKSPACE, ConsoleReporter(console=err))
+
+
+def quiet() -> Context:
+    """For commands whose output is the point: nothing is told but errors."""
+    return prepare(WORKSPACE, ConsoleReporter(console=Console(quiet=True)))

@@ -1,0 +1,101 @@
+"""What commands print when they have something to show."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from hubpod import doctor as examination
+from hubpod.environments import Instance, Login
+from hubpod.probe import ProbeReport, Step
+from hubpod.progress import marks
+from hubpod.settings import FILE_NAME, load
+from hubpod.status import ContainerStatus, State, Status
+from tasks.shell import out
+
+
+def show_welcome(now: Status, instance: Instance) -> None:
+    """Where the hub is, and how to log in."""
+    environment, file = instance.environment, Path(now.deploy_dir) / FILE_NAME
+    where = now.url or f"through the {environment.ingress.value}"
+    out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
+    users = dict.fromkeys(user.partition(".")[0] for user in load(file, environment).dev_users)
+    if users:
+        out.print(Text(f"  users     {', '.join(users)}"), soft_wrap=True)
+    way = f"password  dummyAuthPassword in {file}"
+    if environment.login is Login.JWT:
+        way = "login     a token of the issuer, in the header X-Auth-Id-Token"
+    out.print(Text(f"  {way}\n"), soft_wrap=True)
+
+
+def show_json(value: object) -> None:
+    """A value as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def show_status(now: Status) -> None:
+    """An instance, for a person."""
+    colour = {State.READY: "green", State.STARTING: "yellow", State.DEGRADED: "red", State.DOWN: "dim"}[now.state]
+    url = f"  {now.url}" if now.url else ""
+    name = f"{now.environment}, instance {now.instance}: "
+    out.print(Text.assemble(name, (now.state.value, colour), url), soft_wrap=True)
+    if now.containers:
+        show_table(("container", "state", "ready", "since", "image"), [_row(each) for each in now.containers])
+    if now.volumes:
+        settings = f", settings: {now.deploy_dir}" if now.deploy_dir else ""
+        out.print(Text(f"volumes: {len(now.volumes)}{settings}"), soft_wrap=True)
+
+
+def _row(container: ContainerStatus) -> tuple[str, ...]:
+    since = container.started.astimezone().strftime("%F %T") if container.started else ""
+    no = f"no: {' '.join(container.reason.split())}" if container.reason else "no"
+    return container.name, container.state, "yes" if container.ready else no, since, container.image
+
+
+def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on a terminal, and lines with aligned columns where a program may read them."""
+    if out.is_terminal:
+        table = Table(box=None)
+        for title in titles:
+            table.add_column(title, overflow="fold")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        out.print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, *rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        out.print(Text(line.rstrip()), soft_wrap=True)
+
+
+def step_teller(*, silent: bool) -> Callable[[Step], None]:
+    """Tells of each step of a probe when it is reached."""
+
+    def show(step: Step) -> None:
+        text = f" {step.name:<9}{step.at_s:6.1f} s "
+        out.print(Text.assemble((marks(out).good, "green"), text, (f"+{step.took_s:.2f}", "dim")), soft_wrap=True)
+
+    return (lambda _: None) if silent else show
+
+
+def show_report(report: ProbeReport) -> None:
+    """What a probe has shown, for a person."""
+    job = f"job {report.job_id} on {report.node}, 5 * 4 = {report.result}"
+    out.print(Text(f"\n  {report.user} got a notebook for {report.project}: {job}\n"), soft_wrap=True)
+
+
+def show_findings(findings: Sequence[examination.Finding]) -> None:
+    """What the machine lacks, each with its remedy."""
+    signs = marks(out)
+    styled = {
+        examination.Verdict.GOOD: (signs.good, "green"),
+        examination.Verdict.WARNING: (signs.warning, "yellow"),
+        examination.Verdict.BAD: (signs.bad, "red"),
+    }
+    for finding in findings:
+        out.print(Text.assemble(styled[finding.verdict], f" {finding.check:<11} {finding.text}"), soft_wrap=True)
+        if finding.remedy:
+            out.print(Text(f"  {signs.remedy} {finding.remedy}"), soft_wrap=True)
