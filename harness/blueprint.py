@@ -1,28 +1,27 @@
-"""What a stack consists of, as values: the deployed pod's own, and the two containers of the test kit beside it."""
+"""What a stack consists of, as values: the deployed pod's own, what a hub meets outside, and the link between them."""
 
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness import zenith
+from harness.outside import ACCOUNTS, IMAGE, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.assembly import pod_spec
-from hubpod.components.parts import CREDENTIALS, Site
-from hubpod.environments import Environment, Login
-from hubpod.pod import Container, File, Mount, PodSpec, Port, Seed, SeedKind
+from hubpod.components.parts import Site
+from hubpod.credentials import Credentials
+from hubpod.environments import Environment, Ingress
+from hubpod.environments import Slurm as SlurmAxis
+from hubpod.pod import Container, File, PodSpec, Port, Seed
 from hubpod.settings import SETTINGS
+from hubpod.supplied import Supplied
 
-IMAGE = "testkit"
 LINK = "link"
-ISSUER = "issuer"
-CONTROL_PORT = 9001
-ISSUER_URL = f"http://{ISSUER}:9000/realms/test"
+HUB = "hub"
+ISSUER_URL = "http://issuer:9000/realms/test"
 PLATFORM = "test.platform"
 AUDIENCE = "hubpod-test"
-
-PROJECTS = ("project1", "project2")
-USERS = tuple(f"user{number:02}" for number in range(1, 13))
-"""More than a test ever needs at once; each costs two home folders, made when Slurm's container starts."""
 
 OBSERVER = Path(__file__).parent / "configuration" / "observer.py"
 OBSERVER_TOKEN = "HUBPOD_OBSERVER_TOKEN"  # noqa: S105 - the name of a variable
@@ -51,32 +50,58 @@ class Blueprint:
     Attributes:
         pod: The pod as it is deployed, with the harness's look into the hub; its name is the stack's.
         link: Owns the network that the pod's containers share, and disturbs connections in it.
-        issuer: Signs nobody in, but publishes the keys of tokens; None where the login needs none.
-        seeds: The initial content of every volume.
+        outside: What the pod's containers meet, each with an address of its own.
     """
 
     pod: PodSpec
     link: Container
-    issuer: Container | None
-    seeds: tuple[Seed, ...]
+    outside: tuple[Neighbour, ...]
 
     @property
     def containers(self) -> tuple[Container, ...]:
         """All containers, the owner of the network first."""
-        return (self.link, *((self.issuer,) if self.issuer else ()), *self.pod.containers)
+        return (self.link, *(each.container for each in self.outside), *self.pod.containers)
+
+    @property
+    def seeds(self) -> tuple[Seed, ...]:
+        """The initial content of every volume."""
+        return (*self.pod.seeds, *(seed for each in self.outside for seed in each.seeds))
+
+    @property
+    def entrance(self) -> tuple[str, int]:
+        """Where people come in: the container that publishes the port, and its number there."""
+        server = next((each for each in self.outside if each.container.name == ZENITH_SERVER), None)
+        return (ZENITH_SERVER, zenith.RELAY_PORT) if server else (LINK, proxy.PORT)
 
 
 def deploy_configmap(environment: Environment, keys: Keys, changes: Mapping[str, str]) -> dict[str, str]:
     """The deploy ConfigMap's data for a stack: what the environment reads and does not fix, and a test's changes."""
     values = {
-        "devUsers": " ".join(f"{user}.{project}" for user in USERS for project in PROJECTS),
+        "devUsers": " ".join(ACCOUNTS),
         "dummyAuthPassword": keys.password,
         "oidcServer": ISSUER_URL,
         "bricsPlatform": PLATFORM,
         "jwtAudience": AUDIENCE,
+        "sshHostname": f"{SLURM_HOST}-host",
+        "slurmSpawnerWrappersBin": "/opt/jupyter/slurmspawner_wrappers/bin",
+        "condaPrefixDir": "/opt/jupyter/miniforge3",
+        "jupyterDataDir": "/opt/jupyter/jupyter_data",
+        "hubConnectUrl": f"http://{HUB}:{jupyterhub.API_PORT}",
     }
     wanted = {setting.key for setting in SETTINGS if setting.used(environment) and setting.fixed(environment) is None}
     return {key: value for key, value in values.items() if key in wanted} | dict(changes)
+
+
+def supplied_files(environment: Environment, credentials: Credentials, ssh_hostname: str) -> Supplied:
+    """The key material that a site would have put beside its deploy ConfigMap."""
+    external, tunnel = environment.slurm is SlurmAxis.EXTERNAL, environment.ingress is Ingress.ZENITH
+    configuration = f"serverAddress: {ZENITH_SERVER}-host\nserverPort: {zenith.SSH_PORT}\n"
+    return Supplied(
+        ssh_client_key=credentials.ssh_client_key if external else None,
+        ssh_known_hosts=credentials.known_hosts(ssh_hostname) if external else None,
+        zenith_client_key=credentials.ssh_client_key if tunnel else None,
+        zenith_client_config=configuration.encode() if tunnel else None,
+    )
 
 
 def blueprint(site: Site, keys: Keys, *, config: str = "") -> Blueprint:
@@ -105,32 +130,16 @@ def blueprint(site: Site, keys: Keys, *, config: str = "") -> Blueprint:
         seeds=tuple(replace(seed, files=seed.files + additions.get(seed.volume, ())) for seed in pod.seeds),
         containers=tuple(replace(container, ports=()) for container in pod.containers),
     )
-    issuer, issuer_seeds = _issuer(site, keys)
-    return Blueprint(pod=pod, link=_link(site), issuer=issuer, seeds=(*pod.seeds, *issuer_seeds))
+    return Blueprint(pod=pod, link=_link(site), outside=neighbours(site, control_token=keys.control))
 
 
 def _link(site: Site) -> Container:
+    published = site.instance.environment.ingress is Ingress.HOST_PORT
     return Container(
         name=LINK,
         image=site.images[IMAGE],
         args=("sleep", "infinity"),
-        ports=(Port(container=proxy.PORT, host=site.port),),
+        ports=(Port(container=proxy.PORT, host=site.port),) if published else (),
         tmpfs=("/run",),
         capabilities=("KILL", "NET_ADMIN", "NET_RAW", "SETGID", "SETUID"),
     )
-
-
-def _issuer(site: Site, keys: Keys) -> tuple[Container | None, tuple[Seed, ...]]:
-    if site.instance.environment.login is not Login.JWT:
-        return None, ()
-    volume = site.instance.volume("issuer-credentials")
-    container = Container(
-        name=ISSUER,
-        image=site.images[IMAGE],
-        args=("python3", "/usr/local/lib/hubpod/issuer.py"),
-        mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
-        tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
-        ports=(Port(container=CONTROL_PORT, host=0),),
-    )
-    token = File(path="control_token", content=keys.control.encode(), mode=0o400)
-    return container, (Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=(token,), mode=0o500),)

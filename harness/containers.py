@@ -1,7 +1,7 @@
 """The containers of a stack, made by testcontainers from the same values as the deployed pod."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from testcontainers.core.container import DockerContainer
 from hubpod.pod import Container
 
 CLIENT_TIMEOUT_S = 60
-LINK_ADDRESS, ISSUER_ADDRESS = 2, 3
-"""Numbers of the two hosts in the stack's private network; 1 is the gateway."""
+LINK_ADDRESS = 2
+FIRST_OUTSIDE = 3
+"""Numbers of hosts in the stack's private network; 1 is the gateway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,12 @@ def in_network(  # noqa: PLR0913 - what a container is, and where it lives
     network: Network,
     number: int,
     hosts: Mapping[str, str],
+    aliases: Sequence[str] = (),
 ) -> DockerContainer:
-    """A container with an address of its own, which knows the given hosts by name."""
+    """A container with an address of its own, which knows the given hosts by name.
+
+    Where the network has a name service, that knows the container by the aliases, too.
+    """
     return _made(
         container,
         name=name,
@@ -65,7 +70,9 @@ def in_network(  # noqa: PLR0913 - what a container is, and where it lives
         extra_hosts=dict(hosts),
         network=network.name,
         networking_config={
-            network.name: EndpointConfig(version.__version__, ipv4_address=network.address(number)),
+            network.name: EndpointConfig(
+                version.__version__, ipv4_address=network.address(number), aliases=list(aliases)
+            ),
         },
     )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 from testcontainers.core.container import DockerContainer
 
-from harness.blueprint import ISSUER, LINK, Blueprint, Keys, blueprint, deploy_configmap
-from harness.containers import ISSUER_ADDRESS, LINK_ADDRESS, Network, beside, in_network
+from harness.blueprint import HUB, LINK, Blueprint, Keys, blueprint, deploy_configmap, supplied_files
+from harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, beside, in_network
 from harness.issuer import Keys as Signing
 from harness.run import Run
 from harness.stack import Stack, connected
@@ -57,13 +57,16 @@ def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
     path = private_folder(folder) / settings.FILE_NAME
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
     write_private(path, yaml.safe_dump(document).encode())
+    loaded = settings.load(path, order.environment)
+    keyring = credentials.load_or_create(folder / "credentials")
     return Site(
         instance=instance,
-        settings=settings.load(path, order.environment),
-        credentials=credentials.load_or_create(folder / "credentials"),
+        settings=loaded,
+        credentials=keyring,
         images=dict(order.images),
         volumes=order.volumes,
         port=0,
+        supplied=supplied_files(order.environment, keyring, loaded["sshHostname"]),
     )
 
 
@@ -120,7 +123,8 @@ class Launch:
         with self._timed("network and volumes"):
             network = self._network()
         with self._timed("network's owner"):
-            self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS))()
+            names = {**self._plan.pod.host_aliases, **self._known(network)}
+            self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS, names))()
         with self._timed("other containers"):
             side_by_side([self._starter(container) for container in self._others(network)])
         stack = connected(
@@ -152,9 +156,23 @@ class Launch:
     def _seeder(self, seed: Seed) -> Callable[[], None]:
         return lambda: create(self._run.podman, seed.volume, self._labels, seed.tar())
 
+    def _known(self, network: Network) -> dict[str, str]:
+        """What the stack's hosts are called: each by its container's name, and by that with `-host`."""
+        names = {HUB: network.address(LINK_ADDRESS)}
+        for number, each in enumerate(self._plan.outside, FIRST_OUTSIDE):
+            address = network.address(number)
+            names |= {each.container.name: address, f"{each.container.name}-host": address}
+            # What a host calls itself is where the others find it.
+            names |= dict.fromkeys(each.hosts, address)
+        return names
+
     def _others(self, network: Network) -> list[DockerContainer]:
-        """The issuer, and the pod's containers in the network of the first."""
-        issuer = [self._in_network(self._plan.issuer, network, ISSUER_ADDRESS)] if self._plan.issuer else []
+        """What is outside, and the pod's containers in the network of the first."""
+        known = self._known(network)
+        outside = [
+            self._in_network(each.container, network, number, {**known, **each.hosts})
+            for number, each in enumerate(self._plan.outside, FIRST_OUTSIDE)
+        ]
         pod = [
             beside(
                 container,
@@ -165,10 +183,12 @@ class Launch:
             )
             for container in self._plan.pod.containers
         ]
-        return [*pod, *issuer]
+        return [*pod, *outside]
 
-    def _in_network(self, container: Container, network: Network, number: int) -> DockerContainer:
-        """A container with an address of its own, which knows the issuer by name, as a real one is known."""
+    def _in_network(
+        self, container: Container, network: Network, number: int, hosts: Mapping[str, str]
+    ) -> DockerContainer:
+        """A container with an address of its own, which knows the others by name, as real ones are known."""
         return in_network(
             container,
             name=f"{self._name}-{container.name}",
@@ -176,7 +196,7 @@ class Launch:
             client=self._run.client,
             network=network,
             number=number,
-            hosts={**self._plan.pod.host_aliases, ISSUER: network.address(ISSUER_ADDRESS)},
+            hosts=hosts,
         )
 
     def _starter(self, container: DockerContainer) -> Callable[[], None]:

@@ -2,17 +2,17 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
-from harness.blueprint import IMAGE
 from harness.launch import KEPT_LABEL
 from harness.options import PROJECT, Options
+from harness.outside import IMAGE
 from harness.reuse import FOLDER
 from hubpod.building import build
 from hubpod.context import Context, prepare
-from hubpod.environments import DEFAULT_INSTANCE, Instance
+from hubpod.environments import DEFAULT_INSTANCE, Instance, Stage
 from hubpod.errors import HubpodError, MachineError
 from hubpod.machine import version_text
 from hubpod.podman_labelled import remove_labelled
@@ -49,7 +49,8 @@ def prepare_machine(options: Options) -> Machine:
         )
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(stderr=True, highlight=False)))
     _require_version(context, options.podman_version)
-    instance = Instance(environment=options.environment, name=DEFAULT_INSTANCE)
+    # Of production, too, the arrangement is tested with the sources as they lie here, which are no releases.
+    instance = Instance(environment=replace(options.environment, stage=Stage.DEV), name=DEFAULT_INSTANCE)
     request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
     return Machine(context=context, images=build(context, request, names=("slurm", IMAGE)))
 

@@ -4,16 +4,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from harness.blueprint import CONTROL_PORT, ISSUER, LINK, PROJECTS, USERS, Blueprint, Keys
-from harness.containers import ISSUER_ADDRESS, Network
+from harness.blueprint import LINK, Blueprint, Keys
+from harness.containers import FIRST_OUTSIDE, Network
 from harness.hub import Hub
 from harness.issuer import Issuer
 from harness.issuer import Keys as Signing
 from harness.link import PORTS, Link
+from harness.outside import CONTROL_PORT, ISSUER, PROJECTS, SLURM_HOST, USERS
 from harness.pool import Pool
 from harness.slurm import SlurmProbe
 from harness.users import User
-from hubpod.components import jupyterhub, proxy, slurm
+from hubpod.components import jupyterhub, slurm
 from hubpod.components.parts import Site
 from hubpod.errors import UsageError
 from hubpod.podman import Podman
@@ -132,7 +133,9 @@ class Stack:
         if name not in PORTS:
             raise UsageError(f"there is no link {name!r}", remedy="links: " + ", ".join(PORTS))
         self.pool.settle()
-        address = self.network.address(ISSUER_ADDRESS) if name == ISSUER else "127.0.0.1"
+        outside = [each.container.name for each in self.blueprint.outside]
+        end = {"ssh": SLURM_HOST, "issuer": ISSUER}.get(name, "")
+        address = self.network.address(FIRST_OUTSIDE + outside.index(end)) if end in outside else "127.0.0.1"
         link = Link(partial(self.execute, LINK), address=address, port=PORTS[name])
         self._disturbed["link", name] = link.restore
         return link
@@ -175,9 +178,10 @@ def connected(  # noqa: PLR0913 - what a stack is made of
     """The stack whose containers run: where its ports are, and who speaks to what is behind them."""
     name = site.instance.resource
     states = podman.containers(site.instance.labels)
-    port = states[f"{name}-{LINK}"].ports[proxy.PORT][1]
+    container, inside = blueprint.entrance
+    port = states[f"{name}-{container}"].ports[inside][1]
     issuer = None
-    if blueprint.issuer:
+    if f"{name}-{ISSUER}" in states:
         control = states[f"{name}-{ISSUER}"].ports[CONTROL_PORT][1]
         issuer = Issuer(f"http://127.0.0.1:{control}", keys.control, first=signing)
 

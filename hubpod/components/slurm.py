@@ -1,6 +1,7 @@
 """Slurm inside the pod: controller, one node, munge and the SSH server through which the hub submits jobs."""
 
 import hashlib
+from collections.abc import Sequence
 
 from hubpod.components.parts import CREDENTIALS, Component, Site, files_below
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
@@ -32,8 +33,19 @@ CAPABILITIES = (
 
 def component(site: Site) -> Component:
     """The Slurm container with its configuration, credentials, accounts, state and home folders."""
+    return host(site, accounts=site.settings.dev_users, clients=("127.0.0.1", "::1"))
+
+
+def host(site: Site, *, accounts: Sequence[str], clients: Sequence[str]) -> Component:
+    """A host with Slurm, for the pod or, in tests, for a place of its own.
+
+    Args:
+        site: What it derives from.
+        accounts: The accounts, ``<USER>.<PROJECT>``.
+        clients: Addresses from which the hub logs in.
+    """
     names = ("config", "credentials", "accounts", "state")
-    config, credentials, accounts, state = (site.instance.volume(f"slurm-{name}") for name in names)
+    config, credentials, users, state = (site.instance.volume(f"slurm-{name}") for name in names)
     homes = site.instance.volume("homes")
     container = Container(
         name=NAME,
@@ -41,7 +53,7 @@ def component(site: Site) -> Component:
         mounts=(
             Mount(volume=config, path="/etc/slurm", read_only=True),
             Mount(volume=credentials, path=CREDENTIALS, read_only=True),
-            Mount(volume=accounts, path="/var/lib/extrausers", read_only=True),
+            Mount(volume=users, path="/var/lib/extrausers", read_only=True),
             Mount(volume=state, path="/var/spool/slurm"),
             Mount(volume=homes, path="/home"),
         ),
@@ -53,26 +65,27 @@ def component(site: Site) -> Component:
     )
     seeds = (
         Seed(volume=config, kind=SeedKind.CONFIG, files=files_below(site.volumes / "slurm")),
-        _credential_seed(site, credentials),
-        Seed(volume=accounts, kind=SeedKind.CONFIG, files=account_files(site.settings.dev_users)),
+        _credential_seed(site, credentials, clients),
+        Seed(volume=users, kind=SeedKind.CONFIG, files=account_files(accounts)),
         Seed(volume=state, kind=SeedKind.DATA, uid=SLURM_UID, gid=SLURM_UID, mode=0o700),
         Seed(volume=homes, kind=SeedKind.DATA),
     )
     return Component(container=container, seeds=seeds, host_aliases={NODE: "127.0.0.1"})
 
 
-def _credential_seed(site: Site, volume: str) -> Seed:
+def _credential_seed(site: Site, volume: str, clients: Sequence[str]) -> Seed:
     keys = site.credentials
+    restrictions = f'restrict,from="{",".join(clients)}" '.encode()
     files = (
         File(path="munge.key", content=keys.munge_key, mode=0o400, uid=MUNGE_UID, gid=MUNGE_UID),
         File(path="ssh_host_ed25519_key", content=keys.ssh_host_key, mode=0o600),
         File(path="ssh_host_ed25519_key.pub", content=keys.ssh_host_public_key + b"\n"),
-        File(path="authorized_keys", content=b'restrict,from="127.0.0.1,::1" ' + keys.ssh_client_public_key + b"\n"),
+        File(path="authorized_keys", content=restrictions + keys.ssh_client_public_key + b"\n"),
     )
     return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files)
 
 
-def account_files(users: tuple[str, ...]) -> tuple[File, ...]:
+def account_files(users: Sequence[str]) -> tuple[File, ...]:
     """The accounts as files that libnss-extrausers reads: passwd, group and shadow (extrausers(5))."""
     numbers = account_numbers(users)
     passwd = "".join(
@@ -92,7 +105,7 @@ def home_folder(user: str) -> str:
     return f"/home/{user.partition('.')[2]}/{user}"
 
 
-def account_numbers(users: tuple[str, ...]) -> dict[str, int]:
+def account_numbers(users: Sequence[str]) -> dict[str, int]:
     """A number for each account.
 
     It is derived from the name, not from the position, so that nobody inherits another's files when the list of

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from hubpod.client import HubClient, Session
-from hubpod.environments import find_instance
+from hubpod.environments import Instance, Stage, find_instance
 from hubpod.podman import Podman
 from hubpod.settings import FILE_NAME
 from hubpod.workspace import Workspace
@@ -68,28 +68,44 @@ def type_(*words: str, env: Mapping[str, str] | None = None) -> Typed:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A running instance of dev_dummyauth."""
+    """A running instance."""
 
     name: str
     podman: Podman
+    environment: str = "dev_dummyauth"
 
     @property
     def resource(self) -> str:
         """The pod's name."""
-        return find_instance("dev_dummyauth", self.name).resource
+        return self.instance.resource
+
+    @property
+    def instance(self) -> Instance:
+        """Which one it is."""
+        return find_instance(self.environment, self.name)
 
     def type(self, task: str, *words: str) -> Typed:
         """Type a command for this instance."""
-        return type_(task, f"--instance={self.name}", *words)
+        return type_(task, f"--environment={self.environment}", f"--instance={self.name}", *words)
+
+    @property
+    def production(self) -> bool:
+        """Whether prod.* commands are the ones for it."""
+        return self.instance.environment.stage is Stage.PROD
 
     def up(self, *words: str) -> Typed:
-        """Type dev.up with the packages as they lie here."""
-        return self.type("dev.up", *SOURCES, *words)
+        """Type the `up` of its environment, with the packages as they lie here."""
+        return self.type("prod.up", *words) if self.production else self.type("dev.up", *SOURCES, *words)
+
+    def down(self, *words: str) -> Typed:
+        """Type the `down` of its environment."""
+        return self.type("prod.down", "--yes", *words) if self.production else self.type("dev.down", *words)
 
     @property
     def status(self) -> dict[str, Any]:
         """What dev.status tells."""
-        answer: dict[str, Any] = json.loads(self.type("dev.status", "--json").stdout)
+        command = "prod.status" if self.production else "dev.status"
+        answer: dict[str, Any] = json.loads(self.type(command, "--json").stdout)
         return answer
 
     @property
@@ -108,10 +124,10 @@ class Running:
 
     def forget(self) -> None:
         """Remove the settings that were made for it."""
-        shutil.rmtree(Workspace(project=PROJECT).folder(find_instance("dev_dummyauth", self.name)), ignore_errors=True)
+        shutil.rmtree(Workspace(project=PROJECT).folder(self.instance), ignore_errors=True)
 
     def leftovers(self) -> list[str]:
         """Everything that podman still has of this instance."""
-        labels = find_instance("dev_dummyauth", self.name).labels
+        labels = self.instance.labels
         pods = [self.resource] if self.podman.pod_exists(self.resource) else []
         return [*pods, *self.podman.containers(labels), *self.podman.volumes(labels)]

@@ -1,0 +1,174 @@
+"""What deployed instances meet outside their pod, at addresses that pods and this machine can reach."""
+
+import json
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from harness import zenith
+from harness.blueprint import AUDIENCE, PLATFORM, Keys
+from harness.containers import Network, in_network
+from harness.issuer import Issuer
+from harness.launch import Order, site_of
+from harness.outside import ACCOUNTS, CONTROL_PORT, ISSUER, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
+from harness.run import Run
+from hubpod.components.jupyterhub import API_PORT
+from hubpod.components.parts import Site
+from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
+from hubpod.podman import Podman
+from hubpod.podman_labelled import subnet_of
+from hubpod.podman_volumes import create
+from hubpod.settings import FILE_NAME, SETTINGS
+from hubpod.status import hub_url
+from support.instances import Running
+
+KUBE_NETWORK = "podman-default-kube-network"
+"""Where `podman kube play` puts every pod."""
+
+FIRST_ADDRESS = 200  # far from those that podman gives away by itself
+EVERYTHING = Environment(
+    name="dev_realauth_zenithclient",
+    stage=Stage.DEV,
+    login=Login.JWT,
+    slurm=Slurm.EXTERNAL,
+    ingress=Ingress.ZENITH,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """An issuer, a Slurm host and a Zenith server.
+
+    Attributes:
+        site: What they derive from.
+        addresses: Of each, by name.
+        issuer: The issuer, to be told what to do.
+        tunnel_port: Where this machine reaches the Zenith server's front door.
+        hub_api: Address and port of this machine, for the hub's API.
+        podman: The podman that they run on.
+    """
+
+    site: Site
+    addresses: dict[str, str]
+    issuer: Issuer
+    tunnel_port: int
+    hub_api: tuple[str, int]
+    podman: Podman
+
+    def write_deploy_directory(self, folder: Path, environment: Environment, password: str) -> Path:
+        """Write what a site would write for an environment, with nothing that it does not read."""
+        folder.mkdir(mode=0o700)
+        slurm = self.addresses[SLURM_HOST]
+        values = {
+            "logLevel": "DEBUG",
+            "devUsers": " ".join(ACCOUNTS),
+            "dummyAuthPassword": password,
+            "sshHostname": slurm,
+            "slurmSpawnerWrappersBin": "/opt/jupyter/slurmspawner_wrappers/bin",
+            "condaPrefixDir": "/opt/jupyter/miniforge3",
+            "jupyterDataDir": "/opt/jupyter/jupyter_data",
+            "hubConnectUrl": "http://{}:{}".format(*self.hub_api),
+            "oidcServer": self.issuer.url,
+            "bricsPlatform": PLATFORM,
+            "jwtAudience": AUDIENCE,
+        }
+        used = {each.key for each in SETTINGS if each.used(environment) and each.fixed(environment) is None}
+        data = {key: value for key, value in values.items() if key in used}
+        document = {"apiVersion": "core/v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
+        files = {FILE_NAME: yaml.safe_dump({**document, "immutable": True}).encode()}
+        if environment.slurm is Slurm.EXTERNAL:
+            files["ssh_client_key"] = self.site.credentials.ssh_client_key
+            files["ssh_known_hosts"] = self.site.credentials.known_hosts(slurm)
+        if environment.ingress is Ingress.ZENITH:
+            server = {"serverAddress": self.addresses[ZENITH_SERVER], "serverPort": zenith.SSH_PORT}
+            files["ssh_zenith_client_key"] = self.site.credentials.ssh_client_key
+            files["zenith_client_config.yaml"] = json.dumps(server).encode()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+            (folder / name).chmod(0o600)
+        return folder
+
+    def options(self, environment: Environment) -> tuple[str, ...]:
+        """The options of `up` that an environment needs here."""
+        publish = "--publish={}:{}:{}".format(*self.hub_api, API_PORT)
+        return (
+            *((publish,) if environment.slurm is Slurm.EXTERNAL else ()),
+            *(("--zenith-image=stand-in",) if environment.ingress is Ingress.ZENITH else ()),
+        )
+
+    def url(self, running: Running) -> str:
+        """Where people reach the hub of an instance."""
+        if running.instance.environment.ingress is Ingress.ZENITH:
+            return hub_url(self.tunnel_port, "/jupyter")
+        return str(running.status["url"])
+
+
+@contextmanager
+def started(run: Run, images: dict[str, str], folder: Path) -> Iterator[Neighbours]:
+    """Start all three in the network of deployed pods."""
+    podman = run.podman
+    if not podman.run("network", "exists", KUBE_NETWORK, check=False).ok:
+        podman.run("network", "create", KUBE_NETWORK)  # as podman's own first `kube play` does
+    network = Network(name=KUBE_NETWORK, subnet=subnet_of(podman, KUBE_NETWORK))
+    instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
+    keys = Keys()
+    order = Order(environment=EVERYTHING, images=tuple(images.items()), volumes=Path(__file__).parents[2] / "volumes")
+    site = site_of(order, instance, folder, keys)
+    with ExitStack() as cleanup:
+        addresses = {}
+        for number, neighbour in enumerate(neighbours(site, control_token=keys.control), FIRST_ADDRESS):
+            cleanup.enter_context(_started(run, site, network, neighbour, number))
+            addresses[neighbour.container.name] = network.address(number)
+        states = podman.containers(site.instance.labels)
+        port = states[f"{instance.resource}-{ISSUER}"].ports[CONTROL_PORT][1]
+        issuer = Issuer(f"http://127.0.0.1:{port}", keys.control, url=f"http://{addresses[ISSUER]}:9000/realms/test")
+        issuer.wait_until_up()
+        yield Neighbours(
+            site=site,
+            addresses=addresses,
+            issuer=issuer,
+            tunnel_port=states[f"{instance.resource}-{ZENITH_SERVER}"].ports[zenith.RELAY_PORT][1],
+            hub_api=(own_address(), free_port()),
+            podman=podman,
+        )
+
+
+@contextmanager
+def _started(run: Run, site: Site, network: Network, neighbour: Neighbour, number: int) -> Iterator[None]:
+    labels = {**site.instance.labels, **run.labels}
+    with ExitStack() as cleanup:
+        for seed in neighbour.seeds:
+            cleanup.callback(run.podman.remove_volumes, [seed.volume])
+            create(run.podman, seed.volume, labels, seed.tar())
+        container = in_network(
+            neighbour.container,
+            name=f"{site.instance.resource}-{neighbour.container.name}",
+            labels=labels,
+            client=run.client,
+            network=network,
+            number=number,
+            hosts=neighbour.hosts,
+            aliases=tuple(neighbour.hosts),
+        )
+        cleanup.callback(container.stop)
+        container.start()
+        yield
+
+
+def own_address() -> str:
+    """The address at which others reach this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("198.51.100.1", 9))  # sends nothing; the kernel chooses the address that it would send from
+        return str(probe.getsockname()[0])
+
+
+def free_port() -> int:
+    """A port of that address that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind((own_address(), 0))
+        return int(probe.getsockname()[1])
