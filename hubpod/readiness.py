@@ -19,6 +19,9 @@ READY_TIMEOUT_S = 120.0
 ASK_TIMEOUT_S = 20.0
 INTERVAL_S = 0.1
 LOG_LINES = 15
+LASTING_S = 3.0
+"""A Zenith server looks at a client's configuration after it has confirmed it; a client that is refused ends then."""
+
 MAX_RESTARTS = 2
 """A container that ended this often while the pod starts will not come up by waiting."""
 
@@ -50,10 +53,13 @@ def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> Answer:
 
 
 def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> Answer:
-    """See once whether a container has written a line since it was last started."""
+    """See once whether a container has written a line since it was last started, and goes on."""
     state = podman.containers(labels).get(name)
-    lines = podman.log(name, since=state.started).splitlines() if state and state.state == "running" else []
+    running = state is not None and state.state == "running"
+    lines = podman.log(name, since=state.started).splitlines() if state and running else []
     ready = any(line in each for each in lines)
+    if state and ready and time.time() - state.started < LASTING_S:
+        return Answer(ready=False, reason="it has just begun")
     return Answer(ready=ready, reason="" if ready else (lines[-1] if lines else "it has written nothing"))
 
 

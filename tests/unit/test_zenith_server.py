@@ -97,7 +97,7 @@ def test_only_known_keys_get_a_tunnel(tmp_path: Path) -> None:
     (tmp_path / "zenith_keys").write_bytes(next(file.content for file in seed.files if file.path == "zenith_keys"))
 
     def asked(key: str) -> str:
-        argv = [sys.executable, SERVER, "keys", "ssh-ed25519", key, "--keys", str(tmp_path / "zenith_keys")]
+        argv = [sys.executable, str(SERVER), "keys", "ssh-ed25519", key, "--keys", str(tmp_path / "zenith_keys")]
         return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
 
     assert asked("AAAA") == 'restrict,port-forwarding,pty,command="zenith-sshd tunnel jupyter" ssh-ed25519 AAAA\n'
