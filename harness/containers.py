@@ -56,15 +56,18 @@ def in_network(  # noqa: PLR0913 - what a container is, and where it lives
     number: int,
     hosts: Mapping[str, str],
     aliases: Sequence[str] = (),
+    writable: bool = False,
 ) -> DockerContainer:
     """A container with an address of its own, which knows the given hosts by name.
 
-    Where the network has a name service, that knows the container by the aliases, too.
+    Where the network has a name service, that knows the container by the aliases, too. One that plays a machine to be
+    set up has a writable root.
     """
     return _made(
         container,
         name=name,
         client=client,
+        read_only=not writable,
         labels=dict(labels),
         hostname=name,
         extra_hosts=dict(hosts),
@@ -95,10 +98,12 @@ def _made(container: Container, *, name: str, client: dict[str, Any], **more: An
     for port in container.ports:
         # An address with the port is what docker-py takes, though testcontainers declares the number only.
         made.ports[f"{port.container}/tcp"] = (port.host_ip, port.host or None)  # type: ignore[assignment]
+    more = {"read_only": True, **more}
     return made.with_kwargs(
-        read_only=True,
         cap_drop=["ALL"],
         cap_add=list(container.capabilities),
+        # What ends with its connection comes again, as in the pod; all else stays as a test has left it.
+        restart_policy={"Name": "on-failure"} if container.ready_line else None,
         security_opt=[] if container.may_gain_privileges else ["no-new-privileges"],
         **more,
     )

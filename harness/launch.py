@@ -19,7 +19,7 @@ from hubpod import credentials, settings
 from hubpod.components.parts import Site
 from hubpod.context import side_by_side
 from hubpod.credentials import private_folder, write_private
-from hubpod.environments import Environment, Instance
+from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, Seed
 from hubpod.podman_labelled import create_network, remove_network
@@ -126,7 +126,12 @@ class Launch:
             names = {**self._plan.pod.host_aliases, **self._known(network)}
             self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS, names))()
         with self._timed("other containers"):
-            side_by_side([self._starter(container) for container in self._others(network)])
+            outside, inside = self._outside(network), self._inside()
+            if self._site.instance.environment.ingress is Ingress.ZENITH:
+                # A client whose server does not answer yet ends, and waits before it comes again.
+                side_by_side([self._starter(container) for container in outside])
+                outside = []
+            side_by_side([self._starter(container) for container in (*inside, *outside)])
         stack = connected(
             site=self._site,
             blueprint=self._plan,
@@ -166,14 +171,16 @@ class Launch:
             names |= dict.fromkeys(each.hosts, address)
         return names
 
-    def _others(self, network: Network) -> list[DockerContainer]:
-        """What is outside, and the pod's containers in the network of the first."""
+    def _outside(self, network: Network) -> list[DockerContainer]:
         known = self._known(network)
-        outside = [
+        return [
             self._in_network(each.container, network, number, {**known, **each.hosts})
             for number, each in enumerate(self._plan.outside, FIRST_OUTSIDE)
         ]
-        pod = [
+
+    def _inside(self) -> list[DockerContainer]:
+        """The pod's containers, in the network of the link."""
+        return [
             beside(
                 container,
                 name=f"{self._name}-{container.name}",
@@ -183,7 +190,6 @@ class Launch:
             )
             for container in self._plan.pod.containers
         ]
-        return [*pod, *outside]
 
     def _in_network(
         self, container: Container, network: Network, number: int, hosts: Mapping[str, str]

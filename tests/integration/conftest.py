@@ -2,12 +2,24 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support.instances import PROJECT, Running
+from support.neighbours import Neighbours, started
 
+from harness.outside import IMAGE
+from harness.run import started as run_started
+from hubpod.building import build
+from hubpod.context import prepare
+from hubpod.environments import find_environment
 from hubpod.machine import usable_podman
+from hubpod.origins import Origin
 from hubpod.podman import Podman
+from hubpod.progress import ConsoleReporter
+from hubpod.request import UpRequest
+from hubpod.sources import SOURCE_NAMES
 from hubpod.workspace import Workspace
 
 
@@ -28,7 +40,7 @@ def instances(podman: Podman) -> Iterator[Callable[[], Running]]:
 
     yield make
     for running in made:
-        running.type("dev.down", "--volumes")
+        running.down("--volumes")
         running.forget()
         assert not running.leftovers()
 
@@ -46,3 +58,36 @@ def running(podman: Podman) -> Iterator[Running]:
         shared.forget()
     assert typed.code == 0, typed.text
     assert not shared.leftovers()
+
+
+@pytest.fixture(scope="session")
+def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
+    """An issuer, a Slurm host and a Zenith server, which all environments share."""
+    context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
+    origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
+    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
+    images = build(context, request, names=("slurm", IMAGE))
+    folder = tmp_path_factory.mktemp("neighbours")
+    with run_started(context.workspace, context.podman) as run, started(run, images, folder) as found:
+        yield found
+
+
+@pytest.fixture
+def deployed(
+    podman: Podman, neighbours: Neighbours, tmp_path: Path
+) -> Iterator[Callable[[str], tuple[Running, tuple[str, ...]]]]:
+    """Names an instance of an environment and the options of its `up`; it leaves nothing."""
+    made: list[Running] = []
+
+    def make(name: str) -> tuple[Running, tuple[str, ...]]:
+        environment = find_environment(name)
+        running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=name)
+        made.append(running)
+        folder = neighbours.write_deploy_directory(tmp_path / running.name, environment)
+        return running, (f"--deploy-dir={folder}", *neighbours.options(environment))
+
+    yield make
+    for running in made:
+        running.down("--volumes")
+        running.forget()
+        assert not running.leftovers()

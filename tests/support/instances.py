@@ -61,9 +61,9 @@ def run_command(command: Sequence[str], *, env: Mapping[str, str] | None = None,
     return Typed(code=result.returncode, stdout=result.stdout, stderr=result.stderr)
 
 
-def type_(*words: str, env: Mapping[str, str] | None = None) -> Typed:
+def type_(*words: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Typed:
     """Type an invoke command in the project's folder."""
-    return run_command(argv(*words), env=env)
+    return run_command(argv(*words), env=env, cwd=cwd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,7 @@ class Running:
     name: str
     podman: Podman
     environment: str = "dev_dummyauth"
+    project: Path = PROJECT
 
     @property
     def resource(self) -> str:
@@ -86,7 +87,7 @@ class Running:
 
     def type(self, task: str, *words: str) -> Typed:
         """Type a command for this instance."""
-        return type_(task, f"--environment={self.environment}", f"--instance={self.name}", *words)
+        return type_(task, f"--environment={self.environment}", f"--instance={self.name}", *words, cwd=self.project)
 
     @property
     def production(self) -> bool:
@@ -124,7 +125,7 @@ class Running:
 
     def forget(self) -> None:
         """Remove the settings that were made for it."""
-        shutil.rmtree(Workspace(project=PROJECT).folder(self.instance), ignore_errors=True)
+        shutil.rmtree(Workspace(project=self.project).folder(self.instance), ignore_errors=True)
 
     def leftovers(self) -> list[str]:
         """Everything that podman still has of this instance."""

@@ -5,7 +5,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -17,6 +17,7 @@ from harness.issuer import Issuer
 from harness.launch import Order, site_of
 from harness.outside import ACCOUNTS, CONTROL_PORT, ISSUER, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
 from harness.run import Run
+from hubpod.client import HubClient, Session
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.parts import Site
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
@@ -51,6 +52,7 @@ class Neighbours:
         tunnel_port: Where this machine reaches the Zenith server's front door.
         hub_api: Address and port of this machine, for the hub's API.
         podman: The podman that they run on.
+        password: Of the login form, where there is one.
     """
 
     site: Site
@@ -59,15 +61,23 @@ class Neighbours:
     tunnel_port: int
     hub_api: tuple[str, int]
     podman: Podman
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
-    def write_deploy_directory(self, folder: Path, environment: Environment, password: str) -> Path:
+    def log_in(self, running: Running, user: str) -> Session:
+        """Log in as a person does: with the form, or with a token in the header, through the tunnel if there is one."""
+        client = HubClient(self.url(running))
+        if running.instance.environment.login is Login.JWT:
+            return client.login_with_token(self.issuer.mint(user))
+        return client.login(user, self.password)
+
+    def write_deploy_directory(self, folder: Path, environment: Environment) -> Path:
         """Write what a site would write for an environment, with nothing that it does not read."""
         folder.mkdir(mode=0o700)
         slurm = self.addresses[SLURM_HOST]
         values = {
             "logLevel": "DEBUG",
             "devUsers": " ".join(ACCOUNTS),
-            "dummyAuthPassword": password,
+            "dummyAuthPassword": self.password,
             "sshHostname": slurm,
             "slurmSpawnerWrappersBin": "/opt/jupyter/slurmspawner_wrappers/bin",
             "condaPrefixDir": "/opt/jupyter/miniforge3",
@@ -111,10 +121,7 @@ class Neighbours:
 @contextmanager
 def started(run: Run, images: dict[str, str], folder: Path) -> Iterator[Neighbours]:
     """Start all three in the network of deployed pods."""
-    podman = run.podman
-    if not podman.run("network", "exists", KUBE_NETWORK, check=False).ok:
-        podman.run("network", "create", KUBE_NETWORK)  # as podman's own first `kube play` does
-    network = Network(name=KUBE_NETWORK, subnet=subnet_of(podman, KUBE_NETWORK))
+    podman, network = run.podman, kube_network(run.podman)
     instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
     keys = Keys()
     order = Order(environment=EVERYTHING, images=tuple(images.items()), volumes=Path(__file__).parents[2] / "volumes")
@@ -122,7 +129,7 @@ def started(run: Run, images: dict[str, str], folder: Path) -> Iterator[Neighbou
     with ExitStack() as cleanup:
         addresses = {}
         for number, neighbour in enumerate(neighbours(site, control_token=keys.control), FIRST_ADDRESS):
-            cleanup.enter_context(_started(run, site, network, neighbour, number))
+            cleanup.enter_context(one_started(run, site, network, neighbour, number))
             addresses[neighbour.container.name] = network.address(number)
         states = podman.containers(site.instance.labels)
         port = states[f"{instance.resource}-{ISSUER}"].ports[CONTROL_PORT][1]
@@ -138,8 +145,18 @@ def started(run: Run, images: dict[str, str], folder: Path) -> Iterator[Neighbou
         )
 
 
+def kube_network(podman: Podman) -> Network:
+    """The network of deployed pods."""
+    if not podman.run("network", "exists", KUBE_NETWORK, check=False).ok:
+        podman.run("network", "create", KUBE_NETWORK)  # as podman's own first `kube play` does
+    return Network(name=KUBE_NETWORK, subnet=subnet_of(podman, KUBE_NETWORK))
+
+
 @contextmanager
-def _started(run: Run, site: Site, network: Network, neighbour: Neighbour, number: int) -> Iterator[None]:
+def one_started(  # noqa: PLR0913 - what it is, and where it lives
+    run: Run, site: Site, network: Network, neighbour: Neighbour, number: int, *, writable: bool = False
+) -> Iterator[None]:
+    """Start one neighbour; it leaves nothing."""
     labels = {**site.instance.labels, **run.labels}
     with ExitStack() as cleanup:
         for seed in neighbour.seeds:
@@ -154,6 +171,7 @@ def _started(run: Run, site: Site, network: Network, neighbour: Neighbour, numbe
             number=number,
             hosts=neighbour.hosts,
             aliases=tuple(neighbour.hosts),
+            writable=writable,
         )
         cleanup.callback(container.stop)
         container.start()

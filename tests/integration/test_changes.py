@@ -1,0 +1,71 @@
+"""An edit of the hub's configuration: the running hub has it, and notebooks survive."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.instances import PROJECT, Running
+
+from hubpod import content
+from hubpod.client.browser import direct_session
+from hubpod.podman import Podman
+
+FRAGMENT = "volumes/jupyterhub/axes/login_dummy.py"
+EDIT = "\nc.JupyterHub.template_vars = {'announcement': 'a line of my own'}\n"
+BUG = "\nraise RuntimeError('a bug of my own')\n"
+
+
+@pytest.fixture
+def edited(podman: Podman, tmp_path: Path) -> Iterator[Running]:
+    """An instance of a checkout that may be edited."""
+    project = tmp_path / "checkout"
+    content.copy(PROJECT, project)
+    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
+    yield running
+    running.down("--volumes")
+    assert not running.leftovers()
+
+
+def test_an_edited_fragment_reaches_the_running_hub(edited: Running) -> None:
+    """The second dev.up puts the edit into the hub; the kernel that was open before answers after it."""
+    fragment = edited.project / FRAGMENT
+    first = edited.up()
+    assert first.code == 0, first.text
+    session = edited.login()
+    server = session.spawn(project="project1")
+
+    with server.kernel() as kernel:
+        kernel.execute("before = 41")
+        fragment.write_text(fragment.read_text() + EDIT)
+        second = edited.up()
+        assert kernel.execute("before + 1") == "42"
+
+    assert second.code == 0, second.text
+    assert "restarted: jupyterhub" in second.text
+    with direct_session() as browser:
+        assert "a line of my own" in browser.get(f"{edited.status['url']}/hub/login", timeout=10).text
+    assert session.server().is_active()
+    assert "nothing changed" in edited.up().text
+
+
+def test_a_broken_fragment_loses_no_notebook(edited: Running) -> None:
+    """A fragment that ends the hub is shown with its line; corrected, it is one dev.up to where one was."""
+    fragment = edited.project / FRAGMENT
+    good = fragment.read_text()
+    first = edited.up()
+    assert first.code == 0, first.text
+    session = edited.login()
+    session.spawn(project="project1")
+
+    fragment.write_text(good + BUG)
+    broken = edited.up()
+    fragment.write_text(good)
+    corrected = edited.up()
+
+    assert broken.code == 7, broken.text
+    assert "a bug of my own" in broken.stderr
+    assert "login_dummy.py" in broken.stderr
+    assert corrected.code == 0, corrected.text
+    assert session.server().is_active()
+    assert session.server().execute("5 * 4") == "20"

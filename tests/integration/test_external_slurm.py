@@ -1,0 +1,261 @@
+"""docs/external-slurm.md, followed to the letter on a plain Debian host: a notebook, and nothing but notebooks."""
+
+import secrets
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from support import plain_host
+from support.instances import PROJECT, Running, run_command
+from support.neighbours import free_port, own_address
+from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost, Recipe, checks_of
+
+from harness.run import started as run_started
+from hubpod.building import build
+from hubpod.context import prepare
+from hubpod.origins import Origin
+from hubpod.podman import Podman
+from hubpod.process import Result
+from hubpod.progress import ConsoleReporter
+from hubpod.request import UpRequest
+from hubpod.sources import SOURCE_NAMES
+from hubpod.workspace import Workspace
+
+PARCEL = "/root/hubpod-parcel"
+WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
+SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
+SSH = ("ssh", "-F", "/etc/jupyterhub/ssh_config")
+SSH_FAILED = 255
+TAKEN = "/tmp/hostname"  # noqa: S108 - a path in the hub's container
+FOREIGN = (
+    "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+)
+AS_ACCOUNT = ("sudo", "-n", "-u", ACCOUNTS[0])
+
+ON_HOST = "on the Slurm host"
+ON_HUB = "on the hub's machine"
+CHECK = "check on the Slurm host"
+REMOVE = "remove from the Slurm host"
+# The packages of the notebooks' environment are those of our image, which has them from the same lock file; to install
+# them again would take a package index and a minute.
+SKIPPED = "on the Slurm host, with a package index"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A site that has followed the document as far as `up`."""
+
+    host: PlainHost
+    recipe: Recipe
+    running: Running
+
+    def ssh(self, *words: str, options: tuple[str, ...] = ()) -> Result:
+        """Run ssh as the hub does, with further options."""
+        return self.from_hub(*SSH, *options, "slurm", *words)
+
+    def from_hub(self, *words: str) -> Result:
+        """Run a command where the hub is, with its key."""
+        return self.running.podman.execute(f"{self.running.resource}-jupyterhub", words, timeout_s=30)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[PlainHost]:
+    """A host with Slurm, as Debian's packages leave it."""
+    context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
+    origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
+    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
+    images = build(context, request, names=("slurm",))
+    with run_started(context.workspace, context.podman) as run, plain_host.started(run, images) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """What the document makes of it, and the hub in front; their end leaves nothing."""
+    folder = tmp_path_factory.mktemp("site")
+    choices = {
+        "SSH_HOSTNAME": host.address,
+        "HUB_ADDRESS": host.network.subnet,
+        "HUB_API_ADDRESS": own_address(),
+        "HUB_API_PORT": str(free_port()),
+        "DEV_USERS": " ".join(ACCOUNTS),
+        "RELOAD_SSHD": "s6-svc -h /run/service/sshd",  # the container has s6 for systemd
+    }
+    here = Recipe(choices={**choices, "DEPLOY_DIR": str(folder / "deploy"), "PARCEL": str(folder / "parcel")})
+    recipe = Recipe(choices={**choices, "PARCEL": PARCEL})
+    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
+    try:
+        follow(host, recipe, here, running, folder / "parcel")
+        yield Site(host=host, recipe=recipe, running=running)
+    finally:
+        down = running.down("--volumes")
+        running.forget()
+    assert down.code == 0, down.text
+    assert not running.leftovers()
+
+
+def follow(host: PlainHost, recipe: Recipe, here: Recipe, running: Running, parcel: Path) -> None:
+    """Do what the document says, in its order, and carry files as the person does who reads it."""
+    assert {mark for mark, _ in recipe.blocks} == {"both machines", ON_HOST, ON_HUB, SKIPPED, CHECK, "up", REMOVE}
+    for mark, block in recipe.blocks:
+        if mark == ON_HUB:
+            if (parcel / "ssh_client_key.pub").exists():
+                host.podman.run("cp", f"{host.name}:{PARCEL}/ssh_known_hosts", str(parcel))
+            on_this_machine(here.settings + block)
+            if not (parcel / "ssh_known_hosts").exists():
+                host.podman.run("cp", str(parcel), f"{host.name}:{PARCEL}")
+        elif mark == ON_HOST:
+            host.told(recipe.settings + block)
+        elif mark == CHECK:
+            for command, answer in checks_of(block).items():
+                assert told(host, recipe.settings + command) == answer, command
+        elif mark == "up":
+            script = here.settings + block.replace("./run invoke dev.up", r"printf '%s\n'")
+            _, environment, *options = on_this_machine(script).split()
+            assert environment == running.environment
+            up = running.up(*options)
+            assert up.code == 0, up.text
+
+
+def on_this_machine(script: str) -> str:
+    """What a script writes here, where `./run` uses the virtual environment of this test."""
+    typed = run_command(("sh", "-euc", script), env={"VIRTUAL_ENV": sys.prefix})
+    assert typed.code == 0, typed.text
+    return typed.stdout
+
+
+def told(host: PlainHost, command: str) -> str:
+    """What a person sees in answer to a command, whatever its status."""
+    return host.run(f"exec 2>&1; {command}").stdout
+
+
+def test_a_person_gets_a_notebook(site: Site) -> None:
+    """Login, spawn on the host's Slurm, a kernel answers, and the job belongs to the account."""
+    server = site.running.login("ada").spawn(project="physics")
+    where = server.execute("import getpass, os; print(getpass.getuser(), os.environ['SLURM_JOB_ID'])").split()
+    seen = site.host.told("squeue --noheader --format '%i %u'").split()
+    server.stop()
+
+    assert where == ["ada.physics", server.job_id]
+    assert seen == [server.job_id, "ada.physics"]
+
+
+@pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
+def test_a_wrapper_may_be_run_as_an_account(site: Site, wrapper: str) -> None:
+    """The hub may run each of the three wrappers as a person's account."""
+    assert site.ssh("sudo", "-n", "-l", "-u", ACCOUNTS[0], wrapper).ok
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("id",),
+        ("/bin/sh", "-c", "id"),
+        ("scp", "-f", "/etc/passwd"),
+        ("/usr/lib/openssh/sftp-server",),
+        ("sudo", "-n", "id"),
+        ("sudo", "-s"),
+        ("sudo", "-n", "-u", "root", SQUEUE),
+        ("sudo", "-n", "-u", "slurm", SQUEUE),
+        ("sudo", "-n", "-u", "jupyterspawner", SQUEUE),
+        ("sudo", "-n", "-u", ACCOUNTS[0], "-g", "root", SQUEUE),
+        (*AS_ACCOUNT, "id"),
+        (*AS_ACCOUNT, "/bin/sh", "-c", "id"),
+        (*AS_ACCOUNT, SQUEUE, "--all"),
+        (*AS_ACCOUNT, SBATCH, "--wrap=id"),
+        (*AS_ACCOUNT, SQUEUE, ";", "id"),
+        (*AS_ACCOUNT, "LD_PRELOAD=/tmp/own.so", SQUEUE),
+        (*AS_ACCOUNT, "PYTHONPATH=/tmp", SQUEUE),
+        (*AS_ACCOUNT, "SLURM_CONF=/tmp/own.conf", SQUEUE),
+        (*AS_ACCOUNT, "TZ=UTC", SQUEUE),
+        (*AS_ACCOUNT, "-E", SQUEUE),
+    ],
+    ids=" ".join,
+)
+def test_nothing_else_is_run(site: Site, words: tuple[str, ...]) -> None:
+    """No shell, no other command, no argument, no variable and no other account is accepted."""
+    result = site.ssh(*words)
+
+    assert not result.ok
+    assert not result.stdout
+    assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for want of a job id
+
+
+def test_nothing_of_the_login_reaches_slurm(site: Site) -> None:
+    """Of a login's variables, even of those that Debian's sshd accepts, none but the job's number passes sudo."""
+    script = "#!/bin/sh\n#SBATCH --export=ALL --output=/tmp/variables\nenv\n"
+    sent = f"LC_HUBPOD=seen {shlex.join(SSH)} -o SendEnv=LC_HUBPOD slurm {shlex.join((*AS_ACCOUNT, SBATCH))}"
+    job = site.from_hub("sh", "-c", f"printf {shlex.quote(script)} | {sent}").stdout.strip()
+
+    variables = site.host.told(f"srun --dependency=afterany:{job} true; cat /tmp/variables")
+
+    assert f"SLURM_JOB_ID={job}\n" in variables
+    assert "LC_HUBPOD" not in variables
+
+
+@pytest.mark.parametrize("forward", [("-W", "127.0.0.1:6817"), ("-N", "-R", "127.0.0.1:9999:127.0.0.1:22")])
+def test_no_port_is_forwarded(site: Site, forward: tuple[str, ...]) -> None:
+    """The door is no way to Slurm's ports, and none back."""
+    options = ("-o", "ClearAllForwardings=no", "-o", "ExitOnForwardFailure=yes", *forward)
+
+    result = site.ssh(options=options)
+
+    assert result.returncode == SSH_FAILED
+    assert not result.stdout
+
+
+@pytest.mark.parametrize("words", [("sftp",), ("scp", "-O"), ("scp", "-s")], ids=" ".join)
+def test_no_file_is_transferred(site: Site, words: tuple[str, ...]) -> None:
+    """There is neither sftp nor scp in either of its protocols."""
+    result = site.from_hub(*words, "-F", SSH[-1], "slurm:/etc/hostname", TAKEN)
+
+    assert not result.ok
+    assert not site.from_hub("test", "-e", TAKEN).ok
+
+
+def test_the_key_is_of_no_use_elsewhere(site: Site) -> None:
+    """Another address than the hub's is refused, though the key is right."""
+    site.host.podman.run("cp", f"{site.running.status['deploy_dir']}/ssh_client_key", f"{site.host.name}:/root/hub_key")
+
+    result = site.host.run(f"ssh {FOREIGN} -i /root/hub_key jupyterspawner@127.0.0.1 sudo -n -l")
+
+    assert result.returncode == SSH_FAILED
+    assert "Permission denied (publickey)" in result.stderr
+    assert "correct key but not from a permitted host (host=127.0.0.1" in site.host.podman.log(site.host.name)
+
+
+def test_another_key_is_refused(site: Site) -> None:
+    """From the hub's address only the hub's key is accepted."""
+    make = "cd $(mktemp -d) && ssh-keygen -q -t ed25519 -N '' -f key"
+
+    result = site.from_hub("sh", "-c", f"{make} && ssh {FOREIGN} -i key jupyterspawner@{site.host.address} sudo -n -l")
+
+    assert result.returncode == SSH_FAILED
+    assert "Permission denied (publickey)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "path", ["/var/lib/jupyterspawner", "/etc/ssh/jupyterspawner_authorized_keys", "/etc/sudoers.d", WRAPPERS, SQUEUE]
+)
+def test_the_account_cannot_change_its_own_door(site: Site, path: str) -> None:
+    """Neither its home, nor its keys, nor its rules, nor what it runs is the account's to write."""
+    assert site.host.run(f"test -e {path}").ok
+    assert not site.host.run(f"runuser -u jupyterspawner -- test -w {path}").ok
+
+
+def test_the_recipe_can_be_undone(site: Site) -> None:
+    """After the last block the door is shut, sshd and sudo are well, and nothing of it is there any more."""
+    ((_, block),) = [each for each in site.recipe.blocks if each[0] == REMOVE]
+
+    site.host.told(site.recipe.settings + block)
+
+    assert site.ssh("sudo", "-n", "-l").returncode == SSH_FAILED
+    assert not site.host.run("getent passwd jupyterspawner").ok
+    site.host.told("visudo -cq && sshd -t")
+    names = "-name '*jupyterspawner*' -o -name 'hubpod-ssh-command' -o -name slurmspawner_wrappers"
+    assert not site.host.told(f"find /etc /opt /root /usr/local /var/lib {names}")
