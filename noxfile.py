@@ -134,9 +134,10 @@ def power(session: nox.Session) -> None:
 
 @nox.session
 def generated(session: nox.Session) -> None:
-    """Write the tables of the README anew."""
+    """Write the tables of the README, the examples and the golden manifests anew."""
     _prepare(session)
     session.run("python", "-m", "hubpod.reference")
+    session.run("python", "tests/support/golden.py")
 
 
 @nox.session(venv_backend="none")

@@ -23,20 +23,23 @@ def settings_table() -> str:
 
 
 def files_table() -> str:
-    """One row per file that may lie beside the deploy ConfigMap."""
-    rows = [f"| `{row.name}` | {row.meaning} | {_used(row)} |" for row in FILES]
+    """One row per file that has to lie beside the deploy ConfigMap somewhere."""
+    rows = [f"| `{row.name}` | {row.meaning} | {_used(row)} |" for row in FILES if not row.optional]
     return "\n".join(["| file | what it is | needed |", "|---|---|---|", *rows])
 
 
 def updated(readme: str) -> str:
-    """The README with its tables as the code has them."""
-    tables = {"environments": environments_table(), "settings": settings_table()}
-    if "<!-- files -->" in readme:
-        tables["files"] = files_table()
+    """The README with its tables as the code has them.
+
+    Raises:
+        ValueError: A table's place is not marked just once.
+    """
+    tables = {"environments": environments_table(), "settings": settings_table(), "files": files_table()}
     for name, table in tables.items():
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-        before, _, rest = readme.partition(begin)
-        readme = before + begin + table + end + rest.partition(end)[2]
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, rest = readme.split(begin)
+        _, after = rest.split(end)
+        readme = f"{before}{begin}{table}\n{end}{after}"
     return readme
 
 
@@ -67,8 +70,7 @@ def _needed(setting: Setting) -> str:
 
 
 def _used(row: SuppliedFile) -> str:
-    where = _where([environment for environment in ENVIRONMENTS if row.needed(environment)])
-    return f"{where}, optional" if row.optional else where
+    return _where([environment for environment in ENVIRONMENTS if row.needed(environment)])
 
 
 def _where(rows: list[Environment]) -> str:

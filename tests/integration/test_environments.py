@@ -48,3 +48,19 @@ def test_nothing_but_the_tunnel_reaches_a_hub_behind_one(
     for port in (8000, 8001, 8081):
         addresses = {line.split()[1] for line in listening.splitlines() if f":{port:04X} " in line and " 0A " in line}
         assert addresses == {f"0100007F:{port:04X}"}, port
+
+
+def test_a_tunnel_that_broke_comes_again(
+    neighbours: Neighbours, deployed: Callable[[str], tuple[Running, tuple[str, ...]]]
+) -> None:
+    """When the connection to the Zenith server ends, the client ends with it and the pod starts it again."""
+    running, options = deployed("dev_realauth_zenithclient")
+    up = running.up(*options)
+    assert up.code == 0, up.text
+    server = f"{neighbours.site.instance.resource}-zenith-server"
+    neighbours.podman.run("exec", server, "pkill", "-f", "sshd-session: zenith", check=False)
+
+    again = running.up(*options)
+
+    assert again.code == 0, again.text
+    assert neighbours.log_in(running, USER).user == USER

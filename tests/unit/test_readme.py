@@ -16,4 +16,4 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 def test_the_readme_stays_short() -> None:
     """A person reads it in one sitting."""
-    assert len(README.read_text().splitlines()) < 140
+    assert len(README.read_text().splitlines()) < 150
