@@ -1,6 +1,7 @@
 """Bringing a pod to what it should be: its volumes, its containers, and the wait until it does its work."""
 
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 
 from hubpod import kube, seeding
@@ -11,7 +12,6 @@ from hubpod.environments import Ingress, Instance
 from hubpod.errors import MachineError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
-from hubpod.podman_volumes import restart
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
 from hubpod.status import hub_url
@@ -22,6 +22,14 @@ class PortTakenError(MachineError):
     """Somebody else took the published port between its choice and its use."""
 
 
+class Difference(Enum):
+    """How what runs differs from what is wanted."""
+
+    NONE = "none"
+    CONTENT = "content of volumes"
+    POD = "pod"
+
+
 def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> None:
     """Make the pod what it should be, and change no more than differs.
 
@@ -30,13 +38,26 @@ def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False)
         PortTakenError: Somebody else has the published port.
     """
     stale = seeding.stale(context, site, spec)
+    match _difference(context, site, spec, stale):
+        case Difference.POD:
+            _replace(context, site, spec, stale, keep=keep)
+        case Difference.CONTENT:
+            _refresh(context, site, spec, stale.changed)
+        case Difference.NONE:
+            context.reporter.say("  nothing changed: the pod runs as it is")
+            wait(context, site, spec)
+    write_private(_played_file(context.workspace, site.instance), kube.manifest(spec).encode())
+
+
+def difference(context: Context, site: Site, spec: PodSpec) -> Difference:
+    """Compare what runs with what is wanted."""
+    return _difference(context, site, spec, seeding.stale(context, site, spec))
+
+
+def _difference(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale) -> Difference:
     if stale.missing or not _is_played(context.podman, site, spec):
-        _replace(context, site, spec, stale, keep=keep)
-    elif stale.changed:
-        _refresh(context, site, spec, stale.changed)
-    else:
-        context.reporter.say("  nothing changed: the pod runs as it is")
-        wait(context, site, spec)
+        return Difference.POD
+    return Difference.CONTENT if stale.changed else Difference.NONE
 
 
 def _is_played(podman: Podman, site: Site, spec: PodSpec) -> bool:
@@ -45,11 +66,6 @@ def _is_played(podman: Podman, site: Site, spec: PodSpec) -> bool:
     if len(states) != len(spec.containers) or any(state.state != "running" for state in states):
         return False
     return podman.pod_labels(spec.name).get(kube.LABEL_MANIFEST) == kube.digest(spec)
-
-
-def is_running(context: Context, site: Site, spec: PodSpec) -> bool:
-    """Whether the pod is the wanted one, whole and running, with the wanted content in its volumes."""
-    return _is_played(context.podman, site, spec) and not seeding.stale(context, site, spec).all
 
 
 def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> None:
@@ -65,7 +81,6 @@ def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, 
         with reporter.phase("pod started"):
             play(podman, kube.manifest(spec))
         wait(context, site, spec)
-        write_private(_played_file(context.workspace, site.instance), kube.manifest(spec).encode())
     except BaseException:
         if not keep:
             _clean_up(context, site, spec, stale.all)
@@ -76,17 +91,17 @@ def _refresh(context: Context, site: Site, spec: PodSpec, seeds: tuple[Seed, ...
     """Fill volumes again where they are, and restart only the containers that read them."""
     changed = {seed.volume for seed in seeds}
     readers = [each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts}]
-    with context.reporter.phase("volumes") as phase:
-        seeding.fill_again(context, site, spec, seeds)
-        phase.result(f"{len(seeds)} of {len(spec.seeds)} seeded")
-    with context.reporter.phase("restarted") as phase:
+    with (
+        context.reporter.phase("volumes filled again") as phase,
+        seeding.filled_again(context, site, spec, seeds),
+    ):
         side_by_side([_restarter(context.podman, f"{spec.name}-{name}") for name in readers])
-        phase.result(", ".join(readers))
+        phase.result(f"{len(seeds)} of {len(spec.seeds)}; restarted: {', '.join(readers)}")
     wait(context, site, spec)
 
 
 def _restarter(podman: Podman, container: str) -> Callable[[], None]:
-    return lambda: restart(podman, container)
+    return lambda: podman.restart(container)
 
 
 def _clean_up(context: Context, site: Site, spec: PodSpec, written: tuple[Seed, ...]) -> None:

@@ -1,6 +1,7 @@
 """A pod as Kubernetes documents."""
 
 import hashlib
+import re
 from typing import Any
 
 import yaml
@@ -18,16 +19,35 @@ def manifest(pod: PodSpec) -> str:
     """The pod as YAML that ``podman kube play`` takes, labelled with its own digest."""
     document = _pod(pod)
     document["metadata"]["labels"][LABEL_MANIFEST] = digest(pod)
-    return _yaml(document)
+    return as_yaml(document)
 
 
 def digest(pod: PodSpec) -> str:
     """What identifies the pod's manifest; a short hexadecimal string."""
-    return hashlib.sha256(_yaml(_pod(pod)).encode()).hexdigest()[:16]
+    return hashlib.sha256(as_yaml(_pod(pod)).encode()).hexdigest()[:16]
 
 
-def _yaml(document: Document) -> str:
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120)
+def as_yaml(document: Document) -> str:
+    """A document in which people can compare texts line by line, and in which each is a text to every reader."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+    def text(self, text: str) -> yaml.ScalarNode:
+        style = None
+        # YAML as podman and clusters read it has other numbers, days, truth values and line ends than the one here:
+        # it would make 120000 of an instance called 12e4.
+        if re.fullmatch(r"[-+]?\.?[0-9].*|[yYnN]", text) or re.search("[\x85\u2028\u2029]", text):
+            style = '"'
+        elif "\n" in text:
+            style = "|"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _pod(pod: PodSpec) -> Document:

@@ -36,7 +36,7 @@ def manifest(pod: PodSpec, *, digest_key: bytes, secrets: bool = False) -> str:
 
 def _left_out(seed: Seed) -> str:
     keys = ", ".join(key(file.path) for file in seed.files) or "none"
-    return f"# Secret {resource_name(seed)} is left out; --secrets prints it. Its keys: {keys}\n"
+    return f"# Secret {resource_name(seed)} is left out; --with-secrets prints it. Its keys: {keys}\n"
 
 
 def _stored(pod: PodSpec, seed: Seed) -> Document:

@@ -4,9 +4,7 @@ import base64
 import hashlib
 import re
 
-import yaml
-
-from hubpod.kube import Document
+from hubpod.kube import Document, as_yaml
 
 
 def name(text: str, longest: int = 63) -> str:
@@ -38,26 +36,9 @@ def encoded(content: bytes) -> str:
 
 
 def document(content: Document) -> str:
-    """One document of a manifest, in which people can compare texts line by line."""
-    return "---\n" + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    """One document of a manifest."""
+    return "---\n" + as_yaml(content)
 
 
 def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, _data: object) -> bool:
-        return True
-
-    def text(self, text: str) -> yaml.ScalarNode:
-        style = None
-        # A cluster's YAML has other numbers, truth values and line ends than the one that writes here.
-        if re.fullmatch(r"[-+]?\.?[0-9].*|[yYnN]", text) or re.search("[\x85\u2028\u2029]", text):
-            style = '"'
-        elif "\n" in text:
-            style = "|"
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
-
-
-_Dumper.add_representer(str, _Dumper.text)

@@ -97,7 +97,7 @@ def manifest(context: Context, request: UpRequest, target: Target, *, secrets: b
     What has not been cloned or built yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
     with context.alone(request.instance):
-        plan = check(context, request)
+        plan = check(context, request, here=target is Target.PODMAN)
         wanted = site(context, plan, planned_references(context, request))
         match target:
             case Target.PODMAN:

@@ -9,7 +9,7 @@ from hubpod.components import jupyterhub, proxy
 from hubpod.components.parts import Site
 from hubpod.context import Context
 from hubpod.deploy import Deploy, load
-from hubpod.environments import Ingress, Instance, Stage
+from hubpod.environments import Ingress, Instance
 from hubpod.errors import SettingsError
 from hubpod.pod import Port
 from hubpod.podman import Podman
@@ -27,15 +27,22 @@ class Plan:
         request: What that is.
         deploy: The site's settings and files.
         hub_api: Where the hub's API is published; None where only the pod needs it.
+        doubts: What may be wrong and cannot be decided from here.
     """
 
     request: UpRequest
     deploy: Deploy
     hub_api: Port | None
+    doubts: tuple[str, ...] = ()
 
 
-def check(context: Context, request: UpRequest) -> Plan:
+def check(context: Context, request: UpRequest, *, here: bool = True) -> Plan:
     """See that everything is right before anything is built or started.
+
+    Args:
+        context: What commands work with.
+        request: What a person asks for.
+        here: Whether it is this machine that publishes, so that its addresses matter.
 
     Raises:
         UsageError: An option does not fit the environment.
@@ -43,22 +50,24 @@ def check(context: Context, request: UpRequest) -> Plan:
         MachineError: An address to publish at is taken, or another machine's.
     """
     environment = request.instance.environment
-    require_ways_in(environment, request.port, request.hub_api)
+    require_ways_in(environment, request)
     with context.reporter.phase("settings") as phase:
         deploy = load(_folder(context, request), environment)
-        for name in deploy.supplied.unused:
-            context.reporter.say(f"! {environment.name} does not use {deploy.settings.source.parent / name}")
+        folder = deploy.settings.source.parent
+        doubts = [f"{environment.name} does not use {folder / name}" for name in deploy.supplied.unused]
         published = _published(context.podman, request.instance)
         wanted = request.hub_api or published.get(jupyterhub.API_PORT)
         hub_api, doubt = checked_hub_api(deploy.settings, environment, wanted)
-        if doubt:
-            context.reporter.say(f"! {doubt}")
+        doubts += [doubt] if doubt else []
+        for each in doubts:
+            context.reporter.say(f"! {each}")
         asked = Port(container=proxy.PORT, host=request.port) if request.port else None
         for port, option in ((hub_api, "--publish"), (asked, "--port")):
-            if port and port != published.get(port.container):
+            own = published.get(port.container) if port else None
+            if port and here and (not own or own.host != port.host):
                 require_free(port, option)
         phase.result(str(deploy.settings.source))
-    return Plan(request=request, deploy=deploy, hub_api=hub_api)
+    return Plan(request=request, deploy=deploy, hub_api=hub_api, doubts=tuple(doubts))
 
 
 def site(context: Context, plan: Plan, references: Mapping[str, str]) -> Site:
@@ -67,7 +76,7 @@ def site(context: Context, plan: Plan, references: Mapping[str, str]) -> Site:
     port = 0
     if instance.environment.ingress is Ingress.HOST_PORT:
         own = _published(context.podman, instance).get(proxy.PORT)
-        port = plan.request.port or (own.host if own else choose_port())
+        port = plan.request.port or (own.host if own else choose_port(plan.hub_api.host if plan.hub_api else 0))
     return Site(
         instance=instance,
         settings=plan.deploy.settings,
@@ -96,10 +105,11 @@ def _folder(context: Context, request: UpRequest) -> Path:
     path = own / settings.FILE_NAME
     if used or path.exists():
         return Path(used) if used else own
-    if instance.environment.stage is Stage.PROD:
+    if not settings.can_be_invented(instance.environment):
         raise SettingsError(
-            "production has no settings of its own making",
-            remedy=f"give the folder with your {settings.FILE_NAME} with --deploy-dir; examples/ has one to begin with",
+            f"{instance.environment.name} needs settings that only a site can know",
+            remedy=f"give the folder with your {settings.FILE_NAME} with --deploy-dir; "
+            f"examples/{instance.environment.name} has one to begin with",
         )
     settings.write_example(path, instance.environment)
     return own

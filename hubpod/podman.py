@@ -195,7 +195,10 @@ class Podman:
 
     def pod_exists(self, name: str) -> bool:
         """Whether there is a pod of that name, in whatever state."""
-        return self.run("pod", "exists", name, check=False).ok
+        result = self.run("pod", "exists", name, check=False)
+        if result.returncode not in {0, 1}:  # podman-pod-exists(1): 1 is the one that means no
+            raise CommandError(result)
+        return result.ok
 
     def pod_labels(self, name: str) -> dict[str, str]:
         """The labels of a pod; empty when there is no such pod."""
@@ -212,6 +215,10 @@ class Podman:
         rows = json.loads(self.run("ps", "--all", "--format", "json", *filters).stdout or "[]")
         states = (container_state(row) for row in rows if not row.get("IsInfra"))
         return {state.name: state for state in states if labels.items() <= state.labels.items()}
+
+    def restart(self, container: str) -> None:
+        """End a container in good order, and start it again; the others of its pod go on."""
+        self.run("restart", f"--time={STOP_GRACE_S}", container)
 
     def execute(
         self, container: str, argv: Sequence[str], *, user: str | None = None, timeout_s: float | None = None

@@ -65,12 +65,7 @@ def export(podman: Podman, name: str, archive: Path) -> None:
     podman.run("volume", "export", f"--output={archive}", name)
 
 
-def restart(podman: Podman, container: str) -> None:
-    """End a container in good order, and start it again; the others of its pod go on."""
-    podman.run("restart", "--time=5", container)
-
-
-def restore(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:
+def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:
     """Replace a volume that nobody has mounted by one with these labels and the content of a tar archive.
 
     Raises:

@@ -3,6 +3,7 @@
 import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import requests
 
@@ -12,17 +13,19 @@ from hubpod.client.browser import direct_session
 from hubpod.components.assembly import pod_spec
 from hubpod.components.parts import Site
 from hubpod.context import Context
-from hubpod.deployment import bring_up, is_running
+from hubpod.deployment import Difference, bring_up, difference
 from hubpod.doctor import Finding, Verdict
 from hubpod.environments import Instance, Login, Slurm
 from hubpod.errors import UsageError
 from hubpod.planning import Plan, site
 from hubpod.planning import check as check_plan
 from hubpod.pod import PodSpec
+from hubpod.podman import STOP_GRACE_S
 from hubpod.request import UpRequest
 from hubpod.status import State, Status, status
 
 SSH_PORT = 22
+SSH_GREETING = b"SSH-"
 NEIGHBOUR_TIMEOUT_S = 5.0
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -36,10 +39,13 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
     with context.alone(request.instance):
         plan = check_plan(context, request)
         findings = [Finding(check="settings", verdict=Verdict.GOOD, text=str(plan.deploy.settings.source))]
+        findings += [Finding(check="settings", verdict=Verdict.WARNING, text=doubt) for doubt in plan.doubts]
         if plan.hub_api:
             where = f"hub API at {plan.hub_api.host_ip}:{plan.hub_api.host}, for users' servers as hubConnectUrl"
             findings.append(Finding(check="publish", verdict=Verdict.GOOD, text=where))
-        for checkout in releases.ensure(context.workspace.project, context.workspace.state, request.origins):
+        with context.workspace.lock("build", context.reporter.say):
+            checkouts = releases.ensure(context.workspace.project, context.workspace.state, request.origins)
+        for checkout in checkouts:
             text = f"{checkout.source.name} {checkout.status}"
             findings.append(Finding(check="source", verdict=Verdict.GOOD, text=text))
         return (*findings, *_neighbours(plan))
@@ -66,10 +72,11 @@ def _finding(check: str, good: str, doubt: str, remedy: str) -> Finding:
 
 def _ssh_doubt(host: str) -> str:
     try:
-        with socket.create_connection((host, SSH_PORT), NEIGHBOUR_TIMEOUT_S):
-            return ""
-    except OSError as error:
-        return f"{host} does not take SSH connections: {error.strerror or error}"
+        with socket.create_connection((host, SSH_PORT), NEIGHBOUR_TIMEOUT_S) as connection:
+            greeting = connection.recv(len(SSH_GREETING))
+    except (OSError, UnicodeError) as error:
+        return f"{host} does not take SSH connections: {getattr(error, 'strerror', None) or error}"
+    return "" if greeting == SSH_GREETING else f"what listens on port {SSH_PORT} of {host} is no SSH server"
 
 
 def _issuer_doubt(issuer: str) -> str:
@@ -77,7 +84,8 @@ def _issuer_doubt(issuer: str) -> str:
     try:
         with direct_session(url) as session:
             response = session.get(url, timeout=NEIGHBOUR_TIMEOUT_S)
-        response.raise_for_status()
+        if not response.ok:
+            return f"{url} answers with status {response.status_code}"
         named = response.json().get("issuer")
     except (requests.RequestException, ValueError, AttributeError) as error:
         return f"{url} does not answer: {type(error).__name__}"
@@ -95,9 +103,9 @@ def up(context: Context, request: UpRequest) -> Status:
         plan = check_plan(context, request)
         spec, wanted = _built(context, plan)
         runs = status(context.podman, request.instance).state is not State.DOWN
-        if runs and not is_running(context, wanted, spec):
+        if runs and difference(context, wanted, spec) is not Difference.NONE:
             raise UsageError(
-                f"{request.instance.resource} runs, and would change",
+                f"{request.instance.resource} runs, and would change or is not whole",
                 remedy="`prod.upgrade` does that, keeps notebooks, and goes back when it fails",
             )
         bring_up(context, wanted, spec, keep=request.keep)
@@ -113,13 +121,17 @@ def upgrade(context: Context, request: UpRequest) -> Status:
         HubpodError: One of its children, by what stands in the way.
     """
     with context.alone(request.instance):
+        if not context.podman.pod_exists(request.instance.resource):
+            raise UsageError(f"there is no {request.instance.resource} to upgrade", remedy="bring it up with `prod.up`")
         plan = check_plan(context, request)
         spec, wanted = _built(context, plan)
-        if is_running(context, wanted, spec):
-            context.reporter.say("  nothing changed: the pod runs as it is")
+        differs = difference(context, wanted, spec)
+        if differs is Difference.NONE:
+            bring_up(context, wanted, spec)  # tells so, and waits
             return status(context.podman, request.instance)
-        with rollback.on_failure(context, request.instance):
-            bring_up(context, wanted, spec, keep=True)
+        pod = differs is Difference.POD
+        with rollback.on_failure(context, request.instance, database=pod) as way_back:
+            bring_up(context, wanted, spec, keep=way_back)
         return status(context.podman, request.instance)
 
 
@@ -131,15 +143,15 @@ def _built(context: Context, plan: Plan) -> tuple[PodSpec, Site]:
 def unit(context: Context, instance: Instance) -> str:
     """A systemd unit that starts the pod at boot and stops it at shutdown (systemd.service(5)).
 
-    The pod and its volumes are podman's own and outlive a boot, so that it needs neither this checkout nor a manifest.
+    The pod and its volumes are podman's own and outlive a boot, so that it needs no manifest.
     """
     podman, name = context.podman, instance.resource
-    program = shutil.which(podman.executable)
     rootless = podman.info()["host"]["security"]["rootless"]
     folder = "~/.config/systemd/user" if rootless else "/etc/systemd/system"
     user = " --user" if rootless else ""
-    variables = "".join(f'Environment="{key}={value}"\n' for key, value in podman.own_variables.items())
+    variables = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in podman.own_variables.items())
     linger = "# `loginctl enable-linger` lets it run while nobody is logged in.\n" if rootless else ""
+    program = _quoted(str(Path(shutil.which(podman.executable) or podman.executable).absolute()))
     return f"""\
 # Write this to {folder}/{name}.service, then: systemctl{user} enable --now {name}
 {linger}[Unit]
@@ -151,9 +163,18 @@ After=network-online.target
 Type=oneshot
 RemainAfterExit=yes
 {variables}ExecStart={program} pod start {name}
-ExecStop={program} pod stop --time=5 {name}
+ExecStop={program} pod stop --ignore --time={STOP_GRACE_S} {name}
 TimeoutStartSec=300
+# An address to publish at may come later than the network.
+Restart=on-failure
+RestartSec=10
 
 [Install]
 WantedBy={"default.target" if rootless else "multi-user.target"}
 """
+
+
+def _quoted(text: str) -> str:
+    """A word of a systemd unit, in which blanks, backslashes, quotes and specifiers are themselves."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if escaped != text or " " in text else text

@@ -4,12 +4,14 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from hubpod.client.browser import is_loopback
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.environments import Environment, Ingress, Slurm
 from hubpod.errors import MachineError, SettingsError, UsageError
 from hubpod.pod import Port
+from hubpod.request import UpRequest
 from hubpod.settings import Settings
 
 ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
@@ -27,28 +29,32 @@ def parse_publish(text: str) -> Port:
     address, _, rest = text.rpartition("]:") if text.startswith("[") else text.partition(":")
     port, _, inside = rest.partition(":")
     try:
-        ip = str(ipaddress.ip_address(address.removeprefix("[")))
+        ip = ipaddress.ip_address(address.removeprefix("["))
     except ValueError:
         raise UsageError(f"--publish {text}: {address or 'nothing'} is not an IP address", remedy=REMEDY) from None
+    if ip.is_multicast or "%" in str(ip):
+        raise UsageError(f"--publish {text}: {ip} is not an IP address of one machine", remedy=REMEDY)
     if not port.isdecimal() or not 1 <= int(port) <= MAX_PORT:
         raise UsageError(f"--publish {text}: the port must be a number from 1 to {MAX_PORT}", remedy=REMEDY)
     if inside != str(API_PORT):
         raise UsageError(f"--publish {text}: the hub's API has port {API_PORT} in the pod", remedy=REMEDY)
-    return Port(container=API_PORT, host=int(port), host_ip=ip)
+    return Port(container=API_PORT, host=int(port), host_ip=str(ip))
 
 
-def require_ways_in(environment: Environment, port: int | None, hub_api: Port | None) -> None:
+def require_ways_in(environment: Environment, request: UpRequest) -> None:
     """Refuse options for a way in that an environment does not have.
 
     Raises:
         UsageError: There is such an option.
     """
-    if port and environment.ingress is not Ingress.HOST_PORT:
+    if request.port and environment.ingress is not Ingress.HOST_PORT:
         raise UsageError(
             f"{environment.name} publishes no port for browsers: they come through the {environment.ingress.value}",
             remedy="leave out --port",
         )
-    if hub_api and environment.slurm is not Slurm.EXTERNAL:
+    if request.zenith_image and environment.ingress is not Ingress.ZENITH:
+        raise UsageError(f"{environment.name} has no Zenith tunnel", remedy="leave out --zenith-image")
+    if request.hub_api and environment.slurm is not Slurm.EXTERNAL:
         raise UsageError(
             f"in {environment.name} the users' servers are in the pod, and nobody else needs the hub's API",
             remedy="leave out --publish",
@@ -68,18 +74,18 @@ def checked_hub_api(settings: Settings, environment: Environment, hub_api: Port 
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SCHEME_PORTS[parts.scheme]
     told = f"{settings.source}: hubConnectUrl: {url}"
-    if _is_loopback(host):
+    if _is_own_only(host):
         raise SettingsError(
             f"{told} leads users' servers to themselves", remedy="name this machine as the compute nodes reach it"
         )
     if hub_api is None:
-        example = f"--publish {host if _is_address(host) else 'IP'}:{port}:{API_PORT}"
+        example = f"--publish {_bracketed(host) if _is_address(host) else 'IP'}:{_api_port(parts)}:{API_PORT}"
         raise UsageError(
             f"{environment.name} has to publish the hub's API, where users' servers reach it as {url}",
             remedy=f"add {example}",
         )
     where = f"{hub_api.host_ip}:{hub_api.host}"
-    if _is_loopback(hub_api.host_ip):
+    if is_loopback(hub_api.host_ip):
         raise UsageError(f"--publish {where}: users' servers on another machine cannot reach it", remedy=REMEDY)
     if parts.scheme == "http" and port != hub_api.host:
         raise SettingsError(
@@ -101,7 +107,7 @@ def _doubt(host: str, hub_api: Port) -> str:
 def _addresses(host: str) -> Sequence[str]:
     try:
         return sorted({str(each[4][0]) for each in socket.getaddrinfo(host, None)})
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for a name with an empty or overlong part
         return ()
 
 
@@ -113,8 +119,18 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+def _is_own_only(host: str) -> bool:
+    """Whether each machine means itself by it."""
+    return is_loopback(host) or (_is_address(host) and ipaddress.ip_address(host).is_unspecified)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _api_port(parts: SplitResult) -> int:
+    """The port that a URL leads to, unless something that speaks TLS must stand in front of the API."""
+    return API_PORT if parts.scheme == "https" else parts.port or SCHEME_PORTS[parts.scheme]
 
 
 def require_free(port: Port, option: str) -> None:
@@ -125,13 +141,17 @@ def require_free(port: Port, option: str) -> None:
     """
     where = f"{port.host_ip}:{port.host}"
     family = socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((port.host_ip, port.host))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise MachineError(
-                    f"{port.host_ip} is not an address of this machine", remedy=f"give one of its own with {option}"
-                ) from None
-            raise MachineError(f"{where} is taken", remedy=f"choose another port with {option}") from None
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise MachineError(
+                f"{port.host_ip} is not an address of this machine", remedy=f"give one of its own with {option}"
+            ) from None
+        problem = {
+            errno.EADDRINUSE: f"{where} is taken",
+            errno.EACCES: f"only root may publish a port as low as {port.host} here",
+        }.get(error.errno or 0, f"{where} cannot be published: {error.strerror}")
+        raise MachineError(problem, remedy=f"choose another port with {option}") from None

@@ -1,22 +1,22 @@
 """What production is built from: sources as they were released, never as they lie in somebody's clone."""
 
 import hashlib
-import re
 import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from hubpod import git
+from hubpod import content, git
 from hubpod.credentials import private_folder
 from hubpod.errors import SourceError, UsageError
 from hubpod.origins import Origin
 from hubpod.sources import SOURCES, Checkout, Source, clone_from, require_project
 
 FOLDER = "releases"
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 SHORT = 12
+_SCRATCH = ".clone-"
+_STATUS = ("status", "--porcelain", "--untracked-files=all")
 
 
 def ensure(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
@@ -52,10 +52,12 @@ def _committed(project: Path, folder: Path) -> str:
     """The commit of our own package, for the person; empty where hubpod itself is no clone."""
     if not (project / ".git").exists():
         return ""
-    if git.run(project, "status", "--porcelain", "--", str(folder)):
+    known = set(git.run(project, "ls-files", "-z", "--", str(folder)).split("\0"))
+    taken = {str((folder / path).relative_to(project)) for path in content.files(folder)}
+    if taken - known or git.run(project, *_STATUS, "--", str(folder)):
         raise SourceError(
-            f"{folder} has changes that are not committed, and production is built from releases",
-            remedy="commit them, or give --source NAME=URL@REF with a tag or a whole commit",
+            f"{folder} has something that is not committed, and production is built from releases",
+            remedy="commit or remove it, or give --source NAME=URL@REF with a tag or a whole commit",
         )
     return f", commit {git.run(project, 'rev-parse', 'HEAD').strip()[:SHORT]}"
 
@@ -65,23 +67,41 @@ def _release(state: Path, source: Source, origin: Origin) -> Path:
     releases = private_folder(private_folder(state) / FOLDER)
     identity = hashlib.sha256(f"{origin.url} {origin.ref}".encode()).hexdigest()[:SHORT]
     clone = releases / f"{source.name}-{identity}"
-    if clone.exists() and not git.run(clone, "status", "--porcelain"):
+    if _is_untouched(clone, origin.ref):
         return clone
-    shutil.rmtree(clone, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=releases) as scratch:
+    for leftover in releases.glob(f"{_SCRATCH}*"):  # of a command that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=releases) as scratch:
         new = Path(scratch) / source.name
         clone_from(source, origin, new)
         _require_fixed(source, origin, new)
         require_project(source, new)
+        shutil.rmtree(clone, ignore_errors=True)
         new.rename(clone)
     return clone
 
 
+def _is_untouched(clone: Path, ref: str) -> bool:
+    """Whether a clone is there and still has what was released, and nothing else."""
+    if not (clone / ".git").is_dir():
+        return False
+    head, released = _commit(clone, "HEAD"), _commit(clone, f"refs/tags/{ref}") or ref
+    try:
+        return head == released and not git.run(clone, *_STATUS, "--ignored")
+    except SourceError:  # half of a clone
+        return False
+
+
+def _commit(clone: Path, ref: str) -> str:
+    """The commit that a ref means; empty when there is none."""
+    return git.run(clone, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", check=False).strip()
+
+
 def _require_fixed(source: Source, origin: Origin, clone: Path) -> None:
-    """Refuse a ref that names another commit tomorrow."""
-    is_tag = git.run(clone, "rev-parse", "--verify", "--quiet", f"refs/tags/{origin.ref}", check=False)
-    if not is_tag and not _COMMIT.fullmatch(origin.ref):
+    """Refuse a ref that names another commit tomorrow, such as a branch, also one called like a tag."""
+    head = _commit(clone, "HEAD")
+    if head not in {_commit(clone, f"refs/tags/{origin.ref}"), origin.ref}:
         raise SourceError(
             f"{origin.ref} of {source.name} is neither a tag nor a whole commit, so it may be another one tomorrow",
-            remedy=f"give the commit itself: {git.run(clone, 'rev-parse', 'HEAD').strip()}",
+            remedy=f"give the commit itself: {head}",
         )

@@ -5,7 +5,8 @@ the instance's folder, before it is written and after.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +47,13 @@ class Stale:
 def stale(context: Context, site: Site, spec: PodSpec) -> Stale:
     """Compare the volumes with their seeds."""
     existing = context.podman.volumes(site.instance.labels)
-    written = _written(context.workspace, site.instance)
+    noted = written(context.workspace, site.instance)
     missing, changed = [], []
     for seed in spec.seeds:
         volume = existing.get(seed.volume)
-        if volume is None or _made_for(volume) != _made_for_now(site, seed) or _is_half_made(seed, written):
+        if volume is None or _made_for(volume) != _made_for_now(site, seed) or _is_half_made(seed, noted):
             missing.append(seed)
-        elif seed.kind.follows_seed and written.get(seed.volume, volume.labels.get(DIGEST)) != _digest(site, seed):
+        elif seed.kind.follows_seed and noted.get(seed.volume, volume.labels.get(DIGEST)) != _digest(site, seed):
             changed.append(seed)
     return Stale(missing=tuple(missing), changed=tuple(changed))
 
@@ -60,17 +61,34 @@ def stale(context: Context, site: Site, spec: PodSpec) -> Stale:
 def make(context: Context, site: Site, seeds: Sequence[Seed]) -> None:
     """Make volumes anew; what was in them is gone."""
     existing = context.podman.volumes(site.instance.labels)
-    _note(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
+    note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
     context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in existing])
     side_by_side([_maker(context, site, seed) for seed in seeds])
-    _note(context.workspace, site.instance, {seed.volume: None for seed in seeds})
+    note_written(context.workspace, site.instance, {seed.volume: None for seed in seeds})
 
 
-def fill_again(context: Context, site: Site, spec: PodSpec, seeds: Sequence[Seed]) -> None:
-    """Replace the content of volumes that containers may have mounted."""
-    _note(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
+@contextmanager
+def filled_again(context: Context, site: Site, spec: PodSpec, seeds: Sequence[Seed]) -> Iterator[None]:
+    """Replace the content of volumes that containers have mounted, and then have these containers read it.
+
+    It counts as done when the block ends, so that a command that is killed before does all of it again.
+    """
+    note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
     side_by_side([_filler(context, spec, seed) for seed in seeds])
-    _note(context.workspace, site.instance, {seed.volume: _digest(site, seed) for seed in seeds})
+    yield
+    note_written(context.workspace, site.instance, {seed.volume: _digest(site, seed) for seed in seeds})
+
+
+def written(workspace: Workspace, instance: Instance) -> dict[str, str]:
+    """What was written into volumes after they were made, or is being written: a digest by the volume's name."""
+    return {name: str(digest) for name, digest in read_record(_record(workspace, instance)).items()}
+
+
+def note_written(workspace: Workspace, instance: Instance, digests: Mapping[str, str | None]) -> None:
+    """Note what is in some volumes; None where their labels tell."""
+    known: dict[str, str | None] = {**written(workspace, instance), **digests}
+    content = {name: digest for name, digest in known.items() if digest is not None}
+    write_private(_record(workspace, instance), json.dumps(content, indent=2).encode())
 
 
 def forget(workspace: Workspace, instance: Instance) -> None:
@@ -98,8 +116,8 @@ def _made_for_now(site: Site, seed: Seed) -> dict[str, str]:
     return _made_for(Volume(name=seed.volume, labels=_labels(site, seed)))
 
 
-def _is_half_made(seed: Seed, written: Mapping[str, str]) -> bool:
-    return seed.kind is SeedKind.DATA and written.get(seed.volume) == UNFINISHED
+def _is_half_made(seed: Seed, noted: Mapping[str, str]) -> bool:
+    return seed.kind is SeedKind.DATA and noted.get(seed.volume) == UNFINISHED
 
 
 def _digest(site: Site, seed: Seed) -> str:
@@ -117,13 +135,3 @@ def _filler(context: Context, spec: PodSpec, seed: Seed) -> Callable[[], None]:
 
 def _record(workspace: Workspace, instance: Instance) -> Path:
     return workspace.folder(instance) / "written.json"
-
-
-def _written(workspace: Workspace, instance: Instance) -> dict[str, str]:
-    return {name: str(digest) for name, digest in read_record(_record(workspace, instance)).items()}
-
-
-def _note(workspace: Workspace, instance: Instance, digests: Mapping[str, str | None]) -> None:
-    known: dict[str, str | None] = {**_written(workspace, instance), **digests}
-    content = {name: digest for name, digest in known.items() if digest is not None}
-    write_private(_record(workspace, instance), json.dumps(content, indent=2).encode())

@@ -88,6 +88,11 @@ def _settle(setting: Setting, entry: Entry | None, environment: Environment) -> 
     return " ".join(entry.value.split()) if setting.words else entry.value, setting.check(entry.value)
 
 
+def can_be_invented(environment: Environment) -> bool:
+    """Whether a file with example values works as it is: it does where nothing in it names something real."""
+    return not any(setting.real and setting.default is None for setting in _chosen(environment))
+
+
 def write_example(path: Path, environment: Environment) -> None:
     """Write a file that works as it is: example accounts, and a random password where the login needs one."""
     passwords = {setting.key: secrets.token_urlsafe(18) for setting in SETTINGS if setting.secret}

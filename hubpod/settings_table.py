@@ -26,6 +26,7 @@ class Setting:
         example: What stands in the example files; it need not be given where there is a default.
         words: Whether it is a list of words, in which blanks only separate.
         secret: Whether it must not be shown.
+        real: Whether it names something outside, of which there is no example that works.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Setting:
     example: str = ""
     words: bool = False
     secret: bool = False
+    real: bool = False
 
 
 def _when(slurm: Slurm, value: str) -> Callable[[Environment], str | None]:
@@ -110,6 +112,7 @@ SETTINGS = (
         check=_HOST,
         fixed=_when(Slurm.POD, "localhost"),
         example="ssh.example.org",
+        real=True,
     ),
     Setting(
         key="slurmSpawnerWrappersBin",
@@ -118,6 +121,7 @@ SETTINGS = (
         check=_PATH,
         fixed=_when(Slurm.POD, "/opt/jupyter/slurmspawner_wrappers/bin"),
         example="/opt/jupyter/slurmspawner_wrappers/bin",
+        real=True,
     ),
     Setting(
         key="condaPrefixDir",
@@ -126,6 +130,7 @@ SETTINGS = (
         check=_PATH,
         fixed=_when(Slurm.POD, "/opt/jupyter/miniforge3"),
         example="/opt/jupyter/miniforge3",
+        real=True,
     ),
     Setting(
         key="jupyterDataDir",
@@ -134,6 +139,7 @@ SETTINGS = (
         check=_PATH,
         fixed=_when(Slurm.POD, "/opt/jupyter/jupyter_data"),
         example="/opt/jupyter/jupyter_data",
+        real=True,
     ),
     Setting(
         key="hubConnectUrl",
@@ -142,6 +148,7 @@ SETTINGS = (
         check=checks.url,
         fixed=_when(Slurm.POD, "http://127.0.0.1:8081"),
         example="http://hub.example.org:8081",
+        real=True,
     ),
     Setting(
         key="oidcServer",
@@ -150,6 +157,7 @@ SETTINGS = (
         check=checks.url,
         used=_is_jwt,
         example="https://keycloak.example.org/realms/site",
+        real=True,
     ),
     Setting(
         key="bricsPlatform",
@@ -158,6 +166,7 @@ SETTINGS = (
         check=_NAME,
         used=_is_jwt,
         example="portal.dummy.platform.shared",
+        real=True,
     ),
     Setting(
         key="jwtAudience",
@@ -166,5 +175,6 @@ SETTINGS = (
         check=_NAME,
         used=_is_jwt,
         example="jupyter",
+        real=True,
     ),
 )

@@ -12,8 +12,10 @@ from hubpod.environments import Instance, nearest
 from hubpod.errors import MachineError, UsageError
 from hubpod.pod import SeedKind
 from hubpod.podman_volumes import export as write_archive
-from hubpod.podman_volumes import restore
+from hubpod.podman_volumes import replace as put_in_place
 from hubpod.status import State, status
+
+ALL = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,8 @@ def found(context: Context, instance: Instance) -> tuple[Held, ...]:
 def export(context: Context, instance: Instance, part: str, archive: Path) -> None:
     """Write a volume to a new tar archive of mode 0600, as it is at that moment.
 
+    A database that is in use may be in the middle of something; who wants it whole takes the instance down before.
+
     Raises:
         UsageError: There is no such volume, or the file exists already.
     """
@@ -61,15 +65,19 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
     """
     _require_archive(archive)
     with context.alone(instance):
-        held = _chosen_data(context, instance, part)
+        _require_down(context, instance)
+        held = _chosen_data(found(context, instance), part)
         with context.reporter.phase(f"{part} replaced") as phase:
             labels = context.podman.volumes(instance.labels)[held.name].labels
-            restore(context.podman, held.name, labels, archive)
+            # A command that is killed meanwhile leaves a volume that the next `up` makes anew, not half a volume.
+            seeding.note_written(context.workspace, instance, {held.name: seeding.UNFINISHED})
+            put_in_place(context.podman, held.name, labels, archive)
+            seeding.note_written(context.workspace, instance, {held.name: None})
             phase.result(str(archive))
 
 
 def reset(context: Context, instance: Instance, part: str) -> None:
-    """Remove a data volume, or all of them: the next `up` makes them anew.
+    """Remove a data volume, or with ``all`` every one of them: the next `up` makes them anew.
 
     Raises:
         UsageError: There is no such volume, it follows the project, or the instance runs.
@@ -77,20 +85,19 @@ def reset(context: Context, instance: Instance, part: str) -> None:
     with context.alone(instance):
         _require_down(context, instance)
         held = found(context, instance)
-        chosen = [_chosen_data(context, instance, part)] if part else [each for each in held if _is_data(each)]
+        chosen = [each for each in held if _is_data(each)] if part == ALL else [_chosen_data(held, part)]
         with context.reporter.phase("volumes removed") as phase:
             context.podman.remove_volumes([each.name for each in chosen])
             phase.result(", ".join(each.part for each in chosen) or "none")
 
 
-def _chosen_data(context: Context, instance: Instance, part: str) -> Held:
-    held = _chosen(found(context, instance), part)
+def _chosen_data(there: Sequence[Held], part: str) -> Held:
+    held = _chosen(there, part)
     if not _is_data(held):
         raise UsageError(
             f"the volume {part} holds {held.kind}, which is written from the project and the deploy directory",
             remedy="change it there; the next `up` writes the volume",
         )
-    _require_down(context, instance)
     return held
 
 
@@ -102,7 +109,7 @@ def _chosen(held: Sequence[Held], part: str) -> Held:
     parts = [each.part for each in held]
     if part in parts:
         return held[parts.index(part)]
-    missing = f"there is no volume {part!r}{nearest(part, parts)}" if part else "--volume is missing"
+    missing = f"there is no volume {part!r}{nearest(part, parts)}" if part else "--name is missing"
     raise UsageError(missing, remedy="volumes: " + (", ".join(parts) or "none, the instance has never been up"))
 
 
@@ -115,11 +122,11 @@ def _require_down(context: Context, instance: Instance) -> None:
 
 
 def _require_archive(archive: Path) -> None:
+    """Read an archive to its end, because the volume that it replaces is gone before it is unpacked."""
     try:
-        readable = tarfile.is_tarfile(archive)
+        with tarfile.open(archive) as members:
+            members.getmembers()
     except OSError as error:
-        raise MachineError(
-            f"cannot read {archive}: {error.strerror}", remedy="give an archive that export has written"
-        ) from None
-    if not readable:
-        raise UsageError(f"{archive} is not a tar archive", remedy="give one that export has written")
+        raise MachineError(f"cannot read {archive}: {error.strerror}", remedy="give the archive's path") from None
+    except (tarfile.TarError, EOFError):
+        raise UsageError(f"{archive} is not a whole tar archive", remedy="give one that export has written") from None

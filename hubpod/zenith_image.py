@@ -34,10 +34,11 @@ def ensure(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[str], N
     if not reference or podman.image_id(reference):
         return reference
     on_line(f"pulling {reference}")
+    fallback = not wanted and stage is Stage.DEV
     try:
-        podman.run("pull", "--quiet", reference, timeout_s=PULL_TIMEOUT_S)
+        podman.run("pull", "--quiet", reference, timeout_s=PULL_TIMEOUT_S if fallback else None)
     except CommandError as error:
-        if not wanted and stage is Stage.DEV:
+        if fallback:
             on_line(f"{reference} cannot be had")
             return ""
         raise BuildError(

@@ -184,7 +184,7 @@ def doctor(_: InvokeContext, environment: str = ENVIRONMENT, instance: str = INS
         **ENVIRONMENT_HELP,
         **PLAN_HELP,
         "target": "podman, which dev.up plays, or kubernetes, for a cluster",
-        "secrets": "for a cluster, print Secrets with their values, too",
+        "with_secrets": "for a cluster, print Secrets with their values, too",
     }
 )
 def manifest(  # noqa: PLR0913, PLR0917 - options for a person
@@ -196,14 +196,14 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     deploy_dir: str | None = None,
     zenith_image: str | None = None,
     target: str = Target.PODMAN.value,
-    secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
+    with_secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
-    """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --secrets."""
+    """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with told():
         found = instance_of(environment, instance)
         request = request_of(found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image)
         wanted = target_of(target)
-        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=secrets))
+        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=with_secrets))
 
 
 @task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
@@ -243,7 +243,7 @@ def build(
     help={
         **ENVIRONMENT_HELP,
         "action": "list, export, import or reset",
-        "volume": "which one, by the name that list shows; reset takes all data volumes without it",
+        "name": "which one, as list shows it; reset takes `all`, too",
         "file": "the tar archive to write or read",
     },
 )
@@ -252,7 +252,7 @@ def volumes_(
     action: str,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
-    volume: str = "",
+    name: str = "",
     file: str = "",
 ) -> None:
     """List the volumes; write one to an archive, or put an archive in its place; let data begin anew."""
@@ -265,11 +265,11 @@ def volumes_(
             raise UsageError("--file is missing", remedy="add --file FILE.tar")
         match action:
             case "export":
-                volumes.export(loud(), found, volume, folder_of("--file", file))
+                volumes.export(loud(), found, name, folder_of("--file", file))
             case "import":
-                volumes.replace(loud(), found, volume, folder_of("--file", file))
+                volumes.replace(loud(), found, name, folder_of("--file", file))
             case "reset":
-                volumes.reset(loud(), found, volume)
+                volumes.reset(loud(), found, name)
             case _:
                 rows = [(each.part, each.kind, each.name) for each in volumes.found(quiet(), found)]
                 shown.show_table(("volume", "holds", "name in podman"), rows)

@@ -25,6 +25,7 @@ from hubpod.publish import parse_publish
 from hubpod.request import Target, UpRequest
 from hubpod.settings import FILE_NAME
 from hubpod.sources import SOURCE_NAMES
+from hubpod.zenith_image import STAND_IN
 
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
 INSTANCE_VARIABLE = "HUBPOD_INSTANCE"
@@ -162,8 +163,9 @@ def _port(text: str | None) -> int | None:
 
 
 def _image(text: str | None) -> str:
-    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", text):
-        raise UsageError(f"--zenith-image {text}: is not the name of an image", remedy="as in registry/name:tag")
+    if text and text != STAND_IN and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]*/[A-Za-z0-9._:/@-]+", text):
+        problem = f"--zenith-image {text}: is not an image with its registry{nearest(text, (STAND_IN,))}"
+        raise UsageError(problem, remedy=f"give it as in registry/name:tag, or {STAND_IN}")
     return text or ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from invoke.context import Context as InvokeContext
 from invoke.exceptions import Exit
 from invoke.tasks import task
+from rich.text import Text
 
 from hubpod import lifecycle, production, running
 from hubpod.base_image import BaseFrom
@@ -24,7 +25,7 @@ from tasks.options import (
     request_of,
     target_of,
 )
-from tasks.shell import INTERRUPTED_CLEAN, loud, out, quiet, told
+from tasks.shell import INTERRUPTED_CLEAN, err, loud, out, quiet, told
 
 HELP = {"environment": f"environment to work on (default {PRODUCTION})", **INSTANCE_HELP}
 UP_HELP = {
@@ -102,7 +103,7 @@ def upgrade(  # noqa: PLR0913, PLR0917 - options for a person
         **HELP,
         **PLAN_HELP,
         "target": "podman, which prod.up plays, or kubernetes, for a cluster",
-        "secrets": "for a cluster, print Secrets with their values, too",
+        "with_secrets": "for a cluster, print Secrets with their values, too",
     }
 )
 def manifest(  # noqa: PLR0913, PLR0917 - options for a person
@@ -114,14 +115,14 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     deploy_dir: str | None = None,
     zenith_image: str | None = None,
     target: str = Target.PODMAN.value,
-    secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
+    with_secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
-    """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --secrets."""
+    """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with told():
         found = _instance(environment, instance)
         request = request_of(found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image)
         wanted = target_of(target)
-        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=secrets))
+        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=with_secrets))
 
 
 @task(help={**HELP, "json": "print it as JSON"})
@@ -206,7 +207,8 @@ def _agreed(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise UsageError(f"{question} There is nobody to ask", remedy="add --yes")
-    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    err.print(Text(f"{question} [y/N] "), end="")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _request(  # noqa: PLR0913, PLR0917 - the options of prod.up

@@ -58,7 +58,7 @@ def test_a_tunnel_that_broke_comes_again(
     up = running.up(*options)
     assert up.code == 0, up.text
     server = f"{neighbours.site.instance.resource}-zenith-server"
-    neighbours.podman.run("exec", server, "pkill", "-f", "sshd-session: zenith", check=False)
+    neighbours.podman.restart(server)
 
     again = running.up(*options)
 

@@ -14,7 +14,7 @@ AS_USER = ("runuser", "-u", "testuser.project1", "--")
 def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], Running], tmp_path: Path) -> None:
     """What was exported is there again after an import, with its owners; a reset begins anew."""
     running, archive = instances(), tmp_path / "homes.tar"
-    words = ("--volume=homes", f"--file={archive}")
+    words = ("--name=homes", f"--file={archive}")
     assert running.up().code == 0
     running.inside("slurm", *AS_USER, "touch", f"{HOME}/mine")
 
@@ -25,7 +25,7 @@ def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], Running]
     assert running.up().code == 0
     after_import = running.inside("slurm", *AS_USER, "ls", "-l", HOME)
     assert running.type("dev.down").code == 0
-    reset = running.type("dev.volumes", "reset", "--volume=homes")
+    reset = running.type("dev.volumes", "reset", "--name=homes")
     assert running.up().code == 0
     after_reset = running.inside("slurm", *AS_USER, "ls", HOME)
 
@@ -45,18 +45,18 @@ def test_what_could_lose_something_is_refused(running: Running, tmp_path: Path) 
     archive = tmp_path / "a.tar"
     archive.write_text("no archive")
     refused = {
-        "import --volume homes": "is not a tar archive",
-        "export --volume homes": "File exists",
-        "export --volume hmoes": "did you mean 'homes'?",
+        "import --name homes": "is not a tar archive",
+        "export --name homes": "File exists",
+        "export --name hmoes": "did you mean 'homes'?",
     }
     for words, sentence in refused.items():
         typed = running.type("dev.volumes", *words.split(), f"--file={archive}")
         assert (typed.code, sentence in typed.stderr) == (2, True), typed.text
     with tarfile.open(archive, "w"):
         pass
-    typed = running.type("dev.volumes", "import", "--volume=homes", f"--file={archive}")
+    typed = running.type("dev.volumes", "import", "--name=homes", f"--file={archive}")
     assert (typed.code, "uses its volumes now" in typed.stderr) == (2, True), typed.text
-    typed = running.type("dev.volumes", "import", "--volume=hub-config", f"--file={archive}")
+    typed = running.type("dev.volumes", "import", "--name=hub-config", f"--file={archive}")
     assert (typed.code, "is written from the project" in typed.stderr) == (2, True), typed.text
 
     listed = running.type("dev.volumes", "list").stdout

@@ -271,7 +271,7 @@ def test_without_secrets_there_is_nothing_of_one(manifest: Manifest) -> None:
     assert len(comments) == len(secrets)
     for name, document in secrets.items():
         (comment,) = (line for line in comments if f" {name} " in line)
-        assert "--secrets" in comment
+        assert "--with-secrets" in comment
         assert all(key in comment for key in document["data"])
 
 

@@ -80,12 +80,12 @@ MISTYPED = {
     "dev.up --publish 10.0.0.7:8081": "--publish 10.0.0.7:8081: the hub's API has port 8081 in the pod",
     "dev.up --publish head:8081:8081": "--publish head:8081:8081: head is not an IP address",
     "dev.up --publish 10.0.0.7:0:8081": "--publish 10.0.0.7:0:8081: the port must be a number from 1 to 65535",
-    "dev.up --zenith-image -x": "--zenith-image -x: is not the name of an image",
+    "dev.up --zenith-image -x": "--zenith-image -x: is not an image with its registry",
     "dev.manifest --target kubernets": "--target kubernets: must be one of podman, kubernetes; did you mean",
     "dev.down -e prod": "prod is not for dev.* commands",
     "prod.down -e dev_dummyauth": "dev_dummyauth is not for prod.* commands",
     "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
-    "dev.volumes export --volume homes": "--file is missing",
+    "dev.volumes export --name homes": "--file is missing",
     "dev.logs --tail few": "--tail few: must be a number of lines",
 }
 """Command lines that invoke can read, and what hubpod says about them."""

@@ -8,11 +8,13 @@ from jupyterhub.handlers import BaseHandler
 c = get_config()
 
 PORTAL = "brics"
+ACCOUNTS = os.environ["DEPLOY_CONFIG_DEV_USERS"].split()
+ADMINS = os.environ["DEPLOY_CONFIG_DEV_ADMINS"].split()
 
 
 def projects_of(user: str) -> dict[str, dict[str, str]]:
     """What BricsAuthenticator would hand to the spawner for this user, from the accounts <USER>.<PROJECT>."""
-    accounts = [account.partition(".") for account in os.environ["DEPLOY_CONFIG_DEV_USERS"].split()]
+    accounts = [account.partition(".") for account in ACCOUNTS]
     return {
         f"{project}.{PORTAL}": {"name": f"Project {project}", "username": f"{name}.{project}"}
         for name, _, project in accounts
@@ -28,11 +30,10 @@ class DummyLogin(SharedPasswordAuthenticator):
         # The comparison with the password takes ASCII only, and would end in an error of the server.
         if not data["password"].isascii() or await super().authenticate(handler, data) is None:
             return None
-        admins = os.environ["DEPLOY_CONFIG_DEV_ADMINS"].split()
-        users = [account.partition(".")[0] for account in os.environ["DEPLOY_CONFIG_DEV_USERS"].split()]
+        users = [account.partition(".")[0] for account in ACCOUNTS]
         typed = data["username"].strip().lower()
-        user = typed if typed in users or typed in admins else users[0]
-        return {"name": user, "admin": user in admins, "auth_state": projects_of(user)}
+        user = typed if typed in users or typed in ADMINS else users[0]
+        return {"name": user, "admin": user in ADMINS, "auth_state": projects_of(user)}
 
 
 c.JupyterHub.authenticator_class = DummyLogin

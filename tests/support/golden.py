@@ -1,0 +1,45 @@
+"""The manifests of all environments, kept in tests/golden: `python tests/support/golden.py` writes them anew."""
+
+import sys
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hubpod import kube, kubernetes, settings
+from hubpod.components.assembly import pod_spec
+from hubpod.environments import ENVIRONMENTS
+from hubpod.request import Target
+from support.sites import PROJECT, site
+
+FOLDER = PROJECT / "tests" / "golden"
+COMMAND = "python tests/support/golden.py"
+DIGEST_KEY = b"the digest key of the golden manifests, no secret"
+
+
+@cache
+def manifests() -> dict[str, str]:
+    """The manifest of each environment's example for each target, by the name of its file."""
+    found: dict[str, str] = {}
+    for environment in ENVIRONMENTS:
+        example = PROJECT / "examples" / environment.name / settings.FILE_NAME
+        pod = pod_spec(site(environment, text=example.read_text()))
+        cluster = kubernetes.manifest(pod, digest_key=DIGEST_KEY)
+        for target, text in ((Target.PODMAN, kube.manifest(pod)), (Target.KUBERNETES, cluster)):
+            found[f"{environment.name}.{target.value}.yaml"] = text
+    return found
+
+
+def write(folder: Path) -> None:
+    """Write them, and remove those of environments that are no more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = manifests()
+    for path in folder.glob("*.yaml"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

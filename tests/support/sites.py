@@ -1,0 +1,158 @@
+"""Sites of every arrangement of the axes, made in no time from key material that is always the same and no secret."""
+
+import base64
+import hashlib
+import itertools
+import os
+import struct
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from unittest.mock import patch
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from hubpod import settings, zenith_config
+from hubpod.components import jupyterhub, zenith
+from hubpod.components.assembly import image_names
+from hubpod.components.parts import CREDENTIALS, Site
+from hubpod.credentials import Credentials
+from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
+from hubpod.pod import PodSpec, Port
+from hubpod.settings import Settings
+from hubpod.supplied import Supplied
+
+PROJECT = Path(__file__).parents[2]
+PASSWORD = "the password that the tests made up"
+BROWSER_PORT = 8000
+HUB_CONFIGURATION = "jupyterhub_config.py"
+HUB_API = Port(container=8081, host=8081, host_ip="192.0.2.7")
+
+
+def arrangements() -> Iterator[Environment]:
+    """Every combination of axis values that an environment may have; its name says which."""
+    for stage, login, slurm, ingress in itertools.product(Stage, Login, Slurm, Ingress):
+        name = "_".join(value.name.lower() for value in (stage, login, slurm, ingress))
+        try:
+            yield Environment(name=name, stage=stage, login=login, slurm=slurm, ingress=ingress)
+        except ValueError:
+            continue
+
+
+def site(
+    environment: Environment, *, text: str = "", instance: str = "default", changes: Mapping[str, str] | None = None
+) -> Site:
+    """The site that the example settings and files of an environment give.
+
+    Args:
+        environment: Which one.
+        text: The deploy ConfigMap; the environment's example when empty.
+        instance: The name of its instance.
+        changes: Keys of the deploy ConfigMap with other values.
+    """
+    external, tunnel = environment.slurm is Slurm.EXTERNAL, environment.ingress is Ingress.ZENITH
+    values = settings_of(environment, text or settings.example(environment), changes or {})
+    known_host = b"%s %s\n" % (values["sshHostname"].encode(), made_up_credentials("the site").ssh_host_public_key)
+    return Site(
+        instance=Instance(environment=environment, name=instance),
+        settings=values,
+        credentials=made_up_credentials("hubpod"),
+        images={name: f"localhost/hubpod/{name}:unbuilt" for name in image_names(environment)}
+        | ({zenith.IMAGE: zenith.REGISTRY_IMAGE} if tunnel else {}),
+        volumes=PROJECT / "volumes",
+        port=0 if tunnel else BROWSER_PORT,
+        supplied=Supplied(
+            ssh_client_key=ssh_key("for the Slurm host") if external else None,
+            ssh_known_hosts=known_host if external else None,
+            zenith_client_key=ssh_key("for the Zenith server") if tunnel else None,
+            zenith_client_config=zenith_config.example().encode() if tunnel else None,
+        ),
+        hub_api=HUB_API if external else None,
+    )
+
+
+def settings_of(environment: Environment, text: str, changes: Mapping[str, str]) -> Settings:
+    """The settings of a deploy ConfigMap, with a password that is none of the documented examples."""
+    document = yaml.safe_load(text)
+    if "dummyAuthPassword" in document["data"]:
+        document["data"]["dummyAuthPassword"] = PASSWORD
+    document["data"].update(changes)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / settings.FILE_NAME
+        path.write_text(yaml.safe_dump(document))
+        return settings.load(path, environment)
+
+
+def made_up_credentials(whose: str) -> Credentials:
+    """Key material that anybody can make again, and that is loaded like any other."""
+    return Credentials(
+        ssh_client_key=ssh_key(f"client key of {whose}"),
+        ssh_host_key=ssh_key(f"host key of {whose}"),
+        munge_key=_made_up(f"munge key of {whose}") * 4,
+        proxy_token=_made_up(f"proxy token of {whose}").hex().encode(),
+        crypt_key=_made_up(f"crypt key of {whose}").hex().encode(),
+        digest_key=_made_up(f"digest key of {whose}"),
+    )
+
+
+def ssh_key(which: str) -> bytes:
+    """An Ed25519 key in OpenSSH's format, without the random number that ssh-keygen and cryptography put into it."""
+    seed = _made_up(f"SSH key {which}")
+    point = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    public = _string(b"ssh-ed25519") + _string(point)
+    private = bytes(8) + public + _string(seed + point) + _string(b"no secret")
+    private += bytes(range(1, 1 + -len(private) % 8))
+    plain = _string(b"none") * 2 + _string(b"")
+    whole = b"openssh-key-v1\0" + plain + struct.pack(">I", 1) + _string(public) + _string(private)
+    lines = base64.encodebytes(whole).decode()
+    # In two parts, so that nobody takes this file for one that has a key.
+    mark = "OPENSSH " + "PRIVATE KEY"
+    return f"-----BEGIN {mark}-----\n{lines}-----END {mark}-----\n".encode()
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _made_up(what: str) -> bytes:
+    return hashlib.sha256(f"hubpod's tests, no secret: {what}".encode()).digest()
+
+
+def variables(pod: PodSpec, name: str) -> dict[str, str]:
+    """The environment variables of a container: its own, and those that its entry point makes of credentials."""
+    (container,) = (each for each in pod.containers if each.name == name)
+    mounted = {mount.volume for mount in container.mounts if mount.path == CREDENTIALS}
+    files = [file for seed in pod.seeds if seed.volume in mounted for file in seed.files]
+    secrets = {file.path.removeprefix("env/"): file.content for file in files if file.path.startswith("env/")}
+    return dict(container.env) | {key: value.decode() for key, value in secrets.items()}
+
+
+def hub_files(pod: PodSpec) -> dict[str, bytes]:
+    """The files of the volume with the hub's configuration, by path."""
+    (hub,) = (each for each in pod.containers if each.name == jupyterhub.NAME)
+    (volume,) = (mount.volume for mount in hub.mounts if mount.path == jupyterhub.CONFIG)
+    return {file.path: file.content for seed in pod.seeds if seed.volume == volume for file in seed.files}
+
+
+def load_hub_configuration(pod: PodSpec, folder: Path, *, without: str = "") -> Config:
+    """What the hub's configuration gives in a pod, loaded as JupyterHub does, with the container's variables alone.
+
+    Args:
+        pod: The pod.
+        folder: An empty folder in place of the volume's mount point; the file says it in one constant, which is
+            replaced.
+        without: A variable to leave out.
+    """
+    constant = f'HERE = Path("{jupyterhub.CONFIG}")\n'.encode()
+    for path, content in hub_files(pod).items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path == HUB_CONFIGURATION:
+            assert content.count(constant) == 1
+        target.write_bytes(content.replace(constant, f"HERE = Path({str(folder)!r})\n".encode()))
+    given = {name: value for name, value in variables(pod, jupyterhub.NAME).items() if name != without}
+    with patch.dict(os.environ, given, clear=True):
+        return PyFileConfigLoader(HUB_CONFIGURATION, str(folder)).load_config()
