@@ -207,7 +207,7 @@ def _agreed(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise UsageError(f"{question} There is nobody to ask", remedy="add --yes")
-    err.print(Text(f"{question} [y/N] "), end="")
+    err.print(Text(f"{question} [y/N] "), end="", soft_wrap=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

@@ -1,18 +1,18 @@
 """docs/external-slurm.md, followed to the letter on a plain Debian host: a notebook, and nothing but notebooks."""
 
+import re
 import secrets
 import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 from support import plain_host
-from support.instances import PROJECT, Running, run_command
+from support.instances import PROJECT, Running
 from support.neighbours import free_port, own_address
-from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost, Recipe, checks_of
+from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost
+from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
 
 from harness.run import started as run_started
 from hubpod.building import build
@@ -25,7 +25,6 @@ from hubpod.request import UpRequest
 from hubpod.sources import SOURCE_NAMES
 from hubpod.workspace import Workspace
 
-PARCEL = "/root/hubpod-parcel"
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
 SSH = ("ssh", "-F", "/etc/jupyterhub/ssh_config")
@@ -34,15 +33,8 @@ TAKEN = "/tmp/hostname"  # noqa: S108 - a path in the hub's container
 FOREIGN = (
     "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 )
+RELOAD = "s6-svc -h /run/service/sshd"  # the container has s6 where a machine has systemd
 AS_ACCOUNT = ("sudo", "-n", "-u", ACCOUNTS[0])
-
-ON_HOST = "on the Slurm host"
-ON_HUB = "on the hub's machine"
-CHECK = "check on the Slurm host"
-REMOVE = "remove from the Slurm host"
-# The packages of the notebooks' environment are those of our image, which has them from the same lock file; to install
-# them again would take a package index and a minute.
-SKIPPED = "on the Slurm host, with a package index"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +42,6 @@ class Site:
     """A site that has followed the document as far as `up`."""
 
     host: PlainHost
-    recipe: Recipe
     running: Running
 
     def ssh(self, *words: str, options: tuple[str, ...] = ()) -> Result:
@@ -76,21 +67,18 @@ def host() -> Iterator[PlainHost]:
 @pytest.fixture(scope="module")
 def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """What the document makes of it, and the hub in front; their end leaves nothing."""
-    folder = tmp_path_factory.mktemp("site")
     choices = {
         "SSH_HOSTNAME": host.address,
         "HUB_ADDRESS": host.network.subnet,
         "HUB_API_ADDRESS": own_address(),
         "HUB_API_PORT": str(free_port()),
         "DEV_USERS": " ".join(ACCOUNTS),
-        "RELOAD_SSHD": "s6-svc -h /run/service/sshd",  # the container has s6 for systemd
+        "RELOAD_SSHD": RELOAD,
     }
-    here = Recipe(choices={**choices, "DEPLOY_DIR": str(folder / "deploy"), "PARCEL": str(folder / "parcel")})
-    recipe = Recipe(choices={**choices, "PARCEL": PARCEL})
     running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
     try:
-        follow(host, recipe, here, running, folder / "parcel")
-        yield Site(host=host, recipe=recipe, running=running)
+        follow(host, choices, running, tmp_path_factory.mktemp("site"))
+        yield Site(host=host, running=running)
     finally:
         down = running.down("--volumes")
         running.forget()
@@ -98,50 +86,15 @@ def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFacto
     assert not running.leftovers()
 
 
-def follow(host: PlainHost, recipe: Recipe, here: Recipe, running: Running, parcel: Path) -> None:
-    """Do what the document says, in its order, and carry files as the person does who reads it."""
-    assert {mark for mark, _ in recipe.blocks} == {"both machines", ON_HOST, ON_HUB, SKIPPED, CHECK, "up", REMOVE}
-    for mark, block in recipe.blocks:
-        if mark == ON_HUB:
-            if (parcel / "ssh_client_key.pub").exists():
-                host.podman.run("cp", f"{host.name}:{PARCEL}/ssh_known_hosts", str(parcel))
-            on_this_machine(here.settings + block)
-            if not (parcel / "ssh_known_hosts").exists():
-                host.podman.run("cp", str(parcel), f"{host.name}:{PARCEL}")
-        elif mark == ON_HOST:
-            host.told(recipe.settings + block)
-        elif mark == CHECK:
-            for command, answer in checks_of(block).items():
-                assert told(host, recipe.settings + command) == answer, command
-        elif mark == "up":
-            script = here.settings + block.replace("./run invoke dev.up", r"printf '%s\n'")
-            _, environment, *options = on_this_machine(script).split()
-            assert environment == running.environment
-            up = running.up(*options)
-            assert up.code == 0, up.text
-
-
-def on_this_machine(script: str) -> str:
-    """What a script writes here, where `./run` uses the virtual environment of this test."""
-    typed = run_command(("sh", "-euc", script), env={"VIRTUAL_ENV": sys.prefix})
-    assert typed.code == 0, typed.text
-    return typed.stdout
-
-
-def told(host: PlainHost, command: str) -> str:
-    """What a person sees in answer to a command, whatever its status."""
-    return host.run(f"exec 2>&1; {command}").stdout
-
-
 def test_a_person_gets_a_notebook(site: Site) -> None:
-    """Login, spawn on the host's Slurm, a kernel answers, and the job belongs to the account."""
-    server = site.running.login("ada").spawn(project="physics")
-    where = server.execute("import getpass, os; print(getpass.getuser(), os.environ['SLURM_JOB_ID'])").split()
-    seen = site.host.told("squeue --noheader --format '%i %u'").split()
-    server.stop()
+    """Login, spawn on the host's Slurm, a kernel answers, as the document says to try it; the account has the job."""
+    assert Recipe(choices={}).only(SPAWN) == f"./run invoke dev.spawn -e {ENVIRONMENT}\n"
+    spawn = site.running.type("dev.spawn")
+    assert spawn.code == 0, spawn.text
+    found = re.search(r"ada got a notebook .*: job (\d+) on node-.*= 20", spawn.stdout)
+    assert found, spawn.text
 
-    assert where == ["ada.physics", server.job_id]
-    assert seen == [server.job_id, "ada.physics"]
+    assert " UserId=ada.physics(" in site.host.told(f"scontrol show job {found[1]} --oneliner")
 
 
 @pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
@@ -183,7 +136,7 @@ def test_nothing_else_is_run(site: Site, words: tuple[str, ...]) -> None:
 
     assert not result.ok
     assert not result.stdout
-    assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for want of a job id
+    assert not re.search("^slurmspawner_", result.stderr, flags=re.MULTILINE)  # sudo refused, not the wrapper
 
 
 def test_nothing_of_the_login_reaches_slurm(site: Site) -> None:
@@ -250,9 +203,10 @@ def test_the_account_cannot_change_its_own_door(site: Site, path: str) -> None:
 
 def test_the_recipe_can_be_undone(site: Site) -> None:
     """After the last block the door is shut, sshd and sudo are well, and nothing of it is there any more."""
-    ((_, block),) = [each for each in site.recipe.blocks if each[0] == REMOVE]
+    recipe = Recipe(choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD})
+    assert site.ssh("sudo", "-n", "-l").ok
 
-    site.host.told(site.recipe.settings + block)
+    site.host.told(recipe.settings + recipe.only(REMOVE))
 
     assert site.ssh("sudo", "-n", "-l").returncode == SSH_FAILED
     assert not site.host.run("getent passwd jupyterspawner").ok

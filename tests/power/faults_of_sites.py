@@ -153,8 +153,8 @@ SITES = (
     Fault(
         name="everybody-is-administrator",
         file=f"{AXES}/login_dummy.py",
-        old='"admin": user in admins',
-        new='"admin": user in (*users, *admins)',
+        old='"admin": user in ADMINS',
+        new='"admin": user in (*users, *ADMINS)',
         breaks="Every developer may see and stop the servers of all others.",
     ),
     Fault(

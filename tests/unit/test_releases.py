@@ -138,7 +138,7 @@ def test_ours_with_changes_is_refused(project: Path, change: Callable[[Path], No
         ensure(project)
 
     assert str(project / "packages" / NAME) in caught.value.message
-    assert "commit them, or give --source NAME=URL@REF" in caught.value.remedy
+    assert "or give --source NAME=URL@REF" in caught.value.remedy
 
 
 def test_ours_takes_nothing_that_git_ignores(project: Path, tmp_path: Path) -> None:
