@@ -33,7 +33,6 @@ def tests(tmp_path: Path) -> str:
     ("option", "says"),
     [
         ("--hubpod-environment=dev_relauth", "did you mean 'dev_realauth'?"),
-        ("--hubpod-environment=prod", "which this version of hubpod cannot deploy yet"),
         ("--hubpod-source=bricsauthenticater=.", "did you mean 'bricsauthenticator'?"),
         ("--hubpod-source=bricsauthenticator=/does/not/exist", "there is no folder '/does/not/exist'"),
         ("--hubpod-podman=/does/not/exist", "no program there"),

@@ -96,7 +96,7 @@ def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
 
 
 def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A caller names the folders below containers/ that it wants images of; those of an environment by default."""
+    """Besides the images that an environment needs a caller may name folders below containers/."""
     monkeypatch.setattr("hubpod.sources.ensure", lambda *_: ())
     monkeypatch.setattr("hubpod.base_image.find_base", lambda *_: "base")
     podman = cast("Podman", SimpleNamespace(image_id=lambda reference: reference))  # which has every image
@@ -105,7 +105,7 @@ def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     request = UpRequest(instance=find_instance("dev_dummyauth", "default"))
 
     assert list(building.build(context, request)) == ["jupyterhub", "slurm"]
-    assert list(building.build(context, request, ("slurm", "testkit"))) == ["slurm", "testkit"]
+    assert list(building.build(context, request, ("slurm", "testkit"))) == ["jupyterhub", "slurm", "testkit"]
 
 
 def test_a_failed_build_names_the_step_and_its_last_lines() -> None:

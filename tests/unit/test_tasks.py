@@ -29,7 +29,7 @@ logs) echo $$ >"$here/new" && mv "$here/new" "$here/pid" && exec sleep 60 ;;
 exec) exit 7 ;;
 esac
 """
-TOO_LONG_S = 20
+TOO_LONG_S = 60
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 
 
