@@ -18,6 +18,11 @@ class Stage(Enum):
     DEV = "dev"
     PROD = "prod"
 
+    @property
+    def commands(self) -> str:
+        """The first part of the commands for it, as in ``dev.up``."""
+        return self.value
+
 
 class Login(Enum):
     """How a person becomes a user of the hub."""

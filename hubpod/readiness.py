@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import requests
 
 from hubpod.client.browser import direct_session
-from hubpod.environments import Instance
+from hubpod.environments import Instance, Stage
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, PodSpec
 from hubpod.podman import Podman
@@ -24,6 +24,11 @@ LASTING_S = 3.0
 
 MAX_RESTARTS = 2
 """A container that ended this often while the pod starts will not come up by waiting."""
+
+REMEDIES = {
+    Stage.DEV: "correct the cause and run the command again, or add --keep and look with `invoke dev.logs`",
+    Stage.PROD: "correct the cause and run the command again",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +108,11 @@ def wait_until_ready(
             waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
             ended = [state.name for state in podman.containers(instance.labels).values() if _given_up(state)]
             if ended:
-                raise _not_ready(podman, spec, ended[0], f"a container ended while waiting for {waited}")
+                raise _not_ready(podman, instance, spec, ended[0], f"a container ended while waiting for {waited}")
             if time.monotonic() > deadline:
                 blamed = next((name for name in missing if name != "login page"), "jupyterhub")
                 late = f"not ready within {READY_TIMEOUT_S:.0f} s: {waited}"
-                raise _not_ready(podman, spec, f"{spec.name}-{blamed}", late)
+                raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
             time.sleep(INTERVAL_S)
 
 
@@ -122,10 +127,10 @@ def _given_up(state: ContainerState) -> bool:
     return state.restarts > MAX_RESTARTS or (state.state in {"exited", "stopped", "dead"} and state.exit_code != 0)
 
 
-def _not_ready(podman: Podman, spec: PodSpec, container: str, message: str) -> NotReadyError:
+def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str, message: str) -> NotReadyError:
     lines = podman.log(container).splitlines()[-LOG_LINES:]
     return NotReadyError(
         message,
         detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),
-        remedy="correct the cause and run the command again, or add --keep and look with `invoke dev.logs`",
+        remedy=REMEDIES[instance.environment.stage],
     )

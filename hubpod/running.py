@@ -22,7 +22,7 @@ def require_running(context: Context, instance: Instance) -> Status:
 
 
 def _not_running(instance: Instance, state: str) -> NotRunningError:
-    command = f"invoke dev.up -e {instance.environment.name} -i {instance.name}"
+    command = f"invoke {instance.environment.stage.commands}.up -e {instance.environment.name} -i {instance.name}"
     return NotRunningError(
         f"{instance.environment.name}, instance {instance.name}, is {state}", remedy=f"bring it up with `{command}`"
     )

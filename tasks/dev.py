@@ -130,6 +130,7 @@ def exec_(
 ) -> None:
     """Run a command in a container: `invoke dev.exec slurm -- sinfo`; a shell when no command is given."""
     with told():
+        _refuse_option("dev.exec", container)
         # invoke joins what follows `--` with spaces; the words themselves are in argv only.
         words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
         found = instance_of(environment, instance)
@@ -258,6 +259,7 @@ def volumes_(
     """List the volumes; write one to an archive, or put an archive in its place; let data begin anew."""
     with told():
         found = instance_of(environment, instance)
+        _refuse_option("dev.volumes", action)
         if action not in VOLUME_ACTIONS:
             known = ", ".join(VOLUME_ACTIONS)
             raise UsageError(f"dev.volumes {action}: must be one of {known}{nearest(action, VOLUME_ACTIONS)}")
@@ -273,3 +275,11 @@ def volumes_(
             case _:
                 rows = [(each.part, each.kind, each.name) for each in volumes.found(quiet(), found)]
                 shown.show_table(("volume", "holds", "name in podman"), rows)
+
+
+def _refuse_option(command: str, word: str) -> None:
+    """Lead to the help where invoke takes an option for the word that a command begins with."""
+    if word.startswith("-"):
+        raise UsageError(
+            f"{command}: {word} stands where a word is expected", remedy=f"`invoke --help {command}` helps"
+        )

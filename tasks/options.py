@@ -32,7 +32,6 @@ INSTANCE_VARIABLE = "HUBPOD_INSTANCE"
 ENVIRONMENT = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
 INSTANCE = os.environ.get(INSTANCE_VARIABLE) or DEFAULT_INSTANCE
 PRODUCTION = next(row.name for row in ENVIRONMENTS if row.stage is Stage.PROD)
-STAGE_COMMANDS = {Stage.DEV: "dev", Stage.PROD: "prod"}
 
 INSTANCE_HELP = {"instance": f"instance of it; several run side by side (default {INSTANCE}, or $HUBPOD_INSTANCE)"}
 ENVIRONMENT_HELP = {
@@ -66,9 +65,8 @@ def instance_of(environment: str, instance: str, stage: Stage = Stage.DEV) -> In
     with _variable_told(ENVIRONMENT_VARIABLE, environment):
         found = find_environment(environment)
         if found.stage is not stage:
-            commands = STAGE_COMMANDS[found.stage]
             raise UsageError(
-                f"{environment} is not for {STAGE_COMMANDS[stage]}.* commands", remedy=f"use {commands}.* for it"
+                f"{environment} is not for {stage.commands}.* commands", remedy=f"use {found.stage.commands}.* for it"
             )
     with _variable_told(INSTANCE_VARIABLE, instance):
         return find_instance(environment, instance)

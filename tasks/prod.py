@@ -100,11 +100,11 @@ def upgrade(  # noqa: PLR0913, PLR0917 - options for a person
 
 @task(
     help={
-        **HELP,
-        **PLAN_HELP,
+        **UP_HELP,
         "target": "podman, which prod.up plays, or kubernetes, for a cluster",
         "with_secrets": "for a cluster, print Secrets with their values, too",
-    }
+    },
+    iterable=["source"],
 )
 def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
@@ -113,6 +113,8 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     port: str | None = None,
     publish: str | None = None,
     deploy_dir: str | None = None,
+    base: str = BaseFrom.AUTO.value,
+    source: Sequence[str] | None = None,
     zenith_image: str | None = None,
     target: str = Target.PODMAN.value,
     with_secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
@@ -120,7 +122,7 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with told():
         found = _instance(environment, instance)
-        request = request_of(found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image)
+        request = _request(found, port, publish, deploy_dir, base, source, zenith_image)
         wanted = target_of(target)
         sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=with_secrets))
 

@@ -84,6 +84,7 @@ MISTYPED = {
     "dev.manifest --target kubernets": "--target kubernets: must be one of podman, kubernetes; did you mean",
     "dev.down -e prod": "prod is not for dev.* commands",
     "prod.down -e dev_dummyauth": "dev_dummyauth is not for prod.* commands",
+    "dev.volumes --help": "dev.volumes: --help stands where a word is expected",
     "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
     "dev.volumes export --name homes": "--file is missing",
     "dev.logs --tail few": "--tail few: must be a number of lines",
