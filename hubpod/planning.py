@@ -1,15 +1,15 @@
 """From what a person asks for to all that a pod derives from; everything is checked before anything is made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod import credentials, settings
+from hubpod import credentials, settings, zenith_config
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.parts import Site
 from hubpod.context import Context
 from hubpod.deploy import Deploy, load
-from hubpod.environments import Ingress, Instance
+from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import SettingsError
 from hubpod.pod import Port
 from hubpod.podman import Podman
@@ -53,8 +53,7 @@ def check(context: Context, request: UpRequest, *, here: bool = True) -> Plan:
     require_ways_in(environment, request)
     with context.reporter.phase("settings") as phase:
         deploy = load(_folder(context, request), environment)
-        folder = deploy.settings.source.parent
-        doubts = [f"{environment.name} does not use {folder / name}" for name in deploy.supplied.unused]
+        doubts = list(_doubts(deploy, environment))
         published = _published(context.podman, request.instance)
         wanted = request.hub_api or published.get(jupyterhub.API_PORT)
         hub_api, doubt = checked_hub_api(deploy.settings, environment, wanted)
@@ -68,6 +67,18 @@ def check(context: Context, request: UpRequest, *, here: bool = True) -> Plan:
                 require_free(port, option)
         phase.result(str(deploy.settings.source))
     return Plan(request=request, deploy=deploy, hub_api=hub_api, doubts=tuple(doubts))
+
+
+def _doubts(deploy: Deploy, environment: Environment) -> Iterator[str]:
+    """What is right by itself, and may not be what was meant."""
+    folder = deploy.settings.source.parent
+    for name in deploy.supplied.unused:
+        yield f"{environment.name} does not use {folder / name}"
+    tunnel = deploy.supplied.zenith_client_config
+    brings = zenith_config.issuer_of(tunnel) if tunnel else ""
+    if brings and brings != deploy.settings.values.get("oidcServer", brings):
+        file = folder / zenith_config.FILE_NAME
+        yield f"{file}: authOidcIssuer is not oidcServer, so the hub would refuse what the front door brings"
 
 
 def site(context: Context, plan: Plan, references: Mapping[str, str]) -> Site:

@@ -180,6 +180,12 @@ def problems_of(path: Path, content: bytes, environment: Environment) -> list[Pr
     ]
 
 
+def issuer_of(content: bytes) -> str:
+    """Whose tokens the front door brings, by a valid configuration; empty when that is the server's own choice."""
+    entry = _entries(Path(FILE_NAME), content)[0].get("authOidcIssuer")
+    return str(entry.value) if entry else ""
+
+
 def example() -> str:
     """A file to start from: what a site must write; what holds without is commented out."""
     lines = []

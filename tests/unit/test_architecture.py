@@ -13,6 +13,7 @@ COMMANDS = {PROJECT / "tasks" / "dev.py"}
 """One entry per command, each of a few lines."""
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 50
+ENVIRONMENTS_MAX_LINES = 450
 FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
 
 # From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
@@ -111,3 +112,9 @@ def test_modules_and_functions_can_be_read_in_one_sitting(path: Path) -> None:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, node.name
+
+
+def test_the_environments_together_cost_few_lines() -> None:
+    """What the environments share stands in one place, so that all five together are short."""
+    files = [path for path in (PROJECT / "volumes").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(len(path.read_text().splitlines()) for path in files) < ENVIRONMENTS_MAX_LINES

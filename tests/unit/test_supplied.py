@@ -495,3 +495,10 @@ def test_the_table_of_files_appears_where_the_readme_has_its_marker() -> None:
 
     assert all(f"| `{row.name}` | {row.meaning} |" in text for row in supplied.FILES if not row.optional)
     assert reference.updated(text) == text
+
+
+def test_a_front_doors_issuer_can_be_told_apart() -> None:
+    """Whose tokens the tunnel brings is read in either spelling of the key; without it the server decides."""
+    assert zenith_config.issuer_of(b"serverAddress: z\nauthOidcIssuer: https://a.example/r\n") == "https://a.example/r"
+    assert zenith_config.issuer_of(b"server_address: z\nauth_oidc_issuer: https://b.example\n") == "https://b.example"
+    assert not zenith_config.issuer_of(b"serverAddress: z\n")
