@@ -1,4 +1,4 @@
-"""The two ways to look for a fault: the packages' own tests, and the suite on real containers."""
+"""The two ways to look for a fault: the unit tests of what it is in, and the suite on real containers."""
 
 import os
 import shlex
@@ -22,6 +22,7 @@ NEAREST = {
     **{name: name for name in ("keys", "options", "jobscript")},
 }
 ELSE_NEAREST = "spawn"
+HUB_CONFIGURATION = "tests/unit/test_hub_configuration.py"
 SUITE = {
     "login_dummy": ("login_form",),
     **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "refusals"), ("login",)),
@@ -55,13 +56,16 @@ def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = Fa
 def unit_paths(fault: Fault | None, project: Path) -> list[str]:
     """The modules of tests of the package that a fault is in, the nearest one first; all of them without a fault.
 
-    The packages stand alone: their tests see neither each other nor the hub's configuration, so that a fault elsewhere
-    has no tests here.
+    The packages stand alone: their tests see neither each other nor the hub's configuration, which has tests of its own.
+    The golden manifests are left out: they notice every change, and tell nothing of it.
     """
+    if fault and fault.file.startswith("volumes/"):
+        return [HUB_CONFIGURATION]
     own = [name for name in PACKAGES if fault is None or fault.file.startswith(f"packages/{name}/")]
     modules = [path for name in own for path in sorted((project / "packages" / name / "tests").glob("test_*.py"))]
     nearest = f"test_{NEAREST.get(Path(fault.file).stem, ELSE_NEAREST)}.py" if fault else ""
-    return [str(path.relative_to(project)) for path in sorted(modules, key=lambda path: path.name != nearest)]
+    paths = [str(path.relative_to(project)) for path in sorted(modules, key=lambda path: path.name != nearest)]
+    return paths if fault else [*paths, HUB_CONFIGURATION]
 
 
 def _unit(copy: Copy, arguments: Sequence[str], report: Path) -> tuple[str, ...]:
