@@ -56,7 +56,7 @@ def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = Fa
 def unit_paths(fault: Fault | None, project: Path) -> list[str]:
     """The modules of tests of the package that a fault is in, the nearest one first; all of them without a fault.
 
-    The packages stand alone: their tests see neither each other nor the hub's configuration, which has tests of its own.
+    The packages stand alone: their tests see neither each other nor the hub's configuration, which has its own tests.
     The golden manifests are left out: they notice every change, and tell nothing of it.
     """
     if fault and fault.file.startswith("volumes/"):
