@@ -65,8 +65,8 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
     """
     _require_archive(archive)
     with context.alone(instance):
-        _require_down(context, instance)
         held = _chosen_data(found(context, instance), part)
+        _require_down(context, instance)
         with context.reporter.phase(f"{part} replaced") as phase:
             labels = context.podman.volumes(instance.labels)[held.name].labels
             # A command that is killed meanwhile leaves a volume that the next `up` makes anew, not half a volume.
@@ -83,9 +83,9 @@ def reset(context: Context, instance: Instance, part: str) -> None:
         UsageError: There is no such volume, it follows the project, or the instance runs.
     """
     with context.alone(instance):
-        _require_down(context, instance)
         held = found(context, instance)
         chosen = [each for each in held if _is_data(each)] if part == ALL else [_chosen_data(held, part)]
+        _require_down(context, instance)
         with context.reporter.phase("volumes removed") as phase:
             context.podman.remove_volumes([each.name for each in chosen])
             phase.result(", ".join(each.part for each in chosen) or "none")
