@@ -45,7 +45,7 @@ def test_what_could_lose_something_is_refused(running: Running, tmp_path: Path) 
     archive = tmp_path / "a.tar"
     archive.write_text("no archive")
     refused = {
-        "import --name homes": "is not a tar archive",
+        "import --name homes": "is not a whole tar archive",
         "export --name homes": "File exists",
         "export --name hmoes": "did you mean 'homes'?",
     }
