@@ -57,6 +57,7 @@ def in_network(  # noqa: PLR0913 - what a container is, and where it lives
     hosts: Mapping[str, str],
     aliases: Sequence[str] = (),
     writable: bool = False,
+    ipv4_only: bool = False,
 ) -> DockerContainer:
     """A container with an address of its own, which knows the given hosts by name.
 
@@ -70,6 +71,7 @@ def in_network(  # noqa: PLR0913 - what a container is, and where it lives
         read_only=not writable,
         labels=dict(labels),
         hostname=name,
+        sysctls={"net.ipv6.conf.all.disable_ipv6": "1"} if ipv4_only else {},
         extra_hosts=dict(hosts),
         network=network.name,
         networking_config={

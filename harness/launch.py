@@ -203,6 +203,8 @@ class Launch:
             network=network,
             number=number,
             hosts=hosts,
+            # The packet filter that disturbs links knows IPv4 only, and newer podmans call ::1 localhost, too.
+            ipv4_only=container.name == LINK,
         )
 
     def _starter(self, container: DockerContainer) -> Callable[[], None]:

@@ -10,6 +10,12 @@ from harness.outside import USERS
 from hubpod.environments import ENVIRONMENTS, Environment
 
 USER = USERS[0]
+END_OF_TUNNEL = """
+import os, pathlib
+for each in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    if each.read_bytes().startswith(b"sshd-session: zenith"):
+        os.kill(int(each.parent.name), 9)
+"""
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
@@ -58,7 +64,7 @@ def test_a_tunnel_that_broke_comes_again(
     up = running.up(*options)
     assert up.code == 0, up.text
     server = f"{neighbours.site.instance.resource}-zenith-server"
-    neighbours.podman.restart(server)
+    neighbours.podman.run("exec", "--privileged", server, "python3", "-c", END_OF_TUNNEL)
 
     again = running.up(*options)
 
