@@ -126,6 +126,24 @@ async def test_the_authenticator_hands_its_settings_to_its_keys() -> None:
             BricsAuthenticator(**brics, **{name: 0.5})
 
 
+async def test_keys_of_another_issuer_are_not_believed(store: KeyStore, issuer: Any) -> None:
+    """A discovery document that names somebody else is no source of keys, not even of the first ones."""
+    issuer.extra_discovery = {"issuer": "https://another.example"}
+
+    with pytest.raises(IssuerUnavailableError):
+        await store.find(header("rsa-1"))
+
+
+async def test_a_slow_issuer_is_given_up(store: KeyStore, issuer: Any) -> None:
+    """A login waits for an issuer that does not answer no longer than the site allows."""
+    issuer.delay.clear()
+
+    async with asyncio.timeout(10):  # the store has 0.3 s for it
+        with pytest.raises(IssuerUnavailableError):
+            await store.find(header("rsa-1"))
+    issuer.delay.set()
+
+
 @pytest.mark.parametrize("fault", ["down", "slow", "broken", "empty", "huge", "other issuer", "other scheme"])
 async def test_the_last_good_keys_serve_while_the_issuer_fails(
     store: KeyStore, issuer: Any, clock: Clock, fault: str

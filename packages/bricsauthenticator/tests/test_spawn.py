@@ -92,6 +92,15 @@ async def test_a_server_starts_as_a_job_of_the_chosen_project(
     assert ada.spawner().server.port == server_port
 
 
+async def test_what_is_left_empty_stays_the_sites_choice(ada: Any, slurm: Any, until: Any) -> None:
+    """A field of the form that nobody fills in does not take away what the site has configured."""
+    ada.spawner().req_partition = "notebooks"
+
+    await start(ada, slurm, until, partition="")
+
+    assert "#SBATCH --partition=notebooks\n" in slurm.read("script")
+
+
 async def test_the_token_is_in_the_script_only(
     ada: Any, slurm: Any, until: Any, server_port: int, all_logs: Any
 ) -> None:

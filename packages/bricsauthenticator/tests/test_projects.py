@@ -1,0 +1,28 @@
+"""Who a token's person is on this platform, and with which accounts."""
+
+import pytest
+
+from bricsauthenticator.projects import check_user, is_account, usable_projects
+from bricsauthenticator.refusals import NotPermittedError
+
+
+def claim(platform: str) -> dict[str, object]:
+    """Return a claim with one project on a platform."""
+    return {"p1.portal": {"name": "One", "resources": [{"name": platform, "username": "ada.p1"}]}}
+
+
+def test_a_platform_is_known_by_its_whole_name() -> None:
+    """A platform whose name begins like ours is another one."""
+    assert usable_projects(claim("site.one"), user="ada", platform="site.one")
+    for other in ("site.one.test", "site.on", "Site.one"):
+        with pytest.raises(NotPermittedError):
+            usable_projects(claim(other), user="ada", platform="site.one")
+
+
+def test_nobody_is_root() -> None:
+    """Neither a person nor an account is called root."""
+    assert check_user("rooty") == "rooty"
+    assert is_account("rooty.p1")
+    assert not is_account("root.p1")
+    with pytest.raises(NotPermittedError):
+        check_user("root")
