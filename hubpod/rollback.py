@@ -9,7 +9,6 @@ from pathlib import Path
 
 from hubpod import deployment, seeding
 from hubpod.client.deadline import Deadline
-from hubpod.client.errors import HubTimeoutError
 from hubpod.components import jupyterhub
 from hubpod.context import Context
 from hubpod.credentials import new_private_file, private_folder, read_record, write_private
@@ -143,5 +142,5 @@ def _bring_back(context: Context, instance: Instance, before: Before, folder: Pa
         deadline = Deadline(READY_TIMEOUT_S, "the return of what ran before")
         while status(context.podman, instance).state is not State.READY:
             deadline.pause(LOOK_AGAIN_S)
-    except HubTimeoutError:
+    except HubpodError:  # the reason why the upgrade failed is the one to tell
         context.reporter.say("! what ran before has been started again, and is not ready yet")

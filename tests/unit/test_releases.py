@@ -341,7 +341,7 @@ def test_a_killed_clone_is_no_release_and_goes_with_the_next(project: Path, repo
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
     program.write_text(
-        f'#!/bin/sh\ncase "$*" in *" clone "*) kill -9 $PPID ;; esac\nexec "{shutil.which("git")}" "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *" clone "*) kill -9 $PPID; exit 1 ;; esac\nexec "{shutil.which("git")}" "$@"\n'
     )
     program.chmod(0o700)
     child = os.fork()
