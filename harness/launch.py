@@ -79,7 +79,9 @@ def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
         CommandError: podman refused something.
     """
     # The run's name in the instance's lets the reaper find what podman has not given its labels yet.
-    instance = Instance(environment=order.environment, name=f"t-{run.name}-{secrets.token_hex(2)}")
+    # One that is kept has not, because the reaper would take it.
+    of = "kept" if keep else f"t-{run.name}"
+    instance = Instance(environment=order.environment, name=f"{of}-{secrets.token_hex(2)}")
     keys = Keys()
     site = site_of(order, instance, run.folder / instance.name, keys)
     plan = blueprint(site, keys, config=order.config)

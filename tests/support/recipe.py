@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hubpod.credentials import load_or_create, private_folder, write_private
 from support.instances import PROJECT, Running, run_command
 from support.plain_host import PlainHost
 
@@ -69,6 +70,11 @@ def follow(host: PlainHost, choices: dict[str, str], running: Running, folder: P
     parcel = folder / "parcel"
     there = Recipe(choices={**choices, "PARCEL": PARCEL})
     here = Recipe(choices={**choices, "PARCEL": str(parcel), "DEPLOY_DIR": str(folder / "deploy")})
+    # The document keeps a key that is there; a bare machine has no ssh-keygen to make one.
+    key = load_or_create(folder / "made")
+    private_folder(folder / "deploy")
+    write_private(folder / "deploy" / "ssh_client_key", key.ssh_client_key)
+    write_private(folder / "deploy" / "ssh_client_key.pub", key.ssh_client_public_key + b"\n")
     assert {mark for mark, _ in here.blocks} == MARKS
     first, _ = (block for mark, block in here.blocks if mark == ON_HUB)
     for mark, block in here.blocks:
