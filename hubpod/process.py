@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Any
 
 from hubpod.errors import HubpodError, MachineError
+from hubpod.interrupts import HeldBack
 
 Process = subprocess.Popen[bytes]
 
@@ -22,14 +23,6 @@ TERMINATE_GRACE_S = 5.0
 LAST_LINES = 20
 KILLED = 128
 """A shell tells a command that a signal ended by this plus the signal's number."""
-
-
-class Terminated(KeyboardInterrupt):
-    """This process was told to end by a signal that, unlike a terminal's Ctrl-C, the commands it runs did not get."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"signal {number}")
-        self.number = number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +141,8 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     if before != signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:
-        with subprocess.Popen(argv, env=env) as process:
-            try:
-                status = process.wait()
-            except BaseException:
-                _end(process)
-                raise
-    except FileNotFoundError:
-        raise _missing(argv[0]) from None
+        with _owned(argv, env=env) as process:
+            status = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
     if status and pressed:
@@ -188,14 +175,28 @@ def _started(
     cwd: str | os.PathLike[str] | None,
     stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
-    """A started process that is ended, and waited for, when the block is left in any other way than by its end."""
+    """A process whose output can be read, and that an interrupt in the main thread can end with end_all."""
     source = subprocess.PIPE if isinstance(stdin, bytes) else (stdin or subprocess.DEVNULL)
+    pipes = {"stdin": source, "stdout": subprocess.PIPE, "stderr": stderr}
+    with _owned(argv, **pipes, env=env, cwd=cwd) as process, _registered(process):
+        yield process
+
+
+@contextmanager
+def _owned(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
+    """A process that is ended, and waited for, when the block is left in any other way than by its end."""
+    interrupts = HeldBack()  # while it starts nobody knows it yet, so nobody could end it
     try:
-        process = subprocess.Popen(argv, stdin=source, stdout=subprocess.PIPE, stderr=stderr, env=env, cwd=cwd)
-    except FileNotFoundError:
-        raise _missing(argv[0]) from None
-    with process, _registered(process):
+        interrupts.hold()
+        process = subprocess.Popen(argv, **options)
+    except BaseException as error:
+        interrupts.let_go()
+        if isinstance(error, FileNotFoundError):
+            raise _missing(argv[0]) from None
+        raise
+    with process:
         try:
+            interrupts.let_go()
             yield process
         except BaseException:
             _end(process)

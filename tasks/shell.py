@@ -17,12 +17,12 @@ from rich.text import Text
 
 from hubpod.context import Context, prepare
 from hubpod.errors import HubpodError, MachineError
-from hubpod.process import KILLED, Terminated
+from hubpod.interrupts import INTERRUPTS, Terminated
+from hubpod.process import KILLED
 from hubpod.progress import ConsoleReporter, marks
 from hubpod.workspace import Workspace
 
 WORKSPACE = Workspace(project=Path(__file__).resolve().parents[1])
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = "interrupted"
 INTERRUPTED_CLEAN = "interrupted; nothing half-made is left, and the command can be run again"
 INTERRUPTED_KEPT = "interrupted; what was started is kept"

@@ -13,6 +13,7 @@ from pathlib import Path
 from hubpod import process
 from hubpod.environments import nearest
 from hubpod.errors import HubpodError, UsageError
+from hubpod.interrupts import Terminated
 from power import copies, passes
 from power.fault import Fault, FaultError
 from power.faults import FAULTS
@@ -139,7 +140,7 @@ def _ended_by_signals() -> Iterator[None]:
     """Take SIGTERM for Ctrl-C, so that copies are removed then too."""
 
     def end(number: int, _frame: object) -> None:
-        raise process.Terminated(number)
+        raise Terminated(number)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -52,7 +52,7 @@ LAYERS = (
         "process",
         "progress",
     },
-    {"environments", "errors", "__init__"},
+    {"environments", "errors", "interrupts", "__init__"},
 )
 
 

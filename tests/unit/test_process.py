@@ -2,16 +2,20 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from hubpod import process
 from hubpod.errors import MachineError
+from hubpod.interrupts import Terminated
 from hubpod.process import CommandError
 
 
@@ -90,7 +94,7 @@ def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypa
     """What ends this process alone, such as SIGTERM, ends the command that has its terminal."""
 
     def told_to_end(number: int, _frame: object) -> NoReturn:
-        raise process.Terminated(number)
+        raise Terminated(number)
 
     before = signal.signal(signal.SIGTERM, told_to_end)
     monkeypatch.chdir(tmp_path)
@@ -98,7 +102,7 @@ def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypa
     thread = threading.Thread(target=end_this_process_after, args=(note,))
     thread.start()
     try:
-        with pytest.raises(process.Terminated) as caught:
+        with pytest.raises(Terminated) as caught:
             process.attach(["sh", "-c", "echo $$ >new; mv new pid; exec sleep 60"])
     finally:
         thread.join()
@@ -106,6 +110,39 @@ def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypa
 
     assert caught.value.number == signal.SIGTERM
     assert not Path(f"/proc/{note.read_text().strip()}").exists()
+
+
+@pytest.fixture
+def told_to_end() -> Iterator[None]:
+    """SIGTERM ends what this process does, as it does in a command that a person has typed."""
+
+    def end(number: int, _frame: object) -> NoReturn:
+        raise Terminated(number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("told_to_end")
+@pytest.mark.parametrize("way", [process.run, partial(process.stream, on_line=print), process.attach])
+def test_a_command_is_ended_by_an_interrupt_that_comes_while_it_starts(
+    way: Callable[[list[str]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment in which a command exists, and whoever started it does not know it yet, loses no process."""
+    started: list[int] = []
+    execute = subprocess.Popen.__init__
+
+    def interrupted(self: subprocess.Popen[bytes], *args: Any, **options: Any) -> None:
+        execute(self, *args, **options)
+        started.append(self.pid)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
+    with pytest.raises(Terminated):
+        way(["sleep", "60"])
+
+    assert not Path(f"/proc/{started[0]}").exists()
 
 
 @pytest.mark.parametrize(("end", "status"), [("exit 0", 0), ("exit 1", 130), ("kill -INT $$", 130)])

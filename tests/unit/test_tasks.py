@@ -15,7 +15,7 @@ from invoke.exceptions import Exit
 from support.instances import PROJECT, argv
 
 from hubpod.environments import find_instance
-from hubpod.process import Terminated
+from hubpod.interrupts import Terminated
 from tasks import dev, namespace, shell
 
 STAND_IN = """\
