@@ -59,7 +59,8 @@ def _integration(session: nox.Session, *options: str) -> None:
 def _pytest(session: nox.Session, folders: str, *arguments: str) -> None:
     """Run pytest on these folders, or on what the command line names instead of them."""
     options = ("-o", f"testpaths={folders}", "-o", "asyncio_default_fixture_loop_scope=function")
-    session.run("python", "-m", "pytest", *options, *arguments, *session.posargs)
+    slowest = ("--durations=15", "--durations-min=1")
+    session.run("python", "-m", "pytest", *options, *slowest, *arguments, *session.posargs)
 
 
 @check
