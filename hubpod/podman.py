@@ -229,9 +229,7 @@ class Podman:
 
     def log(self, container: str, *, since: float = 0) -> str:
         """What a container has written so far, or since a moment, in seconds since the epoch."""
-        # The epoch itself is no moment that every podman takes.
-        options = [f"--since={since:.0f}"] if since else []
-        result = self.run("logs", *options, container, check=False)
+        result = self.run("logs", f"--since={since:.0f}", container, check=False)
         return result.stdout + result.stderr if result.ok else ""
 
 
