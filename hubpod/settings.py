@@ -90,7 +90,7 @@ def _settle(setting: Setting, entry: Entry | None, environment: Environment) -> 
 
 def can_be_invented(environment: Environment) -> bool:
     """Whether a file with example values works as it is: it does where nothing in it names something real."""
-    return not any(setting.real and setting.default is None for setting in _chosen(environment))
+    return all(setting.invented or setting.default is not None for setting in _chosen(environment))
 
 
 def write_example(path: Path, environment: Environment) -> None:

@@ -26,7 +26,7 @@ class Setting:
         example: What stands in the example files; it need not be given where there is a default.
         words: Whether it is a list of words, in which blanks only separate.
         secret: Whether it must not be shown.
-        real: Whether it names something outside, of which there is no example that works.
+        invented: Whether a value can be made up, because it names nothing that is real.
     """
 
     key: str
@@ -39,7 +39,7 @@ class Setting:
     example: str = ""
     words: bool = False
     secret: bool = False
-    real: bool = False
+    invented: bool = False
 
 
 def _when(slurm: Slurm, value: str) -> Callable[[Environment], str | None]:
@@ -86,6 +86,7 @@ SETTINGS = (
         words=True,
         used=_has_accounts,
         example="testuser.project1 testuser.project2 otheruser.project1",
+        invented=True,
     ),
     Setting(
         key="devAdmins",
@@ -104,6 +105,7 @@ SETTINGS = (
         used=_is_dummy,
         secret=True,
         example="change-this-password",
+        invented=True,
     ),
     Setting(
         key="sshHostname",
@@ -112,7 +114,6 @@ SETTINGS = (
         check=_HOST,
         fixed=_when(Slurm.POD, "localhost"),
         example="ssh.example.org",
-        real=True,
     ),
     Setting(
         key="slurmSpawnerWrappersBin",
@@ -121,7 +122,6 @@ SETTINGS = (
         check=_PATH,
         fixed=_when(Slurm.POD, "/opt/jupyter/slurmspawner_wrappers/bin"),
         example="/opt/jupyter/slurmspawner_wrappers/bin",
-        real=True,
     ),
     Setting(
         key="condaPrefixDir",
@@ -130,7 +130,6 @@ SETTINGS = (
         check=_PATH,
         fixed=_when(Slurm.POD, "/opt/jupyter/miniforge3"),
         example="/opt/jupyter/miniforge3",
-        real=True,
     ),
     Setting(
         key="jupyterDataDir",
@@ -139,7 +138,6 @@ SETTINGS = (
         check=_PATH,
         fixed=_when(Slurm.POD, "/opt/jupyter/jupyter_data"),
         example="/opt/jupyter/jupyter_data",
-        real=True,
     ),
     Setting(
         key="hubConnectUrl",
@@ -148,7 +146,6 @@ SETTINGS = (
         check=checks.url,
         fixed=_when(Slurm.POD, "http://127.0.0.1:8081"),
         example="http://hub.example.org:8081",
-        real=True,
     ),
     Setting(
         key="oidcServer",
@@ -157,7 +154,6 @@ SETTINGS = (
         check=checks.url,
         used=_is_jwt,
         example="https://keycloak.example.org/realms/site",
-        real=True,
     ),
     Setting(
         key="bricsPlatform",
@@ -166,7 +162,6 @@ SETTINGS = (
         check=_NAME,
         used=_is_jwt,
         example="portal.dummy.platform.shared",
-        real=True,
     ),
     Setting(
         key="jwtAudience",
@@ -175,6 +170,5 @@ SETTINGS = (
         check=_NAME,
         used=_is_jwt,
         example="jupyter",
-        real=True,
     ),
 )
