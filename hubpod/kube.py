@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -84,11 +85,7 @@ def _container(pod: PodSpec, container: Container) -> Document:
         "image": container.image,
         "imagePullPolicy": "Never",
         "env": [{"name": name, "value": value} for name, value in container.env.items()],
-        "securityContext": {
-            "allowPrivilegeEscalation": container.may_gain_privileges,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"], "add": list(container.capabilities)},
-        },
+        "securityContext": security_context(container.capabilities, may_gain=container.may_gain_privileges),
         "volumeMounts": [
             *(
                 {"name": _volume_name(pod, mount.volume), "mountPath": mount.path, "readOnly": mount.read_only}
@@ -105,6 +102,20 @@ def _container(pod: PodSpec, container: Container) -> Document:
             for port in container.ports
         ]
     return document
+
+
+def security_context(capabilities: Iterable[str], *, may_gain: bool = False) -> Document:
+    """What a container may do: write to its volumes only, and no more than these capabilities (capabilities(7)) admit.
+
+    Args:
+        capabilities: Those that it has, without ``CAP_``.
+        may_gain: Whether a program of it may have more rights than who starts it, as sudo has.
+    """
+    return {
+        "allowPrivilegeEscalation": may_gain,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": list(capabilities)},
+    }
 
 
 def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:

@@ -5,7 +5,7 @@ A cluster fills no volume from an archive: configuration becomes ConfigMaps, cre
 
 from typing import Any, assert_never
 
-from hubpod.kube import Document
+from hubpod.kube import Document, security_context
 from hubpod.kubernetes_text import document, encoded, key, literal, name
 from hubpod.kubernetes_volumes import init_containers, mounts, resource_name, volume_name, volumes
 from hubpod.pod import Container, File, PodSpec, Seed, SeedKind
@@ -113,11 +113,7 @@ def _container(pod: PodSpec, container: Container) -> Document:
         "imagePullPolicy": "IfNotPresent",
         **({"args": [literal(word) for word in container.args]} if container.args else {}),
         "env": [{"name": variable, "value": literal(value)} for variable, value in container.env.items()],
-        "securityContext": {
-            "allowPrivilegeEscalation": container.may_gain_privileges,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"], "add": list(container.capabilities)},
-        },
+        "securityContext": security_context(container.capabilities, may_gain=container.may_gain_privileges),
         "ports": [{**_port(port), "containerPort": port} for port in _ports(container)],
         **_probes(container),
         "volumeMounts": mounts(pod, container),

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import assert_never
 
-from hubpod.kube import Document
+from hubpod.kube import Document, security_context
 from hubpod.kubernetes_text import key, literal, name
 from hubpod.pod import Container, File, PodSpec, Seed, SeedKind
 
@@ -79,10 +79,8 @@ def init_containers(pod: PodSpec) -> list[Document]:
             "securityContext": {
                 "runAsUser": 0,
                 "runAsGroup": 0,
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
                 # Enough for all but a set-group-ID bit, which no seed has: that would take FSETID, too.
-                "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "FOWNER"]},
+                **security_context(["CHOWN", "FOWNER"]),
             },
             "volumeMounts": [
                 *_working_mounts(sources, read_only=True),
