@@ -112,7 +112,7 @@ class Stack:
     def restart(self, container: str) -> None:
         """End a container in good order, and start it again."""
         self.pool.settle()
-        self.podman.run("restart", "--time=5", self._name(container))
+        self.podman.restart(self._name(container))
 
     def pause(self, container: str) -> None:
         """Freeze all processes of a container."""
