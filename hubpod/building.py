@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import assert_never
 
 from hubpod import base_image, doctor, images, releases, sources, zenith_image
@@ -9,7 +10,7 @@ from hubpod.components.assembly import image_names
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
 from hubpod.credentials import private_folder
-from hubpod.environments import Ingress, Stage
+from hubpod.environments import Environment, Ingress, Stage
 from hubpod.origins import Origin
 from hubpod.progress import Reporter
 from hubpod.request import UpRequest
@@ -32,16 +33,15 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> di
     """
     workspace, podman, environment = context.workspace, context.podman, request.instance.environment
     with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
-        checkouts = _checkouts(context, request)
-        zenith = _zenith(context, request)
-        own = {*image_names(environment), *names, *((IMAGE,) if zenith == {} else ())}
+        checkouts = _checkouts(context.reporter, partial(_ensured, workspace, request))
+        own, pulled = _images(environment, partial(_zenith_client, context, request))
         found = base_image.find_base(podman, workspace.project, request.base)
         if not found:
             _tell_before_build(context)
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base)
-        plans = _plans(context, request, base, checkouts, sorted(own))
+        plans = _plans(context, request, base, checkouts, sorted({*own, *names}))
         missing = [plan for plan in plans if not podman.image_id(plan.reference)]
         if missing:
             if found:
@@ -49,18 +49,24 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> di
             _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
-        return {plan.name: plan.reference for plan in plans} | (zenith or {})
+        return {plan.name: plan.reference for plan in plans} | pulled
 
 
-def _zenith(context: Context, request: UpRequest) -> dict[str, str] | None:
-    """The Zenith client's image: empty where it is to be built, None where the environment has no tunnel."""
-    if request.instance.environment.ingress is not Ingress.ZENITH:
-        return None
+def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
+    """The names of the images to build, and the references by name of those that are not."""
+    own = set(image_names(environment))
+    if environment.ingress is not Ingress.ZENITH:
+        return own, {}
+    reference = zenith_client()
+    return (own, {IMAGE: reference}) if reference else ({*own, IMAGE}, {})
+
+
+def _zenith_client(context: Context, request: UpRequest) -> str:
     with context.reporter.phase("zenith image") as phase:
         stage = request.instance.environment.stage
         reference = zenith_image.ensure(context.podman, request.zenith_image, stage, phase.detail)
         phase.result(reference or "a stand-in, built here")
-        return {IMAGE: reference} if reference else {}
+        return reference
 
 
 def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
@@ -69,14 +75,8 @@ def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin
     Raises:
         SourceError: A clone cannot be made, or what stands in its place is not one.
     """
-    with (
-        workspace.lock("build", reporter.say),
-        full_disk_told(workspace),
-        reporter.phase("sources") as phase,
-    ):
-        checkouts = sources.ensure(workspace.project, origins)
-        phase.result(_told(checkouts))
-        return checkouts
+    with workspace.lock("build", reporter.say), full_disk_told(workspace):
+        return _checkouts(reporter, partial(sources.ensure, workspace.project, origins))
 
 
 def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
@@ -85,27 +85,25 @@ def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
     What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
     project, environment = context.workspace.project, request.instance.environment
-    names, pulled = list(image_names(environment)), {}
-    if environment.ingress is Ingress.ZENITH:
-        reference = zenith_image.find(context.podman, request.zenith_image, environment.stage)
-        names += [] if reference else [IMAGE]
-        pulled = {IMAGE: reference} if reference else {}
+    find = partial(zenith_image.find, context.podman, request.zenith_image, environment.stage)
+    names, pulled = _images(environment, find)
     base = base_image.find_base(context.podman, project, request.base)
     cloned = environment.stage is Stage.PROD or all(source.clone(project).exists() for source in sources.SOURCES)
     if not base or not cloned:
         return {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names} | pulled
-    plans = _plans(context, request, base, _ensure_checkouts(context.workspace, request), names)
+    plans = _plans(context, request, base, _ensured(context.workspace, request), sorted(names))
     return {plan.name: plan.reference for plan in plans} | pulled
 
 
-def _checkouts(context: Context, request: UpRequest) -> tuple[Checkout, ...]:
-    with context.reporter.phase("sources") as phase:
-        checkouts = _ensure_checkouts(context.workspace, request)
-        phase.result(_told(checkouts))
+def _checkouts(reporter: Reporter, ensure: Callable[[], tuple[Checkout, ...]]) -> tuple[Checkout, ...]:
+    """Have the sources, and tell in which state each is."""
+    with reporter.phase("sources") as phase:
+        checkouts = ensure()
+        phase.result(", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts))
         return checkouts
 
 
-def _ensure_checkouts(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
+def _ensured(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
     """Development takes the clones as they lie there; production takes releases."""
     match request.instance.environment.stage:
         case Stage.DEV:
@@ -114,10 +112,6 @@ def _ensure_checkouts(workspace: Workspace, request: UpRequest) -> tuple[Checkou
             return releases.ensure(workspace.project, workspace.state, request.origins)
         case _:
             assert_never(request.instance.environment.stage)
-
-
-def _told(checkouts: Sequence[Checkout]) -> str:
-    return ", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts)
 
 
 def _tell_before_build(context: Context) -> None:
