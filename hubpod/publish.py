@@ -13,6 +13,7 @@ from hubpod.errors import MachineError, SettingsError, UsageError
 from hubpod.pod import Port
 from hubpod.request import UpRequest
 from hubpod.settings import Settings
+from hubpod.workspace import require_bindable
 
 ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
 MAX_PORT = 65535
@@ -140,11 +141,8 @@ def require_free(port: Port, option: str) -> None:
         MachineError: Something does, or the address is another machine's.
     """
     where = f"{port.host_ip}:{port.host}"
-    family = socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((port.host_ip, port.host))
+        require_bindable(port.host_ip, port.host)
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             raise MachineError(

@@ -92,10 +92,19 @@ def choose_port(but: int = 0) -> int:
 
 def port_is_free(port: int) -> bool:
     """Whether nothing listens on a port of the loopback address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    try:
+        require_bindable("127.0.0.1", port)
+    except OSError:
+        return False
     return True
+
+
+def require_bindable(address: str, port: int) -> None:
+    """See that a server could listen at an IP address of this machine.
+
+    Raises:
+        OSError: It could not; its ``errno`` says why.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
