@@ -10,13 +10,12 @@ from invoke.tasks import task
 from hubpod import building, lifecycle, running, volumes
 from hubpod import doctor as examination
 from hubpod.base_image import BaseFrom
-from hubpod.environments import nearest
+from hubpod.environments import Stage, nearest
 from hubpod.errors import MachineError, UsageError
 from hubpod.origins import parse_origins
 from hubpod.progress import ConsoleReporter
 from hubpod.request import Person, Target
 from hubpod.sources import SOURCE_NAMES
-from hubpod.status import status as status_of
 from tasks import shown
 from tasks.options import (
     BUILD_HELP,
@@ -32,6 +31,7 @@ from tasks.options import (
     token_in,
 )
 from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, WORKSPACE, err, loud, quiet, told
+from tasks.watching import logs_task, status_task
 
 CONTAINERS = "jupyterhub, proxy, slurm or zenith"
 VOLUME_ACTIONS = ("list", "export", "import", "reset")
@@ -79,46 +79,10 @@ def down(
         lifecycle.down(loud(), found, volumes=volumes)
 
 
-@task(help={**ENVIRONMENT_HELP, "json": "print it as JSON"})
-def status(
-    _: InvokeContext,
-    environment: str = ENVIRONMENT,
-    instance: str = INSTANCE,
-    json: bool = False,  # noqa: FBT001, FBT002 - a flag
-) -> None:
-    """Tell whether an instance is ready, starting, degraded or down."""
-    with told():
-        found = instance_of(environment, instance)
-        now = status_of(quiet().podman, found)
-        if json:
-            shown.show_json(now.as_dict())
-        else:
-            shown.show_status(now)
-
-
-@task(
-    help={
-        **ENVIRONMENT_HELP,
-        "container": f"only this one: {CONTAINERS}",
-        "follow": "go on until interrupted",
-        "tail": "only this many lines from the end of each",
-    }
+status = status_task(
+    Stage.DEV, ENVIRONMENT, ENVIRONMENT_HELP, "Tell whether an instance is ready, starting, degraded or down."
 )
-def logs(
-    _: InvokeContext,
-    environment: str = ENVIRONMENT,
-    instance: str = INSTANCE,
-    container: str | None = None,
-    follow: bool = False,  # noqa: FBT001, FBT002 - a flag
-    tail: str | None = None,
-) -> None:
-    """Show what the containers wrote."""
-    with told():
-        if tail is not None and not tail.isdecimal():
-            raise UsageError(f"--tail {tail}: must be a number of lines")
-        found = instance_of(environment, instance)
-        code = running.logs(quiet(), found, container, tail, follow=follow)
-    raise Exit(code=code)
+logs = logs_task(Stage.DEV, ENVIRONMENT, ENVIRONMENT_HELP, CONTAINERS)
 
 
 @task(name="exec", positional=["container"], help={**ENVIRONMENT_HELP, "container": CONTAINERS})

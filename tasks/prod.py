@@ -1,19 +1,18 @@
 """Production: deployed for real, from releases, with a question before anything is destroyed."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from invoke.context import Context as InvokeContext
-from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich.text import Text
 
-from hubpod import lifecycle, production, running
+from hubpod import lifecycle, production
 from hubpod.base_image import BaseFrom
 from hubpod.environments import Instance, Stage
 from hubpod.errors import UsageError
 from hubpod.request import Target, UpRequest
-from hubpod.status import status as status_of
 from tasks import shown
 from tasks.options import (
     BUILD_HELP,
@@ -25,7 +24,8 @@ from tasks.options import (
     request_of,
     target_of,
 )
-from tasks.shell import INTERRUPTED_CLEAN, err, loud, out, quiet, told
+from tasks.shell import INTERRUPTED, INTERRUPTED_CLEAN, err, loud, out, quiet, told
+from tasks.watching import logs_task, status_task
 
 HELP = {"environment": f"environment to work on (default {PRODUCTION})", **INSTANCE_HELP}
 UP_HELP = {
@@ -41,61 +41,60 @@ def _instance(environment: str, instance: str) -> Instance:
     return instance_of(environment, instance, Stage.PROD)
 
 
-@task(help=UP_HELP, iterable=["source"])
-def check(  # noqa: PLR0913, PLR0917 - options for a person
-    _: InvokeContext,
-    environment: str = PRODUCTION,
-    instance: str = INSTANCE,
-    port: str | None = None,
-    publish: str | None = None,
-    deploy_dir: str | None = None,
-    base: str = BaseFrom.AUTO.value,
-    source: Sequence[str] | None = None,
-    zenith_image: str | None = None,
-) -> None:
+def _request_task(interrupted: str = INTERRUPTED) -> Callable[[Callable[[UpRequest], None]], Any]:
+    """Make a task of what does something with a request, with an option for each part of that.
+
+    Args:
+        interrupted: What a person is told who interrupts it.
+    """
+
+    def as_task(act: Callable[[UpRequest], None]) -> Any:  # noqa: ANN401 - invoke's Task is generic over its body
+        def body(  # noqa: PLR0913, PLR0917 - options for a person
+            _: InvokeContext,
+            environment: str = PRODUCTION,
+            instance: str = INSTANCE,
+            port: str | None = None,
+            publish: str | None = None,
+            deploy_dir: str | None = None,
+            base: str = BaseFrom.AUTO.value,
+            source: Sequence[str] | None = None,
+            zenith_image: str | None = None,
+        ) -> None:
+            with told(interrupted):
+                act(
+                    request_of(
+                        _instance(environment, instance),
+                        port=port,
+                        publish=publish,
+                        deploy_dir=deploy_dir,
+                        base=base,
+                        source=source,
+                        zenith_image=zenith_image,
+                    )
+                )
+
+        body.__doc__ = act.__doc__
+        return task(body, name=act.__name__, help=UP_HELP, iterable=["source"])
+
+    return as_task
+
+
+@_request_task()
+def check(request: UpRequest) -> None:
     """Validate settings, keys, addresses and sources, and see whether the neighbours answer; nothing is started."""
-    with told():
-        found = _instance(environment, instance)
-        request = _request(found, port, publish, deploy_dir, base, source, zenith_image)
-        shown.show_findings(production.check(quiet(), request))
+    shown.show_findings(production.check(quiet(), request))
 
 
-@task(help=UP_HELP, iterable=["source"])
-def up(  # noqa: PLR0913, PLR0917 - options for a person
-    _: InvokeContext,
-    environment: str = PRODUCTION,
-    instance: str = INSTANCE,
-    port: str | None = None,
-    publish: str | None = None,
-    deploy_dir: str | None = None,
-    base: str = BaseFrom.AUTO.value,
-    source: Sequence[str] | None = None,
-    zenith_image: str | None = None,
-) -> None:
+@_request_task(INTERRUPTED_CLEAN)
+def up(request: UpRequest) -> None:
     """Bring production up; one that runs already and would change is left to prod.upgrade."""
-    with told(INTERRUPTED_CLEAN):
-        found = _instance(environment, instance)
-        request = _request(found, port, publish, deploy_dir, base, source, zenith_image)
-        shown.show_welcome(production.up(loud(), request), found)
+    shown.show_welcome(production.up(loud(), request), request.instance)
 
 
-@task(help=UP_HELP, iterable=["source"])
-def upgrade(  # noqa: PLR0913, PLR0917 - options for a person
-    _: InvokeContext,
-    environment: str = PRODUCTION,
-    instance: str = INSTANCE,
-    port: str | None = None,
-    publish: str | None = None,
-    deploy_dir: str | None = None,
-    base: str = BaseFrom.AUTO.value,
-    source: Sequence[str] | None = None,
-    zenith_image: str | None = None,
-) -> None:
+@_request_task("interrupted; what ran before runs again")
+def upgrade(request: UpRequest) -> None:
     """Replace what runs by new images and settings; notebooks go on, and a failure brings back what ran before."""
-    with told("interrupted; what ran before runs again"):
-        found = _instance(environment, instance)
-        request = _request(found, port, publish, deploy_dir, base, source, zenith_image)
-        shown.show_welcome(production.upgrade(loud(), request), found)
+    shown.show_welcome(production.upgrade(loud(), request), request.instance)
 
 
 @task(
@@ -121,52 +120,21 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
 ) -> None:
     """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with told():
-        found = _instance(environment, instance)
-        request = _request(found, port, publish, deploy_dir, base, source, zenith_image)
+        request = request_of(
+            _instance(environment, instance),
+            port=port,
+            publish=publish,
+            deploy_dir=deploy_dir,
+            base=base,
+            source=source,
+            zenith_image=zenith_image,
+        )
         wanted = target_of(target)
         sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=with_secrets))
 
 
-@task(help={**HELP, "json": "print it as JSON"})
-def status(
-    _: InvokeContext,
-    environment: str = PRODUCTION,
-    instance: str = INSTANCE,
-    json: bool = False,  # noqa: FBT001, FBT002 - a flag
-) -> None:
-    """Tell whether production is ready, starting, degraded or down."""
-    with told():
-        found = _instance(environment, instance)
-        now = status_of(quiet().podman, found)
-        if json:
-            shown.show_json(now.as_dict())
-        else:
-            shown.show_status(now)
-
-
-@task(
-    help={
-        **HELP,
-        "container": "only this one: jupyterhub, proxy or zenith",
-        "follow": "go on until interrupted",
-        "tail": "only this many lines from the end of each",
-    }
-)
-def logs(
-    _: InvokeContext,
-    environment: str = PRODUCTION,
-    instance: str = INSTANCE,
-    container: str | None = None,
-    follow: bool = False,  # noqa: FBT001, FBT002 - a flag
-    tail: str | None = None,
-) -> None:
-    """Show what the containers wrote."""
-    with told():
-        if tail is not None and not tail.isdecimal():
-            raise UsageError(f"--tail {tail}: must be a number of lines")
-        found = _instance(environment, instance)
-        code = running.logs(quiet(), found, container, tail, follow=follow)
-    raise Exit(code=code)
+status = status_task(Stage.PROD, PRODUCTION, HELP, "Tell whether production is ready, starting, degraded or down.")
+logs = logs_task(Stage.PROD, PRODUCTION, HELP, "jupyterhub, proxy or zenith")
 
 
 @task(
@@ -211,23 +179,3 @@ def _agreed(question: str) -> bool:
         raise UsageError(f"{question} There is nobody to ask", remedy="add --yes")
     err.print(Text(f"{question} [y/N] "), end="", soft_wrap=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _request(  # noqa: PLR0913, PLR0917 - the options of prod.up
-    instance: Instance,
-    port: str | None,
-    publish: str | None,
-    deploy_dir: str | None,
-    base: str,
-    source: Sequence[str] | None,
-    zenith_image: str | None,
-) -> UpRequest:
-    return request_of(
-        instance,
-        port=port,
-        publish=publish,
-        deploy_dir=deploy_dir,
-        base=base,
-        source=source,
-        zenith_image=zenith_image,
-    )
