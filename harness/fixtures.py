@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import options
-from harness.once import KIT, LEFT, prepare
+from harness.once import KIT, LEFT, prepare, sentence
 from hubpod.errors import HubpodError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[Kit]":
     """What starts stacks; the other fixtures are parts of it."""
     from harness.kit import open_kit  # noqa: PLC0415 - heavy
-    from harness.preflight import sentence  # noqa: PLC0415
 
     with ExitStack() as opened:
         try:

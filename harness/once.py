@@ -28,9 +28,14 @@ def told() -> Iterator[None]:
     try:
         yield
     except HubpodError as error:
-        from harness.preflight import sentence  # noqa: PLC0415 - heavy
-
         raise pytest.UsageError(sentence(error)) from None
+
+
+def sentence(error: HubpodError) -> str:
+    """An error as pytest prints it: the sentence, what is worth reading, the remedy."""
+    return "\n".join(
+        (error.message, *(f"  {line}" for line in error.detail), *([error.remedy] if error.remedy else []))
+    )
 
 
 def prepare(config: pytest.Config) -> "Machine":

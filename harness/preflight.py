@@ -13,7 +13,7 @@ from harness.reuse import FOLDER
 from hubpod.building import build
 from hubpod.context import Context, prepare
 from hubpod.environments import DEFAULT_INSTANCE, Instance, Stage
-from hubpod.errors import HubpodError, MachineError
+from hubpod.errors import MachineError
 from hubpod.machine import version_text
 from hubpod.podman_labelled import remove_labelled
 from hubpod.progress import ConsoleReporter
@@ -89,10 +89,3 @@ def find_browser() -> str:
             remedy="`./run --prepare chromium` installs it, or leave those tests out with -m 'not browser'",
         )
     return found
-
-
-def sentence(error: HubpodError) -> str:
-    """An error as pytest prints it: the sentence, what is worth reading, the remedy."""
-    return "\n".join(
-        (error.message, *(f"  {line}" for line in error.detail), *([error.remedy] if error.remedy else []))
-    )
