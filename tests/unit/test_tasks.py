@@ -5,9 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,23 @@ logs) echo $$ >"$here/new" && mv "$here/new" "$here/pid" && exec sleep 60 ;;
 exec) exit 7 ;;
 esac
 """
+IN_TURN = """\
+import json, os, sys
+import tasks
+from invoke.main import program
+
+for number, words in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+        sys.argv = ["invoke", *words]
+        program.run()
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Types commands one after the other, each in a process of its own that begins with all imports done."""
+
 TOO_LONG_S = 60
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 
@@ -59,8 +76,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def type_(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Type a command in a checkout."""
+    return started(project, argv(*words))
+
+
+def started(project: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program in a checkout to its end."""
     return subprocess.run(
-        argv(*words),
+        words,
         cwd=project,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -92,16 +114,18 @@ MISTYPED = {
 """Command lines that invoke can read, and what hubpod says about them."""
 
 
-def test_a_wrong_command_line_is_a_sentence(project: Path) -> None:
+def test_a_wrong_command_line_is_a_sentence(project: Path, tmp_path: Path) -> None:
     """What is mistyped is told with what was typed, ends with exit code 2, and nothing was done."""
-    with ThreadPoolExecutor() as pool:
-        answers = pool.map(lambda words: type_(project, *words.split()), MISTYPED)
-        for typed, sentence in zip(answers, MISTYPED.values(), strict=True):
-            assert typed.returncode == 2, (typed.args, typed.stderr)
-            assert typed.stderr.startswith(f"✗ {sentence}")
-            assert "Traceback" not in typed.stderr
-            assert not typed.stdout
+    lines = json.dumps([line.split() for line in MISTYPED])
 
+    codes = started(project, [sys.executable, "-c", IN_TURN, lines, str(tmp_path)]).stdout.split()
+
+    for number, (line, code, sentence) in enumerate(zip(MISTYPED, codes, MISTYPED.values(), strict=True)):
+        told = (tmp_path / f"{number}.err").read_text()
+        assert code == "2", (line, told)
+        assert told.startswith(f"✗ {sentence}")
+        assert "Traceback" not in told
+        assert not (tmp_path / f"{number}.out").read_text()
     assert not (project / ".hubpod").exists()
 
 
