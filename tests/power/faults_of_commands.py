@@ -48,8 +48,8 @@ COMMANDS = (
     Fault(
         name="sbatch-variables-kept",
         file=WRAPPERS,
-        old='"SBATCH_", ',
-        new="",
+        old='KEPT_PREFIXES = ("LC_", ',
+        new='KEPT_PREFIXES = ("LC_", "SBATCH_", ',
         breaks="A caller can steer sbatch, for instance to another account.",
     ),
     Fault(

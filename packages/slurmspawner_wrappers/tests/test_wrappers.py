@@ -127,7 +127,26 @@ def test_slurms_refusal_passes_through(slurm: FakeSlurm, run: Run, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["squeue", "scancel"])
-@pytest.mark.parametrize("job_id", ["", "0", "0x1", "1,2", "--state=RUNNING", "12 ", "1\n2", "12345678901", "٣", "-1"])
+@pytest.mark.parametrize(
+    "job_id",
+    [
+        *("", "0", "-1", "+1", "0x1", "1e3", "1_000", "1_2", "1+0", "1.batch", "1,2", "1 2", "[1-2]", "*"),
+        *(
+            "--state=RUNNING",
+            "-u root",
+            "1;id",
+            "$(id)",
+            "12 ",
+            " 12",
+            "12\n",
+            "1\n2",
+            "1\t",
+            "12345678901",
+            "9" * 9999,
+        ),
+        *("\u0663", "\uff11", "\u00b9", "1\u200b"),  # digits of other scripts, a superscript, a space without width
+    ],
+)
 def test_anything_but_a_job_id_is_refused_before_slurm_is_asked(
     slurm: FakeSlurm, run: Run, name: str, job_id: str
 ) -> None:
@@ -173,25 +192,42 @@ def test_a_missing_slurm_command_is_one_sentence(run: Run) -> None:
     assert done.stderr == "slurmspawner_squeue: cannot run squeue: No such file or directory.\n"
 
 
+STEERING = (
+    *("SLURM_CONF", "SLURM_CONF_SERVER", "SBATCH_ACCOUNT", "SQUEUE_FORMAT", "SCANCEL_STATE", "MUNGE_SOCKET"),
+    *("LD_LIBRARY_PATH", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "RES_OPTIONS", "HOSTALIASES"),
+    *("PYTHONPATH", "VIRTUAL_ENV", "BASH_ENV", "ENV", "IFS", "SHELLOPTS", "PS4", "BASH_FUNC_ls%%", "PERL5OPT"),
+    *("SUDO_COMMAND", "OLDPWD", "TMPDIR", "XDG_CONFIG_HOME", "SSH_ORIGINAL_COMMAND", "SLURMSPAWNER_JOB_ID"),
+    *("KEPT_BY_NOBODY", "lang", "XLC_ALL", "MY_JUPYTERHUB_USER"),
+)
+OWN = {"LANG": "C.UTF-8", "LC_TIME": "C", "TZ": "UTC", "JUPYTERHUB_USER": "ada", "JPY_API_TOKEN": "a token"}
+
+
 def test_the_environment_is_the_accounts_own() -> None:
-    """What could steer Slurm, the loader, Python or a shell is dropped; the identity comes from the account."""
-    caller = {
-        **dict.fromkeys(("SLURM_CONF", "SBATCH_ACCOUNT", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV", "ENV"), "evil"),
-        **dict.fromkeys(("BASH_FUNC_ls%%", "SUDO_COMMAND", "SLURMSPAWNER_JOB_ID", "SQUEUE_FORMAT"), "evil"),
-        **dict.fromkeys(("HOME", "SHELL", "PATH", "USER"), "/evil"),
-        "JUPYTERHUB_USER": "ada",
-        "LANG": "C.UTF-8",
-    }
+    """Language, time zone and a server's own variables pass, nothing else does; the identity is the account's."""
+    caller = {**dict.fromkeys((*STEERING, "HOME", "SHELL", "PATH", "USER", "LOGNAME"), "/evil"), **OWN}
 
     assert clean_environment(caller, ACCOUNT, SAFE_PATH) == {
-        "JUPYTERHUB_USER": "ada",
-        "LANG": "C.UTF-8",
+        **OWN,
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/home/p1/ada.p1",
         "USER": "ada.p1",
         "LOGNAME": "ada.p1",
         "SHELL": "/bin/bash",
     }
+
+
+@pytest.mark.parametrize("name", ["sbatch", "squeue", "scancel"])
+def test_what_could_steer_slurm_does_not_reach_it(slurm: FakeSlurm, run: Run, name: str) -> None:
+    """A process of a wrapper that is called with all that could steer Slurm hands none of it on."""
+    slurm.answer(name)
+    evil = dict.fromkeys((*STEERING, "HOME", "SHELL", "USER", "LOGNAME"), "/evil")
+
+    assert run(name, **{**evil, "SLURMSPAWNER_JOB_ID": "7"}).returncode == 0
+
+    reached = slurm.call[1]
+    assert not [variable for variable, value in reached.items() if "/evil" in value]
+    assert reached["PATH"] == str(slurm.bin)
+    assert reached["HOME"] == pwd.getpwuid(os.getuid()).pw_dir
 
 
 @pytest.mark.parametrize(("text", "answer"), [("1", True), ("4294967295", True), ("01", False), ("1_2", False)])

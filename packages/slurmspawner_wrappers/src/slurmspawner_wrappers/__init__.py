@@ -20,9 +20,11 @@ SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 JOB_ID_VARIABLE = "SLURMSPAWNER_JOB_ID"
 JOB_ID_MAX_DIGITS = 10
 
-# What a caller could use to steer Slurm, the dynamic loader, Python or the shell of the job.
-DROPPED_PREFIXES = ("SLURM", "SBATCH_", "SQUEUE_", "SCANCEL_", "LD_", "PYTHON", "SUDO_", "BASH_")
-DROPPED_NAMES = frozenset({"ENV", "IFS", "CDPATH", "SHELLOPTS", "BASHOPTS", "PS4", "GCONV_PATH", "OLDPWD"})
+# All that a caller may hand to Slurm's command. A list of what to drop would be out of date with the next Slurm, loader
+# or shell that looks for another variable. Kept are the language of messages, the time zone in which times are meant,
+# and a server's own variables, for spawners that hand them on in the environment and not in the script.
+KEPT_NAMES = frozenset({"LANG", "LANGUAGE", "TZ", "JPY_API_TOKEN"})
+KEPT_PREFIXES = ("LC_", "JUPYTERHUB_")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -59,12 +61,8 @@ def scancel(search_path: str = SAFE_PATH) -> None:
 
 
 def clean_environment(caller: Mapping[str, str], account: pwd.struct_passwd, search_path: str) -> dict[str, str]:
-    """Return the environment for Slurm's command: the caller's without what could steer it, the account's own."""
-    kept = {
-        name: value
-        for name, value in caller.items()
-        if not name.startswith(DROPPED_PREFIXES) and name not in DROPPED_NAMES
-    }
+    """Return the environment for Slurm's command: of the caller's what cannot steer it, and the account's own."""
+    kept = {name: value for name, value in caller.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
     return kept | {
         "PATH": search_path,
         "HOME": account.pw_dir,
