@@ -144,6 +144,13 @@ SITES = (
         breaks="Any password logs in.",
     ),
     Fault(
+        name="wrong-passwords-not-counted",
+        file=f"{AXES}/login_dummy.py",
+        old="            self.wrong_passwords.count(address)\n",
+        new="",
+        breaks="Anybody can try as many passwords as the hub can answer.",
+    ),
+    Fault(
         name="accounts-read-backwards",
         file=f"{AXES}/login_dummy.py",
         old="for name, _, project in accounts",

@@ -1,0 +1,104 @@
+"""The login form of development, with JupyterHub's own authenticator as the hub's configuration makes it."""
+
+import asyncio
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.sites import PASSWORD, load_hub_configuration, site
+from tornado.httputil import HTTPHeaders
+from tornado.web import HTTPError
+
+from hubpod.components.assembly import pod_spec
+from hubpod.environments import find_environment
+
+HERE, ELSEWHERE = "198.51.100.7", "203.0.113.9"
+WRONG = f"{PASSWORD}x"
+BAD_REQUEST, FORBIDDEN, TOO_MANY = 400, 403, 429
+AT_ONCE = 10
+
+
+class Form:
+    """The form, and who fills it in."""
+
+    def __init__(self, authenticator: Any) -> None:
+        self.authenticator = authenticator
+
+    def try_password(self, password: str, *, forwarded: str = HERE) -> str | int:
+        """Log in with a password, and return who it was, or else the status."""
+        return self.send({"username": "testuser", "password": password}, forwarded=forwarded)
+
+    def send(self, fields: dict[str, str], *, forwarded: str = HERE) -> str | int:
+        """Send these fields."""
+        handler = SimpleNamespace(request=SimpleNamespace(headers=HTTPHeaders({"X-Forwarded-For": forwarded})))
+        try:
+            found = asyncio.run(self.authenticator.get_authenticated_user(handler, fields))
+        except HTTPError as refusal:
+            return refusal.status_code
+        return str(found["name"]) if found else FORBIDDEN
+
+
+@pytest.fixture
+def form(tmp_path: Path) -> Form:
+    """The form of a hub that has just started."""
+    config = load_hub_configuration(pod_spec(site(find_environment("dev_dummyauth"))), tmp_path)
+    return Form(config.JupyterHub.authenticator_class(config=config))
+
+
+def test_the_password_decides(form: Form) -> None:
+    """The site's password logs in; a wrong one, an empty one and one that is not ASCII do not."""
+    assert form.try_password(PASSWORD) == "testuser"
+    assert [form.try_password(wrong) for wrong in (WRONG, "", "pässword", PASSWORD.upper())] == [FORBIDDEN] * 4
+
+
+def test_a_thousand_wrong_passwords_are_hardly_looked_at(form: Form) -> None:
+    """Of those that one address tries, ten are looked at and one more each second; the others get 429."""
+    begun = time.monotonic()
+
+    answers = [form.try_password(f"{WRONG}{number}") for number in range(1000)]
+
+    looked_at = answers.count(FORBIDDEN)
+    assert answers.count(TOO_MANY) == 1000 - looked_at
+    assert AT_ONCE <= looked_at <= AT_ONCE + 1 + time.monotonic() - begun
+
+
+def test_the_right_password_waits_a_moment_only(form: Form) -> None:
+    """Who has tried too often is let in a moment later."""
+    for _ in range(300):
+        form.try_password(WRONG)
+
+    deadline = time.monotonic() + 30
+    while (answer := form.try_password(PASSWORD)) == TOO_MANY and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert answer == "testuser"
+
+
+def test_others_are_not_kept_waiting(form: Form) -> None:
+    """Wrong passwords from one address keep nobody out at another one."""
+    for _ in range(100):
+        form.try_password(WRONG)
+
+    assert form.try_password(PASSWORD, forwarded=ELSEWHERE) == "testuser"
+
+
+def test_nobody_chooses_an_address_of_their_own(form: Form) -> None:
+    """What a browser says of where it is does not count, only what the proxy has seen."""
+    begun = time.monotonic()
+
+    answers = [form.try_password(WRONG, forwarded=f"192.0.2.{number}, {HERE}") for number in range(200)]
+
+    assert answers.count(FORBIDDEN) <= AT_ONCE + 1 + time.monotonic() - begun
+
+
+def test_right_passwords_do_not_count(form: Form) -> None:
+    """A whole course may log in from one address at once."""
+    assert {form.try_password(PASSWORD) for _ in range(100)} == {"testuser"}
+
+
+@pytest.mark.parametrize("fields", [{}, {"username": "testuser"}, {"password": PASSWORD}])
+def test_half_a_form_is_a_bad_request(form: Form, fields: dict[str, str]) -> None:
+    """A form without name or password is refused, and is no error of the server."""
+    assert form.send(fields) == BAD_REQUEST
