@@ -58,7 +58,9 @@ def _origin(told: str, where: str) -> Origin:
     except ValueError as error:
         raise UsageError(f"{told}: this is not a URL ({error})", remedy="give it as https://host/path") from None
     scp_like = re.fullmatch(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^:].*", url)
-    if "::" in url or url.startswith("-") or ref.startswith("-") or not (scheme or scp_like):
+    # To git and ssh a host, path or ref that begins with a hyphen could be an option.
+    optional = re.search(r"(^|//|@|:)-", url) or ref.startswith("-")
+    if "::" in url or optional or not (scheme or scp_like):
         raise UsageError(
             f"{told}: there is no folder {masked(where)!r}, and it is not a repository's URL",
             remedy="give an existing folder, or a URL such as https://host/group/repository.git@main",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubpod import content, git
+from hubpod.credentials import private_folder
 from hubpod.errors import SourceError
 from hubpod.origins import Origin, masked
 
@@ -78,9 +79,9 @@ def _ensure(project: Path, source: Source, origin: Origin | None) -> Checkout:
         require_project(source, origin.folder)
         return Checkout(source=source, folder=origin.folder, status=f"in place at {origin.folder}")
     clone = source.clone(project)
+    private_folder(clone.parent)  # git writes the URL into the clone, and in the URL there may be a token
     if clone.exists():
         return Checkout(source=source, folder=clone, status=_status(project, source, clone, origin))
-    clone.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=clone.parent) as scratch:
         new = Path(scratch) / source.name
         if origin:
@@ -101,6 +102,7 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
     try:
         env = git.ssh_environment(new.parent)
         git.run(new.parent, "clone", "--quiet", "--origin=origin", "--", origin.url, str(new), env=env)
+        (new / ".git" / "config").chmod(0o600)
         if origin.ref:
             git.run(new, "checkout", "--quiet", origin.ref, "--", env=env)
         if (new / ".gitmodules").is_file():

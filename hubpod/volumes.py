@@ -3,7 +3,7 @@
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hubpod import seeding
 from hubpod.context import Context
@@ -124,9 +124,24 @@ def _require_down(context: Context, instance: Instance) -> None:
 def _require_archive(archive: Path) -> None:
     """Read an archive to its end, because the volume that it replaces is gone before it is unpacked."""
     try:
-        with tarfile.open(archive) as members:
-            members.getmembers()
+        with tarfile.open(archive) as opened:
+            stray = _leaves_volume(opened.getmembers())
     except OSError as error:
         raise MachineError(f"cannot read {archive}: {error.strerror}", remedy="give the archive's path") from None
     except (tarfile.TarError, EOFError):
         raise UsageError(f"{archive} is not a whole tar archive", remedy="give one that export has written") from None
+    if stray:
+        raise UsageError(
+            f"{archive} has {stray!r}, which would be written outside of the volume",
+            remedy="give one that export has written",
+        )
+
+
+def _leaves_volume(members: Sequence[tarfile.TarInfo]) -> str:
+    """The name of a member that its path, or a link of the archive's own, leads elsewhere; empty when there is none."""
+    links = {PurePosixPath(member.name) for member in members if member.issym()}
+    for member in members:
+        path, meant = PurePosixPath(member.name), PurePosixPath(member.linkname if member.islnk() else "")
+        if any(each.is_absolute() or ".." in each.parts or links & set(each.parents) for each in (path, meant)):
+            return member.name
+    return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubpod.credentials import Credentials
 from hubpod.environments import Instance
+from hubpod.errors import SettingsError
 from hubpod.pod import Container, File, Port, Seed
 from hubpod.settings import Settings
 from hubpod.supplied import Supplied
@@ -59,9 +60,14 @@ class Component:
 
 
 def files_below(folder: Path, prefix: str = "") -> tuple[File, ...]:
-    """The files of a folder of seed content, readable by everyone and owned by root."""
+    """The files of a folder of seed content, readable by everyone and owned by root.
+
+    Raises:
+        SettingsError: Something in it is a link, which could bring in any file of this machine.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts]
+    if link := next((path for path in paths if path.is_symlink()), None):
+        raise SettingsError(f"{link} is a link", remedy="put the file itself there")
     return tuple(
-        File(path=prefix + str(path.relative_to(folder)), content=path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        File(path=prefix + str(path.relative_to(folder)), content=path.read_bytes()) for path in paths if path.is_file()
     )

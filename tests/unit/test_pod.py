@@ -13,9 +13,10 @@ import yaml
 
 from hubpod import credentials, kube, settings
 from hubpod.components.assembly import pod_spec
-from hubpod.components.parts import Site
+from hubpod.components.parts import Site, files_below
 from hubpod.components.slurm import account_numbers
 from hubpod.environments import find_instance
+from hubpod.errors import SettingsError
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
 
 PROJECT = Path(__file__).parents[2]
@@ -69,6 +70,18 @@ def test_a_seeds_file_may_not_leave_its_volume(path: str) -> None:
     """Paths that would be unpacked elsewhere are refused."""
     with pytest.raises(ValueError, match="leave its volume"):
         File(path=path, content=b"")
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "../outside", "inside"])
+def test_a_link_among_the_content_of_seeds_is_refused(tmp_path: Path, target: str) -> None:
+    """A link would put into a volume what is elsewhere on the machine, so the file itself has to be there."""
+    (tmp_path / "seed").mkdir()
+    for path in (tmp_path / "outside", tmp_path / "seed" / "inside"):
+        path.write_text("content")
+    (tmp_path / "seed" / "link").symlink_to(target)
+
+    with pytest.raises(SettingsError, match="seed/link is a link"):
+        files_below(tmp_path / "seed")
 
 
 def test_a_mount_without_a_seed_is_refused() -> None:

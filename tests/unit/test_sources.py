@@ -1,6 +1,7 @@
 """Clones of the development repositories, with a real git."""
 
 import os
+import stat
 import subprocess
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def test_a_clone_that_the_package_has_left_behind_is_reported(project: Path) -> 
     (project / "packages" / NAME / "code.py").write_text("answer = 44\n")
 
     assert "older than packages/bricsauthenticator" in checkout(project).status
+
+
+def test_a_clone_keeps_the_token_of_its_url_to_itself(project: Path, repository: Path) -> None:
+    """Nobody else can read the URL that git writes into a clone, with the token in it, under umask 000 too."""
+    before = os.umask(0)
+    try:
+        folder = checkout(project, Origin(url=f"file://{repository}")).folder
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / ".git" / "config").stat().st_mode) == 0o600
 
 
 def test_a_folder_that_is_no_repository_is_refused(project: Path) -> None:
@@ -207,6 +220,12 @@ def test_a_url_and_its_ref_are_told_apart(where: str, url: str, ref: str) -> Non
         f"{NAME}=ext::sh -c 'touch x'",
         f"{NAME}=--upload-pack=touch x",
         f"{NAME}=https://host/repo@--upload-pack=x",
+        f"{NAME}=EXT::sh -c id",
+        f"{NAME}=fd::17",
+        f"{NAME}=ssh://-oProxyCommand=touch%20x/repo",
+        f"{NAME}=ssh://git@-oProxyCommand=x/repo",
+        f"{NAME}=git@-host:repo",
+        f"{NAME}=git@host:--upload-pack=x",
         f"{NAME}=ftp://host/repo",
         f"{NAME}=/no/such/folder",
         f"{NAME}=https://[bad/x",
