@@ -31,7 +31,7 @@ def manifest(pod: PodSpec, *, digest_key: bytes, secrets: bool = False) -> str:
         for seed in pod.seeds
     ]
     services = [document(_service(pod, container)) for container in pod.containers if container.ports]
-    return "".join([*stored, *services, document(_deployment(pod, digest_key))])
+    return "".join([*stored, *services, document(_policy(pod)), document(_deployment(pod, digest_key))])
 
 
 def _left_out(seed: Seed) -> str:
@@ -70,8 +70,29 @@ def _texts_and_bytes(files: tuple[File, ...]) -> Document:
 
 def _service(pod: PodSpec, container: Container) -> Document:
     ports = [{**_port(port), "port": port, "targetPort": port} for port in _ports(container)]
-    spec = {"type": "ClusterIP", "selector": dict(pod.labels), "ports": ports}
+    spec = {
+        "type": "ClusterIP",
+        "selector": dict(pod.labels),
+        # Where the hub does not reach Slurm the pod is not ready; that must not part people from their notebooks, nor
+        # notebooks from the hub.
+        "publishNotReadyAddresses": True,
+        "ports": ports,
+    }
     return _resource(pod, "Service", name(f"{pod.name}-{container.name}"), spec=spec)
+
+
+def _policy(pod: PodSpec) -> Document:
+    """Who may connect to the pod: anybody to what is published, nobody to anything else.
+
+    There is a rule for each container, so that a site can say from where.
+    """
+    rules = [
+        {"ports": [{"protocol": "TCP", "port": port} for port in _ports(container)]}
+        for container in pod.containers
+        if container.ports
+    ]
+    spec = {"podSelector": {"matchLabels": dict(pod.labels)}, "policyTypes": ["Ingress"], "ingress": rules}
+    return _resource(pod, "NetworkPolicy", name(pod.name), version="networking.k8s.io/v1", spec=spec)
 
 
 def _deployment(pod: PodSpec, digest_key: bytes) -> Document:
@@ -113,11 +134,19 @@ def _container(pod: PodSpec, container: Container) -> Document:
         "imagePullPolicy": "IfNotPresent",
         **({"args": [literal(word) for word in container.args]} if container.args else {}),
         "env": [{"name": variable, "value": literal(value)} for variable, value in container.env.items()],
-        "securityContext": security_context(container.capabilities, may_gain=container.may_gain_privileges),
+        "securityContext": {
+            **security_context(container.capabilities, may_gain=container.may_gain_privileges),
+            **_user(container),
+        },
         "ports": [{**_port(port), "containerPort": port} for port in _ports(container)],
         **_probes(container),
         "volumeMounts": mounts(pod, container),
     }
+
+
+def _user(container: Container) -> Document:
+    """Who it runs as where that is not root: as a number, because a cluster does not look up the image's name."""
+    return {"runAsNonRoot": True, "runAsUser": container.uid, "runAsGroup": container.uid} if container.uid else {}
 
 
 def _probes(container: Container) -> Document:

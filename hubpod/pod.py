@@ -121,6 +121,7 @@ class Container:
         mounts: Named volumes.
         tmpfs: Paths of small writable file systems that are gone with the container.
         ports: Ports published on the host.
+        uid: The number of the user that its image runs it as, and of that user's group; 0 is root.
         capabilities: Linux capabilities, without ``CAP_``; all others are dropped.
         may_gain_privileges: Whether set-uid programs such as sudo work inside.
         ready: A command that ends with 0 inside the container once it does its work; empty when there is none.
@@ -135,6 +136,7 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
+    uid: int = 0
     capabilities: tuple[str, ...] = ()
     may_gain_privileges: bool = False
     ready: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ def component(site: Site) -> Component:
         ),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
         ports=(site.hub_api,) if site.hub_api else (),
+        uid=UID,
         ready=READY,
         waits_for="SSH to the Slurm host, and sudo there",
     )

@@ -40,6 +40,7 @@ def component(site: Site) -> Component:
         mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
         ports=() if tunnel else (Port(container=PORT, host=site.port),),
+        uid=UID,
         ready=READY,
         waits_for="the login page behind the proxy",
     )

@@ -474,13 +474,14 @@ def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
 
 
 def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> None:
-    """There is one Deployment, a document for each seed, and a Service for each container with a published port."""
+    """There is a Deployment and a NetworkPolicy, a document for each seed, and a Service for each container with a published port."""
     documents = arrangement.for_a_cluster
     kinds = [document["kind"] for document in documents]
     stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.CREDENTIAL: "Secret", SeedKind.DATA: "PersistentVolumeClaim"}
     services = ["Service" for each in arrangement.pod.containers if each.ports]
 
-    assert sorted(kinds) == sorted(["Deployment", *services, *(stored[seed.kind] for seed in arrangement.pod.seeds)])
+    ours = ["Deployment", "NetworkPolicy", *services, *(stored[seed.kind] for seed in arrangement.pod.seeds)]
+    assert sorted(kinds) == sorted(ours)
     assert [each["name"] for each in arrangement.in_a_cluster["spec"]["containers"]] == list(arrangement.names)
 
 

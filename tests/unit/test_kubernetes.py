@@ -90,6 +90,7 @@ def awkward_pod() -> PodSpec:
                 tmpfs=("/tmp", "/var/tmp"),  # noqa: S108 - paths inside the container
                 ports=(port, replace(port, host=444)),
                 ready=("ready", "$(HOME)"),
+                uid=1234,
             ),
             Container(name="1", image="registry.example/second:1", mounts=(Mount(volume=long, path="/data"),)),
         ),
@@ -356,12 +357,51 @@ def test_containers_have_the_rights_that_they_have_with_podman(manifest: Manifes
     with_podman = yaml.safe_load(kube.manifest(manifest.pod))["spec"]
     containers = manifest.spec["containers"]
 
-    assert [each["securityContext"] for each in containers] == [
-        each["securityContext"] for each in with_podman["containers"]
-    ]
+    for here, there in zip(containers, with_podman["containers"], strict=True):
+        assert here["securityContext"].items() >= there["securityContext"].items()
     assert manifest.spec["terminationGracePeriodSeconds"] == with_podman["terminationGracePeriodSeconds"]
     assert [each["image"] for each in containers] == [container.image for container in manifest.pod.containers]
     assert {each["imagePullPolicy"] for each in containers} == {"IfNotPresent"}
+
+
+def test_who_is_not_root_must_not_be(manifest: Manifest) -> None:
+    """A container whose image has another user is refused by the cluster as root; the user is a number, as it asks."""
+    for rendered, container in zip(manifest.spec["containers"], manifest.pod.containers, strict=True):
+        confined = {name: value for name, value in rendered["securityContext"].items() if name.startswith("runAs")}
+        user = {"runAsNonRoot": True, "runAsUser": container.uid, "runAsGroup": container.uid}
+        assert confined == (user if container.uid else {})
+        assert bool(container.uid) is (container.name in {"jupyterhub", "proxy", "Main_1"})
+
+
+def test_nobody_reaches_what_is_not_published(manifest: Manifest) -> None:
+    """One policy closes the pod; it opens the published ports, with a rule for each container, and nothing else."""
+    (policy,) = manifest.of_kind("NetworkPolicy").values()
+    published = [container for container in manifest.pod.containers if container.ports]
+
+    assert policy["apiVersion"] == "networking.k8s.io/v1"
+    assert policy["spec"]["podSelector"] == {"matchLabels": dict(manifest.pod.labels)}
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    assert policy["spec"]["ingress"] == [
+        {"ports": [{"protocol": "TCP", "port": port} for port in sorted({each.container for each in container.ports})]}
+        for container in published
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "ports"),
+    [
+        ("dev_dummyauth", [8000]),
+        ("dev_dummyauth_extslurm", [8000, 8081]),
+        ("dev_realauth", [8000]),
+        ("dev_realauth_zenithclient", []),
+        ("prod", [8081]),
+    ],
+)
+def test_an_environment_opens_what_it_needs(name: str, ports: list[int], tmp_path: Path) -> None:
+    """Browsers reach the proxy unless there is a tunnel, compute nodes the hub's API where they are elsewhere."""
+    (policy,) = Manifest(environment_pod(name, tmp_path)).of_kind("NetworkPolicy").values()
+
+    assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == ports
 
 
 def test_the_init_container_may_only_give_files_away(manifest: Manifest) -> None:
@@ -418,6 +458,8 @@ def test_published_ports_have_a_service(manifest: Manifest) -> None:
 
     assert found == [sorted({port.container for port in container.ports}) for container in published]
     assert all(service["spec"]["type"] == "ClusterIP" for service in services.values())
+    # When SSH to Slurm is down the pod is not ready, and everybody's notebook runs on all the same.
+    assert all(service["spec"]["publishNotReadyAddresses"] is True for service in services.values())
     if manifest.pod.name.startswith("hubpod-"):
         assert list(services) == [f"{manifest.pod.name}-{container.name}" for container in published]
 
