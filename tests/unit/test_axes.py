@@ -474,7 +474,7 @@ def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
 
 
 def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> None:
-    """There is a Deployment and a NetworkPolicy, a document for each seed, and a Service for each container with a published port."""
+    """There is a Deployment, a NetworkPolicy, a document for each seed, and a Service for each published container."""
     documents = arrangement.for_a_cluster
     kinds = [document["kind"] for document in documents]
     stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.CREDENTIAL: "Secret", SeedKind.DATA: "PersistentVolumeClaim"}

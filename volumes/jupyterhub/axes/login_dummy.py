@@ -13,6 +13,7 @@ PORTAL = "brics"
 ACCOUNTS = os.environ["DEPLOY_CONFIG_DEV_USERS"].split()
 ADMINS = os.environ["DEPLOY_CONFIG_DEV_ADMINS"].split()
 
+PROXY = "127.0.0.1"
 WRONG_AT_ONCE = 10
 WRONG_EVERY_S = 1.0
 
@@ -25,6 +26,14 @@ def projects_of(user: str) -> dict[str, dict[str, str]]:
         for name, _, project in accounts
         if name == user
     }
+
+
+def address_of(handler: BaseHandler) -> str:
+    """Where a request comes from, as the proxy has seen it; what a browser says of itself does not count."""
+    peer: str = handler.request.connection.context.address[0]
+    if peer != PROXY:
+        return peer
+    return str(handler.request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip())
 
 
 class WrongPasswords:
@@ -55,8 +64,7 @@ class DummyLogin(SharedPasswordAuthenticator):
         """Check the password; the user is one of DEPLOY_CONFIG_DEV_USERS or of DEPLOY_CONFIG_DEV_ADMINS."""
         if not {"username", "password"} <= data.keys():
             raise HTTPError(400, "The form has a username and a password.")
-        # The proxy's own word, which is the last one; the ones before are whatever the browser likes to say.
-        address = handler.request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        address = address_of(handler)
         if self.wrong_passwords.owed(address):
             raise HTTPError(429, "Too many wrong passwords. Try again in a moment.")
         # The comparison with the password takes ASCII only, and would end in an error of the server.

@@ -1,6 +1,12 @@
 """Slurm elsewhere serves many people besides the hub, and its nodes reach the hub's API at a published address."""
 
+from jupyterhub.auth import Authenticator
+from jupyterhub.handlers import BaseHandler
+from tornado.web import HTTPError
+
 c = get_config()
+
+PROXY = "127.0.0.1"
 
 # On all addresses of the pod, of which the host publishes one; proxy and hub speak to each other inside.
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
@@ -9,3 +15,16 @@ c.JupyterHub.hub_connect_url = "http://127.0.0.1:8081"
 # Every look costs Slurm's controller an RPC and the host a login.
 c.BatchSpawnerBase.poll_interval = 60
 c.BatchSpawnerBase.startup_poll_interval = 15
+
+
+def through_the_proxy(
+    _authenticator: Authenticator, handler: BaseHandler, authentication: dict[str, object]
+) -> dict[str, object]:
+    """Let nobody log in at the published address: a stolen token would be good there without its front door."""
+    # Of the connection itself; the headers of a request say what its sender likes.
+    if handler.request.connection.context.address[0] != PROXY:
+        raise HTTPError(403, "People log in at the hub's public address. This one is for their notebooks.")
+    return authentication
+
+
+c.Authenticator.post_auth_hook = through_the_proxy
