@@ -1,12 +1,17 @@
 """Login with the form and the one password of a developer's hub, whichever login is under test otherwise."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from harness.stack import Stack
+from harness.suite.common import until
 from harness.users import User
 from hubpod.client import LoginRefused
+from hubpod.client.browser import direct_session
+
+OK, FORBIDDEN, TOO_MANY = 200, 403, 429
 
 
 @pytest.fixture
@@ -35,6 +40,43 @@ def test_a_wrong_password_is_refused(developers: Stack, developer: User) -> None
         developers.hub.login_form(developer.name, f"{developers.hub.password}x")
 
     assert not developers.hub.servers_of(developer.name)
+
+
+def status_of(stack: Stack, name: str, password: str) -> int | None:
+    """The status that a login with the form is answered with in the end."""
+    try:
+        stack.hub.login_form(name, password)
+    except LoginRefused as refusal:
+        return refusal.status
+    return OK
+
+
+def test_many_wrong_passwords_are_throttled(developers: Stack, developer: User) -> None:
+    """Ten wrong passwords are looked at and one more each second; a moment later the right one is good again."""
+    begun = time.monotonic()
+
+    answers = [status_of(developers, developer.name, f"wrong {number}") for number in range(100)]
+
+    looked_at = answers.count(FORBIDDEN)
+    assert answers.count(TOO_MANY) == len(answers) - looked_at
+    assert looked_at <= 11 + time.monotonic() - begun
+    until("a login", lambda: status_of(developers, developer.name, developers.hub.password) == OK, 10)
+
+
+def test_a_form_of_another_site_logs_nobody_in(developers: Stack, developer: User) -> None:
+    """The right name and password without the form's own token set no cookie: nobody is logged in as somebody else."""
+    form = {"username": developer.name, "password": developers.hub.password}
+    with direct_session() as browser:
+        for more in ({}, {"_xsrf": "made-up"}, {"_xsrf": ""}):
+            response = browser.post(
+                f"{developers.hub.url}/hub/login",
+                data=form | more,
+                headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+                allow_redirects=False,
+                timeout=20,
+            )
+            assert response.status_code == FORBIDDEN
+            assert "jupyterhub-hub-login" not in response.cookies
 
 
 def test_only_named_administrators_administer(developers: Stack) -> None:

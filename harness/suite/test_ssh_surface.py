@@ -56,7 +56,15 @@ def test_a_wrapper_may_be_run_as_an_account(stack: Stack, user: User, wrapper: s
         ("sudo", "-n", "-u", "{account}", "/bin/sh", "-c", "id"),
         ("sudo", "-n", "-u", "{account}", "id"),
         ("sudo", "-n", "-u", "{account}", SQUEUE, "--all"),
-        ("sudo", "-n", "-u", "{account}", "LD_PRELOAD=/tmp/own.so", SQUEUE),
+        *(
+            ("sudo", "-n", "-u", "{account}", f"{name}=/tmp/own", SQUEUE)
+            for name in ("LD_PRELOAD", "PYTHONPATH", "SLURM_CONF", "SBATCH_ACCOUNT", "PATH", "HOME", "SHELL")
+        ),
+        ("sudo", "-n", "-E", "-u", "{account}", SQUEUE),
+        ("sudo", "-n", "-u", "{account}", "-g", "root", SQUEUE),
+        ("sudo", "-n", "-u", "{account},", SQUEUE),
+        ("sudo", "-n", "-u", "../{account}", SQUEUE),
+        ("sudo", "-n", "-u", "#0", SQUEUE),
         ("sudo", "-n", "-u", "root", SQUEUE),
         ("sudo", "-n", "-u", "slurm", SQUEUE),
         ("sudo", "-n", "-u", "{account}", SQUEUE, ";", "id"),
@@ -74,7 +82,7 @@ def test_nothing_else_is_run(stack: Stack, user: User, words: tuple[str, ...]) -
     assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for want of a job id
 
 
-@pytest.mark.parametrize("job_id", ["--state=RUNNING", "1,2", "", "0x1", "0"])
+@pytest.mark.parametrize("job_id", ["--state=RUNNING", "1,2", "", "0x1", "0", "12345678901", "1.0", "1_1"])
 def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> None:
     """A wrapper refuses whatever Slurm would read as more than one job, or as an option."""
     variable = f"SLURMSPAWNER_JOB_ID={job_id}"
@@ -108,6 +116,39 @@ def test_no_port_is_forwarded(stack: Stack, forward: tuple[str, ...]) -> None:
 
     assert result.returncode == SSH_FAILED
     assert not result.stdout
+
+
+def test_there_is_no_terminal(stack: Stack, user: User) -> None:
+    """Whoever asks for a terminal gets none, and the command only."""
+    result = ssh(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), SQUEUE, options=("-o", "RequestTTY=force"))
+
+    assert "PTY allocation request failed" in result.stderr
+
+
+def test_the_door_is_shut_to_all_else(stack: Stack) -> None:
+    """As sshd itself reads its configuration: one account, one key, one command, and no agent, tunnel or script."""
+    told = stack.execute("slurm", ("/usr/sbin/sshd", "-T", "-C", "user=jupyterspawner,host=hub,addr=127.0.0.1"))
+
+    assert told.ok, told.stderr
+    assert {
+        "allowusers jupyterspawner",
+        "authenticationmethods publickey",
+        "authorizedkeysfile /etc/hubpod/credentials/authorized_keys",
+        "forcecommand /usr/local/bin/hubpod-ssh-command",
+        *("disableforwarding yes", "permittty no", "permittunnel no", "permituserrc no", "permituserenvironment no"),
+        *("passwordauthentication no", "kbdinteractiveauthentication no", "strictmodes yes"),
+    } <= set(told.stdout.splitlines())
+
+
+def test_the_key_is_good_from_the_hub_only(stack: Stack) -> None:
+    """From another address than the hub's the right key opens nothing; the account cannot change that."""
+    result = ssh(stack, "sudo", "-n", "-l", options=("-b", "127.0.0.2"))
+    keys = stack.execute("slurm", ("cat", "/etc/hubpod/credentials/authorized_keys")).stdout
+    owner = stack.execute("slurm", ("stat", "--format=%U %a", "/etc/hubpod/credentials/authorized_keys"))
+
+    assert (result.returncode, result.stdout) == (SSH_FAILED, "")
+    assert all(line.startswith('restrict,from="') for line in keys.splitlines())
+    assert owner.stdout == "root 644\n"
 
 
 def test_no_file_is_transferred(stack: Stack) -> None:

@@ -1,0 +1,110 @@
+"""What a hub does not let itself be talked into, whichever login it has."""
+
+from urllib.parse import quote, urljoin, urlsplit
+
+import pytest
+import requests
+
+from harness.hub import Hub
+from harness.issuer import Issuer
+from harness.suite.common import PROJECT
+from harness.users import User
+from hubpod.client.browser import direct_session
+
+pytestmark = pytest.mark.hubpod_login("JWT")
+
+HEADER = "X-Auth-Id-Token"
+KB = 1024
+OK, FOUND, FORBIDDEN, TOO_LARGE = 200, 302, 403, 431
+TIMEOUT_S = 20
+ELSEWHERE = [
+    *("https://evil.example/", "//evil.example/", "///evil.example/", "////evil.example", "https:evil.example"),
+    *("/\\evil.example/", "\\\\evil.example/", "/\\/evil.example", "https:\\\\evil.example", "https:/\\evil.example/"),
+    *("/\t/evil.example/", "\t//evil.example", "/\n/evil.example", " https://evil.example/", "h\ttps://evil.example"),
+    *("javascript:alert(1)", "data:text/html,x", "@evil.example", ".evil.example", ":80@evil.example", "evil.example"),
+    *("//evil.example%2f..", "/%2f/evil.example", "/%5cevil.example", "%2f%2fevil.example", "HTTPS://EVIL.EXAMPLE"),
+    "https://evil.example\\@{host}/",
+    "https://{host}@evil.example/",
+    "https://{host}.evil.example/",
+]
+
+
+@pytest.fixture
+def token(issuer: Issuer, user: User) -> str:
+    """A good token."""
+    return issuer.mint(user)
+
+
+@pytest.fixture
+def browser(hub: Hub, token: str) -> requests.Session:
+    """Somebody who has logged in, with cookies and nothing else."""
+    session = direct_session(hub.url)
+    home = f"{hub.url}/hub/login?next={urlsplit(hub.url).path}/hub/home"
+    assert session.get(home, headers={HEADER: token}, timeout=TIMEOUT_S).status_code == OK
+    return session
+
+
+def followed(url: str, location: str) -> str:
+    """Where a browser goes: it takes a backslash for a slash, and leaves out blanks at the ends and breaks inside."""
+    cleaned = location.strip().translate({ord(each): None for each in "\t\n\r"}).replace("\\", "/")
+    return urljoin(url, cleaned)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE, ids=repr)
+def test_a_login_leads_to_no_other_site(hub: Hub, token: str, target: str) -> None:
+    """Wherever a link to the login page says to go on to, it is the hub's own site, and a page of the web."""
+    here = urlsplit(hub.url)
+    url = f"{hub.url}/hub/login?next={quote(target.replace('{host}', here.netloc), safe='')}"
+    with direct_session(hub.url) as session:
+        response = session.get(url, headers={HEADER: token}, allow_redirects=False, timeout=TIMEOUT_S)
+
+    assert response.status_code == FOUND
+    there = urlsplit(followed(url, response.headers["Location"]))
+    assert (there.scheme, there.netloc) == (here.scheme, here.netloc)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Referer": "https://evil.example/"},
+        {"X-XSRFToken": "made-up"},
+    ],
+    ids=lambda sent: " ".join(sent) or "none",
+)
+def test_another_site_starts_nothing(hub: Hub, browser: requests.Session, user: User, sent: dict[str, str]) -> None:
+    """A form or script of another page has the cookies but not the token against that, and starts no server."""
+    form = {"brics_project": f"{PROJECT}.portal", "runtime": "01:00:00", "ngpus": "0"}
+    api = f"{hub.url}/hub/api/users/{user.name}/server"
+
+    answers = [
+        browser.post(f"{hub.url}/hub/spawn", data=form, headers=sent, allow_redirects=False, timeout=TIMEOUT_S),
+        browser.post(api, json=form, headers=sent, allow_redirects=False, timeout=TIMEOUT_S),
+        browser.post(api, data="{}", headers={**sent, "Content-Type": "text/plain"}, timeout=TIMEOUT_S),
+    ]
+
+    assert [answer.status_code for answer in answers] == [FORBIDDEN] * 3
+    assert not hub.servers_of(user.name)
+
+
+@pytest.mark.parametrize(("size_kb", "status"), [(8, OK), (31, OK), (33, TOO_LARGE), (70, TOO_LARGE)])
+def test_headers_have_room_for_a_large_token_and_an_end(hub: Hub, size_kb: int, status: int) -> None:
+    """A request with up to 31 kB of headers is served; a larger one is refused at the door, and the hub lives on."""
+    health = f"{hub.url}/hub/health"
+    with direct_session(hub.url) as session:
+        try:
+            answer = session.get(health, headers={"X-Filler": "x" * size_kb * KB}, timeout=TIMEOUT_S).status_code
+        except requests.ConnectionError:
+            answer = TOO_LARGE  # the proxy hangs up on a header of that size while it is still being sent
+
+        assert answer == status
+        assert session.get(health, timeout=TIMEOUT_S).status_code == OK
+
+
+def test_a_token_of_many_projects_logs_in(hub: Hub, issuer: Issuer, user: User) -> None:
+    """A good token of 30 kB reaches the hub whole."""
+    token = issuer.mint(user, claims={"filler": "x" * 22 * KB})
+
+    assert len(token) > 29 * KB
+    assert hub.login(token).user == user.name

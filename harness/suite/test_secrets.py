@@ -1,0 +1,87 @@
+"""Where a token must not be seen: argument lists at any moment of a spawn, and logs that tell all they can."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from harness.issuer import Issuer
+from harness.observation import find_secret
+from harness.stack import Stack
+from harness.suite.common import PROJECT, issuer_of, restored
+from harness.users import User
+
+pytestmark = pytest.mark.hubpod_login("JWT")
+
+WATCHED = ("jupyterhub", "slurm")
+WATCH_TIMEOUT_S = 300.0
+ENOUGH = "/tmp/enough"  # noqa: S108 - a path inside the containers
+WATCH = f"""
+until [ -e {ENOUGH} ]; do
+  for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done 2>/dev/null
+done | sort -u
+rm {ENOUGH}
+"""
+TOKENS = "import os; print(*{value for name, value in os.environ.items() if 'TOKEN' in name})"
+
+
+@pytest.fixture
+def talkative(stacks: Callable[..., Stack]) -> Iterator[Stack]:
+    """A stack whose hub and Slurm log as much as they can."""
+    stack = stacks(settings={"logLevel": "DEBUG"})
+    with restored(lambda: set_debug(stack, "info")):
+        set_debug(stack, "debug5")
+        yield stack
+
+
+@pytest.fixture
+def talkative_user(talkative: Stack, users: Callable[..., list[User]]) -> User:
+    """A user of it."""
+    return users(of=talkative)[0]
+
+
+def set_debug(stack: Stack, level: str) -> None:
+    """Set what Slurm's controller and its compute node log."""
+    for where in ((), ("nodes=node1",)):
+        result = stack.execute("slurm", ("scontrol", "setdebug", level, *where))
+        assert result.ok, result.stderr
+
+
+@contextmanager
+def watching(stack: Stack) -> Iterator[dict[str, str]]:
+    """Collect every argument list that hub and Slurm have meanwhile; they are there when the block has ended."""
+    seen: dict[str, str] = {}
+    with ThreadPoolExecutor() as pool:
+        watches = {
+            name: pool.submit(stack.execute, name, ("sh", "-c", WATCH), timeout_s=WATCH_TIMEOUT_S) for name in WATCHED
+        }
+        try:
+            yield seen
+        finally:
+            for name in WATCHED:
+                stack.execute(name, ("touch", ENOUGH))
+        seen.update({name: watch.result().stdout for name, watch in watches.items()})
+
+
+def test_no_token_is_in_an_argument_list_or_a_log(talkative: Stack, talkative_user: User) -> None:
+    """From login to stop, neither the person's token nor the server's is in a command line or in a log at DEBUG."""
+    issuer: Issuer = issuer_of(talkative)
+    login = issuer.mint(talkative_user)
+
+    with watching(talkative) as seen:
+        server = talkative.hub.login(login).spawn(project=PROJECT)
+        own = server.execute(TOKENS).split()
+        server.stop()
+
+    assert own
+    assert all(len(token) > 20 for token in own)
+    assert "slurmspawner_sbatch" in seen["jupyterhub"]
+    assert "sbatch" in seen["slurm"]
+    secrets = {*talkative.secrets, login, *own}
+    shown = {f"an argument list of {name}": text for name, text in seen.items()}
+    for name in talkative.containers:
+        shown |= {f"the log of {name}": talkative.log(name), f"podman inspect {name}": talkative.inspect(name)}
+    assert "[D " in shown["the log of jupyterhub"]
+    assert "debug2:" in shown["the log of slurm"]
+    assert not [f"{line} of {place}" for place, text in shown.items() if (line := find_secret(text, secrets))]
