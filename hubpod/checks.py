@@ -26,13 +26,13 @@ def matching(pattern: str, what: str) -> Check:
 
 
 def url(value: str) -> str:
-    """An absolute http or https URL."""
+    """An absolute http or https URL, in the characters that a URL may have (RFC 3986: printable ASCII, no blanks)."""
     try:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError as error:
         return f"is not a URL: {error}"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", value):
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[^!-~]", value):
         return "must be a URL such as https://host/path"
     return ""
 
