@@ -35,6 +35,19 @@ FOREIGN = (
 )
 RELOAD = "s6-svc -h /run/service/sshd"  # the container has s6 where a machine has systemd
 AS_ACCOUNT = ("sudo", "-n", "-u", ACCOUNTS[0])
+LOGIN = r"""
+import http.cookiejar, re, sys, urllib.error, urllib.parse, urllib.request
+_, url, name, password = sys.argv
+jar = http.cookiejar.CookieJar()
+browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+token = re.search(r'name="_xsrf" value="([^"]*)"', browser.open(url).read().decode())[1]
+form = urllib.parse.urlencode({"username": name, "password": password, "_xsrf": token}).encode()
+try:
+    status = browser.open(url, form).status
+except urllib.error.HTTPError as error:
+    status = error.code
+print(status, *sorted(cookie.name for cookie in jar))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,7 @@ class Site:
 
     host: PlainHost
     running: Running
+    hub_api: str  # where the hub's API is published
 
     def ssh(self, *words: str, options: tuple[str, ...] = ()) -> Result:
         """Run ssh as the hub does, with further options."""
@@ -78,7 +92,8 @@ def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFacto
     running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
     try:
         follow(host, choices, running, tmp_path_factory.mktemp("site"))
-        yield Site(host=host, running=running)
+        hub_api = f"{choices['HUB_API_ADDRESS']}:{choices['HUB_API_PORT']}"
+        yield Site(host=host, running=running, hub_api=hub_api)
     finally:
         down = running.down("--volumes")
         running.forget()
@@ -95,6 +110,16 @@ def test_a_person_gets_a_notebook(site: Site) -> None:
     assert found, spawn.text
 
     assert " UserId=ada.physics(" in site.host.told(f"scontrol show job {found[1]} --oneliner")
+
+
+def test_nobody_logs_in_where_the_api_is_published(site: Site) -> None:
+    """With the right password a person on the Slurm host gets no login cookie of the hub's API."""
+    url = f"http://{site.hub_api}/jupyter/hub/login"
+    words = ("python3", "-c", LOGIN, url, "ada", site.running.password)
+
+    told = site.host.podman.execute(site.host.name, words, timeout_s=30)
+
+    assert (told.stdout, told.stderr) == ("403 _xsrf\n", "")
 
 
 @pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
