@@ -1,7 +1,10 @@
 """How servers end: by their owner, by Slurm, by themselves, or before they ever started."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from harness.hub import Hub
 from harness.slurm import SlurmProbe
 from harness.stack import Stack
 from harness.suite.common import PROJECT, as_account, home_of, restored, until
@@ -11,7 +14,8 @@ from hubpod.client import HubError, Session, SpawnFailed, SpawnRefused
 NOTICED_S = 20.0
 REASON_S = 30.0
 TIME_LIMIT_S = 60.0  # Slurm compares times with limits every half minute
-NOT_RUNNING = 424
+CLICKS = 5
+CREATED, ACCEPTED, BAD_REQUEST, NOT_RUNNING = 201, 202, 400, 424
 BROKEN_CONFIG = "raise SystemExit('broken on purpose')"
 
 
@@ -23,6 +27,22 @@ def test_stopping_a_server_ends_its_job(slurm: SlurmProbe, session: Session, use
 
     slurm.wait_until_no_jobs(user.account(PROJECT), deadline_s=10)
     assert slurm.job(server.job_id).state in {"COMPLETED", "CANCELLED"}
+
+
+def test_many_clicks_make_one_job(hub: Hub, slurm: SlurmProbe, session: Session, user: User) -> None:
+    """Who asks for the same server several times at once gets it once."""
+    form = session.spawn_form()
+    field = form.field("brics_project")
+    assert field is not None
+    options = {"brics_project": field.choices[0].value}
+
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(hub.admin, "POST", f"users/{user.name}/server", options) for _ in range(CLICKS)]
+
+    assert {each.result().status_code for each in asked} <= {CREATED, ACCEPTED, BAD_REQUEST}
+    server = session.server()
+    assert list(server.progress(REASON_S))[-1].ready
+    assert [job.id for project in user.projects for job in slurm.jobs(user.account(project))] == [server.job_id]
 
 
 def test_a_cancelled_job_is_noticed(quick: Stack, quick_session: Session) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from harness.daemons import Daemon
 from harness.invariants import assert_invariants
 from harness.link import Link
 from harness.slurm import SlurmProbe
@@ -76,13 +77,16 @@ def test_without_slurms_controller_a_spawn_says_so(
     assert_invariants(stack)
 
 
-def test_a_paused_controller_loses_no_server(quick: Stack, quick_session: Session) -> None:
-    """While the controller hangs, the servers are kept and answer."""
+@pytest.mark.parametrize(("away", "back"), [(Daemon.pause, Daemon.unpause), (Daemon.stop, Daemon.start)])
+def test_a_controller_that_is_away_loses_no_server(
+    quick: Stack, quick_session: Session, away: Callable[[Daemon], None], back: Callable[[Daemon], None]
+) -> None:
+    """While the controller hangs, or is down, the servers are kept and answer."""
     server = quick_session.spawn(project=PROJECT)
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
-    with restored(controller.unpause, controller.wait_until_up):
-        controller.pause()
+    with restored(partial(back, controller), controller.wait_until_up):
+        away(controller)
         until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
         assert server.is_active()
         assert server.execute("5 * 4") == "20"

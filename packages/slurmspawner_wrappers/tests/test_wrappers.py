@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slurmspawner_wrappers import SAFE_PATH, clean_environment, is_job_id
+from slurmspawner_wrappers import SAFE_PATH, clean_environment, enter_home, is_job_id
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 COMMANDS = ("slurmspawner_sbatch", "slurmspawner_squeue", "slurmspawner_scancel")
@@ -158,6 +158,32 @@ def test_anything_but_a_job_id_is_refused_before_slurm_is_asked(
     assert done.returncode == 2
     assert "SLURMSPAWNER_JOB_ID" in done.stderr
     assert not slurm.record.exists()
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o500, "is not writable"), (None, "No such file or directory")])
+def test_a_home_that_no_job_can_use_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mode: int | None,
+    told: str,
+) -> None:
+    """A missing home directory and one without write permission are one sentence each, and end the command."""
+    home = tmp_path / "home"
+    if mode:
+        home.mkdir(mode)
+    monkeypatch.chdir(tmp_path)
+    # Whoever is root may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, _: bool(Path(path).stat().st_mode & 0o200))
+
+    with pytest.raises(SystemExit) as ended:
+        enter_home("slurmspawner_sbatch", str(home))
+
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(home) in said
+    assert told in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)
