@@ -85,7 +85,8 @@ def types(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Tests without podman and network; -- PYTEST ARGUMENTS choose among them."""
     _prepare(session)
-    _pytest(session, "tests/unit packages/*/tests")
+    side_by_side = () if session.posargs else ("-n", "auto")  # which a few chosen tests would wait for
+    _pytest(session, "tests/unit packages/*/tests", *side_by_side)
 
 
 @check

@@ -82,12 +82,10 @@ def test_commands_of_other_threads_can_be_ended() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     begun.wait(10)
-    start = time.monotonic()
     process.end_all()
     thread.join(10)
 
     assert results[0].returncode == -signal.SIGTERM
-    assert time.monotonic() - start < 10
 
 
 def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,9 +166,9 @@ def test_a_redactor_does_not_show_what_it_knows() -> None:
 
 @pytest.mark.parametrize("filler", ["x", "a.", '"', "\\", "=", "token", "eyJ", "Cookie: a=", ";b=", "-----BEGIN"])
 def test_a_long_line_takes_no_longer_than_many_short_ones(filler: str) -> None:
-    """A line of 200 kB, as an attack leaves it in a log, is redacted within seconds."""
-    begun = time.monotonic()
+    """A line of 200 kB, as an attack leaves it in a log, costs no hours: its square has 40 thousand million steps."""
+    begun = time.process_time()
 
     Redactor(["hunter22hunter22"]).text(filler * (200_000 // len(filler)))
 
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 60

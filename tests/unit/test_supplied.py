@@ -30,7 +30,7 @@ PLAIN = serialization.NoEncryption()
 LOCKED = serialization.BestAvailableEncryption(b"passphrase")
 
 Key = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey
-ED25519 = ed25519.Ed25519PrivateKey.generate()
+ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # part of test ids, so the same in each run
 P256 = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(65537, 2048)
 
@@ -237,7 +237,11 @@ def sk_key() -> bytes:
         (private(P256, PKCS8, LOCKED), "ssh-keygen -p -N '' -f "),
         (private(RSA, PEM, LOCKED), "is encrypted with a passphrase"),
         (public(ED25519), "is a public key"),
-        (RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1), "a public key"),
+        pytest.param(
+            RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1),
+            "a public key",
+            id="public PKCS#1",
+        ),
         (b"ssh-ed25519-cert-v01@openssh.com AAAAIHNz", "is a certificate"),
         (b"-----BEGIN CERTIFICATE-----\n", "is a certificate"),
         (b"PuTTY-User-Key-File-3: ssh-ed25519\n", "puttygen"),
