@@ -1,0 +1,178 @@
+"""What a token must satisfy, to the second and to the byte, without a hub."""
+
+import json
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bricsauthenticator.refusals import BadTokenError
+from bricsauthenticator.tokens import Header, Policy, read_header, validate
+
+NOW = 1_700_000_000
+LEEWAY_S = 5
+LIFETIME_S = 3600
+ISSUER = "https://issuer.example/realms/main"
+POLICY = Policy(issuer=ISSUER, audience="hub-client", leeway_s=LEEWAY_S, max_lifetime_s=LIFETIME_S)
+
+
+class StoppedClock(datetime):
+    """The time of day as PyJWT reads it."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "StoppedClock":
+        """Return the same moment always."""
+        return cls.fromtimestamp(NOW, tz or UTC)
+
+
+@pytest.fixture(autouse=True)
+def stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop PyJWT's clock, so that a second more or less is exactly that."""
+    monkeypatch.setattr("jwt.api_jwt.datetime", StoppedClock)
+
+
+@pytest.fixture
+def key(new_key: Any) -> Any:
+    """Return the issuer's key."""
+    return new_key("ES256", "k")
+
+
+def signed(key: Any, payload: bytes, **header: object) -> str:
+    """Sign a payload, whatever it is."""
+    return jwt.api_jws.encode(payload, key.private, key.algorithm, {"kid": key.kid, **header})
+
+
+def token_of(key: Any, **changes: object) -> str:
+    """Sign a good token with changed claims."""
+    claims: dict[str, object] = {"iss": ISSUER, "aud": "hub-client", "iat": NOW, "exp": NOW + 300}
+    claims |= {"short_name": "ada", "projects": {}, **changes}
+    return signed(key, json.dumps(claims).encode())
+
+
+def is_good(key: Any, token: str) -> bool:
+    """Whether a token is accepted; what else it may be is a refusal, never another error."""
+    try:
+        read_header(token)
+        validate(token, jwt.PyJWK(key.public_jwk), POLICY)
+    except BadTokenError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("claims", "good"),
+    [
+        ({"exp": NOW - LEEWAY_S + 1}, True),
+        ({"exp": NOW - LEEWAY_S}, False),
+        ({"exp": NOW - LEEWAY_S - 1}, False),
+        ({"nbf": NOW + LEEWAY_S - 1}, True),
+        ({"nbf": NOW + LEEWAY_S}, True),
+        ({"nbf": NOW + LEEWAY_S + 1}, False),
+        ({"iat": NOW + LEEWAY_S}, True),
+        ({"iat": NOW + LEEWAY_S + 1}, False),
+        ({"exp": NOW + LIFETIME_S}, True),
+        ({"exp": NOW + LIFETIME_S + 1}, False),
+        ({"iat": NOW - LIFETIME_S, "exp": NOW + 1}, False),
+    ],
+    ids=str,
+)
+def test_times_are_exact_to_the_second(key: Any, claims: dict[str, int], *, good: bool) -> None:
+    """Just inside leeway and maximum lifetime a token is good, one second further it is not."""
+    assert is_good(key, token_of(key, **claims)) is good
+
+
+@pytest.mark.parametrize(
+    ("claims", "good"),
+    [
+        ({"azp": "hub-client"}, True),
+        ({"azp": "another-client"}, False),
+        ({"azp": None}, False),
+        ({"azp": ["hub-client"]}, False),
+        ({"aud": ["hub-client", "another-client"], "azp": "hub-client"}, False),
+        ({"aud": ["hub-client"], "azp": "hub-client"}, False),
+        ({"aud": "hub-client "}, False),
+        ({"aud": "HUB-CLIENT"}, False),
+        ({"aud": ""}, False),
+        ({"aud": {"hub-client": 1}}, False),
+    ],
+    ids=str,
+)
+def test_a_token_is_for_this_hub_alone(key: Any, claims: dict[str, object], *, good: bool) -> None:
+    """One audience, which is ours, and issued to us: with several, azp does not help."""
+    assert is_good(key, token_of(key, **claims)) is good
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [f"{ISSUER}/", ISSUER.upper(), ISSUER.replace("https", "http"), f"{ISSUER}.evil", ISSUER[:-1], "", [ISSUER]],
+)
+def test_an_issuer_that_looks_like_ours_is_another_one(key: Any, issuer: object) -> None:
+    """The issuer's name is compared whole, letter for letter."""
+    assert not is_good(key, token_of(key, iss=issuer))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"not JSON", b"[]", b'"text"', b"null", b"7", b"\xff", b"[" * 20_000, b"{" * 9]
+)
+def test_a_payload_that_is_no_object_is_refused(key: Any, payload: bytes) -> None:
+    """A signature does not make claims of what is none."""
+    assert not is_good(key, signed(key, payload))
+
+
+def test_a_token_within_a_token_is_refused(key: Any) -> None:
+    """A signed token as the payload of another is not unpacked, whether its header says so or not."""
+    inner = token_of(key).encode()
+
+    assert not is_good(key, signed(key, inner))
+    assert not is_good(key, signed(key, inner, cty="JWT"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{", b"[]", b"null", b'"RS256"', b"{}", b'{"alg": "ES256", "kid": ', b"[" * 20_000, b'{"alg":{"a":[]}}', b"\xff"],
+)
+def test_a_header_that_is_no_header_is_refused(header: bytes) -> None:
+    """Whatever is in the place of the header, the answer is a refusal."""
+    part = jwt.utils.base64url_encode(header).decode()
+
+    with pytest.raises(BadTokenError):
+        read_header(f"{part}.e30.AA")
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", ".", "..", "...", "e30", "e30.e30", "e30.e30.", ".e30.AA", "e30.e30.AA.AA", "e30.e30.AA.AA.AA", "e30.e30.A=",
+     "e30.e30.A A", "e30.e30.AA\n", " e30.e30.AA", "e30.e30.\xe9", "A" * 70_000],
+    ids=lambda token: token[:20],
+)  # fmt: skip
+def test_what_is_not_three_parts_of_base64_is_refused(token: str) -> None:
+    """Two parts, five (an encrypted token), empty ones, spaces, letters outside ASCII, and what is too long."""
+    with pytest.raises(BadTokenError):
+        read_header(token)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=80))
+def test_whatever_comes_is_refused_or_read(header: bytes, payload: bytes, signature: bytes) -> None:
+    """No bytes in the three parts lead to another error than a refusal."""
+    parts = (jwt.utils.base64url_encode(part).decode() for part in (header, payload, signature))
+    try:
+        found = read_header(".".join(parts))
+    except BadTokenError:
+        return
+    assert isinstance(found, Header)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+def test_a_key_is_good_for_its_own_algorithm_only(new_key: Any, algorithm: str) -> None:
+    """A header that names another algorithm than the key's is refused, though both are among ours."""
+    key, other = new_key(algorithm, "k"), "PS512"
+    good = token_of(key)
+    header = {"alg": other, "kid": "k", "typ": "JWT"}
+    message = f"{jwt.utils.base64url_encode(json.dumps(header).encode()).decode()}.{good.split('.')[1]}"
+    signature = jwt.get_algorithm_by_name(algorithm).sign(message.encode(), key.private)
+
+    assert is_good(key, good)
+    assert not is_good(key, f"{message}.{jwt.utils.base64url_encode(signature).decode()}")
