@@ -55,9 +55,16 @@ LOGIN = (
     Fault(
         name="site-list-ignored",
         file=f"{BRICS}/authenticator.py",
-        old="return not (self.allowed_users or self.allow_existing_users)",
+        old="return not (self.allowed_users or self.allow_existing_users or own_check)",
         new="return True",
         breaks="A person who is not on the site's own list may log in.",
+    ),
+    Fault(
+        name="site-check-ignored",
+        file=f"{BRICS}/authenticator.py",
+        old="or self.allow_existing_users or own_check)",
+        new="or self.allow_existing_users)",
+        breaks="A person whom the site's own check does not let in may log in.",
     ),
     Fault(
         name="every-refusal-is-403",

@@ -95,8 +95,10 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
 
     @default("allow_all")
     def _allow_all_default(self) -> bool:
-        # The token's project on this platform is the permission, unless the site names its users itself.
-        return not (self.allowed_users or self.allow_existing_users)
+        # The token's project on this platform is the permission, unless the site names its users itself or decides by
+        # a check of its own, which JupyterHub does not ask where all are allowed.
+        own_check = type(self).check_allowed is not Authenticator.check_allowed
+        return not (self.allowed_users or self.allow_existing_users or own_check)
 
     @validate("oidc_server")
     def _oidc_server_is_url(self, proposal: Any) -> str:  # noqa: ANN401 - a traitlets bunch
