@@ -3,16 +3,21 @@
 import asyncio
 import base64
 import json
+import logging
+import math
 import time
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from tornado.simple_httpclient import HTTPStreamClosedError
 from traitlets import TraitError
 from traitlets.config import Config
 
 from bricsauthenticator import BricsAuthenticator
+
+PLATFORM = "brics.slurm.cluster"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,14 +89,14 @@ async def test_elliptic_keys_are_accepted(hub: Any, issuer: Any, algorithm: str,
 
 async def test_projects_may_be_a_json_string(hub: Any, issuer: Any) -> None:
     """The projects claim may be a string that holds the object."""
-    projects = {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": "ada.p"}]}}
+    projects = {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "ada.p"}]}}
 
     assert (await hub.login(issuer.mint(projects=json.dumps(projects)))).code == 302
 
 
 async def test_another_person_behind_the_same_browser_becomes_that_person(hub: Any, issuer: Any) -> None:
     """The token decides at each login, not the cookie that is left from before."""
-    projects = {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": "bob.p"}]}}
+    projects = {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "bob.p"}]}}
     await hub.login(issuer.mint())
 
     await hub.login(issuer.mint(short_name="bob", projects=projects))
@@ -105,6 +110,7 @@ CLAIMS: list[dict[str, Any]] = [
     {"aud": "other"},
     {"aud": ["hub-client"]},
     {"aud": ["hub-client", "other"]},
+    {"aud": ["hub-client", "other"], "azp": "hub-client"},
     {"iss": "https://issuer.example"},
     {"iss": ["x"]},
     {"exp": "9999999999"},
@@ -126,7 +132,7 @@ CLAIMS: list[dict[str, Any]] = [
     {"projects": {"p.portal": {"name": None, "resources": []}}},
     {"projects": {"p.portal": {"name": "P", "resources": {}}}},
     {"projects": {"p.portal": {"name": "P", "resources": ["x"]}}},
-    {"projects": {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": None}]}}},
+    {"projects": {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": None}]}}},
 ]
 
 
@@ -160,7 +166,7 @@ async def test_names_that_could_reach_a_shell_are_refused(hub: Any, issuer: Any,
 @pytest.mark.parametrize("username", ["root", "jupyterspawner", "-u root", "x; id", "bob.p", "ada.other", "ada.p\n"])
 async def test_accounts_that_are_not_the_persons_are_refused(hub: Any, issuer: Any, username: str) -> None:
     """A username on this platform that is not exactly USER.PROJECT is refused with 403."""
-    projects = {"p.portal": {"name": "P", "resources": [{"name": "brics.slurm.cluster", "username": username}]}}
+    projects = {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": username}]}}
 
     await assert_refused(hub, issuer.mint(projects=projects), 403)
 
@@ -187,13 +193,21 @@ async def test_jupyterhubs_own_lists_are_honoured(hub: Any, issuer: Any) -> None
     assert (await hub.login(issuer.mint())).code == 302
 
 
-async def test_administrators_are_named_by_the_site(hub: Any, issuer: Any) -> None:
-    """admin_users is honoured, because the login goes JupyterHub's own way."""
-    hub.app.authenticator.admin_users = {"ada"}
+async def test_a_sites_hook_may_change_what_is_known_of_a_person(
+    hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """post_auth_hook runs, as with every authenticator, and what it returns is what counts."""
+
+    def without_the_second(_authenticator: Any, _handler: Any, model: dict[str, Any]) -> dict[str, Any]:
+        del model["auth_state"]["project2.portal"]
+        return model
+
+    monkeypatch.setattr(hub.app.authenticator, "post_auth_hook", without_the_second)
 
     await hub.login(issuer.mint())
 
-    assert next(user for user in hub.app.users.values() if user.name == "ada").admin
+    user = next(user for user in hub.app.users.values() if user.name == "ada")
+    assert set(await user.get_auth_state()) == {"project1.portal"}
 
 
 @pytest.mark.parametrize(
@@ -289,6 +303,49 @@ async def test_a_logout_goes_on_to_the_front_doors(hub: Any, issuer: Any, monkey
     assert any("hub-login=" in cookie and "expires" in cookie for cookie in redirected.headers.get_list("Set-Cookie"))
 
 
+async def test_a_refusal_is_one_line_besides_that_of_the_request(hub: Any, issuer: Any, all_logs: Any) -> None:
+    """The log says once why, and once which request it was; neither line has anything of the token."""
+    token = issuer.mint(aud="other")
+    all_logs.clear()
+
+    await assert_refused(hub, token, 401)
+
+    lines = [record.getMessage() for record in all_logs.records if record.levelno >= logging.INFO]
+    assert lines[0] == "Login refused with 401: InvalidAudienceError"
+    assert [line[:20] for line in lines[1:]] == ["401 GET /hub/login ("]
+    assert not [part for part in token.split(".") if part in all_logs.text]
+
+
+@pytest.mark.parametrize("room_kb", [8, 31])
+async def test_large_tokens_are_taken(hub: Any, issuer: Any, room_kb: int) -> None:
+    """Somebody with many projects logs in: what the proxy lets through, the hub takes."""
+    projects = json.dumps({"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "ada.p"}]}})
+    empty = len(issuer.mint(projects=projects))
+    token = issuer.mint(projects=projects + " " * ((room_kb * 1024 - empty) * 3 // 4))
+
+    assert 0 <= room_kb * 1024 - len(token) < 8
+    assert (await hub.login(token)).code == 302
+
+
+async def test_the_hub_outlives_a_huge_header(hub: Any, issuer: Any) -> None:
+    """A header that the proxy would not let through ends its connection at most, and nobody becomes known."""
+    with pytest.raises(HTTPStreamClosedError):
+        await hub.request("/hub/login", token="x" * 70_000)
+
+    assert not set(hub.app.users.keys())
+    assert (await hub.login(issuer.mint())).code == 302
+
+
+async def test_an_issuer_that_names_itself_otherwise_is_not_ours(hub: Any, issuer: Any) -> None:
+    """The issuer is the one that the site has named: where its own document names another, nobody logs in."""
+    issuer.extra_discovery = {"issuer": f"{issuer.url}2"}
+    try:
+        await assert_refused(hub, issuer.mint(iss=f"{issuer.url}2"), 503)
+        await assert_refused(hub, issuer.mint(), 503)
+    finally:
+        issuer.extra_discovery = {}
+
+
 async def test_without_the_issuer_and_without_keys_the_login_is_unavailable(hub: Any, issuer: Any) -> None:
     """When the issuer has never been reached, the answer is 503 and says to try again."""
     hub.app.authenticator.oidc_server = "http://127.0.0.1:1/nobody"
@@ -299,15 +356,17 @@ async def test_without_the_issuer_and_without_keys_the_login_is_unavailable(hub:
 
 
 async def test_many_unknown_keys_cost_one_fetch(hub: Any, issuer: Any, new_key: Any) -> None:
-    """A flood of tokens with unknown keys is refused, with a single look at the issuer."""
+    """Two hundred tokens at once, each with another unknown key, are refused with a single look at the issuer."""
     await hub.login(issuer.mint())
+    hub.app.authenticator._key_store()._tried_at = -math.inf  # the login a moment ago was a look, too
     foreign = new_key("ES256", "unknown")
+    tokens = [issuer.mint(key=foreign, headers={"kid": f"unknown-{number}"}) for number in range(200)]
     issuer.requests.clear()
 
-    answers = await asyncio.gather(*(hub.request("/hub/login", token=issuer.mint(key=foreign)) for _ in range(30)))
+    answers = await asyncio.gather(*(hub.request("/hub/login", token=token, cookies=False) for token in tokens))
 
     assert {answer.code for answer in answers} == {401}
-    assert issuer.requests.count("jwks") <= 1
+    assert issuer.requests.count("jwks") == 1
 
 
 async def test_the_site_names_an_issuer_by_url() -> None:

@@ -46,7 +46,7 @@ class AdaBlocked(BricsAuthenticator):
     ids=str,
 )
 async def test_the_site_has_the_last_word(  # noqa: PLR0913 - a table and the fixtures
-    hub_maker: Any, hub_config: Any, issuer: Any, kind: type, lists: dict[str, Any], status: int
+    hub_maker: Any, hub_config: Any, issuer: Any, *, kind: type, lists: dict[str, Any], status: int
 ) -> None:
     """Lists and checks, JupyterHub's own or a site's, decide about a person whose token is good."""
     hub_config.JupyterHub.authenticator_class = kind

@@ -4,52 +4,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
-from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignore[import-untyped]
-from tornado import web
 from traitlets import Bool, Float, TraitError, Unicode, default, validate
 
 from bricsauthenticator import projects, tokens
+from bricsauthenticator.handlers import TOKEN_HEADER, BricsLoginHandler, BricsLogoutHandler
 from bricsauthenticator.keys import KeyStore
-from bricsauthenticator.refusals import BadTokenError, LoginRefusedError
-
-TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the name of a header
+from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, LoginRefusedError
 
 Request = Any  # a JupyterHub request handler; JupyterHub is not annotated
-
-
-class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
-    """`/hub/login`: the token in the request is the login, there is no form.
-
-    The token is checked each time, so that another person behind the same browser does not stay logged in as the
-    first one.
-    """
-
-    SUPPORTED_METHODS = ("GET", "HEAD", "OPTIONS")
-
-    @property
-    def xsrf_token(self) -> bytes:
-        """Return nothing: there is no form to protect here, and a refused login must not set a cookie."""
-        return b""
-
-    async def get(self) -> None:
-        """Log in and go on to where the person wanted to be."""
-        user = await self.login_user()
-        if user is None:
-            raise web.HTTPError(403, "You may not use this JupyterHub.")
-        self._jupyterhub_user = user
-        self.redirect(self.get_next_url(user))
-
-
-class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
-    """`/hub/logout`: ends the hub's session, and goes on to where the front door's own session ends."""
-
-    async def render_logout_page(self) -> None:
-        """Go to the front door's logout, where there is one."""
-        target = self.authenticator.logout_redirect_url
-        if target:
-            self.redirect(target, permanent=False)
-        else:
-            await super().render_logout_page()
 
 
 class BricsAuthenticator(Authenticator):  # type: ignore[misc]
@@ -68,7 +30,23 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
     jwt_audience = Unicode(help="The audience that tokens must name, exactly.").tag(config=True)
 
     logout_redirect_url = Unicode(
-        help="Where a person goes who has logged out: the page that ends the front door's own session."
+        help="""Where a person goes who has logged out: the page that ends the front door's own session.
+
+        A path on this server, or an http or https URL.
+        """
+    ).tag(config=True)
+
+    invalid_jwt_logout = Bool(
+        False,  # noqa: FBT003
+        help="""Whether a login with a token that is expired or invalid ends the sessions that it comes from.
+
+        The hub's own session ends, and the person goes to `logout_redirect_url`. A front door that comes back with
+        another bad token within five minutes gets the page that says what is wrong.
+        """,
+    ).tag(config=True)
+
+    support_contact = Unicode(
+        "the operators of this platform", help="Whom a person may ask who is not let in, as the end of a sentence."
     ).tag(config=True)
 
     jwt_leeway = Float(5.0, min=0, help="Seconds by which the issuer's clock may differ from ours.").tag(config=True)
@@ -108,6 +86,15 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
             raise TraitError("BricsAuthenticator.oidc_server must be an http or https URL without a query.")
         return server
 
+    @validate("logout_redirect_url")
+    def _logout_redirect_url_is_place(self, proposal: Any) -> str:  # noqa: ANN401 - a traitlets bunch
+        place = str(proposal["value"])
+        url = urlsplit(place)
+        is_path = not url.scheme and not url.netloc and place.startswith("/") and not place.startswith("/\\")
+        if place and not is_path and (url.scheme not in ("http", "https") or not url.hostname):
+            raise TraitError("BricsAuthenticator.logout_redirect_url must be a path or an http or https URL.")
+        return place
+
     def get_handlers(self, _app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
         """Replace JupyterHub's login page, and what comes after a logout."""
         return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler)]
@@ -116,14 +103,14 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         """Return the person and their projects for the token in the request.
 
         Raises:
-            tornado.web.HTTPError: 401 for a bad token, 403 for a person who may not use this platform, 503 when the
+            LoginHTTPError: 401 for a bad token, 403 for a person who may not use this platform, 503 when the
                 issuer's keys cannot be had.
         """
         try:
             return await self._login(handler.request.headers.get_list(TOKEN_HEADER))
         except LoginRefusedError as refusal:
             self.log.warning("Login refused with %s: %s", refusal.status, refusal.detail)
-            raise web.HTTPError(refusal.status, refusal.message) from None
+            raise LoginHTTPError(refusal) from None
 
     async def _login(self, presented: list[str]) -> dict[str, Any]:
         if len(presented) != 1:

@@ -1,0 +1,124 @@
+"""`/hub/login` and `/hub/logout` where the token in the request is the login."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, Template, TemplateNotFound
+from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignore[import-untyped]
+
+from bricsauthenticator.metrics import ACCEPTED, count_login
+from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, NotPermittedError
+
+TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the name of a header
+
+REFUSAL_PAGES = frozenset({"401.html", "403.html", "503.html"})
+NOT_ALLOWED = "Your account is not among those that this JupyterHub lets in."
+
+SIGNED_OUT_COOKIE = "jupyterhub-brics-signed-out"
+SIGNED_OUT_S = 300
+
+
+@cache
+def refusal_page(environment: Environment) -> Template:
+    """Return the page of a refused login as a template of JupyterHub's, so that a site's changes to those hold."""
+    text = files("bricsauthenticator").joinpath("templates/login_refused.html").read_text(encoding="utf-8")
+    return environment.from_string(text)
+
+
+class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
+    """`/hub/login`: the token in the request is the login, there is no form.
+
+    The token is checked each time, so that another person behind the same browser does not stay logged in as the
+    first one.
+    """
+
+    SUPPORTED_METHODS = ("GET", "HEAD", "OPTIONS")
+
+    @property
+    def xsrf_token(self) -> bytes:
+        """Return nothing: there is no form to protect here, and a refused login must not set a cookie."""
+        return b""
+
+    async def get(self) -> None:
+        """Log in and go on to where the person wanted to be."""
+        try:
+            user = await self.login_user()
+        except LoginHTTPError as error:
+            count_login(error.refusal.outcome)
+            if not self._leave_front_door(error):
+                self._jupyterhub_user = None  # the page is not of the person who was logged in before
+                raise
+            return
+        count_login(ACCEPTED)
+        if self.get_cookie(SIGNED_OUT_COOKIE):
+            self.clear_cookie(SIGNED_OUT_COOKIE, path=self.hub.base_url)
+        self._jupyterhub_user = user
+        self.redirect(self.get_next_url(user))
+
+    async def login_user(self, data: object = None) -> Any:  # noqa: ANN401 - JupyterHub is not annotated
+        """Return the person who is logged in from now on.
+
+        Raises:
+            LoginHTTPError: The token is not accepted, or JupyterHub's own lists and checks do not let the person in.
+        """
+        user = await super().login_user(data)
+        if user is None:
+            raise LoginHTTPError(NotPermittedError(NOT_ALLOWED))
+        return user
+
+    def _leave_front_door(self, error: LoginHTTPError) -> bool:
+        """End the sessions that a bad token comes from, where the site wants that; return whether the answer is sent.
+
+        The front door's session is ended once, which the browser remembers for a while: a front door that comes back
+        with another bad token shall not send the person round in circles.
+        """
+        sent = TOKEN_HEADER in self.request.headers
+        if not (sent and isinstance(error.refusal, BadTokenError) and self.authenticator.invalid_jwt_logout):
+            return False
+        self.clear_login_cookie()
+        target = self.authenticator.logout_redirect_url
+        if not target or self.get_cookie(SIGNED_OUT_COOKIE):
+            return False
+        kept = {"path": self.hub.base_url, "max_age": SIGNED_OUT_S, "expires_days": None, "samesite": "Lax"}
+        self._set_cookie(SIGNED_OUT_COOKIE, "1", encrypted=False, **kept)
+        self.redirect(target, permanent=False)
+        return True
+
+    # The page of a refused login
+
+    def get_template(self, name: str, sync: bool = False) -> Template:  # noqa: FBT001, FBT002 - as JupyterHub has it
+        """Return a template; for a refused login the site's own one of that status, if it has any, or else ours."""
+        try:
+            found: Template = super().get_template(name, sync)
+        except TemplateNotFound:
+            if name not in REFUSAL_PAGES:
+                raise
+            return refusal_page(self.settings["jinja2_env_sync" if sync else "jinja2_env"])
+        return found
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        """Add what our page offers: where to sign in, and whom to ask."""
+        return {
+            **super().template_namespace,
+            "sign_in_url": self.authenticator.logout_redirect_url or self.request.uri,
+            "support_contact": self.authenticator.support_contact,
+        }
+
+
+class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
+    """`/hub/logout`: ends the hub's session, and goes on to where the front door's own session ends."""
+
+    async def handle_logout(self) -> None:
+        """End the session also of a person whose token is out of date, whom JupyterHub does not take for logged in."""
+        if self.current_user is None:
+            self.clear_login_cookie()
+
+    async def render_logout_page(self) -> None:
+        """Go to the front door's logout, where there is one."""
+        target = self.authenticator.logout_redirect_url
+        if target:
+            self.redirect(target, permanent=False)
+        else:
+            await super().render_logout_page()
