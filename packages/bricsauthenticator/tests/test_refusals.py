@@ -151,6 +151,24 @@ async def test_no_query_spoils_the_page(hub: Any, issuer: Any, query: str) -> No
     assert b'"><script>' not in answer.body
 
 
+async def test_an_error_of_the_server_is_logged_without_the_token(
+    hub: Any, issuer: Any, all_logs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupyterHub logs all headers of a request that failed: the token is not among them, and everything else is."""
+
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("a mistake of a site's hook")
+
+    monkeypatch.setattr(hub.app.authenticator, "post_auth_hook", broken)
+    token = issuer.mint()
+
+    answer = await hub.request("/hub/login", token=token, headers={"X-Other": "kept"})
+
+    assert answer.code == 500
+    assert '"X-Other": "kept"' in all_logs.text
+    assert not [part for part in token.split(".") if part in all_logs.text]
+
+
 # Metrics
 
 

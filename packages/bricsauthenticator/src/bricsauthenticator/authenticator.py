@@ -7,9 +7,11 @@ from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
 from traitlets import Bool, Float, TraitError, Unicode, default, validate
 
 from bricsauthenticator import projects, tokens
-from bricsauthenticator.handlers import TOKEN_HEADER, BricsLoginHandler, BricsLogoutHandler
+from bricsauthenticator.confirmations import Confirmations
+from bricsauthenticator.handlers import BricsLoginHandler, BricsLogoutHandler
 from bricsauthenticator.keys import KeyStore
-from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, LoginRefusedError
+from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
+from bricsauthenticator.request_log import TOKEN_HEADER, without_token
 
 Request = Any  # a JupyterHub request handler; JupyterHub is not annotated
 
@@ -67,9 +69,26 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         help="Seconds after which the issuer's keys are fetched again, so that a withdrawn one is refused.",
     ).tag(config=True)
 
+    projects_max_age = Float(
+        43200.0,
+        min=1,
+        help="""Seconds for which a person's projects are believed without a good token, by default half a day.
+
+        Each login confirms them, and so does each request through the front door after `auth_refresh_age`, and before
+        each spawn: they are taken from its token again. When nothing has confirmed them for this long, the person must
+        log in before the next spawn, however it is asked for: a token of the REST API does not help, nor does an
+        administrator. Servers that run are not touched. After a restart of the hub the time begins anew.
+        """,
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         super().__init__(**kwargs)
         self._keys: KeyStore | None = None
+        self.confirmations = Confirmations()
+
+    @default("refresh_pre_spawn")
+    def _refresh_pre_spawn_default(self) -> bool:
+        return True
 
     @default("allow_all")
     def _allow_all_default(self) -> bool:
@@ -95,8 +114,9 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
             raise TraitError("BricsAuthenticator.logout_redirect_url must be a path or an http or https URL.")
         return place
 
-    def get_handlers(self, _app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
-        """Replace JupyterHub's login page, and what comes after a logout."""
+    def get_handlers(self, app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
+        """Replace JupyterHub's login page, and what comes after a logout; keep tokens out of its log."""
+        app.tornado_settings["log_function"] = without_token(app.tornado_settings["log_function"])
         return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler)]
 
     async def authenticate(self, handler: Request, _data: object = None) -> dict[str, Any]:
@@ -111,6 +131,38 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         except LoginRefusedError as refusal:
             self.log.warning("Login refused with %s: %s", refusal.status, refusal.detail)
             raise LoginHTTPError(refusal) from None
+
+    async def refresh_user(self, user: Any, handler: Request = None) -> bool | dict[str, Any]:  # noqa: ANN401
+        """Return what is known of the person now: JupyterHub asks from time to time, and before a spawn.
+
+        Returns:
+            What a login would return, when the request has a good token of the person's; True, when the projects were
+            confirmed within `projects_max_age`; False, when the person must log in again.
+        """
+        if handler is None or handler.get_token() is not None or not _is_asked_by(handler, user):
+            # Nobody can log in by this request, and a server with a token of the hub's must never be cut off for that.
+            # The spawner refuses to start another one.
+            return True
+        # JupyterHub 6.1 reads this when the person must log in again, and has not set it.
+        handler._token_authenticated = False  # noqa: SLF001
+        if TOKEN_HEADER in handler.request.headers:
+            return await self._read_again(user, handler)
+        return self.has_confirmed(user.name)
+
+    def has_confirmed(self, user: str) -> bool:
+        """Whether a token has confirmed this person's projects within `projects_max_age`."""
+        return self.confirmations.age_s(user) < self.projects_max_age
+
+    async def _read_again(self, user: Any, handler: Request) -> bool | dict[str, Any]:  # noqa: ANN401
+        try:
+            model: dict[str, Any] | None = await self.get_authenticated_user(handler, None)
+        except LoginHTTPError as error:
+            # A token that is bad, or cannot be checked now, says nothing new of the person.
+            return not isinstance(error.refusal, NotPermittedError) and self.has_confirmed(user.name)
+        if model is None or model["name"] != user.name:
+            return False
+        self.confirmations.note(user.name)
+        return model
 
     async def _login(self, presented: list[str]) -> dict[str, Any]:
         if len(presented) != 1:
@@ -140,3 +192,11 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
                 log=self.log,
             )
         return self._keys
+
+
+def _is_asked_by(handler: Request, user: Any) -> bool:  # noqa: ANN401
+    """Whether the request is the person's own, and not that of an administrator about them."""
+    try:
+        return bool(handler.current_user is user)
+    except RuntimeError:  # JupyterHub 5 asks about whoever sent the request before it has said who that is
+        return True

@@ -20,6 +20,11 @@ def refused(message: str) -> ShownError:
     return ShownError(400, message)
 
 
+def not_permitted(message: str) -> ShownError:
+    """Return the error for a person who may not have a server now."""
+    return ShownError(403, message)
+
+
 def failed(message: str) -> ShownError:
     """Return the error for a server that could not be started."""
     return ShownError(503, message)

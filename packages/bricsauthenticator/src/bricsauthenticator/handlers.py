@@ -9,8 +9,7 @@ from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignor
 
 from bricsauthenticator.metrics import ACCEPTED, count_login
 from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, NotPermittedError
-
-TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the name of a header
+from bricsauthenticator.request_log import TOKEN_HEADER
 
 REFUSAL_PAGES = frozenset({"401.html", "403.html", "503.html"})
 NOT_ALLOWED = "Your account is not among those that this JupyterHub lets in."
@@ -65,6 +64,7 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         user = await super().login_user(data)
         if user is None:
             raise LoginHTTPError(NotPermittedError(NOT_ALLOWED))
+        self.authenticator.confirmations.note(user.name)
         return user
 
     def _leave_front_door(self, error: LoginHTTPError) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 from traitlets import Dict, List, TraitError, Unicode, default, validate
 
 from bricsauthenticator import options, port_report
-from bricsauthenticator.failures import refused
+from bricsauthenticator.authenticator import BricsAuthenticator
+from bricsauthenticator.failures import not_permitted, refused
 from bricsauthenticator.job import SlurmJobSpawner
 from bricsauthenticator.options import Options, OptionsError
 from bricsauthenticator.projects import home_of, is_account, project_of
@@ -80,8 +81,12 @@ class BricsSlurmSpawner(SlurmJobSpawner):
         """Take the person's choice, which may come from the REST API and have passed no form.
 
         Raises:
-            tornado.web.HTTPError: 400 with a sentence when the choice is not possible.
+            tornado.web.HTTPError: 400 with a sentence when the choice is not possible, 403 when the person's projects
+                were confirmed too long ago.
         """
+        login = self.authenticator
+        if isinstance(login, BricsAuthenticator) and not login.has_confirmed(self.user.name):
+            raise not_permitted("Your projects have not been confirmed for a long time. Please log in again.")
         try:
             chosen = options.choose(user_options, self.brics_projects, self.runtimes)
         except OptionsError as error:

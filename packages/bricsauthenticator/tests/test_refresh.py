@@ -1,0 +1,224 @@
+"""How long a person's projects are believed, and what a token in a later request changes."""
+
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import pytest_asyncio
+
+PLATFORM = "brics.slurm.cluster"
+CHOICE = {"brics_project": "project1.portal"}
+HALF_A_DAY_S = 43_200
+LONG_S = HALF_A_DAY_S + 60
+
+pytestmark = pytest.mark.asyncio
+
+
+def projects_of(user: str, *names: str) -> dict[str, Any]:
+    """Return a claim with these projects."""
+    return {
+        f"{name}.portal": {"name": name, "resources": [{"name": PLATFORM, "username": f"{user}.{name}"}]}
+        for name in names
+    }
+
+
+def pass_time(hub: Any, seconds: float) -> None:
+    """Let the authenticator believe that it is later, and JupyterHub that it has refreshed nobody for long."""
+    hub.app.authenticator.confirmations.clock = lambda: time.monotonic() + seconds
+    for user in hub.app.users.values():
+        user._auth_refreshed = None
+
+
+async def known_projects(hub: Any) -> set[str]:
+    """Return the projects that the hub knows of a person."""
+    user = next(user for user in hub.app.users.values() if user.name == "ada")
+    return set(await user.get_auth_state())
+
+
+async def submit(hub: Any, token: str, of: str = "ada") -> Any:
+    """Send the form of somebody's spawn page through the front door, which adds a token."""
+    return await hub.request(
+        f"/hub/spawn/{of}?_xsrf={hub.cookies['_xsrf']}",
+        method="POST",
+        token=token,
+        headers={"Content-Type": "application/x-www-form-urlencoded", "Referer": f"{hub.url}/hub/spawn"},
+        body=urlencode(CHOICE),
+    )
+
+
+@pytest_asyncio.fixture
+async def ada(hub: Any, issuer: Any) -> Any:
+    """A hub with a person logged in."""
+    await hub.login(issuer.mint())
+    await hub.request("/hub/home")
+    return hub
+
+
+async def test_a_later_token_brings_the_projects_up_to_date(ada: Any, issuer: Any) -> None:
+    """A request through the front door has a token, and what that says is known from then on."""
+    pass_time(ada, 301)
+
+    answer = await ada.request("/hub/home", token=issuer.mint(projects=projects_of("ada", "project2", "project4")))
+
+    assert answer.code == 200
+    assert await known_projects(ada) == {"project2.portal", "project4.portal"}
+
+
+async def test_a_spawn_looks_at_the_token_of_its_request(ada: Any, issuer: Any, slurm: Any) -> None:
+    """A project that was lost a moment ago cannot be spawned into through the front door."""
+    token = issuer.mint(projects=projects_of("ada", "project2"))
+
+    answer = await submit(ada, token)
+
+    assert answer.code == 400
+    assert b"project" in answer.body
+    assert not slurm.read("script")
+    assert await known_projects(ada) == {"project2.portal"}
+
+
+@pytest.mark.parametrize(("later_s", "status"), [(HALF_A_DAY_S - 60, 200), (LONG_S, 302)])
+async def test_without_a_token_a_login_lasts_half_a_day(ada: Any, all_logs: Any, later_s: int, status: int) -> None:
+    """Whoever sends no token with later requests logs in again when the projects are too old to be believed."""
+    pass_time(ada, later_s)
+
+    answer = await ada.request("/hub/spawn")
+
+    assert answer.code == status
+    assert "Traceback" not in all_logs.text
+    assert status == 200 or answer.headers["Location"].startswith("/hub/login?next=")
+
+
+async def test_a_form_that_was_open_for_too_long_starts_nothing(ada: Any, issuer: Any, slurm: Any) -> None:
+    """Before a spawn the projects' age is looked at, however lately JupyterHub has asked; the answer is no error."""
+    ada.app.authenticator.confirmations.clock = lambda: time.monotonic() + LONG_S
+
+    answer = await submit(ada, issuer.mint(aud="other"))
+
+    assert answer.code == 403
+    assert not slurm.read("script")
+
+
+async def test_a_login_confirms_the_projects(ada: Any, issuer: Any) -> None:
+    """After that login the person goes on as before, also with another browser."""
+    pass_time(ada, LONG_S)
+    ada.cookies.clear()
+
+    await ada.login(issuer.mint())
+    pass_time(ada, LONG_S + 301)
+
+    assert (await ada.request("/hub/spawn")).code == 200
+
+
+@pytest.mark.parametrize(("later_s", "starts"), [(HALF_A_DAY_S - 60, True), (LONG_S, False)])
+async def test_a_token_of_the_hub_does_not_outlive_the_projects(
+    ada: Any, slurm: Any, until: Any, later_s: int, *, starts: bool
+) -> None:
+    """A program with a token of the REST API starts servers as long as the projects are believed, and no longer."""
+    token = ada.user_token()
+    pass_time(ada, later_s)
+    ada.app.tornado_application.settings["slow_spawn_timeout"] = 0.2
+
+    answer = await ada.api("/users/ada/server", token=token, body=CHOICE)
+
+    if starts:
+        assert answer.code in {201, 202}
+        await until(lambda: slurm.read("script"))
+    else:
+        assert answer.code == 403
+        assert "log in again" in json.loads(answer.body)["message"]
+        assert not slurm.read("script")
+
+
+async def test_an_administrator_starts_no_server_for_projects_that_are_too_old(
+    hub_maker: Any, hub_config: Any, issuer: Any, slurm: Any
+) -> None:
+    """Nobody but the person can have the projects confirmed."""
+    hub_config.BricsAuthenticator.admin_users = {"grace"}
+    hub = await hub_maker(hub_config)
+    await hub.login(issuer.mint())
+    hub.cookies.clear()
+    pass_time(hub, LONG_S)
+    grace = issuer.mint(short_name="grace", projects=projects_of("grace", "project1"))
+    await hub.login(grace)
+    await hub.request("/hub/home")
+
+    answer = await submit(hub, grace, of="ada")
+
+    assert answer.code == 403
+    assert b"Please log in again." in answer.body
+    assert not slurm.read("script")
+    assert (await hub.request("/hub/home", token=grace)).code == 200
+
+
+async def test_servers_are_never_cut_off(ada: Any) -> None:
+    """However old the projects are, what a server asks with its own token is answered."""
+    token = ada.user_token()
+    pass_time(ada, 10 * LONG_S)
+
+    answers = [await ada.api("/user", method="GET", token=token) for _ in range(2)]
+
+    assert [json.loads(answer.body)["name"] for answer in answers] == ["ada", "ada"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "later_s", "status"),
+    [
+        ({"exp": 1_700_000_300, "iat": 1_700_000_000}, 301, 200),
+        ({"exp": 1_700_000_300, "iat": 1_700_000_000}, LONG_S, 302),
+        ({"aud": "other"}, 301, 200),
+        ({"projects": {}}, 301, 302),
+        ({"projects": []}, 301, 200),
+        ({"short_name": "bob", "projects": projects_of("bob", "project1")}, 301, 302),
+    ],
+    ids=str,
+)
+async def test_what_a_later_token_says_counts_only_if_it_is_good(
+    ada: Any, issuer: Any, changes: dict[str, Any], later_s: int, *, status: int
+) -> None:
+    """A bad token changes nothing; a good one without projects, or of another person, leads to the login."""
+    pass_time(ada, later_s)
+
+    answer = await ada.request("/hub/home", token=issuer.mint(**changes))
+
+    assert answer.code == status
+    assert await known_projects(ada) == {"project1.portal", "project2.portal"}
+
+
+async def test_an_issuer_that_is_down_logs_nobody_out(ada: Any, issuer: Any) -> None:
+    """While later tokens cannot be checked, the projects are believed as long as they would be without."""
+    token = issuer.mint()
+    ada.app.authenticator.oidc_server = "http://127.0.0.1:1/nobody"
+    pass_time(ada, 301)
+
+    assert (await ada.request("/hub/home", token=token)).code == 200
+
+
+async def test_a_person_who_was_blocked_meanwhile_is_led_to_the_login(ada: Any, issuer: Any) -> None:
+    """A later token is checked as at a login, with the site's lists, and the login then says no."""
+    ada.app.authenticator.blocked_users = {"ada"}
+    pass_time(ada, 301)
+
+    assert (await ada.request("/hub/home", token=issuer.mint())).code == 302
+    assert (await ada.login(issuer.mint())).code == 403
+
+
+async def test_a_restarted_hub_believes_what_it_finds_for_as_long(ada: Any) -> None:
+    """The time begins anew with the hub: who was logged in goes on, and not for ever."""
+    authenticator = ada.app.authenticator
+    ada.app.authenticator.confirmations = type(authenticator.confirmations)()
+    pass_time(ada, 0)
+    assert (await ada.request("/hub/home")).code == 200
+
+    pass_time(ada, LONG_S)
+    assert (await ada.request("/hub/home")).code == 302
+
+
+async def test_logging_out_works_also_when_the_projects_are_too_old(ada: Any) -> None:
+    """The cookie goes, though JupyterHub does not take the person for logged in."""
+    pass_time(ada, LONG_S)
+
+    answer = await ada.request("/hub/logout")
+
+    assert any("hub-login=" in cookie and "expires" in cookie for cookie in answer.headers.get_list("Set-Cookie"))
