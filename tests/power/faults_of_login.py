@@ -5,7 +5,7 @@ from power.fault import BRICS, Fault
 LOGIN = (
     Fault(
         name="wrong-token-header",
-        file=f"{BRICS}/handlers.py",
+        file=f"{BRICS}/request_log.py",
         old='TOKEN_HEADER = "X-Auth-Id-Token"',
         new='TOKEN_HEADER = "X-Auth-Token"',
         breaks="Nobody can log in, because the token is looked for in another header.",

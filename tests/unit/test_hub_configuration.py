@@ -162,6 +162,15 @@ def test_the_hub_finds_the_proxy_that_is_a_container_of_its_own(hub: Hub) -> Non
     assert f"--port={hub.app.port}" in front.args
 
 
+def test_the_proxy_knows_the_hub_by_the_address_that_the_hub_gives_it(hub: Hub) -> None:
+    """The proxy passes the sign-in token on to its default target alone, which is where the hub's own route leads."""
+    front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
+
+    hub.app.init_hub()
+
+    assert f"--default-target={hub.app.hub.host}" in front.args
+
+
 @pytest.mark.parametrize(
     ("base_url", "wanted", "sign_out"),
     [

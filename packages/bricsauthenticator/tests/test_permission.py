@@ -70,3 +70,14 @@ async def test_administrators_are_named_by_the_site(
     await hub.login(issuer.mint(admin=True, groups=["admin"], roles=["admin"]))
 
     assert next(user for user in hub.app.users.values() if user.name == "ada").admin is is_admin
+
+
+async def test_the_login_cookie_is_for_the_hub_alone(hub_maker: Any, hub_config: Any, issuer: Any) -> None:
+    """A browser sends the hub's login cookie below the hub's own path only, where no server of a person is."""
+    hub_config.JupyterHub.base_url = "/jupyter/"
+    hub = await hub_maker(hub_config)
+
+    answer = await hub.request("/jupyter/hub/login", token=issuer.mint())
+
+    (cookie,) = (one for one in answer.headers.get_list("Set-Cookie") if one.startswith("jupyterhub-hub-login="))
+    assert {"HttpOnly", "Path=/jupyter/hub/"} <= set(cookie.split("; "))
