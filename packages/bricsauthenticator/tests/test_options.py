@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bricsauthenticator import options
-from bricsauthenticator.options import OptionsError, choose, from_form
+from bricsauthenticator.options import OptionsError, choose, from_form, from_json
 from bricsauthenticator.projects import Project
 
 ONE = {"p1.portal": Project(name="P <1>", username="ada.p1")}
@@ -96,6 +96,13 @@ def test_the_form_sends_lists_of_one() -> None:
     assert from_form({"ngpus": ["2"], "_xsrf": ["x"]}) == {"ngpus": "2"}
     with pytest.raises(OptionsError, match="one value for 'ngpus'"):
         from_form({"ngpus": ["2", "3"]})
+
+
+@pytest.mark.parametrize("body", [[], ["runtime"], "runtime", 1, None, True])
+def test_options_are_an_object(body: object) -> None:
+    """Any other JSON is refused."""
+    with pytest.raises(OptionsError, match="must be a JSON object"):
+        from_json(body)
 
 
 class Page(HTMLParser):

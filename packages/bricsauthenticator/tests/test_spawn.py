@@ -365,6 +365,34 @@ async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: d
     assert not slurm.read("argv")
 
 
+async def test_a_busy_hub_refuses_the_same(ada: Any, slurm: Any) -> None:
+    """Also when the hub has no time to wait for a spawn, its answer to impossible options is 400 with a sentence."""
+    ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
+    bad = {"brics_project": "project1.portal", "ngpus": "9"}
+
+    told = await ada.api("/users/ada/server", token=ada.user_token(), body=bad)
+    ada.spawner().orm_spawner.user_options = bad
+    remembered = await ada.api("/users/ada/server", token=ada.user_token())
+
+    assert (told.code, remembered.code) == (400, 400)
+    assert json.loads(told.body)["message"] == "The number of GPUs must be from 0 to 4."
+    assert json.loads(remembered.body)["message"] == "The number of GPUs must be from 0 to 4."
+    assert ada.spawner().pending is None
+    assert not slurm.read("argv")
+
+
+async def test_a_stranger_learns_nothing_of_a_persons_options(ada: Any, issuer: Any) -> None:
+    """Whoever may not start the server is refused before the options are looked at."""
+    resource = {"name": "brics.slurm.cluster", "username": "bob.project1"}
+    projects = {"project1.portal": {"name": "Project 1", "resources": [resource]}}
+    ada.cookies.clear()
+    await ada.login(issuer.mint(short_name="bob", projects=projects))
+    token = ada.user_token("bob")
+
+    assert (await ada.api("/users/ada/server", token=token, body={"ngpus": "9"})).code == 404
+    assert (await ada.api("/users/ada/server", body={"ngpus": "9"})).code == 403
+
+
 async def test_the_rest_api_may_leave_options_out(ada: Any, slurm: Any, until: Any) -> None:
     """What a client leaves out takes the form's defaults."""
     answer = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE)

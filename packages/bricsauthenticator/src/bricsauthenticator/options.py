@@ -53,6 +53,17 @@ def from_form(form: Mapping[str, Sequence[object]]) -> dict[str, object]:
     return {name: values[0] for name, values in fields.items()}
 
 
+def from_json(body: object) -> Mapping[str, object]:
+    """Return what the REST API was sent, which may be any JSON.
+
+    Raises:
+        OptionsError: It is not an object.
+    """
+    if not isinstance(body, Mapping):
+        raise OptionsError("The options must be a JSON object.")
+    return body
+
+
 def choose(
     chosen: Mapping[str, object], projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES
 ) -> Options:

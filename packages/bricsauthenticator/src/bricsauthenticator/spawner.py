@@ -5,7 +5,7 @@ from typing import Any
 
 from traitlets import Dict, List, TraitError, Unicode, default, validate
 
-from bricsauthenticator import options, port_report
+from bricsauthenticator import options, port_report, spawn_request
 from bricsauthenticator.authenticator import BricsAuthenticator
 from bricsauthenticator.failures import not_permitted, refused
 from bricsauthenticator.job import SlurmJobSpawner
@@ -13,6 +13,7 @@ from bricsauthenticator.options import Options, OptionsError
 from bricsauthenticator.projects import home_of, is_account, project_of
 
 port_report.install()
+spawn_request.install()
 
 
 class BricsSlurmSpawner(SlurmJobSpawner):
@@ -70,14 +71,35 @@ class BricsSlurmSpawner(SlurmJobSpawner):
         return lambda spawner, user_options: spawner.use_options(user_options)
 
     async def _read_form(self, form_data: Mapping[str, Sequence[object]]) -> dict[str, str]:
-        # JupyterHub asks the hook when it shows the form and when it spawns, but not in between.
-        await self.run_auth_state_hook(await self.user.get_auth_state())
+        await self._refresh_projects()
         try:
             return options.choose(options.from_form(form_data), self.brics_projects, self.runtimes).as_dict()
         except OptionsError as error:
             raise refused(str(error)) from None
 
-    def use_options(self, user_options: Mapping[str, object]) -> None:
+    async def check_options(self, user_options: object) -> None:
+        """Refuse an impossible choice before a spawn begins.
+
+        Args:
+            user_options: What the REST API was sent; None for the choice of the last spawn.
+
+        Raises:
+            tornado.web.HTTPError: 400 with a sentence when the choice is not possible.
+        """
+        await self._refresh_projects()
+        self._chosen(self.orm_spawner.user_options or {} if user_options is None else user_options)
+
+    async def _refresh_projects(self) -> None:
+        # JupyterHub asks the hook when it shows the form and when it spawns, but not in between.
+        await self.run_auth_state_hook(await self.user.get_auth_state())
+
+    def _chosen(self, user_options: object) -> Options:
+        try:
+            return options.choose(options.from_json(user_options), self.brics_projects, self.runtimes)
+        except OptionsError as error:
+            raise refused(str(error)) from None
+
+    def use_options(self, user_options: object) -> None:
         """Take the person's choice, which may come from the REST API and have passed no form.
 
         Raises:
@@ -87,10 +109,7 @@ class BricsSlurmSpawner(SlurmJobSpawner):
         login = self.authenticator
         if isinstance(login, BricsAuthenticator) and not login.has_confirmed(self.user.name):
             raise not_permitted("Your projects have not been confirmed for a long time. Please log in again.")
-        try:
-            chosen = options.choose(user_options, self.brics_projects, self.runtimes)
-        except OptionsError as error:
-            raise refused(str(error)) from None
+        chosen = self._chosen(user_options)
         self._options = chosen
         self.req_username = self.brics_projects[chosen.brics_project]["username"]
         self.req_homedir = home_of(self.req_username)
