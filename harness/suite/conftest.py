@@ -14,6 +14,7 @@ QUICK = """
 c.JupyterHub.allow_named_servers = True
 c.BatchSpawnerBase.poll_interval = 1
 c.BricsSlurmSpawner.command_timeout = 5
+c.BricsSlurmSpawner.search_timeout = 30
 c.BricsAuthenticator.keys_refresh_interval = 1
 c.BricsAuthenticator.keys_max_age = 1
 """

@@ -12,9 +12,10 @@ from harness.slurm import SlurmProbe
 from harness.stack import Stack
 from harness.suite.common import PROJECT, issuer_of, restored, until
 from harness.users import User
-from hubpod.client import Session, SpawnFailed, SpawnRefused
+from hubpod.client import Server, Session, SpawnFailed, SpawnRefused
 
 NO_ANSWER = "Slurm does not say how job"
+NOT_ANSWERED = "was not submitted: no answer within"
 NOTICED_S = 40.0
 SLOW_S = 1.0
 API_S = 1.0
@@ -75,6 +76,27 @@ def test_without_slurms_controller_a_spawn_says_so(
     assert not slurm.jobs(user.account(PROJECT))
     assert session.spawn(project=PROJECT).execute("5 * 4") == "20"
     assert_invariants(stack)
+
+
+def test_a_lost_answer_to_a_submission_loses_no_job(quick: Stack, quick_session: Session, quick_user: User) -> None:
+    """When the hub has given up a submission that Slurm then takes, the one job is found and becomes the server's."""
+    controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
+
+    with restored(controller.unpause, controller.wait_until_up):
+        controller.pause()
+        quick_session.submit({})
+        until("the hub's word that it got no answer", lambda: NOT_ANSWERED in quick.hub.log()[before:], NOTICED_S)
+
+    server = until("the server", lambda: ready_server(quick_session), NOTICED_S)
+    assert server.execute("5 * 4") == "20"
+    assert [job.id for job in quick.slurm.jobs(quick_user.account(PROJECT))] == [server.job_id]
+    assert_invariants(quick)
+
+
+def ready_server(session: Session) -> Server | None:
+    """The person's server, once it runs."""
+    server = session.server()
+    return server if server.is_active() else None
 
 
 @pytest.mark.parametrize(("away", "back"), [(Daemon.pause, Daemon.unpause), (Daemon.stop, Daemon.start)])

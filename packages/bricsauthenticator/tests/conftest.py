@@ -160,8 +160,10 @@ SCRIPTS = {
     'shift 2; exec env "$@"\n',
     "sbatch": "cat >{dir}/script; n=$(($(cat {dir}/last 2>/dev/null || echo 40) + 1)); echo $n >{dir}/last\n"
     "[ -e {dir}/refusal ] && {{ cat {dir}/refusal >&2; exit 1; }}\n"
+    "echo $n $(sed -n 's/^#SBATCH --comment=\"\\(.*\\)\"$/\\1/p' {dir}/script) >>{dir}/jobs\n"
     "[ -e {dir}/state ] || echo 'PENDING Priority n/a' >{dir}/state; echo $n\n",
-    "squeue": "echo $SLURMSPAWNER_JOB_ID >>{dir}/asked\n"
+    "squeue": "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ [ ! -e {dir}/jobs ] || cat {dir}/jobs; exit; }}\n"
+    "echo $SLURMSPAWNER_JOB_ID >>{dir}/asked\n"
     "[ -e {dir}/gone ] && {{ echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1; }}\n"
     "cat {dir}/state\n",
     "scancel": "echo $SLURMSPAWNER_JOB_ID >>{dir}/cancelled; echo 'CANCELLED None node1' >{dir}/state\n",
@@ -210,6 +212,7 @@ class FakeSlurm:
         spawner.exec_prefix = f"{here}/ssh {here}/sudo -u {{username}}"
         spawner.batch_submit_cmd = f"{here}/sbatch"
         spawner.batch_query_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {here}/squeue"
+        spawner.batch_list_cmd = f"SLURMSPAWNER_JOB_ID=mine {here}/squeue"
         spawner.batch_cancel_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {here}/scancel"
         spawner.batch_script = (
             "#!/bin/bash\n#SBATCH --chdir={{homedir}}\n#SBATCH --time={{runtime}}\n#SBATCH --gpus={{ngpus}}\n"
@@ -374,6 +377,14 @@ async def hub(hub_maker: HubMaker, hub_config: Config) -> Hub:
     """A running hub that trusts the issuer and spawns through the fake Slurm."""
     started: Hub = await hub_maker(hub_config)
     return started
+
+
+@pytest_asyncio.fixture
+async def ada(hub: Hub, issuer: Issuer) -> Hub:
+    """A hub with a person logged in."""
+    await hub.login(issuer.mint())
+    await hub.request("/hub/home")
+    return hub
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bricsauthenticator.jobscript import export_lines, with_exports
+from bricsauthenticator.jobscript import export_lines, with_exports, with_key
 
 SHELL = shutil.which("bash") or "bash"
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
@@ -63,3 +63,34 @@ def test_nothing_of_the_script_is_lost(script: str) -> None:
 
     assert result.replace("export A=1", "", 1).replace("\n", "") == script.replace("\n", "")
     assert "export A=1" in result.split("\n")
+
+
+@pytest.mark.parametrize(
+    ("directives", "comment"),
+    [
+        ("", "KEY"),
+        ("#SBATCH --time=1\n", "KEY"),
+        ("#SBATCH --comment=site\n", "site KEY"),
+        ("#SBATCH --comment site\n", "site KEY"),
+        ("#SBATCH --time=1 --comment=site --mem=1\n", "site KEY"),
+        ("#SBATCH --comment='the site'\n#SBATCH --time=1\n", "the site KEY"),
+        ('#SBATCH --comment="first"\n#SBATCH --comment="the site"\n', "the site KEY"),
+        ('#SBATCH --comment="it\'s"\n', "KEY"),
+        ("# SBATCH --comment=none\n##SBATCH --comment=none\n", "KEY"),
+        ("#SBATCH --comment=\n", "KEY"),
+    ],
+)
+def test_the_key_is_the_last_word_of_the_sites_comment(directives: str, comment: str) -> None:
+    """The last directive is ours, which is the one that Slurm takes; it repeats the site's comment if that is plain."""
+    script = f"#!/bin/bash\n{directives}\n\nrun # --comment=late\n"
+
+    assert with_key(script, "KEY") == (
+        f'#!/bin/bash\n{directives}#SBATCH --comment="{comment}"\n\n\nrun # --comment=late\n'
+    )
+
+
+def test_the_key_comes_before_the_exports() -> None:
+    """A script that is cut off in its exports has its key already."""
+    script = with_exports(with_key("#!/bin/bash\nrun\n", "KEY"), {"A": "1"})
+
+    assert script == '#!/bin/bash\n#SBATCH --comment="KEY"\nexport A=1\nrun\n'

@@ -1,5 +1,7 @@
 """What Slurm's answers mean, and how they are told to a person."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,3 +107,50 @@ def test_the_job_id_is_read_from_the_last_line(answer: str, job_id: str) -> None
 def test_people_read_why(job: Job, sentence: str) -> None:
     """The person who waits reads Slurm's word and what it means."""
     assert situation("12", job) == sentence
+
+
+@pytest.mark.parametrize(
+    ("listing", "job_id"),
+    [
+        ("41 KEY\n", "41"),
+        ("40 other\n41 my site KEY\n42 KEY2\n", "41"),
+        ("", ""),
+        ("41 KEY later\n", ""),
+        ("41 xKEY\n", ""),
+        ("KEY\n", ""),
+        ("1,2 KEY\n", ""),
+        ("41 (null)\n", ""),
+    ],
+)
+def test_a_job_is_found_by_its_key(listing: str, job_id: str) -> None:
+    """The key has to be the last word of the comment, and the first word a job id."""
+    assert slurm.find_key(listing, "KEY") == job_id
+
+
+def test_keys_are_the_hubs_own_and_never_twice_the_same() -> None:
+    """A key is one plain word that begins with the hub's name."""
+    keys = {slurm.new_key("ab12") for _ in range(100)}
+
+    assert len(keys) == 100
+    assert all(re.fullmatch(r"jupyterhub-ab12-[0-9a-f]{16}", key) for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "answer"),
+    [
+        (None, "no answer within 30 seconds", True),
+        (0, "", True),
+        (255, "ssh: connect to host slurm port 22: Connection refused", True),
+        (142, "", True),
+        (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
+        (1, "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", True),
+        (1, "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received", True),
+        (1, "sbatch: error: Batch job submission failed: Invalid partition name specified", False),
+        (1, "sudo: a password is required", False),
+        (1, "slurmspawner_sbatch: the home directory /home/p/a.p is not writable.", False),
+        (126, "This account runs the Slurm commands of the hub and nothing else.", False),
+    ],
+)
+def test_only_a_clear_no_means_that_there_is_no_job(status: int | None, message: str, answer: bool) -> None:  # noqa: FBT001
+    """Whatever else went wrong, the job may have been submitted."""
+    assert slurm.may_have_submitted(status, message) is answer

@@ -33,14 +33,6 @@ async def server_port() -> AsyncIterator[int]:
     server.stop()
 
 
-@pytest_asyncio.fixture
-async def ada(hub: Any, issuer: Any) -> Any:
-    """A hub with a person logged in."""
-    await hub.login(issuer.mint())
-    await hub.request("/hub/home")
-    return hub
-
-
 def token_in(slurm: Any) -> str:
     """Return the token that the job gets."""
     match = re.search(r"^export JUPYTERHUB_API_TOKEN=(\w+)$", slurm.read("script"), re.MULTILINE)
@@ -83,7 +75,7 @@ async def test_a_server_starts_as_a_job_of_the_chosen_project(
     script = slurm.read("script")
     assert script.startswith(
         "#!/bin/bash\n#SBATCH --chdir=/home/project1/ada.project1\n#SBATCH --time=02:00:00\n#SBATCH --gpus=2\n"
-        "#SBATCH --partition=gpu\n#SBATCH --comment=project1\nexport "
+        '#SBATCH --partition=gpu\n#SBATCH --comment=project1\n#SBATCH --comment="project1 jupyterhub-'
     )
     assert "export USER=ada.project1\nexport HOME=/home/project1/ada.project1\nexport SHELL=/bin/bash\n" in script
     assert "batchspawner-singleuser jupyterhub-singleuser" in script
@@ -390,7 +382,7 @@ async def test_a_stranger_learns_nothing_of_a_persons_options(ada: Any, issuer: 
     token = ada.user_token("bob")
 
     assert (await ada.api("/users/ada/server", token=token, body={"ngpus": "9"})).code == 404
-    assert (await ada.api("/users/ada/server", body={"ngpus": "9"})).code == 403
+    assert (await ada.api("/users/ada/server", token="nobody", body={"ngpus": "9"})).code == 403
 
 
 async def test_the_rest_api_may_leave_options_out(ada: Any, slurm: Any, until: Any) -> None:

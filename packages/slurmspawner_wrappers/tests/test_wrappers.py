@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -105,6 +106,35 @@ def test_squeue_prints_state_reason_and_node_of_that_job(slurm: FakeSlurm, run: 
 
     assert done.stdout == "RUNNING None node1\n"
     assert slurm.call[0] == ["--noheader", "--states=all", "--job", "4711", "--format", "%T %r %B"]
+
+
+def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
+    """Asked for `mine`, it prints ids and comments of this account's jobs and of nobody else's."""
+    slurm.answer("squeue", out="4711 project1 key\n")
+
+    done = run("squeue", SLURMSPAWNER_JOB_ID="mine")
+
+    assert done.stdout == "4711 project1 key\n"
+    assert slurm.call[0] == ["--noheader", "--states=all", f"--user={os.getuid()}", "--format", "%A %k"]
+
+
+def test_nobody_cancels_all_their_jobs_at_once(slurm: FakeSlurm, run: Run) -> None:
+    """What lists jobs is no job id for the command that cancels."""
+    slurm.answer("scancel")
+
+    assert run("scancel", SLURMSPAWNER_JOB_ID="mine").returncode == 2
+    assert not slurm.record.exists()
+
+
+def test_a_submission_does_not_go_on_for_ever(slurm: FakeSlurm) -> None:
+    """An sbatch that hangs is ended, because the spawner that has given it up cannot do so."""
+    (slurm.bin / "sbatch").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (slurm.bin / "sbatch").chmod(0o755)
+    code = f"import sys, slurmspawner_wrappers as w; sys.argv = ['x']; w.sbatch({str(slurm.bin)!r}, limit_s=1)"
+
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=30)
+
+    assert done.returncode == -signal.SIGALRM
 
 
 def test_scancel_cancels_that_job(slurm: FakeSlurm, run: Run) -> None:

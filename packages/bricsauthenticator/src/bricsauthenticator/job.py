@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from batchspawner import JobStatus, SlurmSpawner, format_template  # type: ignore[import-untyped]
-from sqlalchemy.orm import object_session
+from batchspawner import JobStatus  # type: ignore[import-untyped]
 from traitlets import Float, observe
 
 from bricsauthenticator import commands, jobscript, slurm
 from bricsauthenticator.failures import failed
+from bricsauthenticator.keyed import KeyedJobSpawner
+from bricsauthenticator.leftovers import Leftover
 from bricsauthenticator.slurm import Job, Life
 from bricsauthenticator.story import Event, Story
 from bricsauthenticator.wording import situation
@@ -23,14 +24,12 @@ STATUS_OF = {
     Life.UNKNOWN: JobStatus.UNKNOWN,
 }
 PROGRESS_OF = {Life.PENDING: 20, Life.RUNNING: 60, Life.GONE: 100, Life.UNKNOWN: 10}
-T = TypeVar("T")
 
 CONNECT_INTERVAL_S = 0.05
-KEEP_CANCELLING_S = 3600.0
-LONGEST_PAUSE_S = 30.0
+FIRST_SEARCH_PAUSE_S = 0.2
 
 
-class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
+class SlurmJobSpawner(KeyedJobSpawner):
     """batchspawner's Slurm spawner with Slurm's own word as the only truth about a job, and no polling floor.
 
     Attributes:
@@ -41,15 +40,13 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
 
     exports_in_script: ClassVar[bool] = True
 
-    command_timeout = Float(
-        30.0, min=0.1, help="Seconds that a submit, query or cancel command may take, ssh included."
-    ).tag(config=True)
-
     stop_timeout = Float(10.0, min=0, help="Seconds to wait for Slurm to say that a cancelled job is gone.").tag(
         config=True
     )
 
-    _background: ClassVar[set[asyncio.Task[Any]]] = set()
+    search_timeout = Float(
+        10.0, min=0, help="Seconds to look for a job by its key when the answer to its submission was lost."
+    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         self._job = slurm.UNKNOWN
@@ -57,6 +54,8 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         self._wake = asyncio.Event()
         self._reported = asyncio.Event()
         self._submission: asyncio.Task[str] | None = None
+        self._left = self._may_exist = False
+        self._complaint = ""
         super().__init__(**kwargs)
 
     # Starting
@@ -70,7 +69,8 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         self._forget_job()
         try:
             self._submission = self._in_background(self.submit_batch_script())
-            await asyncio.shield(self._submission)
+            if not await asyncio.shield(self._submission):
+                await self._until_found()
             await self._until_listening()
         except BaseException:
             self._story.end()
@@ -84,22 +84,55 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         return self.ip, self.port
 
     async def submit_batch_script(self) -> str:
-        """Submit the job and return its id, which is in the database before anything else happens."""
+        """Submit the job and return its id, which is in the database before anything else happens.
+
+        Returns:
+            The id; empty when the answer was lost, so that there may be a job all the same.
+        """
+        self.job_key = self._new_key()
+        self._save_state()
+        command = self._command(self.batch_submit_cmd)
+        self.log.info("Submitting the job of %s with the key %s: %s", self._log_name, self.job_key, command)
+        outcome = await commands.run(command, stdin=await self._script(), timeout_s=self.command_timeout)
+        job_id = slurm.read_job_id(outcome.stdout) if outcome.ok else ""
+        if job_id:
+            self._submitted(job_id)
+            return job_id
+        self._complaint = self._without_token(outcome.complaint)
+        self.log.error("The job of %s was not submitted: %s", self._log_name, self._complaint)
+        if not self.batch_list_cmd or not slurm.may_have_submitted(outcome.status, outcome.stderr):
+            self.job_key = ""
+            self._save_state()
+            raise self._not_submitted()
+        return ""
+
+    async def _script(self) -> str:
         variables = {**self.get_req_subvars(), "cmd": self.cmd_formatted_for_batch()}
         environment = {name: str(value) for name, value in self.get_env().items()}
-        script = jobscript.with_exports(await self._get_batch_script(**variables), environment)
-        command = self._command(self.batch_submit_cmd)
-        self.log.info("Submitting the job of %s: %s", self._log_name, command)
-        outcome = await commands.run(command, stdin=script, timeout_s=self.command_timeout)
-        self.job_id = slurm.read_job_id(outcome.stdout) if outcome.ok else ""
-        if not self.job_id:
-            complaint = self._without_token(outcome.complaint)
-            self.log.error("The job of %s was not submitted: %s", self._log_name, complaint)
-            raise failed(f"The job could not be submitted to Slurm: {complaint}")
+        script = jobscript.with_key(await self._get_batch_script(**variables), self.job_key)
+        return jobscript.with_exports(script, environment)
+
+    def _submitted(self, job_id: str) -> None:
+        self.job_id = job_id
         self._save_state()
         self.log.info("Job %s of %s is submitted", self.job_id, self._log_name)
         self._tell(f"Job {self.job_id} is submitted", 10)
-        return str(self.job_id)
+
+    def _not_submitted(self) -> Exception:
+        return failed(f"The job could not be submitted to Slurm: {self._complaint}")
+
+    async def _until_found(self) -> None:
+        """Look for a job whose submission was not answered, for at most search_timeout."""
+        self._tell("Slurm did not confirm the job; looking for it\N{HORIZONTAL ELLIPSIS}", None)
+        deadline, pause = time.monotonic() + self.search_timeout, FIRST_SEARCH_PAUSE_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            job_id = await self._find(self.job_key, self.req_username, left_s)
+            if job_id:
+                self._submitted(job_id)
+                return
+            await asyncio.sleep(pause)
+            pause *= 2
+        raise self._not_submitted()
 
     async def _until_listening(self) -> None:
         """Wait until the server listens where the job said it would, or the job is over."""
@@ -152,8 +185,8 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
 
     async def query_job_status(self) -> JobStatus:
         """Ask Slurm about the job."""
-        if not self.job_id:
-            return JobStatus.NOTFOUND
+        if not self.job_id and not await self._found_again():
+            return JobStatus.UNKNOWN if self._may_exist else JobStatus.NOTFOUND
         outcome = await commands.run(self._command(self.batch_query_cmd), timeout_s=self.command_timeout)
         job = slurm.read_answer(outcome.stdout) if outcome.ok else slurm.read_refusal(outcome.stderr)
         if job.life is Life.UNKNOWN:
@@ -167,6 +200,17 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
         self._tell(situation(self.job_id, job), PROGRESS_OF[job.life])
         self._check_reported()
         return STATUS_OF[job.life]
+
+    async def _found_again(self) -> bool:
+        """Look for the job by its key when its id is not known, as after a restart of the hub."""
+        if self.job_key and self.batch_list_cmd:
+            job_id = await self._find(self.job_key, self.req_username, self.command_timeout)
+            self._may_exist = job_id is None
+            if job_id:
+                self.log.info("Job %s of %s is found again by its key", job_id, self._log_name)
+                self.job_id = job_id
+                self._save_state()
+        return bool(self.job_id)
 
     async def poll(self) -> int | None:
         """Return None while the job lives or Slurm does not say, else an exit status."""
@@ -193,31 +237,31 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
     # Stopping
 
     async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002 - JupyterHub's signature
-        """Cancel the job and wait until Slurm says that it is gone, for at most stop_timeout."""
+        """Cancel the job and wait until Slurm says that it is gone, for at most stop_timeout.
+
+        Cancelling goes on in the background while Slurm cannot be reached, and after a restart of the hub.
+        """
         await self._settled_submission()
-        if not self.job_id:
+        leftover = self._leftover()
+        if leftover is None:
             return
         deadline = time.monotonic() + self.stop_timeout
-        cancelling = self._in_background(self._cancel(self.job_id, self._command(self.batch_cancel_cmd)))
-        await asyncio.wait({cancelling}, timeout=self.stop_timeout)
+        self._left = True
+        ending = self._leave(leftover)
+        if not self.job_id:
+            return
+        await asyncio.wait({ending}, timeout=self.stop_timeout)
         while not now and await self.query_job_status() is not JobStatus.NOTFOUND:
             if time.monotonic() >= deadline:
                 self.log.warning("Job %s is cancelled, and Slurm does not say that it is gone yet", self.job_id)
                 return
             await asyncio.sleep(min(self.startup_poll_interval, 1.0))
 
-    async def _cancel(self, job_id: str, command: str) -> None:
-        """Cancel a job, trying again in the background while Slurm cannot be reached."""
-        self.log.info("Cancelling job %s: %s", job_id, command)
-        begun, pause = time.monotonic(), 0.5
-        while time.monotonic() - begun < KEEP_CANCELLING_S:
-            outcome = await commands.run(command, timeout_s=self.command_timeout)
-            if outcome.ok or slurm.already_over(outcome.stderr):
-                return
-            self.log.warning("Job %s is not cancelled yet: %s", job_id, outcome.complaint)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-        self.log.error("Job %s could not be cancelled and may still run", job_id)
+    def _leftover(self) -> Leftover | None:
+        """The job that would be lost if it were forgotten now."""
+        if self._left or self._job.life is Life.GONE or not (self.job_key or self.job_id):
+            return None
+        return Leftover(key=self.job_key, job_id=self.job_id, username=self.req_username)
 
     async def _settled_submission(self) -> None:
         """Wait for a submission that was under way when the spawn was given up: its job must not be lost."""
@@ -226,36 +270,31 @@ class SlurmJobSpawner(SlurmSpawner):  # type: ignore[misc]
 
     # State
 
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore what get_state returned; the job of a server that JupyterHub has given up already has to end."""
+        super().load_state(state)
+        given_up = self.orm_spawner is not None and self.orm_spawner.server is None
+        if given_up and self._leftover() is not None:
+            self.clear_state()
+            self._save_state()
+
     def clear_state(self) -> None:
-        """Forget the job."""
+        """Forget the job, which ends if it has not ended yet."""
+        leftover = self._leftover()
+        if leftover is not None:
+            self._leave(leftover)
         super().clear_state()
+        self.job_key = ""
         self._forget_job()
 
     def _forget_job(self) -> None:
         self._job = Job(life=Life.UNKNOWN)
+        self._left = self._may_exist = False
         self._wake.clear()
         self._reported.clear()
         if self._story.begun:
             self._story.end()
             self._story = Story()
 
-    def _save_state(self) -> None:
-        """Store the job id now: JupyterHub itself does it only when the server is up."""
-        if self.orm_spawner is not None:
-            self.orm_spawner.state = self.get_state()
-            session = object_session(self.orm_spawner)
-            if session is not None:
-                session.commit()
-
-    def _command(self, template: str) -> str:
-        variables = {**self.get_req_subvars(), "job_id": self.job_id}
-        return f"{format_template(self.exec_prefix, **variables)} {format_template(template, **variables)}"
-
     def _without_token(self, text: str) -> str:
         return text.replace(self.api_token, "[token]") if self.api_token else text
-
-    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task

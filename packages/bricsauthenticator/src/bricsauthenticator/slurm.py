@@ -5,6 +5,7 @@ not answer) leaves it unknown.
 """
 
 import re
+import secrets
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -12,6 +13,13 @@ JOB_ID_RE = re.compile(r"[1-9][0-9]{0,9}")
 NODE_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 NO_JOB_RE = re.compile(r"^(?:\w+: error: |slurm_\w+ error: ).*Invalid job id specified\s*$", re.MULTILINE)
 OVER_RE = re.compile(r"Job/step already completing or completed")
+UNSURE_RE = re.compile(
+    r"timed out|unable to contact|zero bytes|(?:connection|send|receive|shutdown) failure|unexpected message"
+    r"|message length|not connected|connection (?:closed|refused|reset)|broken pipe",
+    re.IGNORECASE,
+)
+SSH_FAILED = 255
+FIRST_SIGNAL_STATUS = 128
 PLACEHOLDERS = frozenset({"", "n/a", "N/A", "(null)", "None", "(None)", "none"})
 
 PENDING_STATES = frozenset(
@@ -89,6 +97,32 @@ def read_job_id(answer: str) -> str:
     lines = answer.split("\n")
     job_id = next((line for line in reversed(lines) if line.strip()), "").partition(";")[0].strip()
     return job_id if JOB_ID_RE.fullmatch(job_id) else ""
+
+
+def new_key(hub_id: str) -> str:
+    """Return a random key for one spawn of this hub; it goes into the job's comment."""
+    return f"jupyterhub-{hub_id}-{secrets.token_hex(8)}"
+
+
+def find_key(listing: str, key: str) -> str:
+    """Read the job id from lines `ID COMMENT`: of the job whose comment ends with the key; empty when there is none."""
+    for line in listing.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[-1] == key and JOB_ID_RE.fullmatch(words[0]):
+            return words[0]
+    return ""
+
+
+def may_have_submitted(status: int | None, message: str) -> bool:
+    """Whether a job may exist, or come to exist, although the submit command failed or told no job id.
+
+    Args:
+        status: The command's exit status; None when it was given up here, which does not end it at the other end.
+        message: What it said.
+    """
+    if status in (None, 0, SSH_FAILED) or status >= FIRST_SIGNAL_STATUS:
+        return True
+    return bool(UNSURE_RE.search(message))
 
 
 def life_of(state: str) -> Life:

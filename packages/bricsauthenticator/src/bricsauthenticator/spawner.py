@@ -37,6 +37,11 @@ class BricsSlurmSpawner(SlurmJobSpawner):
         help="Time limits that the form offers, the first one being the default. The longest bounds what is accepted.",
     ).tag(config=True)
 
+    @default("req_homedir")
+    def _req_homedir_default(self) -> str:
+        # batchspawner asks the hub's own machine, which knows no accounts.
+        return home_of(self.req_username) if is_account(self.req_username) else ""
+
     shell = Unicode("/bin/bash", help="SHELL of the server.").tag(config=True)
 
     _options: Options | None = None
@@ -143,16 +148,16 @@ class BricsSlurmSpawner(SlurmJobSpawner):
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to ask about the job as the right account."""
         state: dict[str, Any] = super().get_state()
-        if self.job_id:
+        if self.job_id or self.job_key:
             state |= {"username": self.req_username, "homedir": self.req_homedir}
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what get_state returned."""
-        super().load_state(state)
         if is_account(state.get("username")):
             self.req_username = state["username"]
             self.req_homedir = home_of(state["username"])
+        super().load_state(state)
 
 
 def _take_projects(spawner: BricsSlurmSpawner, auth_state: dict[str, Any] | None) -> None:

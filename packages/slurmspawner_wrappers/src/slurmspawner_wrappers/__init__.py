@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 JOB_ID_VARIABLE = "SLURMSPAWNER_JOB_ID"
 JOB_ID_MAX_DIGITS = 10
+OWN_JOBS = "mine"
+SUBMIT_LIMIT_S = 300
 
 # All that a caller may hand to Slurm's command. A list of what to drop would be out of date with the next Slurm, loader
 # or shell that looks for another variable. Kept are the language of messages, the time zone in which times are meant,
@@ -31,24 +33,32 @@ EXIT_USAGE = 2
 EXIT_NOT_FOUND = 127
 
 
-def sbatch(search_path: str = SAFE_PATH) -> None:
-    """Submit the script on standard input and print the job id."""
+def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
+    """Submit the script on standard input and print the job id, in `limit_s` seconds or not at all."""
     command = "slurmspawner_sbatch"
     refuse_arguments(command)
     account = own_account(command)
     enter_home(command, account.pw_dir)
+    import signal  # noqa: PLC0415 - the other commands, which are run all the time, do without
+
+    # The spawner gives up long before, and cannot end what goes on here. The alarm outlives the change into sbatch.
+    signal.alarm(limit_s)
     become(command, ["sbatch", "--parsable"], clean_environment(os.environ, account, search_path))
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print one line `STATE REASON NODE` about the job."""
+    """Print one line `STATE REASON NODE` about the job, or a line `ID COMMENT` for each of the account's own jobs."""
     command = "slurmspawner_squeue"
     refuse_arguments(command)
-    job_id = requested_job(command)
-    # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
-    arguments = ["squeue", "--noheader", "--states=all", "--job", job_id, "--format", "%T %r %B"]
+    account = own_account(command)
+    if os.environ.get(JOB_ID_VARIABLE) == OWN_JOBS:
+        chosen = [f"--user={account.pw_uid}", "--format", "%A %k"]
+    else:
+        # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
+        chosen = ["--job", requested_job(command), "--format", "%T %r %B"]
     os.chdir("/")
-    become(command, arguments, clean_environment(os.environ, own_account(command), search_path))
+    arguments = ["squeue", "--noheader", "--states=all", *chosen]
+    become(command, arguments, clean_environment(os.environ, account, search_path))
 
 
 def scancel(search_path: str = SAFE_PATH) -> None:

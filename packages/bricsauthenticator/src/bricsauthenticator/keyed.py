@@ -1,0 +1,122 @@
+"""Jobs that are known by a key of the spawner's own, so that none is ever lost: finding, cancelling, remembering."""
+
+import asyncio
+import hashlib
+from collections.abc import Coroutine
+from typing import Any, ClassVar, TypeVar
+
+from batchspawner import SlurmSpawner, format_template  # type: ignore[import-untyped]
+from sqlalchemy.orm import object_session
+from traitlets import Float, Unicode
+
+from bricsauthenticator import commands, leftovers, slurm
+from bricsauthenticator.leftovers import Leftover
+
+T = TypeVar("T")
+
+
+class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
+    """What a spawner needs so that a job belongs to a server, or ends.
+
+    Before a job is submitted, the spawn's key is in the database; afterwards it is the last word of the job's comment.
+    A job that no server has any more is in the database, too, until Slurm has heard that it is to end.
+    """
+
+    command_timeout = Float(
+        30.0, min=0.1, help="Seconds that a submit, query or cancel command may take, ssh included."
+    ).tag(config=True)
+
+    batch_list_cmd = Unicode(
+        "",
+        help="""Command that prints a line `ID COMMENT` for each of the account's jobs, ended ones included.
+
+        With it, a job is found again when the answer to its submission was lost. Empty where there is no such command.
+        """,
+    ).tag(config=True)
+
+    job_key = Unicode(help="Key of the current spawn; empty when there is none.")
+
+    _background: ClassVar[set[asyncio.Task[Any]]] = set()
+    _endings: ClassVar[dict[str, asyncio.Task[Any]]] = {}
+
+    # Keys
+
+    def _new_key(self) -> str:
+        secret = self.user.settings.get("cookie_secret", b"")
+        return slurm.new_key(hashlib.sha256(b"jobs of " + secret).hexdigest()[:8])
+
+    async def _find(self, key: str, username: str, timeout_s: float) -> str | None:
+        """Return the id of the job with a key, empty if Slurm knows none; None if it did not say."""
+        command = self._command(self.batch_list_cmd, username=username)
+        outcome = await commands.run(command, timeout_s=min(timeout_s, self.command_timeout))
+        if outcome.ok:
+            return slurm.find_key(outcome.stdout, key)
+        self.log.warning("The jobs of %s cannot be listed: %s", username, outcome.complaint)
+        return None
+
+    # What has to end
+
+    def _leave(self, leftover: Leftover) -> asyncio.Task[Any]:
+        """Let a job end in the background, also after a restart of the hub."""
+        name = leftover.key or leftover.job_id
+        ending = self._endings.get(name)
+        if ending is None or ending.done():
+            leftovers.remember(self.orm_spawner, leftover)
+            ending = self._endings[name] = self._in_background(self._end(leftover))
+            ending.add_done_callback(lambda done: self._endings.get(name) is done and self._endings.pop(name))
+        return ending
+
+    async def _end(self, leftover: Leftover) -> None:
+        row = self.orm_spawner
+        over = await leftovers.end(
+            leftover,
+            find=lambda: self._find(leftover.key, leftover.username, self.command_timeout),
+            cancel=lambda job_id: self._cancel(job_id, leftover.username),
+            log=self.log,
+        )
+        if over:
+            leftovers.forget(row, leftover)
+
+    async def _cancel(self, job_id: str, username: str) -> str:
+        """Cancel a job and return why it could not be; empty when Slurm has heard it."""
+        command = self._command(self.batch_cancel_cmd, job_id=job_id, username=username)
+        self.log.info("Cancelling job %s: %s", job_id, command)
+        outcome = await commands.run(command, timeout_s=self.command_timeout)
+        return "" if outcome.ok or slurm.already_over(outcome.stderr) else outcome.complaint
+
+    # State
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a restarted hub needs to find and to end jobs."""
+        state: dict[str, Any] = super().get_state()
+        if self.job_key:
+            state["job_key"] = self.job_key
+        # The row itself is the truth about leftovers: several spawners may have shared it.
+        return state | leftovers.to_state(leftovers.in_state(self.orm_spawner.state if self.orm_spawner else None))
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore what get_state returned, and go on ending what has to end."""
+        super().load_state(state)
+        self.job_key = state.get("job_key", "")
+        for leftover in leftovers.in_state(state):
+            self._leave(leftover)
+
+    def _save_state(self) -> None:
+        """Store the state now: JupyterHub itself does it only when the server is up."""
+        if self.orm_spawner is not None:
+            self.orm_spawner.state = self.get_state()
+            session = object_session(self.orm_spawner)
+            if session is not None:
+                session.commit()
+
+    # Commands
+
+    def _command(self, template: str, **changes: str) -> str:
+        variables = {**self.get_req_subvars(), "job_id": self.job_id, **changes}
+        return f"{format_template(self.exec_prefix, **variables)} {format_template(template, **variables)}"
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task

@@ -1,0 +1,109 @@
+"""Jobs that no server has any more, and that may still run: kept in the database until Slurm has ended them.
+
+Also a submission whose answer was lost is one: its job is known by its key alone, and may yet come, because a command
+that was cut off here goes on at the other end.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy.orm import object_session
+
+STATE_KEY = "leftovers"
+TRIED_FOR_S = 3600.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """A job that has to end.
+
+    Attributes:
+        key: The spawn's own key, which is in the job's comment; empty for jobs of older versions.
+        job_id: Its number; empty when the answer to its submission was lost.
+        username: The account that it runs as.
+    """
+
+    key: str
+    job_id: str
+    username: str
+
+    @property
+    def name(self) -> str:
+        """How it is called in the log."""
+        return f"job {self.job_id}" if self.job_id else f"the job with the key {self.key}"
+
+    def same_as(self, other: "Leftover") -> bool:
+        """Whether both are the same job; one may know more of it."""
+        return self.key == other.key if self.key or other.key else self.job_id == other.job_id
+
+
+def in_state(state: Mapping[str, Any] | None) -> list[Leftover]:
+    """Read what a spawner's state in the database has of them."""
+    return [Leftover(**entry) for entry in (state or {}).get(STATE_KEY, ())]
+
+
+def to_state(leftovers: list[Leftover]) -> dict[str, Any]:
+    """Return what a spawner's state in the database gets of them; nothing when there are none."""
+    return {STATE_KEY: [asdict(leftover) for leftover in leftovers]} if leftovers else {}
+
+
+def remember(orm_spawner: Any, leftover: Leftover) -> None:  # noqa: ANN401 - a row of JupyterHub's
+    """Write it to the database."""
+    _replace(orm_spawner, leftover, [leftover])
+
+
+def forget(orm_spawner: Any, leftover: Leftover) -> None:  # noqa: ANN401 - a row of JupyterHub's
+    """Delete it from the database."""
+    _replace(orm_spawner, leftover, [])
+
+
+def _replace(orm_spawner: Any, old: Leftover, new: list[Leftover]) -> None:  # noqa: ANN401
+    session = object_session(orm_spawner) if orm_spawner is not None else None
+    if session is None:
+        return  # the person or the server has been deleted meanwhile
+    state = dict(orm_spawner.state or {})
+    others = [leftover for leftover in in_state(state) if not leftover.same_as(old)]
+    state.pop(STATE_KEY, None)
+    orm_spawner.state = state | to_state([*others, *new])
+    session.commit()
+
+
+async def end(
+    leftover: Leftover,
+    *,
+    find: Callable[[], Awaitable[str | None]],
+    cancel: Callable[[str], Awaitable[str]],
+    log: Any,  # noqa: ANN401 - a logger or an adapter
+) -> bool:
+    """Cancel a job, trying again while it cannot be found or Slurm cannot be reached, for an hour.
+
+    Args:
+        leftover: The job.
+        find: Returns its number by its key; None or empty while it is not known.
+        cancel: Cancels the job with this number, and returns why it could not; empty when Slurm has heard it.
+        log: Where to tell.
+
+    Returns:
+        Whether nothing more is to be done: Slurm has heard it, or there has been no such job for all the time.
+    """
+    begun, pause, answered = time.monotonic(), FIRST_PAUSE_S, False
+    while time.monotonic() - begun < TRIED_FOR_S:
+        job_id = leftover.job_id or await find()
+        answered = job_id is not None
+        if job_id:
+            complaint = await cancel(job_id)
+            if not complaint:
+                return True
+            log.warning("Job %s is not cancelled yet: %s", job_id, complaint)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+    if answered and not leftover.job_id:
+        log.info("There is no %s", leftover.name)
+        return True
+    log.error("%s could not be cancelled and may still run", leftover.name.capitalize())
+    return False

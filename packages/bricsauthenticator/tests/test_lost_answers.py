@@ -1,0 +1,247 @@
+"""Jobs whose submission was not answered, or whose hub died: found again by their key, and taken or ended."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from jupyterhub.orm import Server  # type: ignore[import-untyped]
+from jupyterhub.orm import Spawner as Row
+
+from bricsauthenticator import leftovers
+
+pytestmark = pytest.mark.asyncio
+
+CHOICE = {"brics_project": "project1.portal"}
+SBATCH_ONLY = 'case "$*" in *sbatch*) {} ;; esac\n'
+CUT_AFTER_SUBMIT = SBATCH_ONLY.format('sh -c "$*" >/dev/null; echo Connection reset by peer >&2; exit 255')
+CUT_IN_MID_ANSWER = SBATCH_ONLY.format('sh -c "$*" | head -c 1; exit 255')
+SILENT = SBATCH_ONLY.format('sh -c "$*" >/dev/null; exec sleep 60')
+LATE = SBATCH_ONLY.format("cat >{0}/late.new; mv {0}/late.new {0}/late; exec sleep 60")
+NOT_AT_ALL = SBATCH_ONLY.format("cat >/dev/null; exit 255")
+DEAF = "cat >/dev/null; exit 255\n"
+
+
+async def begin(hub: Any) -> Any:
+    """Begin to start a server and return its spawner."""
+    hub.app.tornado_application.settings["slow_spawn_timeout"] = 0
+    assert (await hub.submit_form(**CHOICE)).code == 302
+    return hub.spawner()
+
+
+async def failure(spawner: Any) -> str:
+    """Wait until the spawn has failed and return what the person reads."""
+    await asyncio.wait({spawner._spawn_future}, timeout=10)
+    return str(spawner._spawn_future.exception().jupyterhub_message)
+
+
+async def appear(slurm: Any) -> None:
+    """Let the sbatch that was cut off at this end go on at the other end."""
+    with (slurm.directory / "late").open() as script:
+        await (await asyncio.create_subprocess_exec(slurm.directory / "sbatch", stdin=script, stdout=-3)).wait()
+
+
+def submissions(slurm: Any) -> int:
+    """Count the jobs that Slurm has got."""
+    return len(slurm.read("jobs").splitlines())
+
+
+@pytest.mark.parametrize("fault", [CUT_AFTER_SUBMIT, CUT_IN_MID_ANSWER, SILENT], ids=["cut", "half", "silent"])
+async def test_a_job_whose_answer_was_lost_is_the_servers(ada: Any, slurm: Any, until: Any, fault: str) -> None:
+    """The one job that was submitted is found by its key, and the spawn goes on with it."""
+    ada.spawner().command_timeout = 1.0
+    slurm.put("fault", fault)
+
+    spawner = await begin(ada)
+    await until(lambda: slurm.read("asked") == "41\n")
+
+    assert spawner.job_id == "41"
+    assert spawner.orm_spawner.state["job_id"] == "41"
+    assert spawner.job_key in slurm.read("script")
+    assert submissions(slurm) == 1
+    assert not slurm.read("cancelled")
+
+
+async def test_a_job_that_comes_late_is_the_servers(ada: Any, slurm: Any, until: Any) -> None:
+    """A submit command that is given up here goes on at the other end, and its job is taken when it comes."""
+    ada.spawner().command_timeout = 0.5
+    slurm.put("fault", LATE.format(slurm.directory))
+    spawner = await begin(ada)
+    await until(lambda: "looking for it" in str(spawner._story._events))
+
+    await appear(slurm)
+
+    await until(lambda: slurm.read("asked").startswith("41\n"))
+    assert spawner.job_id == "41"
+
+
+async def test_a_job_that_comes_after_all_patience_is_ended(ada: Any, slurm: Any, until: Any) -> None:
+    """The spawn fails in good time; a job that turns up later is cancelled, and nothing of it stays in the database."""
+    ada.spawner().command_timeout = 0.5
+    ada.spawner().search_timeout = 0.1
+    slurm.put("fault", LATE.format(slurm.directory))
+    spawner = await begin(ada)
+
+    assert "could not be submitted to Slurm: no answer within 0.5 seconds" in await failure(spawner)
+    assert len(leftovers.in_state(spawner.orm_spawner.state)) == 1
+    await appear(slurm)
+
+    await until(lambda: slurm.read("cancelled") == "41\n")
+    await until(lambda: not leftovers.in_state(spawner.orm_spawner.state))
+    assert slurm.read("account") == "ada.project1\n"
+
+
+async def test_the_next_spawn_leaves_the_lost_one_to_its_end(ada: Any, slurm: Any, until: Any) -> None:
+    """Starting again does not submit again for the same spawn: the new job is another one, and the old one ends."""
+    ada.spawner().command_timeout = 0.5
+    ada.spawner().search_timeout = 0.1
+    slurm.put("fault", LATE.format(slurm.directory))
+    await failure(await begin(ada))
+    slurm.heal()
+
+    again = await begin(ada)
+    await until(lambda: again.job_id == "41")
+    await appear(slurm)
+
+    await until(lambda: slurm.read("cancelled") == "42\n")
+    assert again.job_id == "41"
+
+
+async def test_a_stop_while_the_answer_is_out_ends_the_job(ada: Any, slurm: Any, until: Any) -> None:
+    """A person who gives up while the hub looks for the job leaves none behind."""
+    ada.spawner().command_timeout = 0.5
+    slurm.put("fault", LATE.format(slurm.directory))
+    spawner = await begin(ada)
+    await until(lambda: "looking for it" in str(spawner._story._events))
+
+    spawner._spawn_future.cancel()
+    await spawner.stop()
+    spawner.clear_state()
+    await appear(slurm)
+
+    await until(lambda: slurm.read("cancelled") == "41\n")
+
+
+async def test_what_slurm_refuses_is_not_looked_for(ada: Any, slurm: Any) -> None:
+    """When sbatch itself says no, the person reads so at once and nothing is kept."""
+    slurm.put("refusal", "sbatch: error: Batch job submission failed: Invalid account\n")
+
+    spawner = await begin(ada)
+
+    assert "Invalid account" in await failure(spawner)
+    assert "mine" not in slurm.read("argv")
+    assert not spawner.orm_spawner.state
+
+
+async def test_the_key_is_in_the_database_before_the_job_is_submitted(ada: Any, slurm: Any, until: Any) -> None:
+    """A hub that dies at any moment of a submission knows afterwards what to look for, and as whom."""
+    slurm.put("fault", LATE.format(slurm.directory))
+    spawner = await begin(ada)
+    await until((slurm.directory / "late").exists)
+
+    ada.app.db.expire_all()
+    state = ada.app.db.query(Row).filter_by(id=spawner.orm_spawner.id).one().state
+
+    assert state["job_key"] in slurm.read("late")
+    assert state["username"] == "ada.project1"
+    assert "job_id" not in state
+
+
+def restarted(hub: Any, state: dict[str, Any]) -> Any:
+    """Return the spawner that a restarted hub makes of what is in the database."""
+    user = next(user for user in hub.app.users.values() if user.name == "ada")
+    user.spawner.orm_spawner.state = state
+    return user._new_spawner("")
+
+
+KILLED = {"job_key": "jupyterhub-1-2", "username": "ada.project1"}
+
+
+async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) -> None:
+    """When the hub died between submission and answer, its successor finds the job and asks about it."""
+    slurm.put("jobs", "7 project1\n8 project1 jupyterhub-1-2\n9 jupyterhub-1-3\n")
+    slurm.says("PENDING Priority n/a")
+    ada.spawner().orm_spawner.server = server_row(ada)
+
+    spawner = restarted(ada, KILLED)
+
+    assert await spawner.poll() is None
+    assert spawner.job_id == "8"
+    assert spawner.orm_spawner.state["job_id"] == "8"
+    assert slurm.read("asked") == "8\n"
+    assert slurm.read("account") == "ada.project1\n"
+
+
+async def test_a_restarted_hub_waits_for_slurms_word(ada: Any, slurm: Any) -> None:
+    """While Slurm does not say which jobs there are, the server is not given up; once it says none, it is."""
+    ada.spawner().orm_spawner.server = server_row(ada)
+    spawner = restarted(ada, KILLED)
+
+    slurm.put("fault", DEAF)
+    assert await spawner.poll() is None
+    slurm.heal()
+    assert await spawner.poll() == 1
+
+
+async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any, until: Any) -> None:
+    """A killed hub's sbatch may still be under way: its job is awaited, and cancelled when it comes."""
+    ada.spawner().orm_spawner.server = server_row(ada)
+    spawner = restarted(ada, KILLED)
+    assert await spawner.poll() == 1
+
+    spawner.clear_state()
+    slurm.put("jobs", "8 jupyterhub-1-2\n")
+
+    await until(lambda: slurm.read("cancelled") == "8\n")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"job_id": "8", "job_key": "jupyterhub-1-2", "username": "ada.project2"},
+        {"job_id": "8", "username": "ada.project2"},
+        {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "8", "username": "ada.project2"}]},
+        {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": "ada.project2"}]},
+    ],
+    ids=["stopping", "stopping, older", "left", "left without id"],
+)
+async def test_a_restarted_hub_goes_on_ending_jobs(ada: Any, slurm: Any, until: Any, state: dict[str, Any]) -> None:
+    """A job that was to end when the hub died is cancelled as its account, and then forgotten."""
+    slurm.put("jobs", "8 jupyterhub-1-2\n")
+
+    spawner = restarted(ada, state)
+
+    await until(lambda: slurm.read("cancelled") == "8\n")
+    assert slurm.read("account") == "ada.project2\n"
+    await until(lambda: not spawner.orm_spawner.state.get("leftovers"))
+    assert not spawner.job_id
+
+
+async def test_what_has_to_end_outlives_the_next_spawn_in_the_database(ada: Any, slurm: Any, until: Any) -> None:
+    """While Slurm cannot be reached, later states of the same server keep the job that has to end."""
+    slurm.put("fault", DEAF)
+    spawner = restarted(ada, {"job_id": "8", "job_key": "jupyterhub-1-2", "username": "ada.project1"})
+    spawner.clear_state()
+    spawner.job_id = "9"
+
+    state = spawner.get_state()
+
+    assert state["job_id"] == "9"
+    assert [entry.job_id for entry in leftovers.in_state(state)] == ["8"]
+    slurm.heal()
+    await until(lambda: slurm.read("cancelled") == "8\n")
+
+
+async def test_a_site_without_a_list_of_jobs_fails_at_once(ada: Any, slurm: Any) -> None:
+    """With wrappers that cannot list jobs, an answer that is lost ends the spawn without a search."""
+    ada.spawner().batch_list_cmd = ""
+    slurm.put("fault", NOT_AT_ALL)
+
+    assert "could not be submitted" in await failure(await begin(ada))
+
+
+def server_row(hub: Any) -> Any:
+    """Return a row for a server that JupyterHub has not given up."""
+    row = Server(base_url="/user/ada/")
+    hub.app.db.add(row)
+    hub.app.db.flush()
+    return row
