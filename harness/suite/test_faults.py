@@ -12,7 +12,7 @@ from harness.slurm import SlurmProbe
 from harness.stack import Stack
 from harness.suite.common import PROJECT, issuer_of, restored, until
 from harness.users import User
-from hubpod.client import Server, Session, SpawnFailed, SpawnRefused
+from hubpod.client import Session, SpawnFailed, SpawnRefused
 
 NO_ANSWER = "Slurm does not say how job"
 NOT_ANSWERED = "was not submitted: no answer within"
@@ -84,19 +84,13 @@ def test_a_lost_answer_to_a_submission_loses_no_job(quick: Stack, quick_session:
 
     with restored(controller.unpause, controller.wait_until_up):
         controller.pause()
-        quick_session.submit({})
+        server = quick_session.submit(project=PROJECT)
         until("the hub's word that it got no answer", lambda: NOT_ANSWERED in quick.hub.log()[before:], NOTICED_S)
 
-    server = until("the server", lambda: ready_server(quick_session), NOTICED_S)
+    assert list(server.progress(NOTICED_S))[-1].ready
     assert server.execute("5 * 4") == "20"
     assert [job.id for job in quick.slurm.jobs(quick_user.account(PROJECT))] == [server.job_id]
     assert_invariants(quick)
-
-
-def ready_server(session: Session) -> Server | None:
-    """The person's server, once it runs."""
-    server = session.server()
-    return server if server.is_active() else None
 
 
 @pytest.mark.parametrize(("away", "back"), [(Daemon.pause, Daemon.unpause), (Daemon.stop, Daemon.start)])

@@ -8,6 +8,7 @@ from jupyterhub.orm import Server  # type: ignore[import-untyped]
 from jupyterhub.orm import Spawner as Row
 
 from bricsauthenticator import leftovers
+from bricsauthenticator.hub_start import end_leftovers, end_leftovers_when_up
 
 pytestmark = pytest.mark.asyncio
 
@@ -214,6 +215,37 @@ async def test_a_restarted_hub_goes_on_ending_jobs(ada: Any, slurm: Any, until: 
     assert slurm.read("account") == "ada.project2\n"
     await until(lambda: not spawner.orm_spawner.state.get("leftovers"))
     assert not spawner.job_id
+
+
+async def test_a_started_hub_ends_jobs_whose_people_do_not_come_back(ada: Any, slurm: Any, until: Any) -> None:
+    """As soon as the hub is up, jobs that had to end when it died are cancelled, and servers' jobs are let alone."""
+    row = ada.spawner().orm_spawner
+    row.state = {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "8", "username": "ada.project2"}]}
+    ada.app.db.commit()
+    ada.app.users[row.user].spawners.pop("")
+
+    end_leftovers_when_up()
+    await asyncio.sleep(0)
+    assert not slurm.read("cancelled")
+    ada.app.http_server = object()
+
+    await until(lambda: slurm.read("cancelled") == "8\n")
+    await until(lambda: not row.state)
+
+
+async def test_a_started_hub_lets_servers_alone(ada: Any, slurm: Any) -> None:
+    """The job of a server that JupyterHub has is nobody's leftover."""
+    row = ada.spawner().orm_spawner
+    row.server = server_row(ada)
+    row.state = {"job_id": "8", "job_key": "jupyterhub-1-2", "username": "ada.project2"}
+    ada.app.db.commit()
+    ada.app.users[row.user].spawners.pop("")
+
+    end_leftovers(ada.app.db, ada.app.users)
+    await ada.app.users[row.user].spawners[""].poll()
+
+    assert slurm.read("asked") == "8\n"
+    assert not slurm.read("cancelled")
 
 
 async def test_what_has_to_end_outlives_the_next_spawn_in_the_database(ada: Any, slurm: Any, until: Any) -> None:

@@ -63,9 +63,11 @@ c.BatchSpawnerBase.exec_prefix = f"ssh -F {HERE}/ssh_config slurm sudo -n -u {{u
 c.BatchSpawnerBase.batch_submit_cmd = f"{WRAPPERS}/slurmspawner_sbatch"
 c.BatchSpawnerBase.batch_query_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS}/slurmspawner_squeue"
 c.BatchSpawnerBase.batch_cancel_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS}/slurmspawner_scancel"
-# Finds a job again when the answer to its submission was lost. A site's spawner may not know how.
+# Finds a job again when the answer to its submission was lost, and ends what a hub that died had to end. A site's
+# spawner may not know how.
 if hasattr(BricsSlurmSpawner, "batch_list_cmd"):
     c.BricsSlurmSpawner.batch_list_cmd = f"SLURMSPAWNER_JOB_ID=mine {WRAPPERS}/slurmspawner_squeue"
+    BricsSlurmSpawner.end_leftovers_when_up()
 c.BatchSpawnerBase.batch_script = (HERE / "batch_script.sh.j2").read_text()
 
 # One node, so that several GPUs are never spread over nodes.

@@ -5,7 +5,7 @@ from typing import Any
 
 from traitlets import Dict, List, TraitError, Unicode, default, validate
 
-from bricsauthenticator import options, port_report, spawn_request
+from bricsauthenticator import hub_start, options, port_report, spawn_request
 from bricsauthenticator.authenticator import BricsAuthenticator
 from bricsauthenticator.failures import not_permitted, refused
 from bricsauthenticator.job import SlurmJobSpawner
@@ -43,6 +43,8 @@ class BricsSlurmSpawner(SlurmJobSpawner):
         return home_of(self.req_username) if is_account(self.req_username) else ""
 
     shell = Unicode("/bin/bash", help="SHELL of the server.").tag(config=True)
+
+    end_leftovers_when_up = staticmethod(hub_start.end_leftovers_when_up)
 
     _options: Options | None = None
 
