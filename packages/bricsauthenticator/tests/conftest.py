@@ -162,7 +162,8 @@ SCRIPTS = {
     "[ -e {dir}/refusal ] && {{ cat {dir}/refusal >&2; exit 1; }}\n"
     "echo $n $(sed -n 's/^#SBATCH --comment=\"\\(.*\\)\"$/\\1/p' {dir}/script) >>{dir}/jobs\n"
     "[ -e {dir}/state ] || echo 'PENDING Priority n/a' >{dir}/state; echo $n\n",
-    "squeue": "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ [ ! -e {dir}/jobs ] || cat {dir}/jobs; exit; }}\n"
+    "squeue": "[ $SLURMSPAWNER_JOB_ID = all ] && {{ cat {dir}/all; exit; }}\n"
+    "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ [ ! -e {dir}/jobs ] || cat {dir}/jobs; exit; }}\n"
     "echo $SLURMSPAWNER_JOB_ID >>{dir}/asked\n"
     "[ -e {dir}/gone ] && {{ echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1; }}\n"
     "cat {dir}/state\n",
@@ -213,6 +214,7 @@ class FakeSlurm:
         spawner.batch_submit_cmd = f"{here}/sbatch"
         spawner.batch_query_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {here}/squeue"
         spawner.batch_list_cmd = f"SLURMSPAWNER_JOB_ID=mine {here}/squeue"
+        spawner.query_all_cmd = f"{here}/ssh {here}/sudo -u hub SLURMSPAWNER_JOB_ID=all {here}/squeue"
         spawner.batch_cancel_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {here}/scancel"
         spawner.batch_script = (
             "#!/bin/bash\n#SBATCH --chdir={{homedir}}\n#SBATCH --time={{runtime}}\n#SBATCH --gpus={{ngpus}}\n"

@@ -142,6 +142,7 @@ def test_keys_are_the_hubs_own_and_never_twice_the_same() -> None:
         (0, "", True),
         (255, "ssh: connect to host slurm port 22: Connection refused", True),
         (142, "", True),
+        (-9, "", True),
         (1, "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
         (1, "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", True),
         (1, "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received", True),

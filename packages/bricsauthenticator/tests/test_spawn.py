@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from batchspawner import JobStatus  # type: ignore[import-untyped]
 from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
@@ -230,6 +231,26 @@ async def test_what_slurm_does_not_say_does_not_end_a_server(
     assert await ada.spawner().poll() is None
     slurm.forgets()
     assert await ada.spawner().poll() == 1
+
+
+async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm: Any, until: Any) -> None:
+    """Several servers learn their jobs' states from one question; a job that is not listed is asked about alone."""
+    await start(ada, slurm, until)
+    slurm.put("all", "41 RUNNING None localhost\n42 PENDING Priority n/a\n")
+    spawner = ada.spawner()
+    spawner.startup_poll_interval = 3600.0
+    spawner._wake.set()
+    lists = spawner._lists[spawner.query_all_cmd]
+    await lists.look("42", max_age_s=0, timeout_s=5)
+    asked = slurm.read("asked")
+
+    assert await spawner.poll() is None
+    assert spawner._job.node == "localhost"
+    assert slurm.read("asked") == asked
+    slurm.put("all", "42 PENDING Priority n/a\n")
+    slurm.says("FAILED NonZeroExitCode node1")
+    assert await spawner.query_job_status() is JobStatus.NOTFOUND
+    assert slurm.read("asked") == asked + "41\n"
 
 
 async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until: Any, server_port: int) -> None:

@@ -118,11 +118,22 @@ def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
     assert slurm.call[0] == ["--noheader", "--states=all", f"--user={os.getuid()}", "--format", "%A %k"]
 
 
-def test_nobody_cancels_all_their_jobs_at_once(slurm: FakeSlurm, run: Run) -> None:
+def test_squeue_lists_all_jobs_without_words_of_their_owners(slurm: FakeSlurm, run: Run) -> None:
+    """Asked for `all`, it prints no comment and no name, with which an owner could forge a line."""
+    slurm.answer("squeue", out="4711 RUNNING None node1\n")
+
+    done = run("squeue", SLURMSPAWNER_JOB_ID="all")
+
+    assert done.stdout == "4711 RUNNING None node1\n"
+    assert slurm.call[0] == ["--noheader", "--format", "%A %T %r %B"]
+
+
+@pytest.mark.parametrize("several", ["mine", "all"])
+def test_nobody_cancels_many_jobs_at_once(slurm: FakeSlurm, run: Run, several: str) -> None:
     """What lists jobs is no job id for the command that cancels."""
     slurm.answer("scancel")
 
-    assert run("scancel", SLURMSPAWNER_JOB_ID="mine").returncode == 2
+    assert run("scancel", SLURMSPAWNER_JOB_ID=several).returncode == 2
     assert not slurm.record.exists()
 
 

@@ -68,6 +68,13 @@ c.BatchSpawnerBase.batch_cancel_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS
 if hasattr(BricsSlurmSpawner, "batch_list_cmd"):
     c.BricsSlurmSpawner.batch_list_cmd = f"SLURMSPAWNER_JOB_ID=mine {WRAPPERS}/slurmspawner_squeue"
     BricsSlurmSpawner.end_leftovers_when_up()
+
+# One question to Slurm for all servers. Where the site's wrappers do not have it, each server asks about its own job.
+if hasattr(BricsSlurmSpawner, "query_all_cmd"):
+    c.BricsSlurmSpawner.query_all_cmd = (
+        f"ssh -F {HERE}/ssh_config slurm sudo -n -u jupyterspawner"
+        f" SLURMSPAWNER_JOB_ID=all {WRAPPERS}/slurmspawner_squeue"
+    )
 c.BatchSpawnerBase.batch_script = (HERE / "batch_script.sh.j2").read_text()
 
 # One node, so that several GPUs are never spread over nodes.

@@ -7,10 +7,12 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
-from traitlets import Float, observe
+from traitlets import Float, Unicode, observe
 
 from bricsauthenticator import commands, jobscript, slurm
+from bricsauthenticator.commands import Outcome
 from bricsauthenticator.failures import failed
+from bricsauthenticator.joblist import JobList
 from bricsauthenticator.keyed import KeyedJobSpawner
 from bricsauthenticator.leftovers import Leftover
 from bricsauthenticator.slurm import Job, Life
@@ -27,6 +29,7 @@ PROGRESS_OF = {Life.PENDING: 20, Life.RUNNING: 60, Life.GONE: 100, Life.UNKNOWN:
 
 CONNECT_INTERVAL_S = 0.05
 FIRST_SEARCH_PAUSE_S = 0.2
+SOON_S = 1.0
 
 
 class SlurmJobSpawner(KeyedJobSpawner):
@@ -44,9 +47,19 @@ class SlurmJobSpawner(KeyedJobSpawner):
         config=True
     )
 
+    query_all_cmd = Unicode(
+        "",
+        help="""Whole command, prefix included, that prints a line `ID STATE REASON NODE` for each job not ended.
+
+        With it, all servers together ask Slurm one question. Empty where there is no such command.
+        """,
+    ).tag(config=True)
+
     search_timeout = Float(
         10.0, min=0, help="Seconds to look for a job by its key when the answer to its submission was lost."
     ).tag(config=True)
+
+    _lists: ClassVar[dict[str, JobList]] = {}
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         self._job = slurm.UNKNOWN
@@ -161,14 +174,16 @@ class SlurmJobSpawner(KeyedJobSpawner):
 
     async def _watch(self) -> None:
         """Ask Slurm every startup_poll_interval, and at once when the port is reported, until the job is over."""
+        max_age_s = 0.0
         while True:
             self._wake.clear()
-            if await self.query_job_status() is JobStatus.NOTFOUND:
+            if await self.query_job_status(max_age_s) is JobStatus.NOTFOUND:
                 raise failed(situation(self.job_id, self._job))
             # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the wake-up.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.startup_poll_interval):
                     await self._wake.wait()
+            max_age_s = 0.0 if self._wake.is_set() else min(self.startup_poll_interval / 2, SOON_S)
 
     @observe("port")
     def _port_changed(self, _change: object) -> None:
@@ -183,11 +198,17 @@ class SlurmJobSpawner(KeyedJobSpawner):
 
     # Watching
 
-    async def query_job_status(self) -> JobStatus:
-        """Ask Slurm about the job."""
+    async def query_job_status(self, max_age_s: float = 0.0) -> JobStatus:
+        """Ask Slurm about the job, together with other servers that want to know.
+
+        Args:
+            max_age_s: Seconds that the answer may be old.
+        """
         if not self.job_id and not await self._found_again():
             return JobStatus.UNKNOWN if self._may_exist else JobStatus.NOTFOUND
-        outcome = await commands.run(self._command(self.batch_query_cmd), timeout_s=self.command_timeout)
+        outcome = await self._listed(max_age_s)
+        if outcome is None:
+            outcome = await commands.run(self._command(self.batch_query_cmd), timeout_s=self.command_timeout)
         job = slurm.read_answer(outcome.stdout) if outcome.ok else slurm.read_refusal(outcome.stderr)
         if job.life is Life.UNKNOWN:
             self.log.warning("Slurm does not say how job %s is: %s", self.job_id, outcome.complaint)
@@ -200,6 +221,13 @@ class SlurmJobSpawner(KeyedJobSpawner):
         self._tell(situation(self.job_id, job), PROGRESS_OF[job.life])
         self._check_reported()
         return STATUS_OF[job.life]
+
+    async def _listed(self, max_age_s: float) -> Outcome | None:
+        """Look for the job in the list that all servers share; None if it is not there."""
+        if not self.query_all_cmd:
+            return None
+        shared = self._lists.setdefault(self.query_all_cmd, JobList(self.query_all_cmd))
+        return await shared.look(self.job_id, max_age_s=max_age_s, timeout_s=self.command_timeout)
 
     async def _found_again(self) -> bool:
         """Look for the job by its key when its id is not known, as after a restart of the hub."""
@@ -215,7 +243,7 @@ class SlurmJobSpawner(KeyedJobSpawner):
     async def poll(self) -> int | None:
         """Return None while the job lives or Slurm does not say, else an exit status."""
         await self._settled_submission()
-        if await self.query_job_status() is not JobStatus.NOTFOUND:
+        if await self.query_job_status(self.poll_interval / 2) is not JobStatus.NOTFOUND:
             return None
         return 0 if self._job.state == "COMPLETED" else 1
 

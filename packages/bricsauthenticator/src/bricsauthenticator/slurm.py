@@ -18,7 +18,6 @@ UNSURE_RE = re.compile(
     r"|message length|not connected|connection (?:closed|refused|reset)|broken pipe",
     re.IGNORECASE,
 )
-SSH_FAILED = 255
 FIRST_SIGNAL_STATUS = 128
 PLACEHOLDERS = frozenset({"", "n/a", "N/A", "(null)", "None", "(None)", "none"})
 
@@ -120,9 +119,23 @@ def may_have_submitted(status: int | None, message: str) -> bool:
         status: The command's exit status; None when it was given up here, which does not end it at the other end.
         message: What it said.
     """
-    if status in (None, 0, SSH_FAILED) or status >= FIRST_SIGNAL_STATUS:
-        return True
-    return bool(UNSURE_RE.search(message))
+    return status == 0 or is_silence(status, message)
+
+
+def is_silence(status: int | None, message: str) -> bool:
+    """Whether a command failed because nobody answered, and not because of an answer."""
+    ended_by_itself = status is not None and 0 <= status < FIRST_SIGNAL_STATUS  # ssh has 255 for its own failures
+    return not ended_by_itself or bool(UNSURE_RE.search(message))
+
+
+def read_list(answer: str) -> dict[str, str]:
+    """Read squeue's lines `ID STATE REASON NODE`: what each says of its job, if that waits or runs."""
+    found = (line.strip().partition(" ") for line in answer.splitlines())
+    return {job_id: said for job_id, _, said in found if JOB_ID_RE.fullmatch(job_id) and _is_alive(said)}
+
+
+def _is_alive(said: str) -> bool:
+    return read_answer(said).life in (Life.PENDING, Life.RUNNING)
 
 
 def life_of(state: str) -> Life:

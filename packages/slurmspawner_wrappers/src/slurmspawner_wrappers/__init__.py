@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 JOB_ID_VARIABLE = "SLURMSPAWNER_JOB_ID"
 JOB_ID_MAX_DIGITS = 10
-OWN_JOBS = "mine"
 SUBMIT_LIMIT_S = 300
 
 # All that a caller may hand to Slurm's command. A list of what to drop would be out of date with the next Slurm, loader
@@ -47,17 +46,23 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print one line `STATE REASON NODE` about the job, or a line `ID COMMENT` for each of the account's own jobs."""
+    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or `ID STATE REASON NODE` of all alive.
+
+    What lists everybody's jobs prints nothing that a job's owner could have chosen.
+    """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
     account = own_account(command)
-    if os.environ.get(JOB_ID_VARIABLE) == OWN_JOBS:
-        chosen = [f"--user={account.pw_uid}", "--format", "%A %k"]
-    else:
-        # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
-        chosen = ["--job", requested_job(command), "--format", "%T %r %B"]
+    match os.environ.get(JOB_ID_VARIABLE):
+        case "mine":
+            chosen = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
+        case "all":
+            chosen = ["--format", "%A %T %r %B"]
+        case _:
+            # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
+            chosen = ["--states=all", "--job", requested_job(command), "--format", "%T %r %B"]
     os.chdir("/")
-    arguments = ["squeue", "--noheader", "--states=all", *chosen]
+    arguments = ["squeue", "--noheader", *chosen]
     become(command, arguments, clean_environment(os.environ, account, search_path))
 
 

@@ -1,0 +1,98 @@
+"""Slurm's list of jobs, asked for once for all servers that want to know at the same time.
+
+The list tells of jobs that wait or run, and of those only. A job that is not in it may have ended, be newer than the
+list, or be hidden from the account that asks (Slurm's PrivateData): it has to be asked about by itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bricsauthenticator import commands, slurm
+from bricsauthenticator.commands import Outcome
+
+REFUSED_PAUSE_S = 600.0
+"""How long jobs are asked about one by one after a list that the site refuses, or that shows none of them."""
+
+RECENT_S = 120.0
+ENOUGH_TO_SHARE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One answer.
+
+    Attributes:
+        begun: When it was asked for, by the monotonic clock.
+        outcome: How the command ended.
+        lines: What it says of each job: `STATE REASON NODE`.
+    """
+
+    begun: float
+    outcome: Outcome
+    lines: Mapping[str, str]
+
+    @property
+    def refused(self) -> bool:
+        """Whether a site's older wrappers or rules do not have the list; who is silent now may answer later."""
+        return not self.outcome.ok and not slurm.is_silence(self.outcome.status, self.outcome.stderr)
+
+
+class JobList:
+    """The answers to one command, shared.
+
+    Args:
+        command: Prints a line `ID STATE REASON NODE` for each job that has not ended.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._last: Listing | None = None
+        self._asking: asyncio.Task[Listing] | None = None
+        self._wanted: dict[str, float] = {}
+        self._not_before = float("-inf")
+
+    async def look(self, job_id: str, *, max_age_s: float, timeout_s: float) -> Outcome | None:
+        """Return what the list says of a job, as if it had been asked about alone.
+
+        Args:
+            job_id: The job.
+            max_age_s: Seconds that the list may be old.
+            timeout_s: Seconds that the command may take.
+
+        Returns:
+            An outcome with the line `STATE REASON NODE`, or a failed one while Slurm cannot be asked; None when the
+            job has to be asked about alone.
+        """
+        now = time.monotonic()
+        self._wanted = {wanted: at for wanted, at in self._wanted.items() if now - at < RECENT_S} | {job_id: now}
+        if len(self._wanted) < ENOUGH_TO_SHARE or now < self._not_before:
+            return None
+        listing = await self._begun_after(now - max_age_s, timeout_s)
+        if not listing.outcome.ok:
+            return None if listing.refused else listing.outcome
+        line = listing.lines.get(job_id)
+        return None if line is None else Outcome(status=0, stdout=line)
+
+    async def _begun_after(self, moment: float, timeout_s: float) -> Listing:
+        listing = self._last
+        while listing is None or listing.begun < moment:
+            if self._asking is None:
+                self._asking = asyncio.ensure_future(self._ask(timeout_s))
+            asking = self._asking
+            await asyncio.wait({asking})  # unlike await, does not end the question when one of many gives up
+            listing = asking.result()
+        return listing
+
+    async def _ask(self, timeout_s: float) -> Listing:
+        begun = time.monotonic()
+        try:
+            outcome = await commands.run(self._command, timeout_s=timeout_s)
+        finally:
+            self._asking = None
+        lines = slurm.read_list(outcome.stdout) if outcome.ok else {}
+        self._last = listing = Listing(begun=begun, outcome=outcome, lines=lines)
+        if listing.refused or (outcome.ok and not self._wanted.keys() & lines.keys()):
+            self._not_before = time.monotonic() + REFUSED_PAUSE_S
+        return listing

@@ -1,0 +1,172 @@
+"""One question to Slurm for many servers."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bricsauthenticator.commands import Outcome
+from bricsauthenticator.joblist import JobList
+
+pytestmark = pytest.mark.asyncio
+
+LINES = """\
+41 RUNNING None node1
+42 PENDING Nodes required for job are DOWN n/a
+43 COMPLETED None node1
+x RUNNING None n
+"""
+OLD_ENOUGH_S = 3600.0
+
+
+class Squeue:
+    """A command that answers from a file and counts how often it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers(LINES)
+        self.jobs = JobList(f"echo >>{folder}/asked; . {folder}/answer")
+
+    def answers(self, text: str = "", *, script: str = "") -> None:
+        """Answer with these lines, or do what the script says."""
+        (self.folder / "lines").write_text(text)
+        (self.folder / "answer").write_text(script or f"cat {self.folder}/lines")
+
+    @property
+    def asked(self) -> int:
+        """How often it was asked."""
+        file = self.folder / "asked"
+        return len(file.read_text()) if file.exists() else 0
+
+    async def look(self, job_id: str, max_age_s: float = 0.0) -> Outcome | None:
+        """Look for a job."""
+        return await self.jobs.look(job_id, max_age_s=max_age_s, timeout_s=5)
+
+
+@pytest.fixture
+def squeue(tmp_path: Path) -> Squeue:
+    """A squeue that knows two jobs which have not ended."""
+    return Squeue(tmp_path)
+
+
+def said(line: str) -> Outcome:
+    """What asking about the job alone would have brought."""
+    return Outcome(status=0, stdout=line)
+
+
+async def test_all_who_ask_at_once_share_one_question(squeue: Squeue) -> None:
+    """A hundred looks at the same moment are one squeue, and each gets its own job's line."""
+    await squeue.look("41")
+    await squeue.look("42")
+
+    answers = await asyncio.gather(*(squeue.look(("41", "42")[number % 2]) for number in range(100)))
+
+    assert answers[:2] == [said("RUNNING None node1"), said("PENDING Nodes required for job are DOWN n/a")]
+    assert len({answer.stdout for answer in answers if answer}) == 2
+    assert squeue.asked <= 3  # one before, and a second one now for those who came when the first one had begun
+
+
+async def test_a_list_is_used_again_while_it_is_new_enough(squeue: Squeue) -> None:
+    """Who may wait gets the last list; who must know now gets a new one."""
+    await squeue.look("41")
+    await squeue.look("42")
+    squeue.answers("41 PENDING Priority n/a\n42 RUNNING None node1\n")
+
+    assert await squeue.look("41", OLD_ENOUGH_S) == said("RUNNING None node1")
+    assert squeue.asked == 1
+    assert await squeue.look("41") == said("PENDING Priority n/a")
+    assert squeue.asked == 2
+
+
+async def test_a_list_that_began_before_the_question_does_not_answer_it(squeue: Squeue, until: Any) -> None:
+    """What happened after a list was begun is not in it, so a later look waits for the next list."""
+    await squeue.look("41")
+    go = squeue.folder / "go"
+    squeue.answers(LINES, script=f"cat {squeue.folder}/lines; touch {go}.soon; until [ -e {go} ]; do sleep 0.01; done")
+    first = asyncio.create_task(squeue.look("42"))
+    await until(Path(f"{go}.soon").exists)
+    second = asyncio.create_task(squeue.look("41"))
+    await asyncio.sleep(0)
+
+    squeue.answers("41 PENDING Priority n/a\n42 RUNNING None node1\n")
+    go.touch()
+
+    assert await first == said("PENDING Nodes required for job are DOWN n/a")
+    assert await second == said("PENDING Priority n/a")
+
+
+@pytest.mark.parametrize("job_id", ["43", "44"])
+async def test_a_job_that_is_not_among_the_living_is_asked_about_alone(squeue: Squeue, job_id: str) -> None:
+    """That the list does not have a job says nothing: it may be newer, or hidden, or have ended."""
+    await squeue.look("41")
+
+    assert await squeue.look(job_id) is None
+    assert await squeue.look("41") == said("RUNNING None node1")
+
+
+async def test_one_server_alone_asks_alone(squeue: Squeue) -> None:
+    """For a single job the list of all jobs is not worth its while."""
+    assert await squeue.look("41") is None
+    assert await squeue.look("41") is None
+    assert squeue.asked == 0
+
+
+SILENT = [
+    "echo '41 RUNN'; exit 255",
+    "kill -9 $$",
+    "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1",
+    "exec sleep 60",
+]
+
+
+@pytest.mark.parametrize("script", SILENT, ids=["cut", "killed", "controller", "black hole"])
+async def test_a_list_that_does_not_come_leaves_all_jobs_unknown(squeue: Squeue, script: str) -> None:
+    """Nobody asks alone when nobody answers, nothing of a cut list is used, and the next list serves again."""
+    await squeue.look("41")
+    squeue.answers(script=script)
+
+    answer = await squeue.jobs.look("42", max_age_s=0.0, timeout_s=0.3 if "sleep" in script else 5)
+
+    assert answer is not None
+    assert not answer.ok
+    squeue.answers(LINES)
+    assert await squeue.look("41") == said("RUNNING None node1")
+
+
+UNKNOWN_THERE = [
+    "echo 'sudo: a password is required' >&2; exit 1",
+    "echo 'slurmspawner_squeue: SLURMSPAWNER_JOB_ID must hold one Slurm job id, digits only.' >&2; exit 2",
+    "echo 'This account runs the Slurm commands of the hub and nothing else.' >&2; exit 126",
+    "echo '99 RUNNING None node1'",
+    ":",
+]
+
+
+@pytest.mark.parametrize("script", UNKNOWN_THERE, ids=["sudo", "older wrappers", "forced command", "others", "private"])
+async def test_a_site_without_the_list_is_asked_job_by_job(squeue: Squeue, script: str) -> None:
+    """Where the list is refused or hides the jobs, each is asked about alone, and the list is let alone for long."""
+    await squeue.look("41")
+    squeue.answers(script=script)
+
+    assert await squeue.look("42") is None
+    assert await squeue.look("41") is None
+    assert squeue.asked == 1
+
+
+async def test_who_gives_up_does_not_end_the_question_of_others(squeue: Squeue, until: Any) -> None:
+    """A server that is stopped while it waits for the list takes it from nobody."""
+    await squeue.look("41")
+    go = squeue.folder / "go"
+    squeue.answers(LINES, script=f"until [ -e {go} ]; do sleep 0.01; done; cat {squeue.folder}/lines")
+    first = asyncio.create_task(squeue.look("42"))
+    await until(lambda: squeue.asked == 1)
+    second = asyncio.create_task(squeue.look("41", OLD_ENOUGH_S))
+    await asyncio.sleep(0)
+
+    first.cancel()
+    await asyncio.wait({first})
+    go.touch()
+
+    assert await second == said("RUNNING None node1")
+    assert squeue.asked == 1
