@@ -31,11 +31,11 @@ class Link:
         self._do("reset")
 
     def delay(self, seconds: float) -> None:
-        """Make each new connection that much later; open ones are not touched."""
+        """Make each new connection that much later; open ones are reset."""
         self._do("delay", f"{seconds:g}")
 
     def truncate(self, size: int) -> None:
-        """End each new connection after that many bytes of its answer; open ones are not touched."""
+        """End each new connection after that many bytes of its answer; open ones are reset."""
         self._do("truncate", str(size))
 
     def restore(self) -> None:

@@ -13,6 +13,7 @@ from hubpod.process import Result
 
 SSH_CONFIG = "/etc/jupyterhub/ssh_config"
 HOST = "slurm"
+SHARED_HOST = "slurm-shared"
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
 SSH_FAILED = 255
@@ -23,7 +24,7 @@ cd "$(mktemp -d)" || exit 1
 ssh-keygen -q -t ed25519 -N '' -f key
 name=$(head -n 1 /etc/hubpod/credentials/ssh_known_hosts | cut -d ' ' -f 1)
 echo "$name $(cut -d ' ' -f 1,2 key.pub)" > known_hosts
-ssh -F {SSH_CONFIG} -o UserKnownHostsFile="$PWD/known_hosts" {HOST} sudo -n -l
+ssh -F {SSH_CONFIG} -o UserKnownHostsFile="$PWD/known_hosts" -o ControlPath="$PWD/socket" "$1" sudo -n -l
 status=$?
 rm -r "$PWD"
 exit $status
@@ -158,9 +159,10 @@ def test_no_file_is_transferred(stack: Stack) -> None:
     assert not result.ok
 
 
-def test_a_swapped_host_is_not_talked_to(stack: Stack) -> None:
-    """When the host's key is not the pinned one, the hub says nothing to it."""
-    result = from_hub(stack, "sh", "-c", SWAPPED)
+@pytest.mark.parametrize("host", [HOST, SHARED_HOST])
+def test_a_swapped_host_is_not_talked_to(stack: Stack, host: str) -> None:
+    """When the host's key is not the pinned one, the hub says nothing to it, for one command or for many."""
+    result = from_hub(stack, "sh", "-c", SWAPPED, "swapped", host)
 
     assert result.returncode == SSH_FAILED
     assert "host key verification failed" in result.stderr.lower()

@@ -12,6 +12,13 @@ DATA = "/srv/jupyterhub"
 DATA_VOLUME = "hub-data"
 READY: tuple[str, ...] = ("hubpod-ready",)
 READY_LINE = ""
+SHARED_LOGIN = """\
+    ControlMaster auto
+    ControlPath /tmp/ssh-%C
+    ControlPersist 300
+"""
+"""The first command's connection stays for those of the next five minutes. ServerAlive notices one that is dead, and
+the next command makes another; where the host takes no more sessions on one, a command gets one for itself."""
 
 
 def component(site: Site) -> Component:
@@ -54,9 +61,13 @@ def _config_seed(site: Site, volume: str) -> Seed:
 
 
 def _ssh_config(settings: Settings) -> str:
-    """How the hub reaches the Slurm host: only with its own key, only to a host whose key is pinned."""
+    """How the hub reaches the Slurm host: with a login for each command, or with one that its commands share."""
+    return f"Host slurm\n{_ssh_options(settings)}\nHost slurm-shared\n{_ssh_options(settings)}{SHARED_LOGIN}"
+
+
+def _ssh_options(settings: Settings) -> str:
+    """Only with the hub's own key, only to a host whose key is pinned."""
     return f"""\
-Host slurm
     HostName {settings["sshHostname"]}
     User jupyterspawner
     IdentityFile {CREDENTIALS}/ssh_client_key

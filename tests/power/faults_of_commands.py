@@ -69,8 +69,8 @@ COMMANDS = (
     Fault(
         name="ended-jobs-not-asked-about",
         file=WRAPPERS,
-        old='"--states=all", ',
-        new="",
+        old='"--states=all", "--job", ',
+        new='"--job", ',
         breaks="The reason why a job ended is not known, as Slurm lists jobs in the queue only.",
     ),
     Fault(

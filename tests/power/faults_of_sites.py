@@ -90,8 +90,8 @@ SITES = (
     Fault(
         name="other-slurm-user",
         file=f"{CORE}/jupyterhub_config.py",
-        old="sudo -n -u {{username}}",
-        new="sudo -n -u {{project}}",
+        old="{SUDO} -u {{username}}",
+        new="{SUDO} -u {{project}}",
         breaks="Jobs are submitted as a user named after the project.",
     ),
     Fault(

@@ -167,7 +167,7 @@ SPAWNS = (
     Fault(
         name="account-not-saved",
         file=f"{BRICS}/spawner.py",
-        old="        if self.job_id:\n",
+        old="        if self.job_id or self.job_key:\n",
         new="        if not self.job_id:\n",
         breaks="After a restart of the hub, jobs are asked about and cancelled as an account that does not exist.",
     ),
@@ -188,9 +188,16 @@ SPAWNS = (
     Fault(
         name="projects-not-read-with-form",
         file=f"{BRICS}/spawner.py",
-        old="        await self.run_auth_state_hook(await self.user.get_auth_state())\n",
-        new="",
+        old="        await self._refresh_projects()\n        try:\n",
+        new="        try:\n",
         breaks="A form that was opened before the hub restarted says that the person has no project.",
+    ),
+    Fault(
+        name="options-looked-at-afterwards",
+        file=f"{BRICS}/spawn_request.py",
+        old="            await check(options)\n",
+        new="            pass\n",
+        breaks="A busy hub says that a server starts, and refuses its options when nobody reads it.",
     ),
     Fault(
         name="port-report-with-extras",

@@ -250,8 +250,11 @@ def test_the_front_door_is_left_only_behind_a_tunnel(hub: Hub) -> None:
 
 
 def test_slurm_is_asked_as_often_as_it_can_bear(hub: Hub) -> None:
-    """One's own Slurm is asked every ten seconds, twice a second while a server starts; another much less often."""
-    wanted = {Slurm.POD: (10, 0.5), Slurm.EXTERNAL: (60, 15)}
+    """One's own Slurm is asked every ten seconds, twice a second while a server starts; another less often.
+
+    Whoever waits for a server is to know within five seconds of Slurm why there will be none.
+    """
+    wanted = {Slurm.POD: (10, 0.5), Slurm.EXTERNAL: (60, 3)}
 
     assert (hub.spawner.poll_interval, hub.spawner.startup_poll_interval) == wanted[hub.environment.slurm]
 
@@ -268,13 +271,30 @@ def test_the_hub_reaches_slurm_through_ssh_and_sudo_alone(hub: Hub) -> None:
     ]
 
     assert type(spawner) is BricsSlurmSpawner
-    assert prefix == f"ssh -F /etc/jupyterhub/ssh_config slurm sudo -n -u {ACCOUNT}"
+    assert prefix == f"ssh -F /etc/jupyterhub/ssh_config slurm-shared sudo -n -u {ACCOUNT}"
     assert commands == [
         f"{wrappers}/slurmspawner_sbatch",
         f"SLURMSPAWNER_JOB_ID=7 {wrappers}/slurmspawner_squeue",
         f"SLURMSPAWNER_JOB_ID=7 {wrappers}/slurmspawner_scancel",
     ]
-    assert b"Host slurm\n" in hub_files(hub.pod)["ssh_config"]
+    assert f"{prefix.removesuffix(ACCOUNT)}jupyterspawner SLURMSPAWNER_JOB_ID=all {wrappers}/slurmspawner_squeue" == (
+        hub.in_container(spawner.query_all_cmd)
+    )
+
+
+def test_only_the_hubs_own_commands_share_a_login(hub: Hub) -> None:
+    """Both hosts of ssh's configuration are the same but for the sharing, which has its limits in time."""
+    _, alone, shared = hub_files(hub.pod)["ssh_config"].decode().split("Host ")
+    options = shared.removeprefix("slurm-shared\n").removeprefix(alone.removeprefix("slurm\n").rstrip("\n"))
+
+    assert alone.startswith("slurm\n")
+    assert "Control" not in alone
+    assert {"StrictHostKeyChecking yes", "ServerAliveInterval 5"} <= {line.strip() for line in shared.splitlines()}
+    assert [line.split()[0] for line in options.splitlines() if line] == [
+        "ControlMaster",
+        "ControlPath",
+        "ControlPersist",
+    ]
 
 
 def test_nothing_of_the_hubs_environment_reaches_a_notebook(hub: Hub) -> None:

@@ -217,6 +217,23 @@ async def test_a_restarted_hub_goes_on_ending_jobs(ada: Any, slurm: Any, until: 
     assert not spawner.job_id
 
 
+async def test_what_never_came_is_forgotten_at_last(
+    ada: Any, slurm: Any, until: Any, monkeypatch: pytest.MonkeyPatch, all_logs: Any
+) -> None:
+    """When Slurm has been saying for long that there is no such job, nothing of it stays; silence does not count."""
+    monkeypatch.setattr(leftovers, "TRIED_FOR_S", 0.0)
+    monkeypatch.setattr(leftovers, "LATE_PAUSE_S", 0.05)
+    slurm.put("fault", DEAF)
+    spawner = restarted(ada, {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": "ada.project1"}]})
+    await until(lambda: "is not cancelled yet" in all_logs.text)
+    assert leftovers.in_state(spawner.orm_spawner.state)
+
+    slurm.heal()
+
+    await until(lambda: not leftovers.in_state(spawner.orm_spawner.state))
+    assert not slurm.read("cancelled")
+
+
 async def test_a_started_hub_ends_jobs_whose_people_do_not_come_back(ada: Any, slurm: Any, until: Any) -> None:
     """As soon as the hub is up, jobs that had to end when it died are cancelled, and servers' jobs are let alone."""
     row = ada.spawner().orm_spawner

@@ -12,8 +12,8 @@ PROXY = "127.0.0.1"
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
 c.JupyterHub.hub_connect_url = "http://127.0.0.1:8081"
 
-# Every look costs Slurm's controller an RPC, one for all servers that look at the same time. Whoever waits for a server is
-# to know within five seconds why there will be none.
+# Every look costs Slurm's controller an RPC, one for all servers that look at the same time. Whoever waits for a server
+# is to know within five seconds why there will be none.
 c.BatchSpawnerBase.poll_interval = 60
 c.BatchSpawnerBase.startup_poll_interval = 3
 

@@ -59,7 +59,9 @@ c.Spawner.environment = {
     "JUPYTERHUB_BRICS_JUPYTER_DATA_DIR": JUPYTER_DATA,
 }
 
-c.BatchSpawnerBase.exec_prefix = f"ssh -F {HERE}/ssh_config slurm sudo -n -u {{username}}"
+# All commands share one login to the Slurm host; ssh_config has the same host without sharing, as "slurm".
+SUDO = f"ssh -F {HERE}/ssh_config slurm-shared sudo -n"
+c.BatchSpawnerBase.exec_prefix = f"{SUDO} -u {{username}}"
 c.BatchSpawnerBase.batch_submit_cmd = f"{WRAPPERS}/slurmspawner_sbatch"
 c.BatchSpawnerBase.batch_query_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS}/slurmspawner_squeue"
 c.BatchSpawnerBase.batch_cancel_cmd = f"SLURMSPAWNER_JOB_ID={{job_id}} {WRAPPERS}/slurmspawner_scancel"
@@ -72,8 +74,7 @@ if hasattr(BricsSlurmSpawner, "batch_list_cmd"):
 # One question to Slurm for all servers. Where the site's wrappers do not have it, each server asks about its own job.
 if hasattr(BricsSlurmSpawner, "query_all_cmd"):
     c.BricsSlurmSpawner.query_all_cmd = (
-        f"ssh -F {HERE}/ssh_config slurm sudo -n -u jupyterspawner"
-        f" SLURMSPAWNER_JOB_ID=all {WRAPPERS}/slurmspawner_squeue"
+        f"{SUDO} -u jupyterspawner SLURMSPAWNER_JOB_ID=all {WRAPPERS}/slurmspawner_squeue"
     )
 c.BatchSpawnerBase.batch_script = (HERE / "batch_script.sh.j2").read_text()
 

@@ -68,14 +68,13 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
 
     async def _end(self, leftover: Leftover) -> None:
         row = self.orm_spawner
-        over = await leftovers.end(
+        await leftovers.end(
             leftover,
             find=lambda: self._find(leftover.key, leftover.username, self.command_timeout),
             cancel=lambda job_id: self._cancel(job_id, leftover.username),
             log=self.log,
         )
-        if over:
-            leftovers.forget(row, leftover)
+        leftovers.forget(row, leftover)
 
     async def _cancel(self, job_id: str, username: str) -> str:
         """Cancel a job and return why it could not be; empty when Slurm has heard it."""

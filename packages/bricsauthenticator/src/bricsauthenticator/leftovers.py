@@ -16,6 +16,7 @@ STATE_KEY = "leftovers"
 TRIED_FOR_S = 3600.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+LATE_PAUSE_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,31 +80,25 @@ async def end(
     find: Callable[[], Awaitable[str | None]],
     cancel: Callable[[str], Awaitable[str]],
     log: Any,  # noqa: ANN401 - a logger or an adapter
-) -> bool:
-    """Cancel a job, trying again while it cannot be found or Slurm cannot be reached, for an hour.
+) -> None:
+    """Cancel a job, trying again while it cannot be found or Slurm cannot be reached, after an hour less often.
+
+    Ends when Slurm has heard it, or when it has been saying for an hour that there is no such job.
 
     Args:
         leftover: The job.
-        find: Returns its number by its key; None or empty while it is not known.
+        find: Returns its number by its key; empty when there is no such job, None when Slurm does not say.
         cancel: Cancels the job with this number, and returns why it could not; empty when Slurm has heard it.
         log: Where to tell.
-
-    Returns:
-        Whether nothing more is to be done: Slurm has heard it, or there has been no such job for all the time.
     """
-    begun, pause, answered = time.monotonic(), FIRST_PAUSE_S, False
-    while time.monotonic() - begun < TRIED_FOR_S:
+    begun, pause = time.monotonic(), FIRST_PAUSE_S
+    while True:
         job_id = leftover.job_id or await find()
-        answered = job_id is not None
-        if job_id:
-            complaint = await cancel(job_id)
-            if not complaint:
-                return True
-            log.warning("Job %s is not cancelled yet: %s", job_id, complaint)
-        await asyncio.sleep(pause)
+        complaint = await cancel(job_id) if job_id else f"{leftover.name} is not found"
+        tried_long = time.monotonic() - begun >= TRIED_FOR_S
+        if not complaint or (tried_long and job_id == ""):
+            return
+        if job_id or tried_long:
+            log.warning("%s is not cancelled yet: %s", leftover.name.capitalize(), complaint)
+        await asyncio.sleep(LATE_PAUSE_S if tried_long else pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
-    if answered and not leftover.job_id:
-        log.info("There is no %s", leftover.name)
-        return True
-    log.error("%s could not be cancelled and may still run", leftover.name.capitalize())
-    return False
