@@ -17,6 +17,7 @@ from hubpod.client import Session, SpawnFailed, SpawnRefused
 NO_ANSWER = "Slurm does not say how job"
 NOT_ANSWERED = "was not submitted: no answer within"
 NOTICED_S = 40.0
+READY_S = 180.0
 SLOW_S = 1.0
 API_S = 1.0
 FAULTS: dict[str, Callable[[Link], None]] = {
@@ -87,7 +88,7 @@ def test_a_lost_answer_to_a_submission_loses_no_job(quick: Stack, quick_session:
         server = quick_session.submit(project=PROJECT)
         until("the hub's word that it got no answer", lambda: NOT_ANSWERED in quick.hub.log()[before:], NOTICED_S)
 
-    assert list(server.progress(NOTICED_S))[-1].ready
+    assert list(server.progress(READY_S))[-1].ready
     assert server.execute("5 * 4") == "20"
     assert [job.id for job in quick.slurm.jobs(quick_user.account(PROJECT))] == [server.job_id]
     assert_invariants(quick)

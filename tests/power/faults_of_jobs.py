@@ -41,8 +41,8 @@ JOBS = (
     Fault(
         name="key-not-saved",
         file=f"{BRICS}/job.py",
-        old="        self.job_key = self._new_key()\n        self._save_state()\n",
-        new="        self.job_key = self._new_key()\n",
+        old="        self.job_key = key\n        self._save_state()\n",
+        new="        self.job_key = key\n",
         breaks="A hub that ends while it submits a job never finds that job again.",
     ),
     Fault(

@@ -288,6 +288,36 @@ async def test_a_site_without_a_list_of_jobs_fails_at_once(ada: Any, slurm: Any)
     assert "could not be submitted" in await failure(await begin(ada))
 
 
+async def test_a_site_without_a_list_of_jobs_does_not_look_after_a_restart(ada: Any, slurm: Any) -> None:
+    """Where jobs cannot be listed, a hub that died between submission and answer leaves nothing to be looked for."""
+    ada.spawner().orm_spawner.server = server_row(ada)
+    spawner = restarted(ada, KILLED)
+    spawner.batch_list_cmd = ""
+
+    assert await spawner.poll() == 1
+    spawner.clear_state()
+
+    assert not leftovers.in_state(spawner.get_state())
+    assert not slurm.read("argv")
+
+
+async def test_a_script_that_cannot_be_made_leaves_nothing_to_look_for(ada: Any, slurm: Any) -> None:
+    """What fails before the submission has no job, late or not."""
+    spawner = await begin_broken(ada)
+
+    assert spawner._spawn_future.exception() is not None
+    assert not leftovers.in_state(spawner.orm_spawner.state)
+    assert not slurm.read("argv")
+
+
+async def begin_broken(hub: Any) -> Any:
+    """Begin to start a server whose environment no shell can have, and wait until that has failed."""
+    hub.spawner().environment = {"A": "a\0b"}
+    spawner = await begin(hub)
+    await asyncio.wait({spawner._spawn_future}, timeout=10)
+    return spawner
+
+
 def server_row(hub: Any) -> Any:
     """Return a row for a server that JupyterHub has not given up."""
     row = Server(base_url="/user/ada/")

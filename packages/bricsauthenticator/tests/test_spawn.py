@@ -233,24 +233,21 @@ async def test_what_slurm_does_not_say_does_not_end_a_server(
     assert await ada.spawner().poll() == 1
 
 
-async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm: Any, until: Any) -> None:
+async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm: Any) -> None:
     """Several servers learn their jobs' states from one question; a job that is not listed is asked about alone."""
-    await start(ada, slurm, until)
+    first, second = (ada.app.users["ada"]._new_spawner("") for _ in range(2))
+    first.job_id, second.job_id = "41", "42"
+    slurm.says("RUNNING None alone")
     slurm.put("all", "41 RUNNING None localhost\n42 PENDING Priority n/a\n")
-    spawner = ada.spawner()
-    spawner.startup_poll_interval = 3600.0
-    spawner._wake.set()
-    lists = spawner._lists[spawner.query_all_cmd]
-    await lists.look("42", max_age_s=0, timeout_s=5)
-    asked = slurm.read("asked")
 
-    assert await spawner.poll() is None
-    assert spawner._job.node == "localhost"
-    assert slurm.read("asked") == asked
+    assert [await first.poll(), await second.poll(), await first.poll()] == [None, None, None]
+    assert (first._job.node, second._job.reason) == ("localhost", "Priority")
+    assert slurm.read("asked") == "41\n"  # the first one alone, when it was the only one
+
     slurm.put("all", "42 PENDING Priority n/a\n")
     slurm.says("FAILED NonZeroExitCode node1")
-    assert await spawner.query_job_status() is JobStatus.NOTFOUND
-    assert slurm.read("asked") == asked + "41\n"
+    assert await first.query_job_status() is JobStatus.NOTFOUND
+    assert slurm.read("asked") == "41\n41\n"
 
 
 async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until: Any, server_port: int) -> None:

@@ -102,11 +102,13 @@ class SlurmJobSpawner(KeyedJobSpawner):
         Returns:
             The id; empty when the answer was lost, so that there may be a job all the same.
         """
-        self.job_key = self._new_key()
+        key = self._new_key()
+        script = await self._script(key)
+        self.job_key = key
         self._save_state()
         command = self._command(self.batch_submit_cmd)
         self.log.info("Submitting the job of %s with the key %s: %s", self._log_name, self.job_key, command)
-        outcome = await commands.run(command, stdin=await self._script(), timeout_s=self.command_timeout)
+        outcome = await commands.run(command, stdin=script, timeout_s=self.command_timeout)
         job_id = slurm.read_job_id(outcome.stdout) if outcome.ok else ""
         if job_id:
             self._submitted(job_id)
@@ -119,10 +121,10 @@ class SlurmJobSpawner(KeyedJobSpawner):
             raise self._not_submitted()
         return ""
 
-    async def _script(self) -> str:
+    async def _script(self, key: str) -> str:
         variables = {**self.get_req_subvars(), "cmd": self.cmd_formatted_for_batch()}
         environment = {name: str(value) for name, value in self.get_env().items()}
-        script = jobscript.with_key(await self._get_batch_script(**variables), self.job_key)
+        script = jobscript.with_key(await self._get_batch_script(**variables), key)
         return jobscript.with_exports(script, environment)
 
     def _submitted(self, job_id: str) -> None:
@@ -287,7 +289,8 @@ class SlurmJobSpawner(KeyedJobSpawner):
 
     def _leftover(self) -> Leftover | None:
         """The job that would be lost if it were forgotten now."""
-        if self._left or self._job.life is Life.GONE or not (self.job_key or self.job_id):
+        can_be_named = self.job_id or (self.job_key and self.batch_list_cmd)
+        if self._left or self._job.life is Life.GONE or not can_be_named:
             return None
         return Leftover(key=self.job_key, job_id=self.job_id, username=self.req_username)
 
