@@ -118,8 +118,8 @@ JOBS = (
     Fault(
         name="token-in-complaint",
         file=f"{BRICS}/job.py",
-        old='return text.replace(self.api_token, "[token]") if self.api_token else text',
-        new="return text",
+        old="outcome.without(self.api_token).complaint",
+        new="outcome.complaint",
         breaks="When sbatch repeats the script in its complaint, the server's token is in the log and on the page.",
     ),
     Fault(

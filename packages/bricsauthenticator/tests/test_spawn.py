@@ -122,6 +122,21 @@ async def test_the_port_report_wakes_the_spawn_at_once(ada: Any, slurm: Any, unt
     assert await outcome(ada) is None
 
 
+async def test_the_port_report_of_a_job_that_waited_asks_for_its_node(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """A job that began after the last question to Slurm is asked about when it reports, not an hour later."""
+    ada.spawner().startup_poll_interval = 3600.0
+    await start(ada, slurm, until)
+    await until(lambda: ada.spawner()._job.state == "PENDING")
+    slurm.says("RUNNING None localhost")
+
+    await report(ada, slurm, {"port": server_port})
+
+    assert await outcome(ada) is None
+    assert ada.spawner().server.ip == "localhost"
+
+
 async def test_the_person_sees_what_happens(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """Progress tells each change once, in words and for machines."""
     await start(ada, slurm, until)
@@ -203,6 +218,19 @@ async def test_slurm_refusing_the_job_is_told_as_slurm_says_it(ada: Any, slurm: 
     page = await ada.request("/hub/spawn-pending/ada")
     assert page.code == 503
     assert "Invalid partition name specified" in page.body.decode()
+
+
+async def test_a_complaint_that_repeats_the_script_shows_no_token(ada: Any, slurm: Any, all_logs: Any) -> None:
+    """A token is taken out before a long complaint is cut, so not even its end is left."""
+    script, rest = slurm.directory / "script", "x" * 285
+    slurm.put("fault", f"cat >{script}; grep JUPYTERHUB_API_TOKEN {script}; echo {rest}; exit 1\n")
+
+    await ada.submit_form(**CHOICE)
+    await outcome(ada)
+
+    told = (await ada.request("/hub/spawn-pending/ada")).body.decode() + all_logs.text
+    assert rest in told
+    assert token_in(slurm)[-8:] not in told
 
 
 FAULTS = [
@@ -301,6 +329,26 @@ async def test_stopping_cancels_the_job_once_and_for_all(ada: Any, slurm: Any, u
     await spawner.stop()
 
     assert slurm.read("cancelled") == "41\n"
+
+
+async def test_a_server_has_stopped_when_slurm_says_that_its_job_is_gone(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """A job that is slow to end is waited for, and asked about until it has ended."""
+    slurm.says("RUNNING None localhost")
+    await start(ada, slurm, until)
+    await report(ada, slurm, {"port": server_port})
+    await outcome(ada)
+    slurm.put("fault", f'case "$*" in *scancel*) : >{slurm.directory}/cancelling; exit 0 ;; esac\n')
+
+    stop = asyncio.create_task(ada.spawner().stop())
+    await until((slurm.directory / "cancelling").exists)
+    asked = len(slurm.read("asked"))
+    await until(lambda: len(slurm.read("asked")) > asked)
+    assert not stop.done()
+
+    slurm.says("CANCELLED None localhost")
+    await stop
 
 
 async def test_cancelling_is_tried_again_until_slurm_hears_it(

@@ -10,7 +10,7 @@ import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG")
 
@@ -36,6 +36,14 @@ class Outcome:
     def ok(self) -> bool:
         """Whether it ended with status 0."""
         return self.status == 0
+
+    def without(self, secret: str) -> "Outcome":
+        """Return the same with a secret taken out, before anything of it is shown or cut."""
+        if not secret:
+            return self
+        return replace(
+            self, stdout=self.stdout.replace(secret, "[secret]"), stderr=self.stderr.replace(secret, "[secret]")
+        )
 
     @property
     def complaint(self) -> str:

@@ -113,7 +113,7 @@ class SlurmJobSpawner(KeyedJobSpawner):
         if job_id:
             self._submitted(job_id)
             return job_id
-        self._complaint = self._without_token(outcome.complaint)
+        self._complaint = outcome.without(self.api_token).complaint
         self.log.error("The job of %s was not submitted: %s", self._log_name, self._complaint)
         if not self.batch_list_cmd or not slurm.may_have_submitted(outcome.status, outcome.stderr):
             self.job_key = ""
@@ -326,6 +326,3 @@ class SlurmJobSpawner(KeyedJobSpawner):
         if self._story.begun:
             self._story.end()
             self._story = Story()
-
-    def _without_token(self, text: str) -> str:
-        return text.replace(self.api_token, "[token]") if self.api_token else text

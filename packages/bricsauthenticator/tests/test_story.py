@@ -1,0 +1,29 @@
+"""What is told of a spawn, and to whom."""
+
+import asyncio
+
+import pytest
+
+from bricsauthenticator.story import Event, Story
+
+QUEUED: Event = {"message": "The job is queued"}
+STARTING: Event = {"message": "The job is starting"}
+
+
+@pytest.mark.asyncio
+async def test_an_event_is_told_once_until_another_one_comes() -> None:
+    """Whoever asks Slurm twice a second tells nobody twice; each reader gets the whole story, whenever they come."""
+    story = Story()
+    early = asyncio.create_task(read(story))
+    for event in (QUEUED, QUEUED, STARTING, STARTING, QUEUED):
+        await asyncio.sleep(0)
+        story.add(event)
+    story.end()
+    story.add(STARTING)
+
+    assert await early == await read(story) == [QUEUED, STARTING, QUEUED]
+
+
+async def read(story: Story) -> list[Event]:
+    """Return the story up to its end."""
+    return [event async for event in story]
