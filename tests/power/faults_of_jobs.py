@@ -13,8 +13,8 @@ JOBS = (
     Fault(
         name="cancel-tried-once",
         file=f"{BRICS}/leftovers.py",
-        old="        await asyncio.sleep(pause)\n",
-        new="            return\n",
+        old="        if not complaint or (tried_long",
+        new="        if job_id or not complaint or (tried_long",
         breaks="A server that is stopped while Slurm is away runs on as a job.",
     ),
     Fault(
