@@ -10,7 +10,8 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from harness.keys import SigningKey, foreign_key
-from harness.tokens import Bend, Draft, decoded, encoded, projects_claim
+from harness.tokens import Bend, Draft, decoded, projects_claim
+from hubpod.attack.forgeries import encoded
 
 FOREIGN_KEYS_PATH = "/foreign/certs"
 """Below the issuer's URL: where headers of flawed tokens point to. Nobody should ever ask for it."""

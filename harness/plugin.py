@@ -15,6 +15,7 @@ from hubpod.environments import Login
 
 LOGIN_MARK = "hubpod_login"
 BROWSER_MARK = "browser"
+SECURITY_MARK = "security"
 LOGIN_DEPENDENT = {"issuer": Login.JWT}
 """Fixtures that exist with one kind of login only."""
 
@@ -30,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers; look at what was asked for before anything else happens."""
     config.addinivalue_line("markers", f"{LOGIN_MARK}(name): for hubs with this login only, JWT or dummy")
     config.addinivalue_line("markers", f"{BROWSER_MARK}: uses a browser")
+    config.addinivalue_line("markers", f"{SECURITY_MARK}: shows that something is refused that must be")
     with told():
         options.use_podman(config)
         options.login_of(config)

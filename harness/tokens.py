@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.keys import SigningKey
+from hubpod.attack.forgeries import encoded
 
 LIFETIME_S = 3600
 
@@ -116,11 +117,6 @@ def projects_claim(user: str, projects: Sequence[str], platform: str) -> dict[st
         }
         for project in projects
     }
-
-
-def encoded(content: bytes) -> str:
-    """Base64url without padding (RFC 7515, appendix C)."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def decoded(part: str) -> bytes:

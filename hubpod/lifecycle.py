@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import assert_never
 
 from hubpod import kube, kubernetes, seeding, settings
+from hubpod.attack import Target as AttackTarget
+from hubpod.attack import Verdict, cases, tried
 from hubpod.building import build, planned_references
 from hubpod.client import HubClient
 from hubpod.components import slurm
@@ -21,6 +23,7 @@ from hubpod.podman import Podman
 from hubpod.probe import ProbeReport, Step, probe_session
 from hubpod.request import Person, Target, UpRequest
 from hubpod.running import require_running
+from hubpod.settings_table import SETTINGS
 from hubpod.status import Status, status
 
 PORT_ATTEMPTS = 5
@@ -62,12 +65,7 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
         raise UsageError(f"people log in to {instance.environment.name} with {way}", remedy=remedy)
     now = require_running(context, instance)
-    if not (person.url or now.url):
-        raise UsageError(
-            f"people come to {instance.environment.name} through the {instance.environment.ingress.value}",
-            remedy="give the address at its other end with --url",
-        )
-    client = HubClient(person.url or now.url)
+    client = HubClient(_address(instance, now, person.url))
     if by_token:
         login = partial(client.login_with_token, person.token)
     else:
@@ -75,6 +73,42 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         name = person.user or site_settings.dev_users[0].partition(".")[0]
         login = partial(client.login, name, site_settings["dummyAuthPassword"])
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
+
+
+def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:
+    """Try over HTTP what the instance's hub must refuse to a stranger.
+
+    Raises:
+        UsageError: The hub's address is unknown.
+        NotRunningError: The instance is down.
+        HubError: The hub does not answer.
+    """
+    now = require_running(context, instance)
+    values = settings.load(Path(now.deploy_dir) / settings.FILE_NAME, instance.environment)
+    target = _attacked(instance, _address(instance, now, url), values)
+    return tuple(tried(target, case) for case in cases(target))
+
+
+def _attacked(instance: Instance, url: str, values: settings.Settings) -> AttackTarget:
+    """The hub with what its settings tell: what a token claims, and which password must not be the right one."""
+    claims = {"iss": "oidcServer", "aud": "jwtAudience"}
+    return AttackTarget(
+        url=url,
+        login=instance.environment.login,
+        claims={name: values.values.get(key, "") for name, key in claims.items()} | {"short_name": "testuser"},
+        password=values.values.get("dummyAuthPassword", ""),
+        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
+    )
+
+
+def _address(instance: Instance, now: Status, url: str) -> str:
+    """Where a browser finds the hub: what was given, else what is published."""
+    if not (url or now.url):
+        raise UsageError(
+            f"people come to {instance.environment.name} through the {instance.environment.ingress.value}",
+            remedy="give the address at its other end with --url",
+        )
+    return (url or now.url).rstrip("/")
 
 
 def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:

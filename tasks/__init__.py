@@ -23,6 +23,7 @@ namespace.add_collection(
         dev.logs,
         dev.exec_,
         dev.spawn,
+        dev.attack,
         dev.doctor,
         dev.manifest,
         dev.clone,

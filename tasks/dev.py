@@ -11,7 +11,7 @@ from hubpod import building, lifecycle, running, volumes
 from hubpod import doctor as examination
 from hubpod.base_image import BaseFrom
 from hubpod.environments import Stage, nearest
-from hubpod.errors import MachineError, UsageError
+from hubpod.errors import HubpodError, MachineError, UsageError
 from hubpod.origins import parse_origins
 from hubpod.progress import ConsoleReporter
 from hubpod.request import Person, Target
@@ -131,6 +131,32 @@ def spawn(  # noqa: PLR0913, PLR0917 - options for a person
             shown.show_json(report.as_dict())
         else:
             shown.show_report(report)
+
+
+@task(
+    help={
+        **ENVIRONMENT_HELP,
+        "url": "the hub's address, where people come through a tunnel",
+        "json": "print the verdicts as JSON",
+    }
+)
+def attack(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    url: str = "",
+    json: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> None:
+    """Try what a hub must refuse to a stranger, and tell what it has answered; exit code 1 when it let one through."""
+    with told():
+        found = instance_of(environment, instance)
+        verdicts = lifecycle.attack(quiet(), found, url=url)
+        if json:
+            shown.show_json([verdict.as_dict() for verdict in verdicts])
+        else:
+            shown.show_verdicts(verdicts)
+    if not all(verdict.passed for verdict in verdicts):
+        raise Exit(code=HubpodError.exit_code)
 
 
 @task(help=ENVIRONMENT_HELP)

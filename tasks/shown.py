@@ -9,12 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from hubpod import doctor as examination
+from hubpod.attack import Verdict, status_text
 from hubpod.environments import Instance, Login
 from hubpod.probe import ProbeReport, Step
 from hubpod.progress import marks
 from hubpod.settings import FILE_NAME, load
 from hubpod.status import ContainerStatus, State, Status
 from tasks.shell import out
+
+HOW_WIDTH = 60
 
 
 def show_welcome(now: Status, instance: Instance) -> None:
@@ -85,6 +88,28 @@ def show_report(report: ProbeReport) -> None:
     """What a probe has shown, for a person."""
     job = f"job {report.job_id} on {report.node}, 5 * 4 = {report.result}"
     out.print(Text(f"\n  {report.user} got a notebook for {report.project}: {job}\n"), soft_wrap=True)
+
+
+def show_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """What was attempted, and whether the hub has refused it, for a person; the failures once more at the end."""
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    rows = [_verdict_row(verdict) for verdict in verdicts]
+    show_table(("attempt", "what", "how", "answer", "verdict"), rows)
+    out.print(Text(f"{len(verdicts) - len(failed)} of {len(verdicts)} refused as they must be"), soft_wrap=True)
+    for verdict in failed:
+        text = f" {verdict.case.id}: {'; '.join(verdict.problems)}"
+        out.print(Text.assemble((marks(out).bad, "red"), text), soft_wrap=True)
+
+
+def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
+    how = verdict.case.request.how
+    return (
+        verdict.case.id,
+        verdict.case.title,
+        how if len(how) <= HOW_WIDTH else f"{how[:HOW_WIDTH]}…",
+        status_text(verdict.status),
+        "passed" if verdict.passed else "FAILED",
+    )
 
 
 def show_findings(findings: Sequence[examination.Finding]) -> None:

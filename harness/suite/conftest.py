@@ -41,6 +41,12 @@ def quick_session(quick: Stack, quick_user: User) -> Session:
 
 
 @pytest.fixture
+def developers(stacks: Callable[..., Stack]) -> Stack:
+    """A stack as a developer has it."""
+    return stacks(environment="dev_dummyauth", settings={"devAdmins": "boss"})
+
+
+@pytest.fixture
 def drained(stack: Stack, slurm: SlurmProbe) -> Iterator[None]:
     """No job starts until the test says so, or ends."""
     stack.pool.settle()

@@ -119,6 +119,7 @@ def refused(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
     assert not [token for token in tokens if token in log]
 
 
+@pytest.mark.security
 @pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS.keys())
 def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str], flaw: Flaw) -> None:
     """A token with a flaw gets its status and nothing else: no cookie, no user, and no copy of itself in the log."""
@@ -138,6 +139,7 @@ def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str],
         refused.append(token)
 
 
+@pytest.mark.security
 def test_no_token_is_no_login(hub: Hub) -> None:
     """Somebody who has not come through the front door is told to, and gets no session."""
     with pytest.raises(LoginRefused) as refusal:
@@ -234,6 +236,7 @@ def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, qu
     assert quick.hub.login(old).user == quick_user.name
 
 
+@pytest.mark.security
 def test_a_withdrawn_key_is_refused(quick: Stack, rotating: Issuer, quick_user: User) -> None:
     """Once the issuer has replaced its key, tokens of the old one are not good any more."""
     old = rotating.mint(quick_user)

@@ -15,12 +15,6 @@ OK, FORBIDDEN, TOO_MANY = 200, 403, 429
 
 
 @pytest.fixture
-def developers(stacks: Callable[..., Stack]) -> Stack:
-    """A stack as a developer has it."""
-    return stacks(environment="dev_dummyauth", settings={"devAdmins": "boss"})
-
-
-@pytest.fixture
 def developer(developers: Stack, users: Callable[..., list[User]]) -> User:
     """A developer whom nobody else is meanwhile."""
     return users(of=developers)[0]

@@ -59,6 +59,7 @@ def test_slurms_refusal_reaches_the_person(slurm: SlurmProbe, session: Session, 
     assert not slurm.jobs(user.account(PROJECT))
 
 
+@pytest.mark.security
 def test_another_persons_project_is_refused_by_the_form(slurm: SlurmProbe, session: Session, user: User) -> None:
     """A project that is not the person's gives a sentence and no job."""
     with pytest.raises(SpawnRefused) as refusal:
@@ -69,6 +70,7 @@ def test_another_persons_project_is_refused_by_the_form(slurm: SlurmProbe, sessi
     assert not [job for project in user.projects for job in slurm.jobs(user.account(project))]
 
 
+@pytest.mark.security
 def test_another_persons_project_is_refused_by_the_api(hub: Hub, slurm: SlurmProbe, session: Session) -> None:
     """What the form refuses is refused by the REST API as well, and no job is made of it."""
     before = len(hub.log())
@@ -82,6 +84,7 @@ def test_another_persons_project_is_refused_by_the_api(hub: Hub, slurm: SlurmPro
     assert not [job for job in slurm.jobs() if job.user.startswith(f"{session.user}.")]
 
 
+@pytest.mark.security
 @pytest.mark.hubpod_login("JWT")
 def test_a_job_gets_no_secret_but_its_own(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
     """Neither the token that logged the person in nor a secret of the hub is in the job's environment."""

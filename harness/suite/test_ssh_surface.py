@@ -11,6 +11,8 @@ from harness.suite.common import COMMAND_TIMEOUT_S, PROJECT
 from harness.users import User
 from hubpod.process import Result
 
+pytestmark = pytest.mark.security
+
 SSH_CONFIG = "/etc/jupyterhub/ssh_config"
 HOST = "slurm"
 SHARED_HOST = "slurm-shared"

@@ -26,7 +26,7 @@ LAYERS = (
     {"context", "status", "doctor"},
     {"readiness", "images", "machine"},
     {"kubernetes", "kubernetes_volumes", "kubernetes_text"},
-    {"base_image", "sources", "content", "git", "probe", "kube", "components"},
+    {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components"},
     {
         "podman",
         "podman_labelled",

@@ -1,0 +1,64 @@
+"""What a stranger tries over HTTP, at a hub of each kind of login."""
+
+import pytest
+
+from harness.hub import Hub
+from harness.issuer import Issuer
+from harness.stack import Stack
+from harness.users import User
+from hubpod.attack import Case, Request, Target, cases, judged, tried
+from hubpod.attack.addresses import FOREIGN_ADDRESSES, next_query
+from hubpod.attack.exchange import send
+from hubpod.client.session import TOKEN_HEADER
+from hubpod.environments import Login
+
+pytestmark = pytest.mark.security
+
+KNOWN_PASSWORD = "change-this-password"  # of examples/dev_dummyauth
+SHORTEST = 20  # characters of a secret
+
+
+def failures(target: Target) -> list[str]:
+    """What the hub has not refused."""
+    verdicts = [tried(target, case) for case in cases(target)]
+    return [f"{verdict.case.id}: {problem}" for verdict in verdicts for problem in verdict.problems]
+
+
+def written_down(hub: Hub, target: Target) -> list[str]:
+    """Attempts whose token or password is in the hub's log; an address is logged as it is, whatever is in it."""
+    sent = [(case, secret) for case in cases(target) for secret in case.unseen if secret not in case.request.path]
+    log = hub.log()
+    return [case.id for case, secret in sent if len(secret) >= SHORTEST and "<" not in secret and secret in log]
+
+
+def test_a_stranger_with_tokens_is_refused(hub: Hub, issuer: Issuer, user: User) -> None:
+    """Nothing that needs no key of the issuer gets past a hub with token login, and nobody becomes a user by it."""
+    claims = {"iss": issuer.url, "aud": issuer.audience, "short_name": "attacker", "projects": {}}
+    target = Target(url=hub.url, login=Login.JWT, claims=claims)
+
+    assert not failures(target)
+
+    assert not written_down(hub, target)
+    assert hub.admin("GET", "users/attacker").status_code == 404
+    assert hub.login(issuer.mint(user)).user == user.name
+
+
+def test_a_stranger_with_passwords_is_refused(developers: Stack) -> None:
+    """Nothing but the password gets past a hub with a form, and with it nobody is led to another site."""
+    password = developers.hub.password
+    target = Target(url=developers.url, login=Login.DUMMY, password=password, known_passwords=(KNOWN_PASSWORD,))
+
+    assert not failures(target)
+
+    assert not written_down(developers.hub, target)
+
+
+@pytest.mark.parametrize("address", FOREIGN_ADDRESSES.values(), ids=FOREIGN_ADDRESSES.keys())
+def test_a_token_login_leads_nowhere_else(hub: Hub, issuer: Issuer, user: User, address: str) -> None:
+    """Whoever follows a link to the login with another site in it, and logs in, stays at the hub."""
+    token = issuer.mint(user)
+    request = Request(path=f"/hub/login?{next_query(address)}", headers=((TOKEN_HEADER, token),))
+    expected = frozenset({302, 400})
+    case = Case(id=address, title="", request=request, expected=expected, unseen=(token,), lets_in=True)
+
+    assert not judged(Target(url=hub.url, login=Login.JWT), case, send(hub.url, request))

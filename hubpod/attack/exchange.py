@@ -1,0 +1,123 @@
+"""One request as an attacker makes it, and its answer.
+
+A client library tidies up what it sends: it resolves `..`, encodes what looks odd, follows redirects. Here every
+character goes out as it is written. A login form is sent by the hub's client, since only a browser gets as far.
+"""
+
+import http.client
+import ssl
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from hubpod.client.browser import Browser, raise_unanswered
+
+TIMEOUT_S = 30.0
+MAX_BODY = 2**20
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is sent.
+
+    Attributes:
+        method: The HTTP method, which need not exist.
+        path: What follows the hub's base path; it begins with a slash.
+        at_root: The path counts from the server's root instead.
+        headers: In their order; a name may be there twice.
+        body: Sent with its length.
+        form: Instead of the body, the fields of a form that a browser sends, with its XSRF token.
+    """
+
+    method: str = "GET"
+    path: str
+    at_root: bool = False
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def how(self) -> str:
+        """What is sent, in short."""
+        names = ", ".join(dict.fromkeys(name for name, _ in self.headers))
+        return f"{self.method} {self.path}" + (f" with {names}" if names else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status; None when the connection was closed instead.
+        headers: In their order.
+        body: Its beginning, one MiB at most.
+    """
+
+    status: int | None
+    headers: Headers = field(default=(), repr=False)
+    body: str = field(default="", repr=False)
+
+    def all_of(self, name: str) -> Sequence[str]:
+        """The values of a header."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+def send(url: str, request: Request) -> Answer:
+    """Send a request to the hub at that address.
+
+    Raises:
+        HubError: The hub cannot be reached, or does not answer in time.
+    """
+    return _by_browser(url, request) if request.form else _as_written(url, request)
+
+
+def _by_browser(url: str, request: Request) -> Answer:
+    parts = urlsplit(url)
+    browser = Browser(f"{parts.scheme}://{parts.netloc}")
+    browser.page(f"{url}/hub/login", follow=False)
+    token = browser.xsrf_token(f"{url}/hub/login")
+    answer = browser.submit(url + request.path, [("_xsrf", token), *request.form], follow=False)
+    cookies = tuple(("Set-Cookie", value) for value in answer.raw.headers.getlist("Set-Cookie"))
+    others = tuple((name, value) for name, value in answer.headers.items() if name.lower() != "set-cookie")
+    return Answer(status=answer.status_code, headers=(*others, *cookies), body=answer.text[:MAX_BODY])
+
+
+def _as_written(url: str, request: Request) -> Answer:
+    parts = urlsplit(url)
+    path = request.path if request.at_root else parts.path + request.path
+    with closing(_connection(url)) as connection:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise_unanswered(f"the connection to {parts.netloc}", error, TIMEOUT_S)
+        try:
+            _write(connection, request, path)
+            response = connection.getresponse()
+            body = response.read(MAX_BODY).decode(errors="replace")
+        except TimeoutError as error:
+            raise_unanswered(f"{request.method} {urlsplit(path).path}", error, TIMEOUT_S)
+        except (OSError, http.client.HTTPException):
+            return Answer(status=None)
+    return Answer(status=response.status, headers=tuple(response.getheaders()), body=body)
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=context)
+    return http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
+
+
+def _write(connection: http.client.HTTPConnection, request: Request, path: str) -> None:
+    connection.putrequest(request.method, path, skip_accept_encoding=True)
+    for name, value in request.headers:
+        connection.putheader(name, value)
+    if request.body:
+        connection.putheader("Content-Length", str(len(request.body)))
+    with suppress(BrokenPipeError, ConnectionResetError):  # whoever refuses before the end has perhaps said so
+        connection.endheaders(request.body or None)
