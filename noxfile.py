@@ -109,6 +109,23 @@ def integration_jupyterhub(session: nox.Session) -> None:
 
 
 @nox.session
+def security(session: nox.Session) -> None:
+    """What a hub must refuse, tried at stacks of the harness; -- PYTEST ARGUMENTS choose among it."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", external=True)
+    _pytest(session, "harness/suite", "-m", "security")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Write what each image consists of below .hubpod/sbom; ask for known vulnerabilities of all locks."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", external=True)
+    session.run("python", "tests/audit/sbom.py")
+    session.run("python", "tests/audit/locks.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """How long the main job and a stack of the harness take here: minimum, median and maximum of each figure."""
     _prepare(session)
