@@ -1,6 +1,7 @@
 """What the audit makes of pip-audit's answers, and what an image's bill of materials says."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ def test_every_lock_file_is_audited() -> None:
 
     assert {"requirements/run.lock", "requirements/checks.lock", "containers/jupyterhub/requirements.lock"} <= found
     assert {"containers/slurm/jupyter-user-env.lock", "containers/slurm/release.lock"} <= found
+
+
+@pytest.mark.parametrize("lock", locks.lock_files(PROJECT), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_package_is_locked_by_its_hash(lock: Path) -> None:
+    """A lock file names an exact version and at least one hash for each package, and no place to get it from."""
+    entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE))
+
+    assert not [
+        entry for entry in entries if not re.match(r"[\w.\[\],-]+==\S+", entry) or "--hash=sha256:" not in entry
+    ]
+    assert "--index-url" not in lock.read_text()
 
 
 def test_a_known_vulnerability_is_told() -> None:
