@@ -316,6 +316,22 @@ async def test_a_submission_that_outlasts_the_spawn_is_cancelled(ada: Any, slurm
     assert slurm.read("cancelled").startswith("41\n")
 
 
+async def test_a_start_that_is_given_up_ends_however_slow_slurm_is(ada: Any, slurm: Any, until: Any) -> None:
+    """Whoever stops a server while it starts gets rid of it and of its job, also when Slurm takes long to hear it."""
+    await start(ada, slurm, until)
+    slurm.put("fault", f"while [ -e {slurm.directory}/fault ]; do sleep 0.02; done\n")
+    stop = asyncio.ensure_future(ada.api("/users/ada/server", method="DELETE", token=ada.user_token()))
+    await until(lambda: stop.done() or ada.spawner()._stop_pending)
+
+    slurm.heal()
+    answer = await stop
+
+    assert answer.code in {202, 204}, answer.body.decode()
+    await until(lambda: not ada.spawner().active)
+    assert ada.spawner().server is None
+    assert slurm.read("cancelled").startswith("41\n")
+
+
 async def test_stopping_cancels_the_job_once_and_for_all(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """The job is cancelled, Slurm is heard to say that it is gone, and stopping again does nothing."""
     slurm.says("RUNNING None localhost")

@@ -85,9 +85,10 @@ class SlurmJobSpawner(KeyedJobSpawner):
             if not await asyncio.shield(self._submission):
                 await self._until_found()
             await self._until_listening()
-        except BaseException:
+        except BaseException as error:
             self._story.end()
-            if self._job.life is not Life.GONE:
+            # JupyterHub stops what it has cancelled, and before that waits only a second for the end of the start.
+            if not isinstance(error, asyncio.CancelledError) and self._job.life is not Life.GONE:
                 await self.stop()
             raise
         self.ip = self._job.node
