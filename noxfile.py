@@ -53,14 +53,14 @@ def _integration(session: nox.Session, *options: str) -> None:
     """Run the tests that need podman and a browser, with these options of pytest."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", "chromium", external=True)
-    _pytest(session, "tests/integration harness/suite", *options)
+    _pytest(session, "tests/integration harness/suite", *options, *session.posargs)
 
 
 def _pytest(session: nox.Session, folders: str, *arguments: str) -> None:
-    """Run pytest on these folders, or on what the command line names instead of them."""
+    """Run pytest on these folders, or on what the arguments name instead of them."""
     options = ("-o", f"testpaths={folders}", "-o", "asyncio_default_fixture_loop_scope=function")
     slowest = ("--durations=15", "--durations-min=1")
-    session.run("python", "-m", "pytest", *options, *slowest, *arguments, *session.posargs)
+    session.run("python", "-m", "pytest", *options, *slowest, *arguments)
 
 
 @check
@@ -85,8 +85,8 @@ def types(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Tests without podman and network; -- PYTEST ARGUMENTS choose among them."""
     _prepare(session)
-    side_by_side = () if session.posargs else ("-n", "auto")  # which a few chosen tests would wait for
-    _pytest(session, "tests/unit packages/*/tests", *side_by_side)
+    chosen = session.posargs or ("-n", "auto")  # side by side, which a few chosen tests would wait for
+    _pytest(session, "tests/unit packages/*/tests", *chosen)
 
 
 @check
@@ -113,7 +113,17 @@ def security(session: nox.Session) -> None:
     """What a hub must refuse, tried at stacks of the harness; -- PYTEST ARGUMENTS choose among it."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    _pytest(session, "harness/suite", "-m", "security")
+    _pytest(session, "harness/suite", "-m", "security", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """The tests of faults, then people and faults at random; -- --minutes M --seed S --people N."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", external=True)
+    tests = ("test_faults.py", "test_hub_restart.py", "test_end.py")
+    _pytest(session, " ".join(f"harness/suite/{name}" for name in tests))
+    session.run("python", "tests/soak/run.py", *session.posargs)
 
 
 @nox.session

@@ -4,7 +4,7 @@ The facts are gathered first, into one value, which pure functions then judge, o
 the same moment, so what is on its way can look like a violation: `assert_invariants` looks until there is none.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.observation import Observation, observe
@@ -130,14 +130,16 @@ def assert_invariants(
     *,
     before: Observation | None = None,
     fresh: User | None = None,
+    on_violations: Callable[[Sequence[Violation]], None] = lambda _: None,
 ) -> None:
-    """Wait until nothing is violated; the arguments are those of `violations`.
+    """Wait until nothing is violated; tell of what still is. The other arguments are those of `violations`.
 
     Raises:
         AssertionError: Something still is after `deadline_s` seconds; a sentence for each.
     """
     deadline = Deadline(deadline_s, "the invariants")
     while found := violations(stack, before=before, fresh=fresh):
+        on_violations(found)
         try:
             deadline.pause(LOOK_AGAIN_S)
         except HubTimeoutError:

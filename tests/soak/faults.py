@@ -1,0 +1,82 @@
+"""The faults of the soak: how each begins, and how it ends."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.link import Link
+from harness.stack import Stack
+from harness.suite.common import issuer_of
+
+Act = Callable[[Stack], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that goes wrong around people who work.
+
+    Attributes:
+        begin: Lets it go wrong.
+        end: Puts it right; the stack may need a while then.
+    """
+
+    begin: Act
+    end: Act = lambda _: None
+
+
+def _link(name: str, disturb: Callable[[Link], None]) -> Fault:
+    return Fault(begin=lambda stack: disturb(stack.link(name)), end=lambda stack: stack.link(name).restore())
+
+
+def _stopped(daemon: str) -> Fault:
+    return Fault(
+        begin=lambda stack: stack.slurm.daemon(daemon).stop(), end=lambda stack: stack.slurm.daemon(daemon).start()
+    )
+
+
+def _paused(daemon: str) -> Fault:
+    return Fault(
+        begin=lambda stack: stack.slurm.daemon(daemon).pause(), end=lambda stack: stack.slurm.daemon(daemon).unpause()
+    )
+
+
+def _killed(daemon: str) -> Fault:
+    return Fault(
+        begin=lambda stack: stack.slurm.daemon(daemon).kill(),
+        end=lambda stack: stack.slurm.daemon(daemon).wait_until_up(),
+    )
+
+
+def _dead(container: str) -> Fault:
+    return Fault(begin=lambda stack: stack.kill(container), end=lambda stack: stack.start(container))
+
+
+def _issuer(begin: Act) -> Fault:
+    return Fault(begin=begin, end=lambda stack: issuer_of(stack).up())
+
+
+FAULTS: Mapping[str, Fault] = {
+    "nothing": Fault(begin=lambda _: None),
+    "ssh cut": _link("ssh", Link.cut),
+    "ssh reset": _link("ssh", Link.reset),
+    "ssh late": _link("ssh", lambda link: link.delay(2)),
+    "ssh truncated": _link("ssh", lambda link: link.truncate(100)),
+    "hub api reset": _link("hub api", Link.reset),
+    "hub api cut": _link("hub api", Link.cut),
+    "issuer cut": _link("issuer", Link.cut),
+    "issuer down": _issuer(lambda stack: issuer_of(stack).down()),
+    "issuer hangs": _issuer(lambda stack: issuer_of(stack).hang()),
+    "issuer's garbage": _issuer(lambda stack: issuer_of(stack).garbage()),
+    "keys rotated": Fault(begin=lambda stack: issuer_of(stack).rotate(overlap=True)),
+    "slurmctld stopped": _stopped("slurmctld"),
+    "slurmctld paused": _paused("slurmctld"),
+    "slurmctld killed": _killed("slurmctld"),
+    "slurmd killed": _killed("slurmd"),
+    "slurmd paused": _paused("slurmd"),
+    "munge stopped": _stopped("munge"),
+    "sshd stopped": _stopped("sshd"),
+    "node drained": Fault(begin=lambda stack: stack.slurm.drain(), end=lambda stack: stack.slurm.resume()),
+    "hub killed": _dead("jupyterhub"),
+    "hub restarted": Fault(begin=lambda stack: stack.restart("jupyterhub")),
+    "hub paused": Fault(begin=lambda stack: stack.pause("jupyterhub"), end=lambda stack: stack.unpause("jupyterhub")),
+    "proxy killed": _dead("proxy"),
+}

@@ -1,0 +1,136 @@
+"""People who work and faults that come and go, at random: `./run nox -s faults`.
+
+python tests/soak/run.py [--minutes M] [--seed S] [--people N]
+
+The seed decides every round: which fault, when and for how long, and what each person does meanwhile. The first line
+tells it, and the same seed gives the same rounds; how the threads interleave is the machine's. After each fault all of
+the invariants I1 to I8 have to hold within a minute (harness/invariants.py). Ends with 1 when they do not, and keeps
+what is known of the stack below .hubpod/soak.
+"""
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+
+from harness import diagnosis  # noqa: E402
+from harness.invariants import Violation, assert_invariants  # noqa: E402
+from harness.kit import open_kit  # noqa: E402
+from harness.observation import observe  # noqa: E402
+from harness.options import Options  # noqa: E402
+from harness.preflight import prepare_machine  # noqa: E402
+from harness.stack import Stack  # noqa: E402
+from harness.users import User  # noqa: E402
+from hubpod.environments import find_environment  # noqa: E402
+from hubpod.origins import Origin  # noqa: E402
+from hubpod.sources import SOURCE_NAMES  # noqa: E402
+from soak.faults import FAULTS  # noqa: E402 - found by the line above
+from soak.people import People  # noqa: E402
+from soak.plan import Round, rounds  # noqa: E402
+from soak.samples import Sample, growth, sample  # noqa: E402
+
+CONFIG = """
+c.BatchSpawnerBase.poll_interval = 2
+c.BricsSlurmSpawner.command_timeout = 5
+c.BricsAuthenticator.keys_refresh_interval = 1
+c.BricsAuthenticator.keys_max_age = 1
+"""
+"""A fault lasts seconds here, so the hub has to look again after seconds."""
+
+FOLDER = PROJECT / ".hubpod" / "soak"
+SETTLED_S = 60.0
+
+
+def main(minutes: float, seed: int, people: int) -> int:
+    """Run a soak; 1 when an invariant did not hold."""
+    options = Options(
+        environment=find_environment("dev_realauth"),
+        origins={name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES},
+        keep=False,
+        reuse=False,
+        podman_version="",
+        jupyterhub="",
+        artifacts=FOLDER,
+    )
+    _say(f"seed {seed}, {minutes:g} minutes, {people} people; again with --seed {seed} --people {people}")
+    with open_kit(options, lambda: prepare_machine(options)) as kit:
+        return soak(kit.stack(config=CONFIG), minutes, seed, people)
+
+
+def soak(stack: Stack, minutes: float, seed: int, people: int) -> int:
+    """Go through rounds until the time is over, or an invariant does not hold."""
+    users = stack.pool.lease(people + 1)
+    crowd, begun, samples = People(stack, users[1:]), time.monotonic(), list[Sample]()
+    plan = rounds(seed, tuple(FAULTS), people, len(users[0].projects))
+    try:
+        for number, each in enumerate(plan, 1):
+            if time.monotonic() - begun > minutes * 60:
+                break
+            took_s = _round(stack, crowd, users[0], each)
+            at_s = time.monotonic() - begun
+            seen = sample(stack, at_s)
+            samples += [seen] if seen else []
+            figures = f"{seen.memory_mib:.1f} MiB, {seen.files} files" if seen else "the hub was not seen"
+            _say(f"{at_s:6.0f} s, round {number:3}: {each.fault:17}, all well after {took_s:4.1f} s; {figures}")
+    except AssertionError as error:
+        _say(f"seed {seed}, round {number}, {each}:\n{error}")
+        diagnosis.write(FOLDER / str(seed), stack, sessions=stack.hub.client.sessions, page=None, error=str(error))
+        _say(f"what is known of it: {FOLDER / str(seed)}")
+        return 1
+    finally:
+        _say(growth(samples))
+        _say("; ".join(f"{outcome} {count}" for outcome, count in sorted(crowd.outcomes.items())))
+        stack.heal()
+        stack.pool.give_back(users)
+    return 0
+
+
+def _round(stack: Stack, crowd: People, fresh: User, each: Round) -> float:
+    """Let people work and the fault come and go, and see that all is well; seconds that it took after the fault.
+
+    Raises:
+        AssertionError: An invariant does not hold.
+    """
+    fault, before = FAULTS[each.fault], observe(stack)
+    with ThreadPoolExecutor(len(each.actions)) as pool:
+        doing = [pool.submit(crowd.do, action) for action in each.actions]
+        time.sleep(each.after_s)
+        try:
+            fault.begin(stack)
+            time.sleep(each.hold_s)
+        finally:
+            fault.end(stack)
+        for one in doing:
+            one.result()
+    over = time.monotonic()
+
+    def tell(found: Sequence[Violation]) -> None:
+        said = "; ".join(f"{violation.name}: {violation.sentence}" for violation in found)
+        _say(f"        {time.monotonic() - over:4.1f} s after {each.fault}, not yet: {said}")
+
+    assert_invariants(stack, SETTLED_S, before=before, fresh=fresh, on_violations=tell)
+    return time.monotonic() - over
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - what it is for
+
+
+def parsed(words: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10, help="how long; the last round ends later [%(default)s]")
+    parser.add_argument("--seed", type=int, default=None, help="what decides all rounds; a random one when left out")
+    parser.add_argument("--people", type=int, default=4, help="how many work at the same time [%(default)s]")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    chosen = parsed(sys.argv[1:])
+    sys.exit(main(chosen.minutes, secrets.randbelow(2**31) if chosen.seed is None else chosen.seed, chosen.people))
