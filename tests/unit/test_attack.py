@@ -1,18 +1,26 @@
 """What a hub must refuse: the table of attempts, how they are sent, and what counts as a refusal."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from invoke.exceptions import Exit
 
-from hubpod.attack import Answer, Case, Request, Target, cases, judged, tried
+from hubpod import lifecycle
+from hubpod.attack import Answer, Case, Request, Target, Verdict, cases, judged, tried
 from hubpod.attack.addresses import FOREIGN_ADDRESSES
 from hubpod.attack.exchange import send
 from hubpod.client import HubError
-from hubpod.environments import Login
+from hubpod.environments import Login, find_instance
+from hubpod.errors import UsageError
+from tasks import dev
 
+PROJECT = Path(__file__).parents[2]
 URL = "http://127.0.0.1:8000/jupyter"
 PASSWORD = "open-sesame-4711"
 TARGETS = {
@@ -174,3 +182,89 @@ def test_a_hub_that_is_not_there_has_refused_nothing() -> None:
 
     with pytest.raises(HubError, match="had no answer"):
         tried(Target(url=f"http://127.0.0.1:{port}", login=Login.JWT), case())
+
+
+# The command
+
+
+def verdict(*told: str) -> Verdict:
+    """A verdict with these problems."""
+    return Verdict(case=case(), status=401, problems=told)
+
+
+def type_attack(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, json: bool = False) -> None:
+    """Type dev.attack where the attempts end like this."""
+    monkeypatch.setattr(dev, "quiet", lambda: None)
+    monkeypatch.setattr("hubpod.lifecycle.attack", lambda *_, **__: verdicts)
+    dev.attack.body(None, environment="dev_realauth", instance="mine", json=json)
+
+
+def test_a_command_without_failures_ends_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each attempt has its line, and the last line counts them."""
+    type_attack(monkeypatch, verdict(), verdict())
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:2]] == [
+        ["attempt", "what", "how", "answer", "verdict"],
+        ["token", "a", "token", "GET", "/hub/login", "401", "passed"],
+    ]
+    assert lines[-1] == "2 of 2 refused as they must be"
+
+
+def test_a_failure_is_told_and_ends_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not refused is said in a sentence below the table, and is the command's exit code."""
+    with pytest.raises(Exit) as end:
+        type_attack(monkeypatch, verdict(), verdict("sets the cookie session"))
+
+    assert end.value.code == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].endswith("FAILED")
+    assert lines[-2:] == ["1 of 2 refused as they must be", "✗ token: sets the cookie session"]
+
+
+def test_a_program_gets_the_verdicts_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --json the verdicts are values, without anything that was sent but its path."""
+    type_attack(monkeypatch, verdict(), json=True)
+
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "id": "token",
+            "title": "a token",
+            "how": "GET /hub/login",
+            "expected": "401",
+            "status": 401,
+            "passed": True,
+            "problems": [],
+        }
+    ]
+
+
+def test_an_instances_settings_say_what_is_attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The running instance's own address, login and password are those that are tried."""
+    instance = find_instance("dev_dummyauth", "mine")
+    example = (PROJECT / "examples/dev_dummyauth/deploy-configmap.yaml").read_text()
+    (tmp_path / "deploy-configmap.yaml").write_text(example.replace("change-this-password", PASSWORD))
+
+    with answering(REFUSAL) as (url, _):
+        now = SimpleNamespace(url=url, deploy_dir=str(tmp_path))
+        monkeypatch.setattr("hubpod.lifecycle.require_running", lambda *_: now)
+        verdicts = lifecycle.attack(SimpleNamespace(), instance, url="")  # type: ignore[arg-type] # nothing of it is used
+
+    tried_by_form = [each.case for each in verdicts if each.case.request.form]
+    sent = {value for each in tried_by_form for name, value in each.request.form if name == "password"}
+    assert {PASSWORD, "change-this-password"} <= sent
+    assert {each.status for each in verdicts} == {401}
+
+
+def test_a_hub_behind_a_tunnel_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this machine publishes nothing, the address at the other end of the tunnel is asked for."""
+    instance = find_instance("dev_realauth_zenithclient", "mine")
+    now = SimpleNamespace(url="", deploy_dir=str(PROJECT / "examples/dev_realauth_zenithclient"))
+    monkeypatch.setattr("hubpod.lifecycle.require_running", lambda *_: now)
+
+    with pytest.raises(UsageError, match="Zenith tunnel"):
+        lifecycle.attack(SimpleNamespace(), instance, url="")  # type: ignore[arg-type]
