@@ -38,7 +38,7 @@ class People:
             self._verbs[action.verb](action)
             outcome = "done"
         except HubError as error:
-            outcome = type(error).__name__
+            outcome = f"{type(error).__name__} {error.status or 'without an answer'}"
         with self._lock:
             self.outcomes[f"{action.verb.value}: {outcome}"] += 1
 
