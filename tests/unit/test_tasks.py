@@ -270,13 +270,6 @@ def test_exec_hands_the_status_on(project: Path) -> None:
     assert type_(project, "dev.exec", "slurm", "--", "false").returncode == 7
 
 
-@pytest.fixture
-def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the signals of this process to pytest."""
-    monkeypatch.setattr(shell, "INTERRUPTS", ())
-
-
-@pytest.mark.usefixtures("no_handlers")
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
@@ -304,7 +297,6 @@ def test_every_error_is_told(error: BaseException, code: int, text: str, capsys:
     assert capsys.readouterr().err == text
 
 
-@pytest.mark.usefixtures("no_handlers")
 @pytest.mark.parametrize(
     ("keep", "sentence"), [(False, "nothing half-made is left"), (True, "what was started is kept")]
 )
@@ -325,7 +317,6 @@ def test_an_interrupted_up_says_what_is_left(
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("no_handlers")
 def test_a_typed_name_is_not_blamed_on_the_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,7 +331,6 @@ def test_a_typed_name_is_not_blamed_on_the_variable(
     assert "HUBPOD" not in told
 
 
-@pytest.mark.usefixtures("no_handlers")
 @pytest.mark.parametrize(
     ("commands", "name"),
     [(commands, name) for commands, found in namespace.collections.items() for name in sorted(found.tasks)],

@@ -138,20 +138,30 @@ UNKNOWN_THERE = [
     "echo 'sudo: a password is required' >&2; exit 1",
     "echo 'slurmspawner_squeue: SLURMSPAWNER_JOB_ID must hold one Slurm job id, digits only.' >&2; exit 2",
     "echo 'This account runs the Slurm commands of the hub and nothing else.' >&2; exit 126",
-    "echo '99 RUNNING None node1'",
-    ":",
 ]
 
 
-@pytest.mark.parametrize("script", UNKNOWN_THERE, ids=["sudo", "older wrappers", "forced command", "others", "private"])
+@pytest.mark.parametrize("script", UNKNOWN_THERE, ids=["sudo", "older wrappers", "forced command"])
 async def test_a_site_without_the_list_is_asked_job_by_job(squeue: Squeue, script: str) -> None:
-    """Where the list is refused or hides the jobs, each is asked about alone, and the list is let alone for long."""
+    """Where the list is refused, each job is asked about alone, and the list is let alone for long."""
     await squeue.look("41")
     squeue.answers(script=script)
 
     assert await squeue.look("42") is None
     assert await squeue.look("41") is None
     assert squeue.asked == 1
+
+
+@pytest.mark.parametrize("script", ["echo '99 RUNNING None node1'", ":"], ids=["others", "none"])
+async def test_a_list_without_our_jobs_is_asked_for_again(squeue: Squeue, script: str) -> None:
+    """All jobs may have ended at once, which says nothing of the next ones."""
+    await squeue.look("41")
+    squeue.answers(script=script)
+    assert await squeue.look("42") is None
+
+    squeue.answers(LINES)
+
+    assert await squeue.look("41") == said("RUNNING None node1")
 
 
 async def test_who_gives_up_does_not_end_the_question_of_others(squeue: Squeue, until: Any) -> None:

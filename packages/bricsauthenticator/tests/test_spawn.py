@@ -439,6 +439,31 @@ async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: d
     assert not slurm.read("argv")
 
 
+async def test_many_clicks_are_one_spawn(ada: Any, slurm: Any, until: Any) -> None:
+    """Requests for the same server that come at once start it once; none is an error of the server."""
+    ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
+    token = ada.user_token()
+
+    by_api = await asyncio.gather(*(ada.api("/users/ada/server", token=token, body=CHOICE) for _ in range(5)))
+    by_form = await asyncio.gather(*(ada.submit_form(**CHOICE) for _ in range(3)))
+    await until(lambda: ada.spawner().job_id)
+
+    assert {answer.code for answer in by_api} == {202}
+    assert {answer.code for answer in by_form} == {400}  # JupyterHub's own word for what is pending already
+    assert slurm.read("last") == "41\n"
+
+
+async def test_many_clicks_on_the_form_are_one_spawn(ada: Any, slurm: Any, until: Any) -> None:
+    """Whoever clicks twice is led to the page of the one server that starts, or told that it does."""
+    ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
+
+    answers = await asyncio.gather(*(ada.submit_form(**CHOICE) for _ in range(3)))
+    await until(lambda: ada.spawner().job_id)
+
+    assert {302} <= {answer.code for answer in answers} <= {302, 400}
+    assert slurm.read("last") == "41\n"
+
+
 async def test_a_busy_hub_refuses_the_same(ada: Any, slurm: Any) -> None:
     """Also when the hub has no time to wait for a spawn, its answer to impossible options is 400 with a sentence."""
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0

@@ -13,7 +13,7 @@ from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
 
 REFUSED_PAUSE_S = 600.0
-"""How long jobs are asked about one by one after a list that the site refuses, or that shows none of them."""
+"""How long jobs are asked about one by one after a list that the site refuses."""
 
 RECENT_S = 120.0
 ENOUGH_TO_SHARE = 2
@@ -93,6 +93,6 @@ class JobList:
             self._asking = None
         lines = slurm.read_list(outcome.stdout) if outcome.ok else {}
         self._last = listing = Listing(begun=begun, outcome=outcome, lines=lines)
-        if listing.refused or (outcome.ok and not self._wanted.keys() & lines.keys()):
+        if listing.refused:
             self._not_before = time.monotonic() + REFUSED_PAUSE_S
         return listing
