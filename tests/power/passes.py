@@ -26,7 +26,9 @@ HUB_CONFIGURATION = "tests/unit/test_hub_configuration.py"
 SUITE = {
     "login_dummy": ("login_form",),
     **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "refusals"), ("login",)),
-    **dict.fromkeys(("slurm_pod", "job", "slurm", "wording", "story", "commands"), ("end", "spawn", "hub_restart")),
+    **dict.fromkeys(
+        ("slurm_pod", "job", "watched", "slurm", "wording", "story", "commands"), ("end", "spawn", "hub_restart")
+    ),
 }
 SUITE_ELSE = ("spawn", "end", "hub_restart")
 NO_END = "no end within {:.0f} s"
