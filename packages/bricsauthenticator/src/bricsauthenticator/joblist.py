@@ -1,7 +1,7 @@
 """Slurm's list of jobs, asked for once for all servers that want to know at the same time.
 
-The list tells of jobs that wait or run, and of those only. A job that is not in it may have ended, be newer than the
-list, or be hidden from the account that asks (Slurm's PrivateData): it has to be asked about by itself.
+The list has the jobs that wait or run, and only those. A job that is not in it may have ended, be newer than the
+list, or be hidden from the account that asks (Slurm's PrivateData): it has to be asked about alone.
 """
 
 import asyncio
@@ -13,20 +13,23 @@ from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
 
 REFUSED_PAUSE_S = 600.0
-"""How long jobs are asked about one by one after a list that the site refuses."""
+"""Seconds for which jobs are asked about one by one after a list that the site refuses."""
 
 RECENT_S = 120.0
+"""How long a job counts as wanted after it was asked about."""
+
 ENOUGH_TO_SHARE = 2
+"""The fewest wanted jobs for which the list is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """One answer.
+    """One answer to the command that prints the list.
 
     Attributes:
-        begun: When it was asked for, by the monotonic clock.
+        begun: When it was asked for, in seconds of the monotonic clock.
         outcome: How the command ended.
-        lines: What it says of each job: `STATE REASON NODE`.
+        lines: `STATE REASON NODE` by job id; empty when the command failed.
     """
 
     begun: float
@@ -35,12 +38,12 @@ class Listing:
 
     @property
     def refused(self) -> bool:
-        """Whether a site's older wrappers or rules do not have the list; who is silent now may answer later."""
+        """Whether the site has answered that it does not give the list, as older wrappers do; silence is no refusal."""
         return not self.outcome.ok and not slurm.is_silence(self.outcome.status, self.outcome.stderr)
 
 
 class JobList:
-    """The answers to one command, shared.
+    """One command's list of jobs, shared by all who ask.
 
     Args:
         command: Prints a line `ID STATE REASON NODE` for each job that has not ended.
@@ -58,7 +61,7 @@ class JobList:
 
         Args:
             job_id: The job.
-            max_age_s: Seconds that the list may be old.
+            max_age_s: Greatest age of a list that is used again, in seconds.
             timeout_s: Seconds that the command may take.
 
         Returns:

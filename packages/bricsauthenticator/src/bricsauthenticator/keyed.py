@@ -1,4 +1,4 @@
-"""Jobs that are known by a key of the spawner's own, so that none is ever lost: finding, cancelling, remembering."""
+"""A job's key, by which the hub finds and cancels the job even when it never learnt its id or was restarted."""
 
 import asyncio
 import hashlib
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
-    """What a spawner needs so that a job belongs to a server, or ends.
+    """A spawner each of whose jobs belongs to a server or is being cancelled.
 
-    Before a job is submitted, the spawn's key is in the database; afterwards it is the last word of the job's comment.
-    A job that no server has any more is in the database, too, until Slurm has heard that it is to end.
+    A spawn's key is saved in the database before the job is submitted, and is the last word of the job's comment.
+    A job that no server has any more stays in the database until Slurm has accepted its cancellation.
     """
 
     command_timeout = Float(
@@ -46,7 +46,7 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
         return slurm.new_key(hashlib.sha256(b"jobs of " + secret).hexdigest()[:8])
 
     async def _find(self, key: str, username: str, timeout_s: float) -> str | None:
-        """Return the id of the job with a key, empty if Slurm knows none; None if it did not say."""
+        """Return the id of the account's job with this key; empty when Slurm knows none, None when it does not say."""
         command = self._command(self.batch_list_cmd, username=username)
         outcome = await commands.run(command, timeout_s=min(timeout_s, self.command_timeout))
         if outcome.ok:
@@ -57,7 +57,7 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
     # What has to end
 
     def _leave(self, leftover: Leftover) -> asyncio.Task[Any]:
-        """Let a job end in the background, also after a restart of the hub."""
+        """Save a job as a leftover and cancel it in the background, which the next hub goes on with if need be."""
         name = leftover.key or leftover.job_id
         ending = self._endings.get(name)
         if ending is None or ending.done():
@@ -77,7 +77,7 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
         leftovers.forget(row, leftover)
 
     async def _cancel(self, job_id: str, username: str) -> str:
-        """Cancel a job and return why it could not be; empty when Slurm has heard it."""
+        """Cancel a job and return why that failed; empty when Slurm has accepted it or the job is over."""
         command = self._command(self.batch_cancel_cmd, job_id=job_id, username=username)
         self.log.info("Cancelling job %s: %s", job_id, command)
         outcome = await commands.run(command, timeout_s=self.command_timeout)
@@ -86,7 +86,7 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
     # State
 
     def get_state(self) -> dict[str, Any]:
-        """Return what a restarted hub needs to find and to end jobs."""
+        """Return what a restarted hub needs to find the job and to end the leftovers."""
         state: dict[str, Any] = super().get_state()
         if self.job_key:
             state["job_key"] = self.job_key
@@ -94,14 +94,14 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
         return state | leftovers.to_state(leftovers.in_state(self.orm_spawner.state if self.orm_spawner else None))
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what get_state returned, and go on ending what has to end."""
+        """Restore what get_state returned, and go on cancelling the leftovers."""
         super().load_state(state)
         self.job_key = state.get("job_key", "")
         for leftover in leftovers.in_state(state):
             self._leave(leftover)
 
     def _save_state(self) -> None:
-        """Store the state now: JupyterHub itself does it only when the server is up."""
+        """Write the state to the database now; JupyterHub itself does so only when the server is up."""
         if self.orm_spawner is not None:
             self.orm_spawner.state = self.get_state()
             session = object_session(self.orm_spawner)

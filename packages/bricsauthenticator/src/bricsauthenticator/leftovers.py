@@ -1,7 +1,7 @@
-"""Jobs that no server has any more, and that may still run: kept in the database until Slurm has ended them.
+"""Leftovers: jobs that no server has any more and that may still run, kept in the database until they are cancelled.
 
-Also a submission whose answer was lost is one: its job is known by its key alone, and may yet come, because a command
-that was cut off here goes on at the other end.
+A submission whose answer was lost and that nobody waits for is a leftover, too: its job is known by its key alone, and
+may still come to exist, because a command that was cut off here goes on at the other end.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class Leftover:
 
     Attributes:
         key: The spawn's own key, which is in the job's comment; empty for jobs of older versions.
-        job_id: Its number; empty when the answer to its submission was lost.
+        job_id: Its id; empty when the answer to its submission was lost.
         username: The account that it runs as.
     """
 
@@ -35,31 +35,31 @@ class Leftover:
 
     @property
     def name(self) -> str:
-        """How it is called in the log."""
+        """What the log calls it."""
         return f"job {self.job_id}" if self.job_id else f"the job with the key {self.key}"
 
     def same_as(self, other: "Leftover") -> bool:
-        """Whether both are the same job; one may know more of it."""
+        """Whether both are the same job: by key, or by id where neither has a key."""
         return self.key == other.key if self.key or other.key else self.job_id == other.job_id
 
 
 def in_state(state: Mapping[str, Any] | None) -> list[Leftover]:
-    """Read what a spawner's state in the database has of them."""
+    """Return the leftovers in a spawner's state."""
     return [Leftover(**entry) for entry in (state or {}).get(STATE_KEY, ())]
 
 
 def to_state(leftovers: list[Leftover]) -> dict[str, Any]:
-    """Return what a spawner's state in the database gets of them; nothing when there are none."""
+    """Return the entry of a spawner's state that holds leftovers; empty when there are none."""
     return {STATE_KEY: [asdict(leftover) for leftover in leftovers]} if leftovers else {}
 
 
 def remember(orm_spawner: Any, leftover: Leftover) -> None:  # noqa: ANN401 - a row of JupyterHub's
-    """Write it to the database."""
+    """Add a leftover to a spawner's row in the database."""
     _replace(orm_spawner, leftover, [leftover])
 
 
 def forget(orm_spawner: Any, leftover: Leftover) -> None:  # noqa: ANN401 - a row of JupyterHub's
-    """Delete it from the database."""
+    """Remove a leftover from a spawner's row in the database."""
     _replace(orm_spawner, leftover, [])
 
 
@@ -81,15 +81,15 @@ async def end(
     cancel: Callable[[str], Awaitable[str]],
     log: Any,  # noqa: ANN401 - a logger or an adapter
 ) -> None:
-    """Cancel a job, trying again while it cannot be found or Slurm cannot be reached, after an hour less often.
+    """Cancel a job, and try again while it cannot be found or Slurm cannot be reached; after an hour less often.
 
-    Ends when Slurm has heard it, or when it has been saying for an hour that there is no such job.
+    Returns when the job is cancelled, or when Slurm says after an hour of attempts that there is no job with the key.
 
     Args:
         leftover: The job.
-        find: Returns its number by its key; empty when there is no such job, None when Slurm does not say.
-        cancel: Cancels the job with this number, and returns why it could not; empty when Slurm has heard it.
-        log: Where to tell.
+        find: Returns its id by its key; empty when there is no such job, None when Slurm does not say.
+        cancel: Cancels the job with this id and returns why that failed; empty when it did not.
+        log: Gets a warning whenever Slurm did not cancel the job, and after an hour also when it was not found.
     """
     begun, pause = time.monotonic(), FIRST_PAUSE_S
     while True:
