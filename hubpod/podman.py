@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ CONF_OVERRIDE_VERSION = (4, 7)
 
 CACHE_PER_USER_VERSION = (4, 5)
 """Before, buildah kept the cache mounts of all users of a machine in one folder, which belongs to the first of them."""
+
+BUSY, BUSY_TRIES, BUSY_PAUSE_S = "device or resource busy", 20, 0.5
 
 STOP_GRACE_S = 5
 """Seconds that a container gets to end before it is killed; all of ours need less than one."""
@@ -191,7 +194,14 @@ class Podman:
         """Stop and remove a pod with its containers; one that is not there is no error."""
         # Stopped first, because `pod rm --force` of a running pod takes four seconds longer, container by container.
         self.run("pod", "stop", "--ignore", f"--time={STOP_GRACE_S}", name, check=False)
-        self.run("pod", "rm", "--force", "--ignore", name)
+        # What a start that was killed has left behind may just be mounting a container's folders.
+        for _ in range(BUSY_TRIES):
+            result = self.run("pod", "rm", "--force", "--ignore", name, check=False)
+            if result.ok or BUSY not in result.stderr:
+                break
+            time.sleep(BUSY_PAUSE_S)
+        if not result.ok:
+            raise CommandError(result)
 
     def pod_exists(self, name: str) -> bool:
         """Whether there is a pod of that name, in whatever state."""
@@ -203,9 +213,7 @@ class Podman:
     def pod_labels(self, name: str) -> dict[str, str]:
         """The labels of a pod; empty when there is no such pod."""
         result = self.run("pod", "inspect", name, check=False)
-        if not result.ok:
-            return {}
-        answer = json.loads(result.stdout)
+        answer = json.loads(result.stdout) if result.ok else {}
         # podman 5 answers with a list.
         return dict((answer[0] if isinstance(answer, list) else answer).get("Labels") or {})
 
