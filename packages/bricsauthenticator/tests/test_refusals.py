@@ -141,14 +141,32 @@ async def test_a_site_may_have_pages_of_its_own(hub_maker: Any, hub_config: Any,
     assert b"leader of your project" in ours.body
 
 
-@pytest.mark.parametrize("query", ["?next=%ff", "?next=//evil.example", "?next=%3Cscript%3E", "?%22%3E%3Cscript%3E"])
+async def test_trying_again_is_no_signing_out(hub: Any, issuer: Any) -> None:
+    """While nobody can sign in, the front door's session is not the fault, and is kept."""
+    hub.app.authenticator.logout_redirect_url = SIGN_OUT
+
+    assert Page(await refused_with(hub, issuer, 503)).links["Try again"] == HERE
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?next=%ff",
+        "?next=//evil.example",
+        "?next=%3Cscript%3E",
+        "?%22%3E%3Cscript%3E",
+        "?X-Auth-Id-Token=evil",
+        "?evil=1&next=//evil.example",
+    ],
+)
 async def test_no_query_spoils_the_page(hub: Any, issuer: Any, query: str) -> None:
-    """Whatever the address has at its end, the refusal is the same, and the link leads to this hub."""
+    """Whatever the address has at its end, the refusal is the same, the link leads here, and nothing is shown."""
     answer = await hub.request(f"/hub/login{query}", token=issuer.mint(**EXPIRED))
 
     assert answer.code == 401
-    assert Page(answer).links["Sign in again"].startswith("/hub/login?")
+    assert Page(answer).links["Sign in again"].partition("?")[0] == "/hub/login"
     assert b'"><script>' not in answer.body
+    assert b"evil" not in answer.body
 
 
 async def test_an_error_of_the_server_is_logged_without_the_token(

@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, Template, TemplateNotFound
 from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignore[import-untyped]
+from tornado.httputil import url_concat
 
 from bricsauthenticator.metrics import ACCEPTED, count_login
 from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, NotPermittedError
@@ -102,9 +103,17 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         """Add what our page offers: where to sign in, and whom to ask."""
         return {
             **super().template_namespace,
-            "sign_in_url": self.authenticator.logout_redirect_url or self.request.uri,
+            "sign_in_url": self.authenticator.logout_redirect_url or self._same_login,
+            "try_again_url": self._same_login,
             "support_contact": self.authenticator.support_contact,
         }
+
+    @property
+    def _same_login(self) -> str:
+        """This login's address with where it should lead, and with nothing else that somebody has put there."""
+        wanted = [value.decode("utf-8", "replace") for value in self.request.query_arguments.get("next", ())]
+        allowed = self._validate_next_url(wanted[-1]) if wanted else ""
+        return str(url_concat(self.request.path, {"next": allowed} if allowed else {}))
 
 
 class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
