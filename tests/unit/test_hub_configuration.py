@@ -306,6 +306,12 @@ def test_nothing_of_the_hubs_environment_reaches_a_notebook(hub: Hub) -> None:
     }
 
 
+def test_people_get_jupyterlab_in_their_home(hub: Hub) -> None:
+    """Whoever opens their server sees JupyterLab, and in it the files of their home folder."""
+    assert hub.spawner.default_url == "/lab"
+    assert hub.spawner.notebook_dir == "~/"
+
+
 def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path) -> None:
     """A spawner that does not export variables in the job script gets a hook that does, quoted for the shell."""
     secret = "it's $HOME"

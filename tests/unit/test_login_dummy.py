@@ -21,10 +21,16 @@ AT_ONCE = 10
 
 
 class Form:
-    """The form, and who fills it in."""
+    """The form, and who fills it in.
+
+    Attributes:
+        authenticator: What looks at it.
+        projects: Those of whoever was logged in last.
+    """
 
     def __init__(self, authenticator: Any) -> None:
         self.authenticator = authenticator
+        self.projects: object = None
 
     def try_password(self, password: str, *, forwarded: str = HERE, peer: str = PROXY) -> str | int:
         """Log in with a password, and return who it was, or else the status."""
@@ -39,6 +45,7 @@ class Form:
             found = asyncio.run(self.authenticator.get_authenticated_user(handler, fields))
         except HTTPError as refusal:
             return refusal.status_code
+        self.projects = found["auth_state"] if found else None
         return str(found["name"]) if found else FORBIDDEN
 
 
@@ -53,6 +60,16 @@ def test_the_password_decides(form: Form) -> None:
     """The site's password logs in; a wrong one, an empty one and one that is not ASCII do not."""
     assert form.try_password(PASSWORD) == "testuser"
     assert [form.try_password(wrong) for wrong in (WRONG, "", "pässword", PASSWORD.upper())] == [FORBIDDEN] * 4
+
+
+def test_a_login_brings_the_projects_of_its_accounts(form: Form) -> None:
+    """They have the shape that a token's projects have, which is what the spawner wants."""
+    assert form.try_password(PASSWORD) == "testuser"
+
+    assert form.projects == {
+        f"{project}.brics": {"name": f"Project {project}", "username": f"testuser.{project}"}
+        for project in ("project1", "project2")
+    }
 
 
 def test_a_thousand_wrong_passwords_are_hardly_looked_at(form: Form) -> None:
