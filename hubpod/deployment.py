@@ -14,6 +14,7 @@ from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
+from hubpod.removal import remove_pod
 from hubpod.status import hub_url
 from hubpod.workspace import Workspace
 
@@ -73,7 +74,7 @@ def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, 
     podman, reporter = context.podman, context.reporter
     if podman.pod_exists(spec.name):
         with reporter.phase("pod that changed or was not whole removed"):
-            podman.remove_pod(spec.name)
+            remove_pod(podman, spec.name)
     try:
         with reporter.phase("volumes") as phase:
             seeding.make(context, site, stale.all)
@@ -107,7 +108,7 @@ def _restarter(podman: Podman, container: str) -> Callable[[], None]:
 def _clean_up(context: Context, site: Site, spec: PodSpec, written: tuple[Seed, ...]) -> None:
     """Remove the pod, and those volumes that this command has made."""
     with context.reporter.phase("cleaned up"):
-        context.podman.remove_pod(spec.name)
+        remove_pod(context.podman, spec.name)
         ours = context.podman.volumes(site.instance.labels)
         context.podman.remove_volumes([seed.volume for seed in written if seed.volume in ours])
         if len(written) == len(spec.seeds):

@@ -118,11 +118,18 @@ def security_context(capabilities: Iterable[str], *, may_gain: bool = False) -> 
     }
 
 
+def tmpfs_prefix(pod: str) -> str:
+    """What the names of a pod's small file systems begin with.
+
+    podman 4.3 makes a named volume of each, so they must not be those of another instance's; and leaves it when it is
+    killed before the container is there.
+    """
+    return f"tmpfs-{hashlib.sha256(pod.encode()).hexdigest()[:12]}-"
+
+
 def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:
-    # podman 4.3 makes a named volume of an emptyDir, so the name must not be that of another instance's. A name of a
-    # volume has at most 63 characters (RFC 1123), too few for all that it is made of.
-    identity = f"{pod.name} {container.name} {path}"
-    return f"{container.name}-tmpfs-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    # A name of a volume has at most 63 characters (RFC 1123), too few for all that it is made of.
+    return f"{tmpfs_prefix(pod.name)}{container.name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def _volume_name(pod: PodSpec, volume: str) -> str:

@@ -21,6 +21,7 @@ from hubpod.errors import UsageError
 from hubpod.planning import check, credentials_folder, site
 from hubpod.podman import Podman
 from hubpod.probe import ProbeReport, Step, probe_session
+from hubpod.removal import remove_pod
 from hubpod.request import Person, Target, UpRequest
 from hubpod.running import require_running
 from hubpod.settings_table import SETTINGS
@@ -150,7 +151,7 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
     """
     with context.alone(instance):
         with context.reporter.phase("pod removed"):
-            context.podman.remove_pod(instance.resource)
+            remove_pod(context.podman, instance.resource)
         if volumes:
             with context.reporter.phase("volumes removed") as phase:
                 names = list(context.podman.volumes(instance.labels))

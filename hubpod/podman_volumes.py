@@ -78,3 +78,8 @@ def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path)
 
 def _create_empty(podman: Podman, name: str, labels: Mapping[str, str]) -> None:
     podman.run("volume", "create", *(f"--label={key}={value}" for key, value in labels.items()), name)
+
+
+def remove_all(podman: Podman, prefix: str) -> None:
+    """Remove the volumes whose names begin so; that there are none is no error."""
+    podman.remove_volumes(podman.run("volume", "ls", "--quiet", f"--filter=name=^{prefix}").stdout.split())

@@ -17,6 +17,7 @@ from hubpod.errors import HubpodError, MachineError
 from hubpod.pod import SeedKind
 from hubpod.podman import STOP_GRACE_S
 from hubpod.podman_volumes import export, replace
+from hubpod.removal import remove_pod
 from hubpod.status import State, status
 
 FOLDER = "before"
@@ -126,7 +127,7 @@ def _archive(folder: Path, volume: str) -> Path:
 def _bring_back(context: Context, instance: Instance, before: Before, folder: Path, error: BaseException) -> None:
     try:
         with context.reporter.phase("gone back to what ran before"):
-            context.podman.remove_pod(instance.resource)
+            remove_pod(context.podman, instance.resource)
             for name, labels in before.labels.items():
                 replace(context.podman, name, labels, _archive(folder, name))
             seeding.note_written(context.workspace, instance, before.written)

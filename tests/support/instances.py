@@ -14,6 +14,7 @@ import yaml
 
 from hubpod.client import HubClient, Session
 from hubpod.environments import Instance, Stage, find_instance
+from hubpod.kube import tmpfs_prefix
 from hubpod.podman import Podman
 from hubpod.settings import FILE_NAME
 from hubpod.workspace import Workspace
@@ -131,4 +132,10 @@ class Running:
         """Everything that podman still has of this instance."""
         labels = self.instance.labels
         pods = [self.resource] if self.podman.pod_exists(self.resource) else []
-        return [*pods, *self.podman.containers(labels), *self.podman.volumes(labels)]
+        temporary = f"--filter=name=^{tmpfs_prefix(self.resource)}"
+        return [
+            *pods,
+            *self.podman.containers(labels),
+            *self.podman.volumes(labels),
+            *self.podman.run("volume", "ls", "--quiet", temporary).stdout.split(),
+        ]
