@@ -215,7 +215,7 @@ def test_a_home_that_no_job_can_use_is_told(
         home.mkdir(mode)
     monkeypatch.chdir(tmp_path)
     # Whoever is root may write anywhere.
-    monkeypatch.setattr(os, "access", lambda path, _: bool(Path(path).stat().st_mode & 0o200))
+    monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or bool(Path(path).stat().st_mode & 0o200))
 
     with pytest.raises(SystemExit) as ended:
         enter_home("slurmspawner_sbatch", str(home))
