@@ -26,11 +26,13 @@ class Form:
     Attributes:
         authenticator: What looks at it.
         projects: Those of whoever was logged in last.
+        is_admin: Whether that is an administrator.
     """
 
     def __init__(self, authenticator: Any) -> None:
         self.authenticator = authenticator
         self.projects: object = None
+        self.is_admin: object = None
 
     def try_password(self, password: str, *, forwarded: str = HERE, peer: str = PROXY) -> str | int:
         """Log in with a password, and return who it was, or else the status."""
@@ -45,8 +47,10 @@ class Form:
             found = asyncio.run(self.authenticator.get_authenticated_user(handler, fields))
         except HTTPError as refusal:
             return refusal.status_code
-        self.projects = found["auth_state"] if found else None
-        return str(found["name"]) if found else FORBIDDEN
+        if not found:
+            return FORBIDDEN
+        self.projects, self.is_admin = found["auth_state"], found["admin"]
+        return str(found["name"])
 
 
 @pytest.fixture
@@ -63,9 +67,10 @@ def test_the_password_decides(form: Form) -> None:
 
 
 def test_a_login_brings_the_projects_of_its_accounts(form: Form) -> None:
-    """They have the shape that a token's projects have, which is what the spawner wants."""
+    """They have the shape that a token's projects have, which is what the spawner wants; they administer nothing."""
     assert form.try_password(PASSWORD) == "testuser"
 
+    assert form.is_admin is False
     assert form.projects == {
         f"{project}.brics": {"name": f"Project {project}", "username": f"testuser.{project}"}
         for project in ("project1", "project2")
