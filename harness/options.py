@@ -1,7 +1,7 @@
 """The options that the plugin adds to pytest's command line."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from hubpod.sources import SOURCE_NAMES
 PROJECT = Path(__file__).parents[1]
 DEFAULT_ENVIRONMENT = "dev_realauth"
 ARTIFACTS = ".hubpod/failures"
+OURS = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
+"""The packages as they lie here, whatever somebody has in the clones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +32,13 @@ class Options:
         artifacts: Folder that gets a folder for each test that fails.
     """
 
-    environment: Environment
-    origins: dict[str, Origin]
-    keep: bool
-    reuse: bool
-    podman_version: str
-    jupyterhub: str
-    artifacts: Path
+    environment: Environment = field(default_factory=lambda: find_environment(DEFAULT_ENVIRONMENT))
+    origins: dict[str, Origin] = field(default_factory=lambda: dict(OURS))
+    keep: bool = False
+    reuse: bool = False
+    podman_version: str = ""
+    jupyterhub: str = ""
+    artifacts: Path = PROJECT / ARTIFACTS
 
 
 def add(parser: pytest.Parser) -> None:
@@ -85,11 +87,9 @@ def read(config: pytest.Config) -> Options:
         UsageError: One of them is not a valid one.
     """
     environment = find_environment(config.getoption("hubpod_environment"))
-    # Where nothing else is asked for, the packages as they lie here, whatever somebody has in the clones.
-    ours = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     return Options(
         environment=environment,
-        origins=ours | parse_origins(tuple(config.getoption("hubpod_source")), SOURCE_NAMES),
+        origins=OURS | parse_origins(tuple(config.getoption("hubpod_source")), SOURCE_NAMES),
         keep=config.getoption("hubpod_keep"),
         reuse=config.getoption("hubpod_reuse"),
         podman_version=config.getoption("hubpod_podman_version"),

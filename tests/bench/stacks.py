@@ -7,27 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.kit import Kit, open_kit
-from harness.options import PROJECT, Options
+from harness.options import Options
 from harness.preflight import prepare_machine
 from harness.stack import Stack
-from hubpod.environments import find_environment
-from hubpod.origins import Origin
-from hubpod.sources import SOURCE_NAMES
 
 RUNS = 5
 
 
 def main(runs: int) -> None:
     """Start so many stacks, one after the other, and print the table."""
-    options = Options(
-        environment=find_environment("dev_realauth"),
-        origins={name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES},
-        keep=False,
-        reuse=False,
-        podman_version="",
-        jupyterhub="",
-        artifacts=PROJECT / ".hubpod" / "failures",
-    )
+    options = Options()
     figures: dict[str, list[float]] = {}
     for _ in range(runs):
         with open_kit(options, lambda: prepare_machine(options)) as kit:

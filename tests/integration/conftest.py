@@ -9,17 +9,16 @@ from rich.console import Console
 from support.instances import PROJECT, Running
 from support.neighbours import Neighbours, started
 
+from harness.options import OURS
 from harness.outside import IMAGE
 from harness.run import started as run_started
 from hubpod.building import build
 from hubpod.context import prepare
 from hubpod.environments import find_environment
 from hubpod.machine import usable_podman
-from hubpod.origins import Origin
 from hubpod.podman import Podman
 from hubpod.progress import ConsoleReporter
 from hubpod.request import UpRequest
-from hubpod.sources import SOURCE_NAMES
 from hubpod.workspace import Workspace
 
 
@@ -64,8 +63,7 @@ def running(podman: Podman) -> Iterator[Running]:
 def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     """An issuer, a Slurm host and a Zenith server, which all environments share."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
-    origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
-    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
+    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=OURS)
     images = build(context, request, names=("slurm", IMAGE))
     folder = tmp_path_factory.mktemp("neighbours")
     with run_started(context.workspace, context.podman) as run, started(run, images, folder) as found:

@@ -27,9 +27,6 @@ from harness.options import Options  # noqa: E402
 from harness.preflight import prepare_machine  # noqa: E402
 from harness.stack import Stack  # noqa: E402
 from harness.users import User  # noqa: E402
-from hubpod.environments import find_environment  # noqa: E402
-from hubpod.origins import Origin  # noqa: E402
-from hubpod.sources import SOURCE_NAMES  # noqa: E402
 from soak.faults import FAULTS  # noqa: E402 - found by the line above
 from soak.people import People  # noqa: E402
 from soak.plan import Round, rounds  # noqa: E402
@@ -49,15 +46,7 @@ SETTLED_S = 60.0
 
 def main(minutes: float, seed: int, people: int) -> int:
     """Run a soak; 1 when an invariant did not hold."""
-    options = Options(
-        environment=find_environment("dev_realauth"),
-        origins={name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES},
-        keep=False,
-        reuse=False,
-        podman_version="",
-        jupyterhub="",
-        artifacts=FOLDER,
-    )
+    options = Options(artifacts=FOLDER)
     _say(f"seed {seed}, {minutes:g} minutes, {people} people; again with --seed {seed} --people {people}")
     with open_kit(options, lambda: prepare_machine(options)) as kit:
         return soak(kit.stack(config=CONFIG), minutes, seed, people)

@@ -64,6 +64,14 @@ async def outcome(hub: Any) -> BaseException | None:
     return error
 
 
+async def run(hub: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """Have a server whose job runs and has reported its port."""
+    slurm.says("RUNNING None localhost")
+    await start(hub, slurm, until)
+    await report(hub, slurm, {"port": server_port})
+    await outcome(hub)
+
+
 async def test_a_server_starts_as_a_job_of_the_chosen_project(
     ada: Any, slurm: Any, until: Any, server_port: int
 ) -> None:
@@ -247,10 +255,7 @@ async def test_what_slurm_does_not_say_does_not_end_a_server(
     ada: Any, slurm: Any, until: Any, server_port: int, fault: str
 ) -> None:
     """While Slurm cannot be asked, a server counts as alive, and it is asked again afterwards."""
-    slurm.says("RUNNING None localhost")
-    await start(ada, slurm, until)
-    await report(ada, slurm, {"port": server_port})
-    await outcome(ada)
+    await run(ada, slurm, until, server_port)
     ada.spawner().command_timeout = 0.3
 
     slurm.put("fault", fault)
@@ -334,10 +339,7 @@ async def test_a_start_that_is_given_up_ends_however_slow_slurm_is(ada: Any, slu
 
 async def test_stopping_cancels_the_job_once_and_for_all(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """The job is cancelled, Slurm is heard to say that it is gone, and stopping again does nothing."""
-    slurm.says("RUNNING None localhost")
-    await start(ada, slurm, until)
-    await report(ada, slurm, {"port": server_port})
-    await outcome(ada)
+    await run(ada, slurm, until, server_port)
     spawner = ada.spawner()
 
     await spawner.stop()
@@ -351,10 +353,7 @@ async def test_a_server_has_stopped_when_slurm_says_that_its_job_is_gone(
     ada: Any, slurm: Any, until: Any, server_port: int
 ) -> None:
     """A job that is slow to end is waited for, and asked about until it has ended."""
-    slurm.says("RUNNING None localhost")
-    await start(ada, slurm, until)
-    await report(ada, slurm, {"port": server_port})
-    await outcome(ada)
+    await run(ada, slurm, until, server_port)
     slurm.put("fault", f'case "$*" in *scancel*) : >{slurm.directory}/cancelling; exit 0 ;; esac\n')
 
     stop = asyncio.create_task(ada.spawner().stop())
@@ -371,10 +370,7 @@ async def test_cancelling_is_tried_again_until_slurm_hears_it(
     ada: Any, slurm: Any, until: Any, server_port: int
 ) -> None:
     """A server that is stopped while Slurm cannot be reached leaves no job behind."""
-    slurm.says("RUNNING None localhost")
-    await start(ada, slurm, until)
-    await report(ada, slurm, {"port": server_port})
-    await outcome(ada)
+    await run(ada, slurm, until, server_port)
     spawner = ada.spawner()
     spawner.stop_timeout = 0.2
     slurm.put("fault", FAULTS[0])
