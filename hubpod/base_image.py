@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import assert_never
 
-from hubpod import process
+from hubpod import podman_images, process
 from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import MANAGED_BY
 from hubpod.errors import BuildError, MachineError
@@ -110,8 +110,8 @@ def _pull(
             detail=error.detail,
             remedy="use `--base bootstrap`, or correct the reference in containers/base.toml",
         ) from error
-    podman.tag(wanted, base.reference(BaseFrom.REGISTRY))
-    resolved = podman.repository_digest(wanted, base.repository)
+    podman_images.tag(podman, wanted, base.reference(BaseFrom.REGISTRY))
+    resolved = podman_images.repository_digest(podman, wanted, base.repository)
     # podman tells another manifest's digest when it had the same content from elsewhere; the registry knows its own.
     if resolved and podman.run("pull", "--quiet", f"{base.repository}@{resolved}", check=False).ok:
         write_private(record, json.dumps({**recorded, base.registry: resolved}, indent=2).encode())
@@ -139,6 +139,6 @@ def _bootstrap(podman: Podman, base: Base, on_line: Callable[[str], None]) -> No
                 detail=result.last_lines,
                 remedy="check that Debian's package mirror can be reached",
             )
-        podman.import_image(
-            archive, base.reference(BaseFrom.BOOTSTRAP), env={"PATH": PATH}, labels={MANAGED_BY: "hubpod"}
+        podman_images.import_archive(
+            podman, archive, base.reference(BaseFrom.BOOTSTRAP), env={"PATH": PATH}, labels={MANAGED_BY: "hubpod"}
         )

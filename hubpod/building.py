@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import assert_never
 
-from hubpod import base_image, doctor, images, releases, sources, zenith_image
+from hubpod import base_image, doctor, images, podman_images, releases, sources, zenith_image
 from hubpod.components.assembly import image_names
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
@@ -136,11 +136,13 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     private_folder(scratch)
     base = plans[0].base
-    before = context.podman.build_containers(base)
+    before = podman_images.build_containers(context.podman, base)
     try:
         side_by_side([_builder(context, plan) for plan in plans])
     except BaseException:
-        context.podman.remove_build_containers(context.podman.build_containers(base) - before)
+        podman_images.remove_build_containers(
+            context.podman, podman_images.build_containers(context.podman, base) - before
+        )
         raise
     # Not beside a build: what is removed may be what the other one takes from its cache.
     for plan in plans:

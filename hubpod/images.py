@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod import orphans, process
+from hubpod import orphans, podman_images, process
 from hubpod.base_image import REPOSITORY
 from hubpod.credentials import write_private
 from hubpod.environments import MANAGED_BY, Stage, nearest
@@ -190,5 +190,5 @@ def ca_bundle() -> Path | None:
 def prune(podman: Podman, plan: Build) -> None:
     """Remove images of this name and stage that later builds replaced; those in use stay."""
     prefix = f"{REPOSITORY}/{plan.name}:{plan.stage.value}-"
-    ours = [reference for reference in podman.images(f"{MANAGED_BY}=hubpod") if reference.startswith(prefix)]
-    podman.remove_images([reference for reference in ours[KEPT_IMAGES:] if reference != plan.reference])
+    ours = podman_images.ours(podman, prefix)
+    podman_images.remove(podman, [reference for reference in ours[KEPT_IMAGES:] if reference != plan.reference])

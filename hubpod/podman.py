@@ -25,7 +25,10 @@ CONF_OVERRIDE_VERSION = (4, 7)
 CACHE_PER_USER_VERSION = (4, 5)
 """Before, buildah kept the cache mounts of all users of a machine in one folder, which belongs to the first of them."""
 
-BUSY, BUSY_TRIES, BUSY_PAUSE_S = "device or resource busy", 20, 0.5
+BUSY, GONE = "device or resource busy", "no such "
+"""Failures that pass: something is being mounted just now; something was removed by others between two looks at it."""
+
+TRIES, PAUSE_S = 20, 0.5
 
 STOP_GRACE_S = 5
 """Seconds that a container gets to end before it is killed; all of ours need less than one."""
@@ -89,6 +92,29 @@ class Podman:
         """
         return process.run(self.command(*args), stdin=stdin, env=self.env, check=check, timeout_s=timeout_s)
 
+    def insist(self, *args: str, failure: str) -> Result:
+        """Run a podman command again for as long as it fails in this way, which passes.
+
+        Raises:
+            CommandError: It failed otherwise, or for the last time.
+        """
+        for _ in range(TRIES):
+            result = self.run(*args, check=False)
+            if result.ok:
+                return result
+            if failure not in result.stderr:
+                break
+            time.sleep(PAUSE_S)
+        raise CommandError(result)
+
+    def listing(self, *args: str) -> list[str]:
+        """The words that a listing writes, such as names."""
+        return self.insist(*args, failure=GONE).stdout.split()
+
+    def rows(self, *args: str) -> list[dict[str, Any]]:
+        """What a listing tells of each thing, in podman's own terms."""
+        return list(json.loads(self.insist(*args, "--format=json", failure=GONE).stdout or "[]"))
+
     def stream(self, *args: str, on_line: Callable[[str], None]) -> Result:
         """Run a podman command and hand on its lines as they come; the result is not checked."""
         return process.stream(self.command(*args), on_line=on_line, env=self.env)
@@ -120,51 +146,12 @@ class Podman:
         result = self.run("image", "inspect", "--format", "{{.Id}}", reference, check=False)
         return result.stdout.strip() if result.ok else None
 
-    def repository_digest(self, reference: str, repository: str) -> str:
-        """The digest under which a registry has a pulled image, ``sha256:…``; empty when podman does not tell.
-
-        Not the image's own digest: podman keeps that of the first manifest that it saw for the same content.
-        """
-        digests = json.loads(self.run("image", "inspect", "--format", "{{json .RepoDigests}}", reference).stdout)
-        return next((each.partition("@")[2] for each in digests or () if each.startswith(f"{repository}@")), "")
-
-    def tag(self, source: str, target: str) -> None:
-        """Give an image a further name."""
-        self.run("tag", source, target)
-
-    def import_image(self, archive: Path, reference: str, *, env: Mapping[str, str], labels: Mapping[str, str]) -> None:
-        """Make an image of a root file system in a tar archive."""
-        changes = [f"ENV {name}={value}" for name, value in env.items()]
-        changes += [f"LABEL {name}={value}" for name, value in labels.items()]
-        self.run("import", "--quiet", *(f"--change={change}" for change in changes), str(archive), reference)
-
-    def images(self, label: str) -> dict[str, str]:
-        """Images that carry a label, newest first, as reference to id."""
-        rows = json.loads(self.run("images", "--format", "json", "--filter", f"label={label}").stdout or "[]")
-        rows.sort(key=lambda row: row["Created"], reverse=True)
-        return {name: row["Id"] for row in rows for name in row.get("Names") or ()}
-
-    def remove_images(self, references: Sequence[str]) -> None:
-        """Remove images; those still in use stay."""
-        if references:
-            self.run("image", "rm", *references, check=False)
-
-    def build_containers(self, base: str) -> set[str]:
-        """The ids of what builds on a base image are working on, or have left behind."""
-        argv = ("ps", "--all", "--external", "--format", "json", "--filter", f"ancestor={base}")
-        return {row["Id"] for row in json.loads(self.run(*argv).stdout or "[]") if row["State"] == "storage"}
-
-    def remove_build_containers(self, ids: set[str]) -> None:
-        """Remove what a build that failed or was ended has left behind."""
-        if ids:
-            self.run("rm", "--force", *ids, check=False)
-
     # -- volumes ----------------------------------------------------------------------------------------------------
 
     def volumes(self, labels: Mapping[str, str]) -> dict[str, Volume]:
         """The volumes that carry all these labels, by name."""
         filters = [f"--filter=label={name}={value}" for name, value in labels.items()]
-        rows = json.loads(self.run("volume", "ls", "--format", "json", *filters).stdout or "[]")
+        rows = self.rows("volume", "ls", *filters)
         # Several label filters are alternatives to podman, so the answer is checked once more.
         return {
             row["Name"]: Volume(name=row["Name"], labels=row.get("Labels") or {})
@@ -195,13 +182,7 @@ class Podman:
         # Stopped first, because `pod rm --force` of a running pod takes four seconds longer, container by container.
         self.run("pod", "stop", "--ignore", f"--time={STOP_GRACE_S}", name, check=False)
         # What a start that was killed has left behind may just be mounting a container's folders.
-        for _ in range(BUSY_TRIES):
-            result = self.run("pod", "rm", "--force", "--ignore", name, check=False)
-            if result.ok or BUSY not in result.stderr:
-                break
-            time.sleep(BUSY_PAUSE_S)
-        if not result.ok:
-            raise CommandError(result)
+        self.insist("pod", "rm", "--force", "--ignore", name, failure=BUSY)
 
     def pod_exists(self, name: str) -> bool:
         """Whether there is a pod of that name, in whatever state."""
@@ -220,7 +201,7 @@ class Podman:
     def containers(self, labels: Mapping[str, str]) -> dict[str, ContainerState]:
         """The containers that carry these labels, infrastructure excluded, by podman's name."""
         filters = [f"--filter=label={name}={value}" for name, value in labels.items()]
-        rows = json.loads(self.run("ps", "--all", "--format", "json", *filters).stdout or "[]")
+        rows = self.rows("ps", "--all", *filters)
         states = (container_state(row) for row in rows if not row.get("IsInfra"))
         return {state.name: state for state in states if labels.items() <= state.labels.items()}
 

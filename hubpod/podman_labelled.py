@@ -31,14 +31,13 @@ def labelled(podman: Podman, label: str, *, name_part: str = "\n") -> dict[str, 
 
     A podman that was killed while it made a container leaves it in the storage alone, where it has no label.
     """
-    filters = (f"--filter=label={label}", "--format={{.ID}}")
-    containers = podman.run("ps", "--all", *filters).stdout.split()
-    rows = json.loads(podman.run("ps", "--all", "--external", "--format=json").stdout or "[]")
+    containers = podman.listing("ps", "--all", f"--filter=label={label}", "--format={{.ID}}")
+    rows = podman.rows("ps", "--all", "--external")
     half_made = [row["Id"] for row in rows if any(name_part in name for name in row.get("Names") or ())]
     return {
         "container": list(dict.fromkeys([*containers, *(each[:12] for each in half_made)])),
-        "volume": podman.run("volume", "ls", "--quiet", f"--filter=label={label}").stdout.split(),
-        "network": podman.run("network", "ls", "--quiet", f"--filter=label={label}").stdout.split(),
+        "volume": podman.listing("volume", "ls", "--quiet", f"--filter=label={label}"),
+        "network": podman.listing("network", "ls", "--quiet", f"--filter=label={label}"),
     }
 
 

@@ -82,4 +82,4 @@ def _create_empty(podman: Podman, name: str, labels: Mapping[str, str]) -> None:
 
 def remove_all(podman: Podman, prefix: str) -> None:
     """Remove the volumes whose names begin so; that there are none is no error."""
-    podman.remove_volumes(podman.run("volume", "ls", "--quiet", f"--filter=name=^{prefix}").stdout.split())
+    podman.remove_volumes(podman.listing("volume", "ls", "--quiet", f"--filter=name=^{prefix}"))

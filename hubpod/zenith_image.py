@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from hubpod import podman_images
 from hubpod.base_image import PULL_TIMEOUT_S, REPOSITORY
 from hubpod.components.zenith import IMAGE, REGISTRY_IMAGE
-from hubpod.environments import MANAGED_BY, Stage
+from hubpod.environments import Stage
 from hubpod.errors import BuildError
 from hubpod.podman import Podman
 from hubpod.process import CommandError
@@ -18,7 +19,7 @@ def find(podman: Podman, wanted: str, stage: Stage) -> str:
     if wanted:
         return "" if wanted == STAND_IN else wanted
     built = f"{REPOSITORY}/{IMAGE}:{stage.value}-"
-    stand_in = stage is Stage.DEV and any(name.startswith(built) for name in podman.images(f"{MANAGED_BY}=hubpod"))
+    stand_in = stage is Stage.DEV and bool(podman_images.ours(podman, built))
     return "" if stand_in and not podman.image_id(REGISTRY_IMAGE) else REGISTRY_IMAGE
 
 

@@ -137,5 +137,5 @@ class Running:
             *pods,
             *self.podman.containers(labels),
             *self.podman.volumes(labels),
-            *self.podman.run("volume", "ls", "--quiet", temporary).stdout.split(),
+            *self.podman.listing("volume", "ls", "--quiet", temporary),
         ]

@@ -30,6 +30,7 @@ LAYERS = (
     {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components"},
     {
         "podman",
+        "podman_images",
         "podman_labelled",
         "podman_volumes",
         "origins",
