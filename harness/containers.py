@@ -13,6 +13,9 @@ from testcontainers.core.container import DockerContainer
 from hubpod.pod import Container
 
 CLIENT_TIMEOUT_S = 60
+API_VERSION = "1.41"
+"""Of the Docker API, as podman 4.3 to 5.4 speak it. Asked, podman looks for the packages of its helpers for half a second."""
+
 LINK_ADDRESS = 2
 FIRST_OUTSIDE = 3
 """Numbers of hosts in the stack's private network; 1 is the gateway."""
@@ -43,7 +46,7 @@ def use_socket(url: str) -> dict[str, Any]:
     testcontainers_config.ryuk_disabled = True
     testcontainers_config.connection_mode_override = ConnectionMode.docker_host
     testcontainers_config.tc_host_override = "127.0.0.1"
-    return {"environment": {"DOCKER_HOST": url}, "timeout": CLIENT_TIMEOUT_S}
+    return {"environment": {"DOCKER_HOST": url}, "timeout": CLIENT_TIMEOUT_S, "version": API_VERSION}
 
 
 def in_network(  # noqa: PLR0913 - what a container is, and where it lives
