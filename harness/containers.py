@@ -14,7 +14,8 @@ from hubpod.pod import Container
 
 CLIENT_TIMEOUT_S = 60
 API_VERSION = "1.41"
-"""Of the Docker API, as podman 4.3 to 5.4 speak it. Asked, podman looks for the packages of its helpers for half a second."""
+"""Of the Docker API, as podman 4.3 to 5.4 speak it. When asked, podman looks for the packages of its helpers: half a
+second for each container."""
 
 LINK_ADDRESS = 2
 FIRST_OUTSIDE = 3

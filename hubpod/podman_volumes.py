@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hubpod.errors import MachineError
 from hubpod.podman import Podman
+from hubpod.process import CommandError
 
 _REFILL = "find /volume -mindepth 1 -delete && tar --extract --preserve-permissions --directory=/volume"
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
@@ -17,11 +18,13 @@ def create(podman: Podman, name: str, labels: Mapping[str, str], archive: bytes)
         MachineError: There is a volume of that name already.
         CommandError: podman refused one of the two.
     """
-    if podman.run("volume", "exists", name, check=False).ok:
-        raise MachineError(
-            f"there is a volume {name} that hubpod has not made", remedy=f"remove it with `podman volume rm {name}`"
-        )
-    _create_empty(podman, name, labels)
+    try:
+        _create_empty(podman, name, labels)
+    except CommandError as error:
+        if "already exists" not in " ".join(error.detail):
+            raise
+        problem = f"there is a volume {name} that hubpod has not made"
+        raise MachineError(problem, remedy=f"remove it with `podman volume rm {name}`") from error
     try:
         podman.run("volume", "import", name, "-", stdin=archive)
     except BaseException:

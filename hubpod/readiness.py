@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import requests
 
 from hubpod.client.browser import direct_session
+from hubpod.components import proxy
 from hubpod.environments import Instance, Stage
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, PodSpec
@@ -18,9 +19,14 @@ from hubpod.process import CommandError
 READY_TIMEOUT_S = 120.0
 ASK_TIMEOUT_S = 20.0
 INTERVAL_S = 0.1
+LOOK_INTERVAL_S = 1.0
+"""Between two looks at whether a container has ended, which cost podman a tenth of a second each."""
+
 LOG_LINES = 15
 LASTING_S = 3.0
 """A Zenith server looks at a client's configuration after it has confirmed it; a client that is refused ends then."""
+
+LOGIN_PAGE = "login page"
 
 MAX_RESTARTS = 2
 """A container that ended this often while the pod starts will not come up by waiting."""
@@ -90,14 +96,8 @@ def wait_until_ready(
     Raises:
         NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
     """
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    missing = {
-        container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
-        for container in spec.containers
-        if container.ready or container.ready_line
-    }
-    if url:
-        missing["login page"] = Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))
+    begun = looked = time.monotonic()
+    missing = _conditions(podman, instance, spec, url)
     with ThreadPoolExecutor(max_workers=len(missing)) as pool:
         while True:
             on_detail("; ".join(condition.what for condition in missing.values()))
@@ -105,15 +105,32 @@ def wait_until_ready(
             missing = {name: condition for name, condition in missing.items() if not answers[name].ready}
             if not missing:
                 return
+            now = time.monotonic()
             waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
-            ended = [state.name for state in podman.containers(instance.labels).values() if _given_up(state)]
-            if ended:
-                raise _not_ready(podman, instance, spec, ended[0], f"a container ended while waiting for {waited}")
-            if time.monotonic() > deadline:
-                blamed = next((name for name in missing if name != "login page"), "jupyterhub")
+            if now - looked > LOOK_INTERVAL_S:
+                looked = now
+                _check_none_ended(podman, instance, spec, waited)
+            if now - begun > READY_TIMEOUT_S:
+                blamed = next((name for name in missing if name != LOGIN_PAGE), "jupyterhub")
                 late = f"not ready within {READY_TIMEOUT_S:.0f} s: {waited}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
             time.sleep(INTERVAL_S)
+
+
+def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> dict[str, Condition]:
+    """What has to be true, by the container's name; the published login page is asked for from outside alone."""
+    found = {
+        container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
+        for container in spec.containers
+        if container.ready_line or (container.ready and not (url and container.ready == proxy.READY))
+    }
+    return {**found, LOGIN_PAGE: Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))} if url else found
+
+
+def _check_none_ended(podman: Podman, instance: Instance, spec: PodSpec, waited: str) -> None:
+    ended = [state.name for state in podman.containers(instance.labels).values() if _given_up(state)]
+    if ended:
+        raise _not_ready(podman, instance, spec, ended[0], f"a container ended while waiting for {waited}")
 
 
 def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], Answer]:

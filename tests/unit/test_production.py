@@ -287,8 +287,6 @@ class RememberedPodman(Podman):
         match args:
             case ["volume", "ls", *_]:
                 return json.dumps([{"Name": name, "Labels": labels} for name, (labels, _) in self.volumes_.items()])
-            case ["volume", "exists", name]:
-                return "" if name in self.volumes_ else None
             case ["volume", "create", *labels, name]:
                 pairs = (label.removeprefix("--label=").partition("=") for label in labels)
                 self.volumes_[name] = ({key: value for key, _, value in pairs}, b"")
