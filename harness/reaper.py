@@ -99,7 +99,7 @@ def main(record: Path, parent: int, about: dict[str, str]) -> None:
         with (record.parent / "lock").open("wb") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             _sweep(record.parent)
-            write_private(record, json.dumps(about).encode())
+            write_private(record, json.dumps({**about, "parent": parent}).encode())
             fcntl.flock(stack.enter_context(record.open("rb")), fcntl.LOCK_EX)
         service = _serve(_podman(about), Path(about["folder"]), record.stem)
         with suppress(BrokenPipeError):  # the tests may have been killed already

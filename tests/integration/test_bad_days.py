@@ -1,12 +1,15 @@
 """Bad input and bad days: one sentence, the remedy, the exit code, and the next dev.up works."""
 
 import os
+import re
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,37 +134,43 @@ def test_an_interrupt_leaves_nothing_half_made(instances: Callable[[], Running],
     assert not running.leftovers()
 
 
-def build_steps() -> list[str]:
-    """What runs in the steps of image builds on this machine, as command lines."""
+def processes(*words: str) -> list[str]:
+    """The processes of this machine, also those in containers, that were started with exactly these words."""
     found = []
-    for table in Path("/proc").glob("[0-9]*/mountinfo"):
-        try:
-            if "/run/hubpod-build " in table.read_text():
-                found.append(table.with_name("cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_text().split("\0")[:-1] == list(words):
+                found.append(path.parent.name)
     return found
+
+
+def layer_of(pid: str) -> Path:
+    """The folder into which a process in a container writes, which goes with the container."""
+    found = re.search(r"upperdir=([^,\s]+)", Path(f"/proc/{pid}/mountinfo").read_text())
+    assert found
+    return Path(found[1])
 
 
 def test_an_interrupted_build_leaves_no_step_running(instances: Callable[[], Running], tmp_path: Path) -> None:
     """Ctrl-C in a build ends the step that it was at, and leaves no container of the build."""
-    (tmp_path / "setup.py").write_text("import time\ntime.sleep(600)\n")
+    # A number of its own, because other builds may be under way on this machine.
+    step = ("sleep", f"600.{secrets.randbelow(10**9)}")
+    (tmp_path / "setup.py").write_text(f"import os\nos.execvp('sleep', {step!r})\n")
     running = instances()
-    external = ("ps", "--all", "--external", "--quiet")
-    before = running.podman.run(*external).stdout
     command = argv("dev.up", f"--instance={running.name}", f"--source=slurmspawner_wrappers={tmp_path}")
     with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True, text=True) as process:
         deadline = time.monotonic() + 300
-        while not any(step.startswith("uv pip install") for step in build_steps()):
+        while not (found := processes(*step)):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.1)
+        layer = layer_of(found[0])
         os.killpg(process.pid, signal.SIGINT)
         _, told = process.communicate(timeout=60)
 
     assert process.returncode == 130, told
-    assert not build_steps()
-    assert running.podman.run(*external).stdout == before
+    assert not processes(*step)
+    assert not layer.exists()
 
 
 def test_a_killed_up_is_put_right_by_the_next(instances: Callable[[], Running]) -> None:

@@ -1,10 +1,12 @@
 """The harness itself: what it says when it cannot work, what it keeps of a failure, and what it leaves behind."""
 
+import json
 import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -173,6 +175,13 @@ def test_a_stack_that_does_not_get_ready_can_be_looked_at(podman: Podman, tmp_pa
     assert {name.rpartition("-")[2] for name in kept} >= {"jupyterhub", "slurm"}
 
 
+def parent_of(record: Path) -> int:
+    """The process whose run a record is about; 0 when the run has just ended."""
+    with suppress(FileNotFoundError):
+        return int(json.loads(record.read_text())["parent"])
+    return 0
+
+
 MOMENTS = ("at once", "while it starts", "while somebody works", "after its records were removed")
 
 
@@ -182,14 +191,13 @@ def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str
     flag = tmp_path / "works"
     (tmp_path / "test_ours.py").write_text(WAIT.format(flag=str(flag)))
     records = Workspace(project=PROJECT).state / "harness"
-    before = set(records.glob("*.json"))
     with subprocess.Popen(
         pytest_argv(str(tmp_path)), cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as run:
         deadline = Deadline(300, f"the moment {moment!r}")
-        while not (new := set(records.glob("*.json")) - before):
+        while not (ours := [path for path in records.glob("*.json") if parent_of(path) == run.pid]):
             deadline.pause(0.05)
-        (record,) = new
+        (record,) = ours
         label = f"hubpod.run={record.stem}"
         moments: dict[str, Callable[[], bool]] = {
             "at once": lambda: True,
