@@ -48,7 +48,7 @@ def up(context: Context, request: UpRequest) -> Status:
             except PortTakenError:
                 if request.port or not attempts_left:
                     raise
-        return status(context.podman, request.instance)
+        return status(context.podman, request.instance, waited=True)
 
 
 def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:

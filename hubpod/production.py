@@ -109,7 +109,7 @@ def up(context: Context, request: UpRequest) -> Status:
                 remedy="`prod.upgrade` does that, keeps notebooks, and goes back when it fails",
             )
         bring_up(context, wanted, spec, keep=request.keep)
-        return status(context.podman, request.instance)
+        return status(context.podman, request.instance, waited=True)
 
 
 def upgrade(context: Context, request: UpRequest) -> Status:
@@ -128,11 +128,11 @@ def upgrade(context: Context, request: UpRequest) -> Status:
         differs = difference(context, wanted, spec)
         if differs is Difference.NONE:
             bring_up(context, wanted, spec)  # tells so, and waits
-            return status(context.podman, request.instance)
+            return status(context.podman, request.instance, waited=True)
         pod = differs is Difference.POD
         with rollback.on_failure(context, request.instance, database=pod) as way_back:
             bring_up(context, wanted, spec, keep=way_back)
-        return status(context.podman, request.instance)
+        return status(context.podman, request.instance, waited=True)
 
 
 def _built(context: Context, plan: Plan) -> tuple[PodSpec, Site]:

@@ -1,6 +1,6 @@
 """What runs: worked out from podman's labels alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,15 +97,23 @@ def hub_url(port: int, base_url: str) -> str:
     return f"http://127.0.0.1:{port}{base_url.rstrip('/')}"
 
 
-def status(podman: Podman, instance: Instance) -> Status:
-    """Look at an instance, and ask each container that runs whether it does its work."""
+def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Status:
+    """Look at an instance, and ask each container that runs whether it does its work.
+
+    Args:
+        podman: podman.
+        instance: Which one.
+        waited: One has just waited until all of them do; they are not asked again.
+    """
     states = podman.containers(instance.labels)
     volumes = podman.volumes(instance.labels)
     label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
     ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
     published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)
     url = hub_url(published, label.get(BASE_URL, "")) if published else ""
-    containers = _ask_all(podman, instance, states, url)
+    ask = (lambda _: Answer(ready=True)) if waited else _asker(podman, instance, url)
+    with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
+        containers = tuple(pool.map(lambda state: _look(instance, state, ask), states.values()))
     return Status(
         environment=instance.environment.name,
         instance=instance.name,
@@ -119,29 +127,28 @@ def status(podman: Podman, instance: Instance) -> Status:
     )
 
 
-def _ask_all(
-    podman: Podman, instance: Instance, states: Mapping[str, ContainerState], url: str
-) -> tuple[ContainerStatus, ...]:
-    known = {module.NAME: module for module in modules(instance.environment)}
+def _look(instance: Instance, state: ContainerState, ask: Callable[[ContainerState], Answer]) -> ContainerStatus:
+    answer = ask(state) if state.state == "running" else Answer(ready=False)
+    return ContainerStatus(
+        name=state.name.removeprefix(f"{instance.resource}-"),
+        image=state.image,
+        state=state.state,
+        ready=answer.ready,
+        started=datetime.fromtimestamp(state.started, tz=UTC) if state.started else None,
+        reason=answer.reason,
+    )
 
-    def ask(state: ContainerState) -> ContainerStatus:
-        name = state.name.removeprefix(f"{instance.resource}-")
-        answer = None
-        if state.state == "running" and name in known:
-            answer = _ask(podman, instance, state.name, known[name])
-            if answer.ready and name == proxy.NAME and url:
-                answer = ask_hub(url)
-        return ContainerStatus(
-            name=name,
-            image=state.image,
-            state=state.state,
-            ready=bool(answer and answer.ready),
-            started=datetime.fromtimestamp(state.started, tz=UTC) if state.started else None,
-            reason=answer.reason if answer else "",
-        )
 
-    with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
-        return tuple(pool.map(ask, states.values()))
+def _asker(podman: Podman, instance: Instance, url: str) -> Callable[[ContainerState], Answer]:
+    known = {f"{instance.resource}-{module.NAME}": module for module in modules(instance.environment)}
+
+    def ask(state: ContainerState) -> Answer:
+        if state.name not in known:
+            return Answer(ready=False)
+        answer = _ask(podman, instance, state.name, known[state.name])
+        return ask_hub(url) if answer.ready and known[state.name].NAME == proxy.NAME and url else answer
+
+    return ask
 
 
 def _ask(podman: Podman, instance: Instance, name: str, module: ComponentModule) -> Answer:
