@@ -25,7 +25,8 @@ CONF_OVERRIDE_VERSION = (4, 7)
 CACHE_PER_USER_VERSION = (4, 5)
 """Before, buildah kept the cache mounts of all users of a machine in one folder, which belongs to the first of them."""
 
-BUSY, GONE = "device or resource busy", "no such "
+BUSY = ("device or resource busy",)
+GONE = ("no such ", " not known")
 """Failures that pass: something is being mounted just now; something was removed by others between two looks at it."""
 
 TRIES, PAUSE_S = 20, 0.5
@@ -92,8 +93,8 @@ class Podman:
         """
         return process.run(self.command(*args), stdin=stdin, env=self.env, check=check, timeout_s=timeout_s)
 
-    def insist(self, *args: str, failure: str) -> Result:
-        """Run a podman command again for as long as it fails in this way, which passes.
+    def insist(self, *args: str, passing: Sequence[str]) -> Result:
+        """Run a podman command again for as long as it fails in one of these ways, which pass.
 
         Raises:
             CommandError: It failed otherwise, or for the last time.
@@ -102,18 +103,18 @@ class Podman:
             result = self.run(*args, check=False)
             if result.ok:
                 return result
-            if failure not in result.stderr:
+            if not any(failure in result.stderr for failure in passing):
                 break
             time.sleep(PAUSE_S)
         raise CommandError(result)
 
     def listing(self, *args: str) -> list[str]:
         """The words that a listing writes, such as names."""
-        return self.insist(*args, failure=GONE).stdout.split()
+        return self.insist(*args, passing=GONE).stdout.split()
 
     def rows(self, *args: str) -> list[dict[str, Any]]:
         """What a listing tells of each thing, in podman's own terms."""
-        return list(json.loads(self.insist(*args, "--format=json", failure=GONE).stdout or "[]"))
+        return list(json.loads(self.insist(*args, "--format=json", passing=GONE).stdout or "[]"))
 
     def stream(self, *args: str, on_line: Callable[[str], None]) -> Result:
         """Run a podman command and hand on its lines as they come; the result is not checked."""
@@ -182,7 +183,7 @@ class Podman:
         # Stopped first, because `pod rm --force` of a running pod takes four seconds longer, container by container.
         self.run("pod", "stop", "--ignore", f"--time={STOP_GRACE_S}", name, check=False)
         # What a start that was killed has left behind may just be mounting a container's folders.
-        self.insist("pod", "rm", "--force", "--ignore", name, failure=BUSY)
+        self.insist("pod", "rm", "--force", "--ignore", name, passing=BUSY)
 
     def pod_exists(self, name: str) -> bool:
         """Whether there is a pod of that name, in whatever state."""

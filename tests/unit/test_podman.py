@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod import podman
+from hubpod import podman, podman_images
 from hubpod.podman import Podman
 from hubpod.process import CommandError
 
@@ -48,11 +48,21 @@ def test_a_pod_that_cannot_be_removed_is_told(tmp_path: Path, failure: str, trie
     assert (tmp_path / "tries").read_text().count("\n") == tries
 
 
+VOLUMES = '[{"Name": "ours", "Labels": {"hubpod.instance": "one"}}, {"Name": "theirs", "Labels": {}}]'
+IMAGES = '[{"Names": ["localhost/hubpod/slurm:dev-0", "localhost/other:1"], "Created": 1, "Id": "0"}]'
+
+
 def test_a_volume_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) -> None:
     """Podman 4.3 looks at each volume after it has listed them, and fails when one is gone by then."""
-    answer = '[{"Name": "ours", "Labels": {"hubpod.instance": "one"}}, {"Name": "theirs", "Labels": {}}]'
-    theirs = failing(
-        tmp_path, "volume-ls", "no volume with name other found in database: no such volume", 2, answer=answer
-    )
+    failure = "no volume with name other found in database: no such volume"
+    listing = failing(tmp_path, "volume-ls", failure, 2, answer=VOLUMES)
 
-    assert list(theirs.volumes({"hubpod.instance": "one"})) == ["ours"]
+    assert list(listing.volumes({"hubpod.instance": "one"})) == ["ours"]
+
+
+def test_an_image_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    """So it does with images."""
+    failure = 'reading image "320d": locating image with ID "320d": image not known'
+    listing = failing(tmp_path, "images---filter=label=*", failure, 2, answer=IMAGES)
+
+    assert podman_images.ours(listing, "localhost/hubpod/slurm:") == ["localhost/hubpod/slurm:dev-0"]
