@@ -9,6 +9,7 @@ import re
 import shlex
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ STEP_CHARACTERS = 160
 
 KEPT_IMAGES = 3
 """Images of one name and stage that stay after a build: the new one and those to go back to."""
+
+KEPT_S = 24 * 3600
+"""Seconds for which all others stay, too: another checkout may use them, or a branch that one goes back to."""
 
 CURRENT_LOCK = "requirements.lock"
 JUPYTERHUB_LOCKS = {"": CURRENT_LOCK, "5.5": "requirements-jupyterhub5.lock"}
@@ -188,7 +192,8 @@ def ca_bundle() -> Path | None:
 
 
 def prune(podman: Podman, plan: Build) -> None:
-    """Remove images of this name and stage that later builds replaced; those in use stay."""
-    prefix = f"{REPOSITORY}/{plan.name}:{plan.stage.value}-"
-    ours = podman_images.ours(podman, prefix)
-    podman_images.remove(podman, [reference for reference in ours[KEPT_IMAGES:] if reference != plan.reference])
+    """Remove images of this name and stage that later builds replaced a while ago; those in use stay."""
+    made = podman_images.ours(podman, f"{REPOSITORY}/{plan.name}:{plan.stage.value}-")
+    kept = {plan.reference, *list(made)[:KEPT_IMAGES]}
+    limit = time.time() - KEPT_S
+    podman_images.remove(podman, [name for name, created in made.items() if created < limit and name not in kept])

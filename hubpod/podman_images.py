@@ -31,11 +31,12 @@ def import_archive(
     podman.run("import", "--quiet", *(f"--change={change}" for change in changes), str(archive), reference)
 
 
-def ours(podman: Podman, prefix: str) -> list[str]:
-    """References, beginning so, of images that hubpod has made, newest first."""
+def ours(podman: Podman, prefix: str) -> dict[str, float]:
+    """Images that hubpod has made, newest first: references beginning so, and when they were made, in epoch seconds."""
     rows = podman.rows("images", f"--filter=label={MANAGED_BY}=hubpod")
     rows.sort(key=lambda row: row["Created"], reverse=True)
-    return [name for row in rows for name in row.get("Names") or () if name.startswith(prefix)]
+    named = ((name, row["Created"]) for row in rows for name in row.get("Names") or ())
+    return {name: created for name, created in named if name.startswith(prefix)}
 
 
 def remove(podman: Podman, references: Sequence[str]) -> None:

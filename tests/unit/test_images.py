@@ -1,7 +1,9 @@
 """Tags that say what is in an image, and what a build is told of the host."""
 
+import json
 import re
 import stat
+import time
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,3 +149,26 @@ def test_the_base_has_a_name_for_each_origin() -> None:
 def test_a_registrys_port_is_no_tag(reference: str) -> None:
     """The repository that a digest is asked of keeps the port of its registry, and loses the tag."""
     assert Base(suite="trixie", registry=reference, packages=()).repository == "host:5000/library/debian"
+
+
+def test_images_that_another_checkout_may_use_stay(project: Path, tmp_path: Path) -> None:
+    """After a build only those go that are old, and not among the last three."""
+    now = time.time()
+    ages = {
+        "new": 0,
+        "second": 60,
+        "third": images.KEPT_S + 60,
+        "old": images.KEPT_S + 120,
+        "older": images.KEPT_S + 180,
+    }
+    made = [{"Names": [f"localhost/hubpod/slurm:dev-{tag}"], "Created": now - age} for tag, age in ages.items()]
+    calls = tmp_path / "calls"
+    script = tmp_path / "podman"
+    script.write_text(f"#!/bin/sh\necho $* >>{calls}\n[ $1 != images ] || echo '{json.dumps(made)}'\n")
+    script.chmod(0o755)
+    checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
+
+    images.prune(Podman(executable=str(script)), images.plan_build(project, "slurm", Stage.DEV, "b", (checkout,)))
+
+    (removed,) = (line for line in calls.read_text().splitlines() if line.startswith("image rm"))
+    assert removed == "image rm localhost/hubpod/slurm:dev-old localhost/hubpod/slurm:dev-older"

@@ -65,4 +65,4 @@ def test_an_image_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) 
     failure = 'reading image "320d": locating image with ID "320d": image not known'
     listing = failing(tmp_path, "images---filter=label=*", failure, 2, answer=IMAGES)
 
-    assert podman_images.ours(listing, "localhost/hubpod/slurm:") == ["localhost/hubpod/slurm:dev-0"]
+    assert podman_images.ours(listing, "localhost/hubpod/slurm:") == {"localhost/hubpod/slurm:dev-0": 1}
