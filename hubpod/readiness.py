@@ -82,15 +82,31 @@ def ask_hub(url: str) -> Answer:
     return Answer(ready=ok, reason="" if ok else f"status {response.status_code}")
 
 
-def wait_until_ready(
-    podman: Podman, instance: Instance, spec: PodSpec, url: str, on_detail: Callable[[str], None]
+def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
+    podman: Podman,
+    instance: Instance,
+    spec: PodSpec,
+    url: str,
+    on_detail: Callable[[str], None],
+    *,
+    started: Mapping[str, int] | None = None,
+    timeout_s: float = READY_TIMEOUT_S,
 ) -> None:
     """Wait for every container and, where it is published, for the login page at its address, side by side.
+
+    Args:
+        podman: To ask.
+        instance: Whose containers they are.
+        spec: The containers.
+        url: Where the hub is published; empty where it is not.
+        on_detail: Told what is waited for.
+        started: When containers were started, by podman's name, that are given up as soon as they end once.
+        timeout_s: Seconds to wait.
 
     Raises:
         NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
     """
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     missing = {
         container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
         for container in spec.containers
@@ -106,12 +122,14 @@ def wait_until_ready(
             if not missing:
                 return
             waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
-            ended = [state.name for state in podman.containers(instance.labels).values() if _given_up(state)]
+            ended = [
+                state.name for state in podman.containers(instance.labels).values() if _given_up(state, started or {})
+            ]
             if ended:
                 raise _not_ready(podman, instance, spec, ended[0], f"a container ended while waiting for {waited}")
             if time.monotonic() > deadline:
                 blamed = next((name for name in missing if name != "login page"), "jupyterhub")
-                late = f"not ready within {READY_TIMEOUT_S:.0f} s: {waited}"
+                late = f"not ready within {timeout_s:.0f} s: {waited}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
             time.sleep(INTERVAL_S)
 
@@ -123,8 +141,13 @@ def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Contain
     return lambda: ask_log(podman, instance.labels, name, container.ready_line)
 
 
-def _given_up(state: ContainerState) -> bool:
-    return state.restarts > MAX_RESTARTS or (state.state in {"exited", "stopped", "dead"} and state.exit_code != 0)
+def _given_up(state: ContainerState, started: Mapping[str, int]) -> bool:
+    ended_once = state.name in started and (state.started != started[state.name] or state.state != "running")
+    return (
+        ended_once
+        or state.restarts > MAX_RESTARTS
+        or (state.state in {"exited", "stopped", "dead"} and state.exit_code != 0)
+    )
 
 
 def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str, message: str) -> NotReadyError:

@@ -18,6 +18,7 @@ namespace = Collection()
 namespace.add_collection(
     _collection(
         dev.up,
+        dev.reload,
         dev.down,
         dev.status,
         dev.logs,

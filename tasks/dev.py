@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from hubpod import building, lifecycle, running, volumes
 from hubpod import doctor as examination
+from hubpod import reload as reloading
 from hubpod.base_image import BaseFrom
 from hubpod.environments import Stage, nearest
 from hubpod.errors import HubpodError, MachineError, UsageError
@@ -64,6 +65,19 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             keep=keep,
         )
         shown.show_welcome(lifecycle.up(loud(), request), found)
+
+
+@task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
+def reload(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+) -> None:
+    """Make an edit live in the pod that runs; notebooks go on. One that breaks the hub is taken back, and shown."""
+    with told():
+        found = instance_of(environment, instance)
+        reloading.reload(loud(), request_of(found, source=source))
 
 
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})
@@ -224,7 +238,7 @@ def build(
     with told(INTERRUPTED_CLEAN):
         found = instance_of(environment, instance)
         request = request_of(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in building.build(loud(), request).values():
+        for reference in building.build(loud(), request).images.values():
             sys.stdout.write(reference + "\n")
 
 
