@@ -61,6 +61,7 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> Bu
         if missing:
             if found:
                 _tell_before_build(context)
+            _tell_what_changed(context, missing)
             _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
@@ -152,6 +153,13 @@ def _plans(
     )
 
 
+def _tell_what_changed(context: Context, plans: list[images.Build]) -> None:
+    """Name the sources that are to blame for a build in development, where their code alone would need none."""
+    for checkout in mounted.reinstalled(context.workspace, plans):
+        name = checkout.source.name
+        context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
+
+
 def _build_all(context: Context, plans: list[images.Build]) -> None:
     """Build images side by side; what a killed build left in the scratch folder goes first."""
     scratch = context.workspace.scratch
@@ -169,6 +177,7 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
     # Not beside a build: what is removed may be what the other one takes from its cache.
     for plan in plans:
         images.prune(context.podman, plan)
+    mounted.note_installed(context.workspace, plans)
 
 
 def _builder(context: Context, plan: images.Build) -> Callable[[], None]:

@@ -20,13 +20,21 @@ _BUILD_FILES = re.compile(
 _COMPILED = {".c", ".cc", ".cpp", ".cxx", ".f", ".f90", ".h", ".hpp", ".pxd", ".pxi", ".pyx", ".rs", ".go"}
 _ROOTS = {"src", "lib"}
 
+_SCRATCH = re.compile(r".*~|\.#.*|#.*#|\..*\.sw[a-z]|4913|.*___jb_(tmp|old)___|\.goutputstream-.*")
+
 _ARCHIVAL = ".git_archival.txt"
 _ARCHIVAL_TEXT = f"node: {'0' * 40}\nnode-date: 1970-01-01T00:00:00+00:00\ndescribe-name: 0.0.0\n"
 
 
 def files(folder: Path) -> list[Path]:
     """What belongs to a source, sorted: all that git does not ignore, or all but caches where there is no git."""
-    return sorted(_listed(folder) if (folder / ".git").exists() else _walk(folder))
+    found = _listed(folder) if (folder / ".git").exists() else _walk(folder)
+    return sorted(path for path in found if not is_scratch(path.name))
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a file of that name is an editor's own, there while somebody writes: of vim, emacs, PyCharm, gedit."""
+    return bool(_SCRATCH.fullmatch(name))
 
 
 def digest(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Bringing a pod to what it should be: its volumes, its containers, and the wait until it does its work."""
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -31,7 +32,20 @@ class Difference(Enum):
     POD = "pod"
 
 
-def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What it took to make a pod what it should be.
+
+    Attributes:
+        difference: How it differed.
+        restarted: The names of the containers that have restarted, where it was the content of volumes.
+    """
+
+    difference: Difference
+    restarted: tuple[str, ...] = ()
+
+
+def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> Done:
     """Make the pod what it should be, and change no more than differs.
 
     Raises:
@@ -39,16 +53,19 @@ def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False)
         PortTakenError: Somebody else has the published port.
     """
     stale = seeding.stale(context, site, spec)
-    match _difference(context, site, spec, stale):
+    restarted: tuple[str, ...] = ()
+    differs = _difference(context, site, spec, stale)
+    match differs:
         case Difference.POD:
             _replace(context, site, spec, stale, keep=keep)
         case Difference.CONTENT:
-            refresh(context, site, spec, stale, keep=keep)
+            restarted = refresh(context, site, spec, stale, keep=keep)
         case Difference.NONE:
             context.reporter.say("  nothing changed: the pod runs as it is")
             wait(context, site, spec)
     seeding.keep(context, site, spec)
     write_private(_played_file(context.workspace, site.instance), kube.manifest(spec).encode())
+    return Done(difference=differs, restarted=restarted)
 
 
 def difference(context: Context, site: Site, spec: PodSpec) -> Difference:

@@ -33,7 +33,7 @@ class Exchange:
     readers: tuple[str, ...]
 
 
-def refresh(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> None:
+def refresh(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> tuple[str, ...]:
     """Fill volumes again, restart who reads them, and wait; when that fails, put back what was in them.
 
     Args:
@@ -42,6 +42,9 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *
         spec: The pod, which runs as it should but for the content of volumes.
         stale: What that is.
         keep: Leave the new content also when it does not work.
+
+    Returns:
+        The names of the containers that have restarted.
 
     Raises:
         SourceError: A module cannot be compiled; nothing has been touched.
@@ -59,6 +62,7 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *
         if not keep and there.archives.keys() == held.keys():
             _put_back(context, site, spec, there, error)
         raise
+    return there.readers
 
 
 def readers(spec: PodSpec, seeds: tuple[Seed, ...]) -> tuple[str, ...]:

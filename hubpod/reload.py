@@ -1,20 +1,24 @@
 """An edit made live in the pod that runs, by changing as little as it takes."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from hubpod.building import Built, build, planned
+from hubpod.components import zenith
 from hubpod.components.assembly import pod_spec
 from hubpod.context import Context
-from hubpod.deployment import bring_up
+from hubpod.deployment import Done, bring_up
 from hubpod.planning import check, site
+from hubpod.podman_answers import ContainerState
 from hubpod.request import UpRequest
 from hubpod.running import require_up
 
 
-def reload(context: Context, request: UpRequest) -> None:
+def reload(context: Context, request: UpRequest) -> Done:
     """Have what runs take what was edited.
 
-    Code of wrappers is in use at once; for all other code and for configuration the containers that read it restart, and
-    notebooks go on. Where what a source needs, or what it offers, has changed, the image is built again, and the pod is
-    replaced.
+    Wrappers are in use at once; for all else the containers that read it restart, and notebooks go on. Where a source
+    needs or offers something else than before, its image is built again, and the pod replaced.
 
     Raises:
         NotRunningError: The instance is down.
@@ -23,14 +27,20 @@ def reload(context: Context, request: UpRequest) -> None:
         HubpodError: Another one of its children, by what stands in the way.
     """
     with context.alone(request.instance):
-        require_up(context, request.instance)
+        running = require_up(context, request.instance)
+        request = _with_running_tunnel(request, running)
         plan = check(context, request)
-        wanted = site(context, plan, _built(context, request))
-        bring_up(context, wanted, pod_spec(wanted), keep=request.keep)
+        wanted = site(context, plan, _built(context, request, {state.image for state in running.values()}))
+        return bring_up(context, wanted, pod_spec(wanted))
 
 
-def _built(context: Context, request: UpRequest) -> Built:
-    """What there is, if it is all there; else it is built."""
+def _with_running_tunnel(request: UpRequest, running: Mapping[str, ContainerState]) -> UpRequest:
+    """The tunnel's client is nobody's edit, so that it stays whatever it is."""
+    client = running.get(f"{request.instance.resource}-{zenith.NAME}")
+    return replace(request, zenith_image=client.image) if client else request
+
+
+def _built(context: Context, request: UpRequest, in_use: set[str]) -> Built:
+    """What there is, if it is all in use already; else it is built."""
     known = planned(context, request)
-    there = all(context.podman.image_id(reference) for reference in known.images.values())
-    return known if there else build(context, request)
+    return known if set(known.images.values()) <= in_use else build(context, request)

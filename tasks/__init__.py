@@ -19,6 +19,7 @@ namespace.add_collection(
     _collection(
         dev.up,
         dev.reload,
+        dev.watch,
         dev.down,
         dev.status,
         dev.logs,

@@ -31,7 +31,7 @@ from tasks.options import (
     target_of,
     token_in,
 )
-from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, WORKSPACE, err, loud, quiet, told
+from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, WORKSPACE, err, loud, quiet, told
 from tasks.watching import logs_task, status_task
 
 CONTAINERS = "jupyterhub, proxy, slurm or zenith"
@@ -78,6 +78,31 @@ def reload(
     with told():
         found = instance_of(environment, instance)
         reloading.reload(loud(), request_of(found, source=source))
+
+
+@task(
+    help={
+        **ENVIRONMENT_HELP,
+        "source": BUILD_HELP["source"],
+        "spawn": "prove after each reload that a person gets a notebook",
+        "test": "run the harness's tests that match this (pytest -k) after each reload",
+    },
+    iterable=["source"],
+)
+def watch(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+    spawn: bool = False,  # noqa: FBT001, FBT002 - a flag
+    test: str = "",
+) -> None:
+    """Reload after every save below the clones and volumes/, with a line for each, until interrupted."""
+    from tasks.editing import Then, watch_and_tell  # noqa: PLC0415 - takes 60 ms that no other command needs
+
+    with told(INTERRUPTED_WATCH):
+        found = instance_of(environment, instance)
+        watch_and_tell(request_of(found, source=source), Then(spawn=spawn, test=test))
 
 
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hubpod.content import is_scratch
 from hubpod.credentials import Credentials
 from hubpod.environments import Instance
 from hubpod.errors import SettingsError
@@ -102,6 +103,7 @@ def files_below(folder: Path, prefix: str = "") -> tuple[File, ...]:
         SettingsError: Something in it is a link, which could bring in any file of this machine.
     """
     paths = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts]
+    paths = [path for path in paths if not is_scratch(path.name)]
     if link := next((path for path in paths if path.is_symlink()), None):
         raise SettingsError(f"{link} is a link", remedy="put the file itself there")
     return tuple(

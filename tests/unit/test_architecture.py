@@ -19,7 +19,7 @@ FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
 
 # From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
 LAYERS = (
-    {"lifecycle", "production", "running", "reload", "volumes", "reference"},
+    {"lifecycle", "production", "running", "reload", "watch", "volumes", "reference"},
     {"rollback"},
     {"deployment", "building", "planning"},
     {"seeding", "mounted", "refresh"},
