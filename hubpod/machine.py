@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubpod.credentials import private_folder, read_record, write_private
@@ -103,7 +103,7 @@ def smoke_test(podman: Podman, state: Path) -> SmokeTest:
 
 
 def _with_conf(podman: Podman, state: Path) -> Podman:
-    return Podman(executable=podman.executable, containers_conf=state / CONF_NAME)
+    return replace(podman, containers_conf=state / CONF_NAME)  # which knows the version by now
 
 
 def _facts(podman: Podman) -> dict[str, object]:

@@ -18,6 +18,9 @@ from hubpod.process import CommandError
 READY_TIMEOUT_S = 120.0
 ASK_TIMEOUT_S = 20.0
 INTERVAL_S = 0.1
+LOOK_EVERY_S = 1.0
+"""Seconds between two looks for containers that have ended: podman's work takes the time of those who start."""
+
 LOG_LINES = 15
 LASTING_S = 3.0
 """A Zenith server looks at a client's configuration after it has confirmed it; a client that is refused ends then."""
@@ -106,14 +109,9 @@ def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
     Raises:
         NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
     """
-    deadline = time.monotonic() + timeout_s
-    missing = {
-        container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
-        for container in spec.containers
-        if container.ready or container.ready_line
-    }
-    if url:
-        missing["login page"] = Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))
+    look_at = time.monotonic()
+    deadline = look_at + timeout_s
+    missing = _conditions(podman, instance, spec, url)
     with ThreadPoolExecutor(max_workers=len(missing)) as pool:
         while True:
             on_detail("; ".join(condition.what for condition in missing.values()))
@@ -122,16 +120,29 @@ def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
             if not missing:
                 return
             waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
-            ended = [
-                state.name for state in podman.containers(instance.labels).values() if _given_up(state, started or {})
-            ]
-            if ended:
-                raise _not_ready(podman, instance, spec, ended[0], f"a container ended while waiting for {waited}")
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + LOOK_EVERY_S
+                states = podman.containers(instance.labels).values()
+                ended = next((state.name for state in states if _given_up(state, started or {})), "")
+                if ended:
+                    raise _not_ready(podman, instance, spec, ended, f"a container ended while waiting for {waited}")
             if time.monotonic() > deadline:
                 blamed = next((name for name in missing if name != "login page"), "jupyterhub")
                 late = f"not ready within {timeout_s:.0f} s: {waited}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
             time.sleep(INTERVAL_S)
+
+
+def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> dict[str, Condition]:
+    """What has to be seen, by the container's name, and the login page where it is published."""
+    found = {
+        container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
+        for container in spec.containers
+        if container.ready or container.ready_line
+    }
+    if url:
+        found["login page"] = Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))
+    return found
 
 
 def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], Answer]:

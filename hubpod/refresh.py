@@ -92,15 +92,16 @@ def _restarter(context: Context, container: str) -> Callable[[], None]:
 
 
 def _wait(context: Context, site: Site, spec: PodSpec, there: Exchange, started: Mapping[str, int]) -> None:
-    """Wait for those who have restarted, and for the hub, which sees the whole way to Slurm."""
-    concerned = {*there.readers, jupyterhub.NAME, proxy.NAME}
+    """Wait for those who have restarted, for the hub, which sees the whole way to Slurm, and for the login page."""
+    url = published_url(site)
+    concerned = {*there.readers, jupyterhub.NAME, *(() if url else (proxy.NAME,))}
     part = replace(spec, containers=tuple(each for each in spec.containers if each.name in concerned))
     with context.reporter.phase("ready") as phase:
         wait_until_ready(
             context.podman,
             site.instance,
             part,
-            published_url(site),
+            url,
             phase.detail,
             started=started,
             timeout_s=READY_TIMEOUT_S if there.readers else NOT_RESTARTED_TIMEOUT_S,

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hubpod.building import Built, build, planned
+from hubpod.building import build, planned
 from hubpod.components import zenith
 from hubpod.components.assembly import pod_spec
 from hubpod.context import Context
 from hubpod.deployment import Done, bring_up
 from hubpod.planning import check, site
 from hubpod.podman_answers import ContainerState
+from hubpod.podman_remembering import remembering
 from hubpod.request import UpRequest
 from hubpod.running import require_up
 
@@ -26,11 +27,15 @@ def reload(context: Context, request: UpRequest) -> Done:
         NotReadyError: The hub does not come back with it; what ran before runs again then.
         HubpodError: Another one of its children, by what stands in the way.
     """
-    with context.alone(request.instance):
-        running = require_up(context, request.instance)
+    looking = replace(context, podman=remembering(context.podman))
+    with looking.alone(request.instance):
+        running = require_up(looking, request.instance)
         request = _with_running_tunnel(request, running)
-        plan = check(context, request)
-        wanted = site(context, plan, _built(context, request, {state.image for state in running.values()}))
+        plan = check(looking, request)
+        known = planned(looking, request)
+        in_use = {state.image for state in running.values()}
+        built = known if set(known.images.values()) <= in_use else build(context, request)
+        wanted = site(looking, plan, built)
         return bring_up(context, wanted, pod_spec(wanted))
 
 
@@ -38,9 +43,3 @@ def _with_running_tunnel(request: UpRequest, running: Mapping[str, ContainerStat
     """The tunnel's client is nobody's edit, so that it stays whatever it is."""
     client = running.get(f"{request.instance.resource}-{zenith.NAME}")
     return replace(request, zenith_image=client.image) if client else request
-
-
-def _built(context: Context, request: UpRequest, in_use: set[str]) -> Built:
-    """What there is, if it is all in use already; else it is built."""
-    known = planned(context, request)
-    return known if set(known.images.values()) <= in_use else build(context, request)

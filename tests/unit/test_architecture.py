@@ -32,6 +32,7 @@ LAYERS = (
         "podman",
         "podman_images",
         "podman_labelled",
+        "podman_remembering",
         "podman_volumes",
         "origins",
         "client",
