@@ -1,5 +1,6 @@
 """Bringing a pod to what it should be: its volumes, its containers, and the wait until it does its work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,7 @@ from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
-from hubpod.refresh import refresh
+from hubpod.refresh import readers, refresh
 from hubpod.removal import remove_pod
 from hubpod.status import published_url
 from hubpod.workspace import Workspace
@@ -74,15 +75,20 @@ def difference(context: Context, site: Site, spec: PodSpec) -> Difference:
 
 
 def _difference(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale) -> Difference:
-    if stale.missing or not _is_played(context.podman, site, spec):
+    if stale.missing or not _is_played(context.podman, site, spec, readers(spec, stale.changed)):
         return Difference.POD
     return Difference.CONTENT if stale.changed else Difference.NONE
 
 
-def _is_played(podman: Podman, site: Site, spec: PodSpec) -> bool:
-    """Whether the pod is the wanted one, whole and running."""
-    states = podman.containers(site.instance.labels).values()
-    if len(states) != len(spec.containers) or any(state.state != "running" for state in states):
+def _is_played(podman: Podman, site: Site, spec: PodSpec, restarting: Sequence[str]) -> bool:
+    """Whether the pod is the wanted one, whole and running.
+
+    Those that have to restart need not run: a command that was ended while it restarted them leaves them so.
+    """
+    states = podman.containers(site.instance.labels)
+    needed = {f"{spec.name}-{each.name}" for each in spec.containers if each.name not in restarting}
+    running = {name for name, state in states.items() if state.state == "running"}
+    if len(states) != len(spec.containers) or not needed <= running:
         return False
     return podman.pod_labels(spec.name).get(kube.LABEL_MANIFEST) == kube.digest(spec)
 

@@ -95,4 +95,7 @@ def _turn(context: Context, request: UpRequest, files: tuple[Path, ...]) -> Turn
         done = reload(context, request)
     except HubpodError as error:
         return Turn(files=files, took_s=time.monotonic() - begun, error=error)
+    except OSError as error:  # a file that goes between two looks; whoever takes it away saves another one
+        told = HubpodError(f"{error.filename}: {error.strerror}")
+        return Turn(files=files, took_s=time.monotonic() - begun, error=told)
     return Turn(files=files, took_s=time.monotonic() - begun, done=done)

@@ -1,4 +1,4 @@
-"""Development: instances that come and go, with an edit live at the next `dev.up`."""
+"""Development: instances that come and go, with an edit live at the next `dev.reload`, or as it is saved."""
 
 import sys
 from collections.abc import Sequence

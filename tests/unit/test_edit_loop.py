@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from support.sites import PROJECT, site
 
-from hubpod import content, mounted, own_code, seeding, syntax
+from hubpod import content, deployment, kube, mounted, own_code, seeding, syntax
 from hubpod.components.assembly import pod_spec
 from hubpod.components.parts import Site, files_below
 from hubpod.context import Context
@@ -78,6 +78,36 @@ def podman_that(answers: Mapping[str, object]) -> Podman:
 def test_only_who_reads_a_change_restarts(dummy: Site, parts: tuple[str, ...], restarted: tuple[str, ...]) -> None:
     """The hub restarts for its code and configuration, Slurm for its own, and nobody for wrappers."""
     assert readers(pod_spec(dummy), tuple(seed(dummy, part) for part in parts)) == restarted
+
+
+@pytest.mark.parametrize(
+    ("stopped", "changed", "expected"),
+    [
+        ((), (), Difference.NONE),
+        ((), ("hub-source",), Difference.CONTENT),
+        (("jupyterhub",), ("hub-source",), Difference.CONTENT),
+        (("jupyterhub",), (), Difference.POD),
+        (("jupyterhub",), ("slurm-source",), Difference.POD),
+        (("slurm", "jupyterhub"), ("hub-source",), Difference.POD),
+    ],
+)
+def test_an_interrupted_restart_costs_no_pod(
+    dummy: Site, tmp_path: Path, stopped: tuple[str, ...], changed: tuple[str, ...], expected: Difference
+) -> None:
+    """A container that does not run may be one that has to restart anyway; any other one means a new pod."""
+    spec = pod_spec(dummy)
+    states = {
+        f"{spec.name}-{each.name}": SimpleNamespace(state="exited" if each.name in stopped else "running")
+        for each in spec.containers
+    }
+    labels = {kube.LABEL_MANIFEST: kube.digest(spec)}
+    podman = podman_that({"containers": states, "pod_labels": labels, "volumes": {}})
+    stale = seeding.Stale(missing=(), changed=tuple(seed(dummy, part) for part in changed), found={})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seeding, "stale", lambda *_: stale)
+        found = deployment.difference(context_at(tmp_path, podman), dummy, spec)
+
+    assert found is expected
 
 
 def test_images_that_have_the_code_get_no_volume_for_it() -> None:
