@@ -144,6 +144,7 @@ def bench(session: nox.Session) -> None:
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tests/bench/main_job.py")
     session.run("python", "tests/bench/stacks.py")
+    session.run("python", "tests/bench/edit_loop.py")
 
 
 @nox.session

@@ -48,7 +48,7 @@ def podman(hubpod_kit: "Kit") -> "Podman":
 @pytest.fixture(scope="session")
 def images(hubpod_kit: "Kit") -> dict[str, str]:
     """The images under test: reference by name."""
-    return dict(hubpod_kit.machine.images)
+    return dict(hubpod_kit.machine.built.images)
 
 
 @pytest.fixture(scope="session")

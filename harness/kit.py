@@ -47,7 +47,8 @@ class Kit:
         """
         order = Order(
             environment=find_environment(environment) if environment else self.options.environment,
-            images=tuple(sorted(self.machine.images.items())),
+            images=tuple(sorted(self.machine.built.images.items())),
+            sources=tuple(sorted(self.machine.built.sources.items())),
             volumes=PROJECT / "volumes",
             config=config,
             changes=tuple(sorted((settings or {}).items())),

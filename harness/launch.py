@@ -16,7 +16,7 @@ from harness.issuer import Keys as Signing
 from harness.run import Run
 from harness.stack import Stack, connected
 from hubpod import credentials, settings
-from hubpod.components.parts import Site
+from hubpod.components.parts import Code, Site
 from hubpod.context import side_by_side
 from hubpod.credentials import private_folder, write_private
 from hubpod.environments import Environment, Ingress, Instance
@@ -35,6 +35,7 @@ class Order:
     Attributes:
         environment: How hub, login and Slurm are arranged.
         images: Names of folders below containers/, each with its image reference.
+        sources: Names of sources, each with the code that comes in a volume.
         volumes: The folder with the seeds' content, ``volumes/``.
         config: JupyterHub configuration that is loaded after all other.
         changes: Values of the deploy ConfigMap other than the harness's own, by key.
@@ -45,6 +46,7 @@ class Order:
     volumes: Path
     config: str = ""
     changes: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, Code], ...] = ()
 
 
 def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
@@ -64,6 +66,7 @@ def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
         settings=loaded,
         credentials=keyring,
         images=dict(order.images),
+        sources=dict(order.sources),
         volumes=order.volumes,
         port=0,
         supplied=supplied_files(order.environment, keyring, loaded["sshHostname"]),

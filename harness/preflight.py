@@ -1,7 +1,6 @@
 """What has to be there before the first test: seen once, and told as one sentence when it is not."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from harness.launch import KEPT_LABEL
 from harness.options import PROJECT, Options
 from harness.outside import IMAGE
 from harness.reuse import FOLDER
-from hubpod.building import build
+from hubpod.building import Built, build
 from hubpod.context import Context, prepare
 from hubpod.environments import DEFAULT_INSTANCE, Instance, Stage
 from hubpod.errors import MachineError
@@ -29,11 +28,11 @@ class Machine:
 
     Attributes:
         context: The checkout, and a podman that works.
-        images: Image references by name of the folder below containers/.
+        built: The images, and the code of the sources under test.
     """
 
     context: Context
-    images: Mapping[str, str]
+    built: Built
 
 
 def prepare_machine(options: Options) -> Machine:
@@ -52,7 +51,7 @@ def prepare_machine(options: Options) -> Machine:
     # Of production, too, the arrangement is tested with the sources as they lie here, which are no releases.
     instance = Instance(environment=replace(options.environment, stage=Stage.DEV), name=DEFAULT_INSTANCE)
     request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
-    return Machine(context=context, images=build(context, request, names=("slurm", IMAGE)))
+    return Machine(context=context, built=build(context, request, names=("slurm", IMAGE)))
 
 
 def _require_version(context: Context, wanted: str) -> None:

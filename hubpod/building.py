@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
-from hubpod import base_image, doctor, images, podman_images, releases, sources, zenith_image
+from hubpod import base_image, doctor, images, mounted, podman_images, releases, sources, zenith_image
 from hubpod.components.assembly import image_names
+from hubpod.components.parts import Code
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
 from hubpod.credentials import private_folder
@@ -18,8 +20,21 @@ from hubpod.sources import Checkout
 from hubpod.workspace import Workspace
 
 
-def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> dict[str, str]:
-    """Have the sources, the base image and the images of an environment; return the images' references by name.
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What an environment's containers are made from.
+
+    Attributes:
+        images: References of the images, by name.
+        sources: The code of each source that comes in a volume, by its name.
+    """
+
+    images: Mapping[str, str]
+    sources: Mapping[str, Code] = field(default_factory=dict)
+
+
+def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> Built:
+    """Have the sources, the base image and the images of an environment.
 
     Args:
         context: What commands work with.
@@ -46,10 +61,16 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> di
         if missing:
             if found:
                 _tell_before_build(context)
+            _tell_what_changed(context, missing)
             _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
-        return {plan.name: plan.reference for plan in plans} | pulled
+        return _built(context, plans, pulled)
+
+
+def _built(context: Context, plans: Sequence[images.Build], pulled: Mapping[str, str]) -> Built:
+    references = {plan.name: plan.reference for plan in plans}
+    return Built(images={**references, **pulled}, sources=mounted.code(context.workspace, context.podman, plans))
 
 
 def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
@@ -79,8 +100,8 @@ def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin
         return _checkouts(reporter, partial(sources.ensure, workspace.project, origins))
 
 
-def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
-    """The references that ``build`` would give, by name, without building anything.
+def planned(context: Context, request: UpRequest) -> Built:
+    """What ``build`` would give, without building anything.
 
     What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
@@ -90,9 +111,11 @@ def planned_references(context: Context, request: UpRequest) -> dict[str, str]:
     base = base_image.find_base(context.podman, project, request.base)
     cloned = environment.stage is Stage.PROD or all(source.clone(project).exists() for source in sources.SOURCES)
     if not base or not cloned:
-        return {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names} | pulled
+        unbuilt = {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names}
+        mounts = [each for each in sources.SOURCES if each.image in names and environment.stage is Stage.DEV]
+        return Built(images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts})
     plans = _plans(context, request, base, _ensured(context.workspace, request), sorted(names))
-    return {plan.name: plan.reference for plan in plans} | pulled
+    return _built(context, plans, pulled)
 
 
 def _checkouts(reporter: Reporter, ensure: Callable[[], tuple[Checkout, ...]]) -> tuple[Checkout, ...]:
@@ -130,6 +153,13 @@ def _plans(
     )
 
 
+def _tell_what_changed(context: Context, plans: list[images.Build]) -> None:
+    """Name the sources that are to blame for a build in development, where their code alone would need none."""
+    for checkout in mounted.reinstalled(context.workspace, plans):
+        name = checkout.source.name
+        context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
+
+
 def _build_all(context: Context, plans: list[images.Build]) -> None:
     """Build images side by side; what a killed build left in the scratch folder goes first."""
     scratch = context.workspace.scratch
@@ -147,6 +177,7 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
     # Not beside a build: what is removed may be what the other one takes from its cache.
     for plan in plans:
         images.prune(context.podman, plan)
+    mounted.note_installed(context.workspace, plans)
 
 
 def _builder(context: Context, plan: images.Build) -> Callable[[], None]:

@@ -8,10 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hubpod import git
+from hubpod.pod import File
 
 _CACHES = {".git", "__pycache__", ".venv", ".nox", ".tox"}
 _CACHES |= {".coverage", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 _BUILT = {"build", "dist"}  # by packaging tools at the root; a package of the source may well be called so
+
+_BUILD_FILES = re.compile(
+    r"(pyproject\.toml|setup\.(py|cfg)|MANIFEST\.in|(hatch_build|pdm_build|build)\.py|requirements.*)"
+)
+_COMPILED = {".c", ".cc", ".cpp", ".cxx", ".f", ".f90", ".h", ".hpp", ".pxd", ".pxi", ".pyx", ".rs", ".go"}
+_ROOTS = {"src", "lib"}
+
+_SCRATCH = re.compile(r".*~|\.#.*|#.*#|\..*\.sw[a-z]|4913|.*___jb_(tmp|old)___|\.goutputstream-.*")
 
 _ARCHIVAL = ".git_archival.txt"
 _ARCHIVAL_TEXT = f"node: {'0' * 40}\nnode-date: 1970-01-01T00:00:00+00:00\ndescribe-name: 0.0.0\n"
@@ -19,13 +28,35 @@ _ARCHIVAL_TEXT = f"node: {'0' * 40}\nnode-date: 1970-01-01T00:00:00+00:00\ndescr
 
 def files(folder: Path) -> list[Path]:
     """What belongs to a source, sorted: all that git does not ignore, or all but caches where there is no git."""
-    return sorted(_listed(folder) if (folder / ".git").exists() else _walk(folder))
+    found = _listed(folder) if (folder / ".git").exists() else _walk(folder)
+    return sorted(path for path in found if not is_scratch(path.name))
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a file of that name is an editor's own, there while somebody writes: of vim, emacs, PyCharm, gedit."""
+    return bool(_SCRATCH.fullmatch(name))
 
 
 def digest(folder: Path) -> str:
     """What identifies the content; changes with every edit."""
+    return _digest(folder, files(folder))
+
+
+def installation(folder: Path) -> str:
+    """What identifies all that an editable installation depends on; stays the same when code is edited.
+
+    That is what tells how to build, what is compiled, and which modules and packages there are at the top: the code
+    itself is looked for in the folder each time (PEP 660).
+    """
+    known = files(folder)
+    top = {"/".join(path.parts[: 1 + (path.parts[0] in _ROOTS)]) for path in known if path.suffix == ".py"}
+    read = [path for path in known if _BUILD_FILES.fullmatch(path.parts[0]) or path.suffix in _COMPILED]
+    return hashlib.sha256(f"{_digest(folder, read)} {sorted(top)}".encode()).hexdigest()[:32]
+
+
+def _digest(folder: Path, names: list[Path]) -> str:
     found = hashlib.sha256()
-    for relative in files(folder):
+    for relative in names:
         path = folder / relative
         content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
         executable = b"x" if not path.is_symlink() and os.access(path, os.X_OK) else b"-"
@@ -40,6 +71,25 @@ def copy(folder: Path, target: Path) -> None:
         to = target / relative
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(folder / relative, to, follow_symlinks=False)
+
+
+def snapshot(folder: Path) -> tuple[File, ...]:
+    """The content as it is now, for a volume. A link brings what it leads to, if that is content, too."""
+    root, known = folder.resolve(), files(folder)
+    taken: dict[Path, Path] = {}
+    for relative in known:
+        if not (folder / relative).is_symlink():
+            taken[relative] = relative
+            continue
+        # Never what is elsewhere on the machine, nor the repository's own files: there may be secrets.
+        target = (folder / relative).resolve()
+        behind = [each for each in known if (root / each).is_relative_to(target)]
+        taken |= {relative / (root / each).relative_to(target): each for each in behind}
+    return tuple(_file(folder / path, name) for name, path in taken.items() if not (folder / path).is_symlink())
+
+
+def _file(path: Path, name: Path) -> File:
+    return File(path=str(name), content=path.read_bytes(), mode=0o755 if os.access(path, os.X_OK) else 0o644)
 
 
 def mark_complete(target: Path) -> None:

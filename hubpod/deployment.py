@@ -1,21 +1,23 @@
 """Bringing a pod to what it should be: its volumes, its containers, and the wait until it does its work."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from hubpod import kube, seeding
 from hubpod.components.parts import Site
-from hubpod.context import Context, side_by_side
+from hubpod.context import Context
 from hubpod.credentials import write_private
-from hubpod.environments import Ingress, Instance
+from hubpod.environments import Instance
 from hubpod.errors import MachineError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
+from hubpod.refresh import readers, refresh
 from hubpod.removal import remove_pod
-from hubpod.status import hub_url
+from hubpod.status import published_url
 from hubpod.workspace import Workspace
 
 
@@ -31,7 +33,20 @@ class Difference(Enum):
     POD = "pod"
 
 
-def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What it took to make a pod what it should be.
+
+    Attributes:
+        difference: How it differed.
+        restarted: The names of the containers that have restarted, where it was the content of volumes.
+    """
+
+    difference: Difference
+    restarted: tuple[str, ...] = ()
+
+
+def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> Done:
     """Make the pod what it should be, and change no more than differs.
 
     Raises:
@@ -39,15 +54,19 @@ def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False)
         PortTakenError: Somebody else has the published port.
     """
     stale = seeding.stale(context, site, spec)
-    match _difference(context, site, spec, stale):
+    restarted: tuple[str, ...] = ()
+    differs = _difference(context, site, spec, stale)
+    match differs:
         case Difference.POD:
             _replace(context, site, spec, stale, keep=keep)
         case Difference.CONTENT:
-            _refresh(context, site, spec, stale.changed)
+            restarted = refresh(context, site, spec, stale, keep=keep)
         case Difference.NONE:
             context.reporter.say("  nothing changed: the pod runs as it is")
             wait(context, site, spec)
+    seeding.keep(context, site, spec)
     write_private(_played_file(context.workspace, site.instance), kube.manifest(spec).encode())
+    return Done(difference=differs, restarted=restarted)
 
 
 def difference(context: Context, site: Site, spec: PodSpec) -> Difference:
@@ -56,15 +75,20 @@ def difference(context: Context, site: Site, spec: PodSpec) -> Difference:
 
 
 def _difference(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale) -> Difference:
-    if stale.missing or not _is_played(context.podman, site, spec):
+    if stale.missing or not _is_played(context.podman, site, spec, readers(spec, stale.changed)):
         return Difference.POD
     return Difference.CONTENT if stale.changed else Difference.NONE
 
 
-def _is_played(podman: Podman, site: Site, spec: PodSpec) -> bool:
-    """Whether the pod is the wanted one, whole and running."""
-    states = podman.containers(site.instance.labels).values()
-    if len(states) != len(spec.containers) or any(state.state != "running" for state in states):
+def _is_played(podman: Podman, site: Site, spec: PodSpec, restarting: Sequence[str]) -> bool:
+    """Whether the pod is the wanted one, whole and running.
+
+    Those that have to restart need not run: a command that was ended while it restarted them leaves them so.
+    """
+    states = podman.containers(site.instance.labels)
+    needed = {f"{spec.name}-{each.name}" for each in spec.containers if each.name not in restarting}
+    running = {name for name, state in states.items() if state.state == "running"}
+    if len(states) != len(spec.containers) or not needed <= running:
         return False
     return podman.pod_labels(spec.name).get(kube.LABEL_MANIFEST) == kube.digest(spec)
 
@@ -86,23 +110,6 @@ def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, 
         if not keep:
             _clean_up(context, site, spec, stale.all)
         raise
-
-
-def _refresh(context: Context, site: Site, spec: PodSpec, seeds: tuple[Seed, ...]) -> None:
-    """Fill volumes again where they are, and restart only the containers that read them."""
-    changed = {seed.volume for seed in seeds}
-    readers = [each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts}]
-    with (
-        context.reporter.phase("volumes filled again") as phase,
-        seeding.filled_again(context, site, spec, seeds),
-    ):
-        side_by_side([_restarter(context.podman, f"{spec.name}-{name}") for name in readers])
-        phase.result(f"{len(seeds)} of {len(spec.seeds)}; restarted: {', '.join(readers)}")
-    wait(context, site, spec)
-
-
-def _restarter(podman: Podman, container: str) -> Callable[[], None]:
-    return lambda: podman.restart(container)
 
 
 def _clean_up(context: Context, site: Site, spec: PodSpec, written: tuple[Seed, ...]) -> None:
@@ -151,7 +158,5 @@ def wait(context: Context, site: Site, spec: PodSpec) -> None:
     Raises:
         NotReadyError: It cannot; carries the last log lines of the container that is to blame.
     """
-    published = site.instance.environment.ingress is Ingress.HOST_PORT
     with context.reporter.phase("ready") as phase:
-        url = hub_url(site.port, site.settings["baseUrl"]) if published else ""
-        wait_until_ready(context.podman, site.instance, spec, url, phase.detail)
+        wait_until_ready(context.podman, site.instance, spec, published_url(site), phase.detail)

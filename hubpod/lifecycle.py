@@ -9,7 +9,7 @@ from typing import assert_never
 from hubpod import kube, kubernetes, seeding, settings
 from hubpod.attack import Target as AttackTarget
 from hubpod.attack import Verdict, cases, tried
-from hubpod.building import build, planned_references
+from hubpod.building import build, planned
 from hubpod.client import HubClient
 from hubpod.components import slurm
 from hubpod.components.assembly import pod_spec
@@ -39,9 +39,9 @@ def up(context: Context, request: UpRequest) -> Status:
     """
     with context.alone(request.instance):
         plan = check(context, request)
-        references = build(context, request)
+        built = build(context, request)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
-            wanted = site(context, plan, references)
+            wanted = site(context, plan, built)
             try:
                 bring_up(context, wanted, pod_spec(wanted), keep=request.keep)
                 break
@@ -133,7 +133,7 @@ def manifest(context: Context, request: UpRequest, target: Target, *, secrets: b
     """
     with context.alone(request.instance):
         plan = check(context, request, here=target is Target.PODMAN)
-        wanted = site(context, plan, planned_references(context, request))
+        wanted = site(context, plan, planned(context, request))
         match target:
             case Target.PODMAN:
                 return kube.manifest(pod_spec(wanted))

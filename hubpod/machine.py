@@ -103,7 +103,7 @@ def smoke_test(podman: Podman, state: Path) -> SmokeTest:
 
 
 def _with_conf(podman: Podman, state: Path) -> Podman:
-    return replace(podman, containers_conf=state / CONF_NAME)
+    return replace(podman, containers_conf=state / CONF_NAME)  # which knows the version by now
 
 
 def _facts(podman: Podman) -> dict[str, object]:

@@ -1,10 +1,11 @@
 """From what a person asks for to all that a pod derives from; everything is checked before anything is made."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hubpod import credentials, settings, zenith_config
+from hubpod.building import Built
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.parts import Site
 from hubpod.context import Context
@@ -81,7 +82,7 @@ def _doubts(deploy: Deploy, environment: Environment) -> Iterator[str]:
         yield f"{file}: authOidcIssuer is not oidcServer, so the hub would refuse what the front door brings"
 
 
-def site(context: Context, plan: Plan, references: Mapping[str, str]) -> Site:
+def site(context: Context, plan: Plan, built: Built) -> Site:
     """All that the pod derives from; the port is the one asked for, else the instance's own, else a free one."""
     instance = plan.request.instance
     port = 0
@@ -92,7 +93,8 @@ def site(context: Context, plan: Plan, references: Mapping[str, str]) -> Site:
         instance=instance,
         settings=plan.deploy.settings,
         credentials=credentials.load_or_create(credentials_folder(context.workspace, instance)),
-        images=references,
+        images=built.images,
+        sources=built.sources,
         volumes=context.workspace.project / "volumes",
         port=port,
         supplied=plan.deploy.supplied,

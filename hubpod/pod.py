@@ -58,6 +58,7 @@ class Seed:
         mode: Permission bits of the root folder.
         uid: Owner of the root folder.
         gid: Group of the root folder.
+        read_each_time: Whether the containers read it anew whenever they use it, so that they need not restart for it.
     """
 
     volume: str
@@ -66,6 +67,7 @@ class Seed:
     mode: int = 0o755
     uid: int = 0
     gid: int = 0
+    read_each_time: bool = False
 
     def tar(self) -> bytes:
         """The seed as an uncompressed tar archive; the same seed gives the same bytes."""
@@ -88,7 +90,19 @@ class Seed:
 
     def digest(self, key: bytes) -> str:
         """A keyed digest of the content, fit for a label: without the key it tells nothing of a secret inside."""
-        return hmac.new(key, self.tar(), hashlib.sha256).hexdigest()[:32]
+        return digest_of(self.tar(), key)
+
+
+def contents(archive: bytes) -> dict[str, bytes]:
+    """The files in a seed's archive, by path."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        files = ((member.name, opened.extractfile(member)) for member in opened.getmembers())
+        return {name: file.read() for name, file in files if file}
+
+
+def digest_of(archive: bytes, key: bytes) -> str:
+    """The keyed digest of a seed, from its archive."""
+    return hmac.new(key, archive, hashlib.sha256).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -211,15 +211,21 @@ class Podman:
         self.run("restart", f"--time={STOP_GRACE_S}", container)
 
     def execute(
-        self, container: str, argv: Sequence[str], *, user: str | None = None, timeout_s: float | None = None
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        stdin: bytes | None = None,
+        timeout_s: float | None = None,
     ) -> Result:
         """Run a command inside a container, as one of its users if told; the result is not checked."""
-        options = [f"--user={user}"] if user else []
-        return self.run("exec", *options, container, *argv, check=False, timeout_s=timeout_s)
+        options = [*([f"--user={user}"] if user else []), *(["--interactive"] if stdin is not None else [])]
+        return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
-    def log(self, container: str, *, since: float = 0) -> str:
-        """What a container has written so far, or since a moment, in seconds since the epoch."""
-        result = self.run("logs", f"--since={since:.0f}", container, check=False)
+    def log(self, container: str, *, since: float = 0, last: int = -1) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch, or at last."""
+        result = self.run("logs", f"--since={since:.0f}", f"--tail={last}", container, check=False)
         return result.stdout + result.stderr if result.ok else ""
 
 

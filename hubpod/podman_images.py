@@ -1,5 +1,6 @@
 """podman's images: named, imported, found by a label, removed; and the containers that their builds work in."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,18 @@ def import_archive(
     changes = [f"ENV {name}={value}" for name, value in env.items()]
     changes += [f"LABEL {name}={value}" for name, value in labels.items()]
     podman.run("import", "--quiet", *(f"--change={change}" for change in changes), str(archive), reference)
+
+
+def archive_of(podman: Podman, reference: str, folder: str) -> bytes:
+    """A folder of an image as a tar archive.
+
+    Raises:
+        CommandError: podman refused it, or there is no such folder.
+    """
+    options = ("--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=all", "--entrypoint=sh")
+    # Results are text.
+    packed = podman.run("run", *options, reference, "-c", 'tar --create --directory="$0" . | base64', folder)
+    return base64.b64decode(packed.stdout)
 
 
 def ours(podman: Podman, prefix: str) -> dict[str, float]:

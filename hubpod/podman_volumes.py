@@ -26,7 +26,7 @@ def create(podman: Podman, name: str, labels: Mapping[str, str], archive: bytes)
         problem = f"there is a volume {name} that hubpod has not made"
         raise MachineError(problem, remedy=f"remove it with `podman volume rm {name}`") from error
     try:
-        podman.run("volume", "import", name, "-", stdin=archive)
+        fill_over(podman, name, archive)
     except BaseException:
         podman.remove_volumes([name])
         raise
@@ -57,6 +57,15 @@ def refill(podman: Podman, name: str, image: str, archive: bytes) -> None:
         _REFILL,
         stdin=archive,
     )
+
+
+def fill_over(podman: Podman, name: str, archive: bytes) -> None:
+    """Write the files of a tar archive into a volume, also while containers have it mounted; others in it stay.
+
+    Raises:
+        CommandError: podman refused it.
+    """
+    podman.run("volume", "import", name, "-", stdin=archive)
 
 
 def export(podman: Podman, name: str, archive: Path) -> None:

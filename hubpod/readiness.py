@@ -19,8 +19,8 @@ from hubpod.process import CommandError
 READY_TIMEOUT_S = 120.0
 ASK_TIMEOUT_S = 20.0
 INTERVAL_S = 0.1
-LOOK_INTERVAL_S = 1.0
-"""Between two looks at whether a container has ended, which cost podman a tenth of a second each."""
+LOOK_EVERY_S = 1.0
+"""Seconds between two looks for containers that have ended: podman's work takes the time of those who start."""
 
 LOG_LINES = 15
 LASTING_S = 3.0
@@ -88,15 +88,32 @@ def ask_hub(url: str) -> Answer:
     return Answer(ready=ok, reason="" if ok else f"status {response.status_code}")
 
 
-def wait_until_ready(
-    podman: Podman, instance: Instance, spec: PodSpec, url: str, on_detail: Callable[[str], None]
+def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
+    podman: Podman,
+    instance: Instance,
+    spec: PodSpec,
+    url: str,
+    on_detail: Callable[[str], None],
+    *,
+    started: Mapping[str, int] | None = None,
+    timeout_s: float = READY_TIMEOUT_S,
 ) -> None:
     """Wait for every container and, where it is published, for the login page at its address, side by side.
+
+    Args:
+        podman: To ask.
+        instance: Whose containers they are.
+        spec: The containers.
+        url: Where the hub is published; empty where it is not.
+        on_detail: Told what is waited for.
+        started: When containers were started, by podman's name, that are given up as soon as they end once.
+        timeout_s: Seconds to wait.
 
     Raises:
         NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
     """
-    begun = looked = time.monotonic()
+    look_at = time.monotonic()
+    deadline = look_at + timeout_s
     missing = _conditions(podman, instance, spec, url)
     with ThreadPoolExecutor(max_workers=len(missing)) as pool:
         while True:
@@ -105,14 +122,13 @@ def wait_until_ready(
             missing = {name: condition for name, condition in missing.items() if not answers[name].ready}
             if not missing:
                 return
-            now = time.monotonic()
             waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
-            if now - looked > LOOK_INTERVAL_S:
-                looked = now
-                _check_none_ended(podman, instance, spec, waited)
-            if now - begun > READY_TIMEOUT_S:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + LOOK_EVERY_S
+                _check_none_ended(podman, instance, spec, started or {}, waited)
+            if time.monotonic() > deadline:
                 blamed = next((name for name in missing if name != LOGIN_PAGE), "jupyterhub")
-                late = f"not ready within {READY_TIMEOUT_S:.0f} s: {waited}"
+                late = f"not ready within {timeout_s:.0f} s: {waited}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
             time.sleep(INTERVAL_S)
 
@@ -127,10 +143,11 @@ def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> 
     return {**found, LOGIN_PAGE: Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))} if url else found
 
 
-def _check_none_ended(podman: Podman, instance: Instance, spec: PodSpec, waited: str) -> None:
-    ended = [state.name for state in podman.containers(instance.labels).values() if _given_up(state)]
+def _check_none_ended(podman: Podman, instance: Instance, spec: PodSpec, started: Mapping[str, int], waited: str) -> None:
+    states = podman.containers(instance.labels).values()
+    ended = next((state.name for state in states if _given_up(state, started)), "")
     if ended:
-        raise _not_ready(podman, instance, spec, ended[0], f"a container ended while waiting for {waited}")
+        raise _not_ready(podman, instance, spec, ended, f"a container ended while waiting for {waited}")
 
 
 def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], Answer]:
@@ -140,8 +157,13 @@ def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Contain
     return lambda: ask_log(podman, instance.labels, name, container.ready_line)
 
 
-def _given_up(state: ContainerState) -> bool:
-    return state.restarts > MAX_RESTARTS or (state.state in {"exited", "stopped", "dead"} and state.exit_code != 0)
+def _given_up(state: ContainerState, started: Mapping[str, int]) -> bool:
+    ended_once = state.name in started and (state.started != started[state.name] or state.state != "running")
+    return (
+        ended_once
+        or state.restarts > MAX_RESTARTS
+        or (state.state in {"exited", "stopped", "dead"} and state.exit_code != 0)
+    )
 
 
 def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str, message: str) -> NotReadyError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from hubpod.context import Context
 from hubpod.environments import Instance, nearest
 from hubpod.errors import NotRunningError, UsageError
+from hubpod.podman_answers import ContainerState
 from hubpod.status import State, Status, status
 
 
@@ -19,6 +20,18 @@ def require_running(context: Context, instance: Instance) -> Status:
     if now.state is State.DOWN:
         raise _not_running(instance, now.state.value)
     return now
+
+
+def require_up(context: Context, instance: Instance) -> dict[str, ContainerState]:
+    """The containers of an instance's pod, whose work is not looked at.
+
+    Raises:
+        NotRunningError: None of them runs.
+    """
+    states = context.podman.containers(instance.labels)
+    if not any(state.state == "running" for state in states.values()):
+        raise _not_running(instance, State.DOWN.value)
+    return states
 
 
 def _not_running(instance: Instance, state: str) -> NotRunningError:

@@ -5,6 +5,7 @@ the instance's folder, before it is written and after.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ from pathlib import Path
 
 from hubpod.components.parts import Site
 from hubpod.context import PROJECT, Context, side_by_side
-from hubpod.credentials import read_record, write_private
+from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import Instance
-from hubpod.pod import PodSpec, Seed, SeedKind
+from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
 from hubpod.podman_answers import Volume
-from hubpod.podman_volumes import create, refill
+from hubpod.podman_volumes import create, fill_over, refill
 from hubpod.status import BASE_URL, DEPLOY_DIR
 from hubpod.workspace import Workspace
 
@@ -33,10 +34,12 @@ class Stale:
     Attributes:
         missing: There is no such volume, or it was made for something else: it has to be made anew.
         changed: It has another content, and can be filled again where it is.
+        found: Digests of what is in the volumes, by name; that of no seed where one is half-written.
     """
 
     missing: tuple[Seed, ...]
     changed: tuple[Seed, ...]
+    found: Mapping[str, str]
 
     @property
     def all(self) -> tuple[Seed, ...]:
@@ -48,14 +51,15 @@ def stale(context: Context, site: Site, spec: PodSpec) -> Stale:
     """Compare the volumes with their seeds."""
     existing = context.podman.volumes(site.instance.labels)
     noted = written(context.workspace, site.instance)
+    found = {name: noted.get(name, volume.labels.get(DIGEST, "")) for name, volume in existing.items()}
     missing, changed = [], []
     for seed in spec.seeds:
         volume = existing.get(seed.volume)
         if volume is None or _made_for(volume) != _made_for_now(site, seed) or _is_half_made(seed, noted):
             missing.append(seed)
-        elif seed.kind.follows_seed and noted.get(seed.volume, volume.labels.get(DIGEST)) != _digest(site, seed):
+        elif seed.kind.follows_seed and found[seed.volume] != _digest(site, seed):
             changed.append(seed)
-    return Stale(missing=tuple(missing), changed=tuple(changed))
+    return Stale(missing=tuple(missing), changed=tuple(changed), found=found)
 
 
 def make(context: Context, site: Site, seeds: Sequence[Seed]) -> None:
@@ -68,15 +72,44 @@ def make(context: Context, site: Site, seeds: Sequence[Seed]) -> None:
 
 
 @contextmanager
-def filled_again(context: Context, site: Site, spec: PodSpec, seeds: Sequence[Seed]) -> Iterator[None]:
+def filled_again(
+    context: Context, site: Site, spec: PodSpec, archives: Mapping[str, bytes], held: Mapping[str, bytes]
+) -> Iterator[None]:
     """Replace the content of volumes that containers have mounted, and then have these containers read it.
 
     It counts as done when the block ends, so that a command that is killed before does all of it again.
+
+    Args:
+        context: What commands work with.
+        site: What the pod derives from.
+        spec: The pod.
+        archives: The new content, by the volume's name.
+        held: What is in them now, as far as that is known.
     """
-    note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
-    side_by_side([_filler(context, spec, seed) for seed in seeds])
+    note_written(context.workspace, site.instance, dict.fromkeys(archives, UNFINISHED))
+    side_by_side([_filler(context, spec, volume, archive, held.get(volume)) for volume, archive in archives.items()])
     yield
-    note_written(context.workspace, site.instance, {seed.volume: _digest(site, seed) for seed in seeds})
+    key = site.credentials.digest_key
+    digests = {volume: digest_of(archive, key) for volume, archive in archives.items()}
+    note_written(context.workspace, site.instance, digests)
+
+
+def keep(context: Context, site: Site, spec: PodSpec) -> None:
+    """Keep what the volumes with configuration and code hold, because the pod is ready with it."""
+    folder = private_folder(_kept(context.workspace, site.instance))
+    for seed in spec.seeds:
+        path, archive = folder / f"{seed.volume}.tar", seed.tar()
+        if seed.kind is SeedKind.CONFIG and not (path.exists() and path.read_bytes() == archive):
+            write_private(path, archive)
+
+
+def held(context: Context, site: Site, stale: Stale) -> dict[str, bytes]:
+    """What is in changed volumes, as far as that was kept."""
+    folder = _kept(context.workspace, site.instance)
+    paths = {seed.volume: folder / f"{seed.volume}.tar" for seed in stale.changed}
+    archives = {volume: path.read_bytes() for volume, path in paths.items() if path.exists()}
+    key = site.credentials.digest_key
+    return {volume: archive for volume, archive in archives.items() if digest_of(archive, key) == stale.found[volume]}
 
 
 def written(workspace: Workspace, instance: Instance) -> dict[str, str]:
@@ -94,6 +127,7 @@ def note_written(workspace: Workspace, instance: Instance, digests: Mapping[str,
 def forget(workspace: Workspace, instance: Instance) -> None:
     """Forget what was written into volumes, because they are gone."""
     _record(workspace, instance).unlink(missing_ok=True)
+    shutil.rmtree(_kept(workspace, instance), ignore_errors=True)
 
 
 def _labels(site: Site, seed: Seed) -> dict[str, str]:
@@ -128,10 +162,17 @@ def _maker(context: Context, site: Site, seed: Seed) -> Callable[[], None]:
     return lambda: create(context.podman, seed.volume, _labels(site, seed), seed.tar())
 
 
-def _filler(context: Context, spec: PodSpec, seed: Seed) -> Callable[[], None]:
-    image = next(each.image for each in spec.containers if any(mount.volume == seed.volume for mount in each.mounts))
-    return lambda: refill(context.podman, seed.volume, image, seed.tar())
+def _filler(context: Context, spec: PodSpec, volume: str, archive: bytes, before: bytes | None) -> Callable[[], None]:
+    # Six times as fast as a container that empties the volume first; files that have gone would stay.
+    if before and contents(before).keys() <= contents(archive).keys():
+        return lambda: fill_over(context.podman, volume, archive)
+    image = next(each.image for each in spec.containers if any(mount.volume == volume for mount in each.mounts))
+    return lambda: refill(context.podman, volume, image, archive)
 
 
 def _record(workspace: Workspace, instance: Instance) -> Path:
     return workspace.folder(instance) / "written.json"
+
+
+def _kept(workspace: Workspace, instance: Instance) -> Path:
+    return workspace.folder(instance) / "ready"

@@ -10,6 +10,7 @@ from hubpod import content, git
 from hubpod.credentials import private_folder
 from hubpod.errors import SourceError
 from hubpod.origins import Origin, masked
+from hubpod.pod import File
 
 IMPORTED = "Imported-Digest"
 """Trailer of the first commit of a clone made from packages/: tells when the package has moved on."""
@@ -55,6 +56,14 @@ class Checkout:
     def digest(self) -> str:
         """What identifies the content that a build would take; changes with every edit."""
         return content.digest(self.folder)
+
+    def files(self) -> tuple[File, ...]:
+        """What a build takes, as it is at this moment."""
+        return content.snapshot(self.folder)
+
+    def installation(self) -> str:
+        """What identifies all that installing it depends on; stays the same when its code is edited."""
+        return content.installation(self.folder)
 
     def export(self, target: Path) -> None:
         """Copy what a build takes, without version control and ignored files, to a new folder."""

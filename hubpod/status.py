@@ -9,6 +9,7 @@ from typing import Any
 
 from hubpod.components import proxy
 from hubpod.components.assembly import ComponentModule, modules
+from hubpod.components.parts import Site
 from hubpod.environments import Instance
 from hubpod.machine import version_text
 from hubpod.podman import Podman
@@ -95,6 +96,11 @@ class Status:
 def hub_url(port: int, base_url: str) -> str:
     """Where a browser on this machine finds the hub."""
     return f"http://127.0.0.1:{port}{base_url.rstrip('/')}"
+
+
+def published_url(site: Site) -> str:
+    """Where a browser on this machine finds a site's hub; empty where a tunnel is the way in."""
+    return hub_url(site.port, site.settings["baseUrl"]) if site.port else ""
 
 
 def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Status:

@@ -18,6 +18,8 @@ namespace = Collection()
 namespace.add_collection(
     _collection(
         dev.up,
+        dev.reload,
+        dev.watch,
         dev.down,
         dev.status,
         dev.logs,

@@ -1,4 +1,4 @@
-"""Development: instances that come and go, with an edit live at the next `dev.up`."""
+"""Development: instances that come and go, with an edit live at the next `dev.reload`, or as it is saved."""
 
 import sys
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from hubpod import building, lifecycle, running, volumes
 from hubpod import doctor as examination
+from hubpod import reload as reloading
 from hubpod.base_image import BaseFrom
 from hubpod.environments import Stage, nearest
 from hubpod.errors import HubpodError, MachineError, UsageError
@@ -30,7 +31,7 @@ from tasks.options import (
     target_of,
     token_in,
 )
-from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, WORKSPACE, err, loud, quiet, told
+from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, WORKSPACE, err, loud, quiet, told
 from tasks.watching import logs_task, status_task
 
 CONTAINERS = "jupyterhub, proxy, slurm or zenith"
@@ -64,6 +65,44 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             keep=keep,
         )
         shown.show_welcome(lifecycle.up(loud(), request), found)
+
+
+@task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
+def reload(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+) -> None:
+    """Make an edit live in the pod that runs; notebooks go on. One that breaks the hub is taken back, and shown."""
+    with told():
+        found = instance_of(environment, instance)
+        reloading.reload(loud(), request_of(found, source=source))
+
+
+@task(
+    help={
+        **ENVIRONMENT_HELP,
+        "source": BUILD_HELP["source"],
+        "spawn": "prove after each reload that a person gets a notebook",
+        "test": "run the harness's tests that match this (pytest -k) after each reload",
+    },
+    iterable=["source"],
+)
+def watch(
+    _: InvokeContext,
+    environment: str = ENVIRONMENT,
+    instance: str = INSTANCE,
+    source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
+    spawn: bool = False,  # noqa: FBT001, FBT002 - a flag
+    test: str = "",
+) -> None:
+    """Reload after every save below the clones and volumes/, with a line for each, until interrupted."""
+    from tasks.editing import Then, watch_and_tell  # noqa: PLC0415 - takes 60 ms that no other command needs
+
+    with told(INTERRUPTED_WATCH):
+        found = instance_of(environment, instance)
+        watch_and_tell(request_of(found, source=source), Then(spawn=spawn, test=test))
 
 
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})
@@ -224,7 +263,7 @@ def build(
     with told(INTERRUPTED_CLEAN):
         found = instance_of(environment, instance)
         request = request_of(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in building.build(loud(), request).values():
+        for reference in building.build(loud(), request).images.values():
             sys.stdout.write(reference + "\n")
 
 

@@ -25,6 +25,7 @@ from hubpod.workspace import Workspace
 WORKSPACE = Workspace(project=Path(__file__).resolve().parents[1])
 INTERRUPTED = "interrupted"
 INTERRUPTED_CLEAN = "interrupted; nothing half-made is left, and the command can be run again"
+INTERRUPTED_WATCH = "no longer watching; the pod runs on"
 INTERRUPTED_KEPT = "interrupted; what was started is kept"
 
 out = Console(highlight=False, emoji=False)
@@ -44,7 +45,7 @@ def told(interrupted: str = INTERRUPTED) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         with suppress(OSError):  # after SIGHUP, the terminal has gone
-            _print_error(HubpodError(interrupted))
+            print_error(HubpodError(interrupted))
         raise Exit(code=KILLED + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)) from None
     except BrokenPipeError:
         # Whoever read our output has gone, as in `… | head`.
@@ -54,7 +55,7 @@ def told(interrupted: str = INTERRUPTED) -> Iterator[None]:
         if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
             raise
         sentence = _sentence(error)
-        _print_error(sentence)
+        print_error(sentence)
         raise Exit(code=sentence.exit_code) from error
 
 
@@ -80,7 +81,8 @@ def _sentence(error: Exception) -> HubpodError:
     )
 
 
-def _print_error(error: HubpodError) -> None:
+def print_error(error: HubpodError) -> None:
+    """Print an error with its detail and its remedy."""
     signs = marks(err)
     err.print(Text.assemble((signs.bad, "red"), f" {error.message}"), soft_wrap=True)
     for line in error.detail:

@@ -1,10 +1,12 @@
 """The hub: its configuration, composed of one fragment per axis value, and its credentials."""
 
-from hubpod.components.parts import CREDENTIALS, Component, Site, files_below
+from hubpod.components.parts import CREDENTIALS, Component, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 from hubpod.settings import Settings
 
 NAME = "jupyterhub"
+SOURCE = "bricsauthenticator"
+SOURCE_VOLUME = "hub-source"
 UID = 1000
 API_PORT = 8081
 CONFIG = "/etc/jupyterhub"
@@ -24,6 +26,7 @@ the next command makes another; where the host takes no more sessions on one, a 
 def component(site: Site) -> Component:
     """The hub with its configuration, credentials and data."""
     config, credentials, data = (site.instance.volume(part) for part in ("hub-config", "hub-credentials", DATA_VOLUME))
+    code, code_seeds = mounted_source(site, SOURCE, SOURCE_VOLUME)
     container = Container(
         name=NAME,
         image=site.images["jupyterhub"],
@@ -32,6 +35,7 @@ def component(site: Site) -> Component:
             Mount(volume=config, path=CONFIG, read_only=True),
             Mount(volume=credentials, path=CREDENTIALS, read_only=True),
             Mount(volume=data, path=DATA),
+            *code,
         ),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
         ports=(site.hub_api,) if site.hub_api else (),
@@ -41,7 +45,7 @@ def component(site: Site) -> Component:
     )
     return Component(
         container=container,
-        seeds=(_config_seed(site, config), _credential_seed(site, credentials), _data_seed(data)),
+        seeds=(_config_seed(site, config), _credential_seed(site, credentials), _data_seed(data), *code_seeds),
     )
 
 

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 
-from hubpod.components.parts import CREDENTIALS, Component, Site, files_below
+from hubpod.components.parts import CREDENTIALS, Component, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 
 NAME = "slurm"
+SOURCE = "slurmspawner_wrappers"
+SOURCE_VOLUME = "slurm-source"
 MUNGE_UID = 990
 SLURM_UID = 991
 JUPYTERUSERS_GID = 9000
@@ -47,6 +49,8 @@ def host(site: Site, *, accounts: Sequence[str], clients: Sequence[str]) -> Comp
     names = ("config", "credentials", "accounts", "state")
     config, credentials, users, state = (site.instance.volume(f"slurm-{name}") for name in names)
     homes = site.instance.volume("homes")
+    # Each call of a wrapper is a new process.
+    code, code_seeds = mounted_source(site, SOURCE, SOURCE_VOLUME, read_each_time=True)
     container = Container(
         name=NAME,
         image=site.images["slurm"],
@@ -56,6 +60,7 @@ def host(site: Site, *, accounts: Sequence[str], clients: Sequence[str]) -> Comp
             Mount(volume=users, path="/var/lib/extrausers", read_only=True),
             Mount(volume=state, path="/var/spool/slurm"),
             Mount(volume=homes, path="/home"),
+            *code,
         ),
         tmpfs=("/run", "/tmp", "/var/spool/slurmd"),  # noqa: S108 - paths inside the container
         capabilities=CAPABILITIES,
@@ -69,6 +74,7 @@ def host(site: Site, *, accounts: Sequence[str], clients: Sequence[str]) -> Comp
         Seed(volume=users, kind=SeedKind.CONFIG, files=account_files(accounts)),
         Seed(volume=state, kind=SeedKind.DATA, uid=SLURM_UID, gid=SLURM_UID, mode=0o700),
         Seed(volume=homes, kind=SeedKind.DATA),
+        *code_seeds,
     )
     return Component(container=container, seeds=seeds, host_aliases={NODE: "127.0.0.1"})
 

@@ -91,7 +91,7 @@ def main(images: Sequence[str]) -> None:
     references: Mapping[str, str] = {image.rpartition("/")[2].partition(":")[0]: image for image in images}
     if not references:
         request = UpRequest(instance=find_instance(WIDEST, "default"), zenith_image=STAND_IN)
-        references = build(context, request)
+        references = build(context, request).images
     folder = context.workspace.state / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name, image in references.items():

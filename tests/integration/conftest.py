@@ -75,9 +75,9 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
     """An issuer, a Slurm host and a Zenith server, which all environments share."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=OURS)
-    images = build(context, request, names=("slurm", IMAGE))
+    built = build(context, request, names=("slurm", IMAGE))
     folder = tmp_path_factory.mktemp("neighbours")
-    with run_started(context.workspace, context.podman) as run, started(run, images, folder) as found:
+    with run_started(context.workspace, context.podman) as run, started(run, built, folder) as found:
         yield found
 
 

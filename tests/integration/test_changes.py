@@ -50,7 +50,7 @@ def test_an_edited_fragment_reaches_the_running_hub(edited: Running) -> None:
 
 
 def test_a_broken_fragment_loses_no_notebook(edited: Running) -> None:
-    """A fragment that ends the hub is shown with its line; corrected, it is one dev.up to where one was."""
+    """A fragment that ends the hub is shown with its line and taken back; corrected, it is live with one dev.up."""
     fragment = edited.project / FRAGMENT
     good = fragment.read_text()
     first = edited.up()
@@ -60,12 +60,15 @@ def test_a_broken_fragment_loses_no_notebook(edited: Running) -> None:
 
     fragment.write_text(good + BUG)
     broken = edited.up()
+    with direct_session() as browser:
+        meanwhile = browser.get(f"{edited.status['url']}/hub/login", timeout=10)
     fragment.write_text(good)
     corrected = edited.up()
 
     assert broken.code == 7, broken.text
     assert "a bug of my own" in broken.stderr
-    assert "login_dummy.py" in broken.stderr
+    assert f'File "{fragment}"' in broken.stderr
+    assert meanwhile.ok
     assert corrected.code == 0, corrected.text
     assert session.server().is_active()
     assert session.server().execute("5 * 4") == "20"

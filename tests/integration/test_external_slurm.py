@@ -73,8 +73,8 @@ def host() -> Iterator[PlainHost]:
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
-    images = build(context, request, names=("slurm",))
-    with run_started(context.workspace, context.podman) as run, plain_host.started(run, images) as found:
+    built = build(context, request, names=("slurm",))
+    with run_started(context.workspace, context.podman) as run, plain_host.started(run, built) as found:
         yield found
 
 

@@ -8,6 +8,7 @@ from support.instances import Running
 AUTHENTICATOR = '''
 import html
 import batchspawner
+from bricsauthenticator._version import version  # made by the build, and in no repository
 from jupyterhub.auth import Authenticator
 from traitlets import Dict, Unicode, default
 
@@ -60,7 +61,7 @@ def squeue():
 def scancel():
     return subprocess.run(["scancel", os.environ["SLURMSPAWNER_JOB_ID"]]).returncode
 """
-# Its version comes from git, which a build in an image does not have.
+# Its version comes from git, which a build in an image does not have, and is written into the source.
 PYPROJECT = """
 [build-system]
 requires = ["setuptools", "setuptools-scm"]
@@ -68,9 +69,16 @@ build-backend = "setuptools.build_meta"
 [project]
 name = "{name}"
 dynamic = ["version"]
-[tool.setuptools]
-py-modules = ["{name}"]
 [tool.setuptools_scm]
+"""
+PACKAGE = """
+version_file = "src/bricsauthenticator/_version.py"
+[tool.setuptools.packages.find]
+where = ["src"]
+"""
+MODULE = """
+[tool.setuptools]
+py-modules = ["slurmspawner_wrappers"]
 """
 HUB_ENTRY_POINTS = """
 [project.entry-points.'jupyterhub.authenticators']
@@ -86,21 +94,33 @@ slurmspawner_scancel = "slurmspawner_wrappers:scancel"
 """
 
 
-def source(folder: Path, name: str, code: str, extra: str) -> str:
+def source(folder: Path, name: str, *, module: str, code: str, build: str) -> str:
     """Write a repository, and return the option that uses it in place."""
     project = folder / name
-    project.mkdir()
-    (project / "pyproject.toml").write_text(PYPROJECT.format(name=name) + extra)
-    (project / f"{name}.py").write_text(code)
+    (project / module).parent.mkdir(parents=True)
+    (project / "pyproject.toml").write_text(PYPROJECT.format(name=name) + build)
+    (project / module).write_text(code)
     return f"--source={name}={project}"
 
 
 def test_other_sources_with_the_same_contract_work(instances: Callable[[], Running], tmp_path: Path) -> None:
-    """An authenticator, a plain batchspawner and wrappers of a site's own bring a person to a notebook."""
+    """A package and a module of a site's own bring a person to a notebook, and an edit of the package is live."""
     running = instances()
     options = (
-        source(tmp_path, "bricsauthenticator", AUTHENTICATOR, HUB_ENTRY_POINTS),
-        source(tmp_path, "slurmspawner_wrappers", WRAPPERS, SCRIPTS),
+        source(
+            tmp_path,
+            "bricsauthenticator",
+            module="src/bricsauthenticator/__init__.py",
+            code=AUTHENTICATOR,
+            build=PACKAGE + HUB_ENTRY_POINTS,
+        ),
+        source(
+            tmp_path,
+            "slurmspawner_wrappers",
+            module="slurmspawner_wrappers.py",
+            code=WRAPPERS,
+            build=MODULE + SCRIPTS,
+        ),
     )
 
     up = running.type("dev.up", *options)
@@ -108,3 +128,10 @@ def test_other_sources_with_the_same_contract_work(instances: Callable[[], Runni
     spawn = running.type("dev.spawn", "--project=project2")
 
     assert spawn.code == 0, spawn.text + running.type("dev.logs", "--container=jupyterhub", "--tail=30").text
+
+    code = tmp_path / "bricsauthenticator" / "src" / "bricsauthenticator" / "__init__.py"
+    code.write_text(AUTHENTICATOR + "print('an edit of my own')\n")
+    reload = running.type("dev.reload", *options)
+    assert reload.code == 0, reload.text
+    assert "restarted: jupyterhub" in reload.text
+    assert "an edit of my own" in running.type("dev.logs", "--container=jupyterhub", "--tail=100").text

@@ -17,6 +17,7 @@ from harness.issuer import Issuer
 from harness.launch import Order, site_of
 from harness.outside import ACCOUNTS, CONTROL_PORT, ISSUER, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
 from harness.run import Run
+from hubpod.building import Built
 from hubpod.client import HubClient, Session
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.parts import Site
@@ -119,12 +120,17 @@ class Neighbours:
 
 
 @contextmanager
-def started(run: Run, images: dict[str, str], folder: Path) -> Iterator[Neighbours]:
+def started(run: Run, built: Built, folder: Path) -> Iterator[Neighbours]:
     """Start all three in the network of deployed pods."""
     podman, network = run.podman, kube_network(run.podman)
     instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
     keys = Keys()
-    order = Order(environment=EVERYTHING, images=tuple(images.items()), volumes=Path(__file__).parents[2] / "volumes")
+    order = Order(
+        environment=EVERYTHING,
+        images=tuple(built.images.items()),
+        sources=tuple(built.sources.items()),
+        volumes=Path(__file__).parents[2] / "volumes",
+    )
     site = site_of(order, instance, folder, keys)
     with ExitStack() as cleanup:
         addresses = {}

@@ -11,6 +11,7 @@ from harness.daemons import daemon
 from harness.launch import Order, site_of
 from harness.outside import Neighbour
 from harness.run import Run
+from hubpod.building import Built
 from hubpod.components import slurm
 from hubpod.environments import Instance, find_environment
 from hubpod.pod import Container, Seed
@@ -88,11 +89,16 @@ class PlainHost:
 
 
 @contextmanager
-def started(run: Run, images: dict[str, str]) -> Iterator[PlainHost]:
+def started(run: Run, built: Built) -> Iterator[PlainHost]:
     """Start one in the network of deployed pods; it leaves nothing."""
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")
-    order = Order(environment=instance.environment, images=tuple(images.items()), volumes=PROJECT / "volumes")
+    order = Order(
+        environment=instance.environment,
+        images=tuple(built.images.items()),
+        sources=tuple(built.sources.items()),
+        volumes=PROJECT / "volumes",
+    )
     site = site_of(order, instance, run.folder / instance.name, Keys())
     # Pods of other tests are in this network, and their Slurm's node is called node1.
     node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)

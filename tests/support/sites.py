@@ -18,11 +18,12 @@ from traitlets.config.loader import PyFileConfigLoader
 from hubpod import settings, zenith_config
 from hubpod.components import jupyterhub, zenith
 from hubpod.components.assembly import image_names
-from hubpod.components.parts import CREDENTIALS, Site
+from hubpod.components.parts import CREDENTIALS, Code, Site
 from hubpod.credentials import Credentials
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
-from hubpod.pod import PodSpec, Port
+from hubpod.pod import File, PodSpec, Port
 from hubpod.settings import Settings
+from hubpod.sources import SOURCES
 from hubpod.supplied import Supplied
 
 PROJECT = Path(__file__).parents[2]
@@ -71,7 +72,20 @@ def site(
             zenith_client_config=zenith_config.example().encode() if tunnel else None,
         ),
         hub_api=HUB_API if external else None,
+        sources=code_of(environment) if environment.stage is Stage.DEV else {},
     )
+
+
+def code_of(environment: Environment) -> dict[str, Code]:
+    """A module for each source that is edited in an environment of development."""
+    return {
+        source.name: Code(
+            folder=source.clone(PROJECT),
+            files=(File(path=f"src/{source.name}/__init__.py", content=b"# its code\n"),),
+        )
+        for source in SOURCES
+        if source.image in image_names(environment)
+    }
 
 
 def settings_of(environment: Environment, text: str, changes: Mapping[str, str]) -> Settings:

@@ -19,19 +19,20 @@ FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
 
 # From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
 LAYERS = (
-    {"lifecycle", "production", "running", "volumes", "reference"},
+    {"lifecycle", "production", "running", "reload", "watch", "volumes", "reference"},
     {"rollback"},
     {"deployment", "building", "planning"},
-    {"seeding"},
+    {"seeding", "mounted", "refresh"},
     {"request", "publish", "releases", "zenith_image"},
     {"context", "status", "doctor"},
-    {"readiness", "images", "machine"},
+    {"readiness", "images", "machine", "syntax"},
     {"kubernetes", "kubernetes_volumes", "kubernetes_text", "removal"},
-    {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components"},
+    {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components", "own_code"},
     {
         "podman",
         "podman_images",
         "podman_labelled",
+        "podman_remembering",
         "podman_volumes",
         "origins",
         "client",

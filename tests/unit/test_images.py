@@ -52,9 +52,9 @@ def test_nothing_changed_means_the_same_tag(project: Path) -> None:
 
 
 def test_any_change_means_another_tag(project: Path) -> None:
-    """Containerfile, script modes, sources, base and stage all change the tag."""
+    """Containerfile, script modes, what a source needs, base and stage all change the tag."""
     tags = {tag(project), tag(project, base="c"), tag(project, stage=Stage.PROD)}
-    (project / "source" / "code.py").write_text("2\n")
+    (project / "source" / "pyproject.toml").write_text("[project]\n")
     tags.add(tag(project))
     (project / "containers" / "slurm" / "Containerfile").write_text("FROM y\n")
     tags.add(tag(project))
@@ -62,6 +62,41 @@ def test_any_change_means_another_tag(project: Path) -> None:
     tags.add(tag(project))
 
     assert len(tags) == 6
+
+
+def test_code_is_no_part_of_an_image_of_development(project: Path) -> None:
+    """An edited module changes the tag of a release only: in development the code comes in a volume."""
+    before = {stage: tag(project, stage=stage) for stage in Stage}
+    (project / "source" / "code.py").write_text("2\n")
+    after = {stage: tag(project, stage=stage) for stage in Stage}
+
+    assert before[Stage.DEV] == after[Stage.DEV]
+    assert before[Stage.PROD] != after[Stage.PROD]
+
+
+@pytest.mark.parametrize(
+    "path", ["pyproject.toml", "setup.cfg", "requirements/run.txt", "new.py", "src/new/__init__.py", "code/fast.pyx"]
+)
+def test_what_an_installation_depends_on_changes_the_tag(project: Path, path: str) -> None:
+    """How to build, what is needed, what is compiled, and a new module at the top make a new image."""
+    before = tag(project)
+    new = project / "source" / path
+    new.parent.mkdir(parents=True, exist_ok=True)
+    new.write_text("")
+
+    assert tag(project) != before
+
+
+@pytest.mark.parametrize("path", ["README.md", "src/package/more.py", "src/package/page.html", "tests/test_more.py"])
+def test_what_an_installation_finds_by_itself_keeps_the_tag(project: Path, path: str) -> None:
+    """A further module of a package, its data, tests and texts need no new image."""
+    for name in ("src/package/__init__.py", "tests/test_it.py"):
+        (project / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "source" / name).write_text("")
+    before = tag(project)
+    (project / "source" / path).write_text("")
+
+    assert tag(project) == before
 
 
 def plan_hub(jupyterhub: str) -> images.Build:
@@ -106,8 +141,8 @@ def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     context = Context(workspace=Workspace(project=tmp_path), podman=podman, reporter=reporter)
     request = UpRequest(instance=find_instance("dev_dummyauth", "default"))
 
-    assert list(building.build(context, request)) == ["jupyterhub", "slurm"]
-    assert list(building.build(context, request, ("slurm", "testkit"))) == ["jupyterhub", "slurm", "testkit"]
+    assert list(building.build(context, request).images) == ["jupyterhub", "slurm"]
+    assert list(building.build(context, request, ("slurm", "testkit")).images) == ["jupyterhub", "slurm", "testkit"]
 
 
 def test_a_failed_build_names_the_step_and_its_last_lines() -> None:

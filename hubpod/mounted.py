@@ -1,0 +1,76 @@
+"""The code of the sources as containers of development mount it: that of the clones, and what installing it adds."""
+
+import json
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from hubpod.components.parts import SOURCE_FOLDER, Code
+from hubpod.credentials import private_folder, read_record, write_private
+from hubpod.environments import Stage
+from hubpod.images import Build
+from hubpod.pod import File
+from hubpod.podman import Podman
+from hubpod.podman_images import archive_of
+from hubpod.sources import Checkout
+from hubpod.workspace import Workspace
+
+
+def code(workspace: Workspace, podman: Podman, plans: Iterable[Build]) -> dict[str, Code]:
+    """The code of each source that goes into a volume, by its name; none for production, whose images have them."""
+    return {
+        checkout.source.name: _code(checkout, _installed(workspace, podman, plan, checkout.source.name))
+        for plan in plans
+        for checkout in _edited([plan])
+    }
+
+
+def _code(checkout: Checkout, installed: tuple[File, ...]) -> Code:
+    files = checkout.files()
+    known = {file.path for file in files}
+    return Code(folder=checkout.folder, files=(*files, *(file for file in installed if file.path not in known)))
+
+
+def _installed(workspace: Workspace, podman: Podman, plan: Build, name: str) -> tuple[File, ...]:
+    """What the installation in an image has written into the source, such as a module with the version.
+
+    Read from the image once, and kept: a tag stands for one installation. None while there is no such image.
+    """
+    kept = _folder(workspace) / f"{plan.reference.rpartition('/')[2].replace(':', '-')}.tar"
+    if not kept.exists():
+        if not podman.image_id(plan.reference):
+            return ()
+        write_private(kept, archive_of(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
+    with tarfile.open(kept) as archive:
+        return tuple(_file(archive, member) for member in archive.getmembers() if member.isfile())
+
+
+def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> File:
+    content = archive.extractfile(member)
+    return File(path=member.name.removeprefix("./"), content=content.read() if content else b"", mode=member.mode)
+
+
+def reinstalled(workspace: Workspace, plans: Iterable[Build]) -> tuple[Checkout, ...]:
+    """The sources of which this checkout has built images with another installation."""
+    known = read_record(_record(workspace))
+    return tuple(
+        each for each in _edited(plans) if known.get(each.source.name, each.installation()) != each.installation()
+    )
+
+
+def note_installed(workspace: Workspace, plans: Iterable[Build]) -> None:
+    """Note with which installation of each source images were built."""
+    new = {each.source.name: each.installation() for each in _edited(plans)}
+    write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
+
+
+def _edited(plans: Iterable[Build]) -> list[Checkout]:
+    return [checkout for plan in plans if plan.stage is Stage.DEV for checkout in plan.sources]
+
+
+def _record(workspace: Workspace) -> Path:
+    return _folder(workspace) / "sources.json"
+
+
+def _folder(workspace: Workspace) -> Path:
+    return private_folder(workspace.state / "installed")

@@ -1,0 +1,122 @@
+"""New content for a pod that runs: volumes filled again where they are, and only those who read them restarted."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from hubpod import own_code, seeding, syntax
+from hubpod.components import jupyterhub, proxy
+from hubpod.components.parts import Site
+from hubpod.context import Context, side_by_side
+from hubpod.errors import HubpodError, NotReadyError
+from hubpod.pod import PodSpec, Seed
+from hubpod.readiness import READY_TIMEOUT_S, wait_until_ready
+from hubpod.status import published_url
+
+NOT_RESTARTED_TIMEOUT_S = 20.0
+"""Where nothing had to restart, all is as ready as it will be."""
+
+BACK = "what ran before runs again, and your edit is untouched; correct it, and the next `dev.reload` takes it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What is put into volumes.
+
+    Attributes:
+        archives: The new content, by the volume's name.
+        held: What is in them now, as far as that is known.
+        readers: The containers that have to restart to read it.
+    """
+
+    archives: Mapping[str, bytes]
+    held: Mapping[str, bytes]
+    readers: tuple[str, ...]
+
+
+def refresh(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> tuple[str, ...]:
+    """Fill volumes again, restart who reads them, and wait; when that fails, put back what was in them.
+
+    Args:
+        context: What commands work with.
+        site: What the pod derives from.
+        spec: The pod, which runs as it should but for the content of volumes.
+        stale: What that is.
+        keep: Leave the new content also when it does not work.
+
+    Returns:
+        The names of the containers that have restarted.
+
+    Raises:
+        SourceError: A module cannot be compiled; nothing has been touched.
+        NotReadyError: No notebook could be spawned afterwards; tells what the person's own code has raised.
+    """
+    held = seeding.held(context, site, stale)
+    syntax.require_valid(context.podman, site, spec, stale.changed, held)
+    there = Exchange(
+        archives={seed.volume: seed.tar() for seed in stale.changed}, held=held, readers=readers(spec, stale.changed)
+    )
+    try:
+        _exchange(context, site, spec, there)
+    except NotReadyError as error:
+        error.detail = own_code.blamed(site, _log(context, spec, there)) or error.detail
+        if not keep and there.archives.keys() == held.keys():
+            _put_back(context, site, spec, there, error)
+        raise
+    return there.readers
+
+
+def readers(spec: PodSpec, seeds: tuple[Seed, ...]) -> tuple[str, ...]:
+    """The containers that have to restart before they read what is in these volumes."""
+    changed = {seed.volume for seed in seeds if not seed.read_each_time}
+    return tuple(each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts})
+
+
+def _exchange(context: Context, site: Site, spec: PodSpec, there: Exchange) -> None:
+    started: dict[str, int] = {}
+    with (
+        context.reporter.phase("volumes filled again") as phase,
+        seeding.filled_again(context, site, spec, there.archives, there.held),
+    ):
+        names = [f"{spec.name}-{reader}" for reader in there.readers]
+        side_by_side([_restarter(context, name) for name in names])
+        if names:
+            states = context.podman.containers(site.instance.labels)
+            started = {name: states[name].started for name in names if name in states}
+        parts = ", ".join(volume.removeprefix(site.instance.volume("")) for volume in there.archives)
+        phase.result(f"{parts}; restarted: {', '.join(there.readers) or 'nothing'}")
+    _wait(context, site, spec, there, started)
+
+
+def _restarter(context: Context, container: str) -> Callable[[], None]:
+    return lambda: context.podman.restart(container)
+
+
+def _wait(context: Context, site: Site, spec: PodSpec, there: Exchange, started: Mapping[str, int]) -> None:
+    """Wait for those who have restarted, for the hub, which sees the whole way to Slurm, and for the login page."""
+    url = published_url(site)
+    concerned = {*there.readers, jupyterhub.NAME, *(() if url else (proxy.NAME,))}
+    part = replace(spec, containers=tuple(each for each in spec.containers if each.name in concerned))
+    with context.reporter.phase("ready") as phase:
+        wait_until_ready(
+            context.podman,
+            site.instance,
+            part,
+            url,
+            phase.detail,
+            started=started,
+            timeout_s=READY_TIMEOUT_S if there.readers else NOT_RESTARTED_TIMEOUT_S,
+        )
+
+
+def _log(context: Context, spec: PodSpec, there: Exchange) -> str:
+    return "\n".join(context.podman.log(f"{spec.name}-{reader}", last=own_code.LAST_LINES) for reader in there.readers)
+
+
+def _put_back(context: Context, site: Site, spec: PodSpec, there: Exchange, error: NotReadyError) -> None:
+    context.reporter.say("! what was changed does not work; what ran before is put back")
+    try:
+        _exchange(context, site, spec, Exchange(archives=there.held, held=there.archives, readers=there.readers))
+    except HubpodError as second:
+        error.remedy = f"what ran before was put back, and is not ready either: {second.message}"
+    else:
+        error.remedy = BACK

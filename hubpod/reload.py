@@ -1,0 +1,45 @@
+"""An edit made live in the pod that runs, by changing as little as it takes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hubpod.building import build, planned
+from hubpod.components import zenith
+from hubpod.components.assembly import pod_spec
+from hubpod.context import Context
+from hubpod.deployment import Done, bring_up
+from hubpod.planning import check, site
+from hubpod.podman_answers import ContainerState
+from hubpod.podman_remembering import remembering
+from hubpod.request import UpRequest
+from hubpod.running import require_up
+
+
+def reload(context: Context, request: UpRequest) -> Done:
+    """Have what runs take what was edited.
+
+    Wrappers are in use at once; for all else the containers that read it restart, and notebooks go on. Where a source
+    needs or offers something else than before, its image is built again, and the pod replaced.
+
+    Raises:
+        NotRunningError: The instance is down.
+        SourceError: A module cannot be compiled; nothing was touched.
+        NotReadyError: The hub does not come back with it; what ran before runs again then.
+        HubpodError: Another one of its children, by what stands in the way.
+    """
+    looking = replace(context, podman=remembering(context.podman))
+    with looking.alone(request.instance):
+        running = require_up(looking, request.instance)
+        request = _with_running_tunnel(request, running)
+        plan = check(looking, request)
+        known = planned(looking, request)
+        in_use = {state.image for state in running.values()}
+        built = known if set(known.images.values()) <= in_use else build(context, request)
+        wanted = site(looking, plan, built)
+        return bring_up(context, wanted, pod_spec(wanted))
+
+
+def _with_running_tunnel(request: UpRequest, running: Mapping[str, ContainerState]) -> UpRequest:
+    """The tunnel's client is nobody's edit, so that it stays whatever it is."""
+    client = running.get(f"{request.instance.resource}-{zenith.NAME}")
+    return replace(request, zenith_image=client.image) if client else request

@@ -1,0 +1,215 @@
+"""The loop of somebody who edits: a save is live in the pod that runs, and notebooks go on."""
+
+import secrets
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.instances import PROJECT, Running, Typed, argv
+
+from hubpod import content, seeding
+from hubpod.client import Session
+from hubpod.client.browser import direct_session
+from hubpod.client.deadline import Deadline
+from hubpod.client.kernel import Kernel
+from hubpod.podman import Podman
+from hubpod.sources import SOURCES
+from hubpod.workspace import Workspace
+
+LOGIN_PAGE = """
+from jupyterhub.auth import Authenticator
+Authenticator.get_custom_html = lambda self, base_url: "<p>{words}</p>"
+"""
+LEAVES_A_MARK = """
+from pathlib import Path
+Path(f"/tmp/{mark}-{{os.getuid()}}").touch()
+"""
+DEADLINE_S = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Editor:
+    """Somebody with a notebook, who edits the code of a running instance."""
+
+    running: Running
+    session: Session
+    kernel: Kernel
+
+    def module(self, name: str) -> Path:
+        """The module of a source's clone."""
+        (source,) = (each for each in SOURCES if each.name == name)
+        return source.clone(self.running.project) / "src" / name / "__init__.py"
+
+    def reload(self) -> Typed:
+        """Type dev.reload."""
+        return self.running.type("dev.reload")
+
+    def login_page(self) -> str:
+        """What the hub shows to who is not logged in."""
+        with direct_session() as browser:
+            return browser.get(f"{self.running.status['url']}/hub/login", timeout=10).text
+
+    def started(self) -> dict[str, int]:
+        """When each container was started."""
+        states = self.running.podman.containers(self.running.instance.labels)
+        return {name: state.started for name, state in states.items()}
+
+    def has_notebook(self) -> bool:
+        """Whether the notebook of the beginning still has its kernel, with what was computed in it."""
+        return self.kernel.execute("before + 1") == "42"
+
+
+@pytest.fixture(scope="module")
+def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """One instance of a checkout that may be edited, with a notebook that is open all the time."""
+    project = tmp_path_factory.mktemp("edited") / "checkout"
+    content.copy(PROJECT, project)
+    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
+    try:
+        up = running.type("dev.up")
+        assert up.code == 0, up.text
+        session = running.login()
+        with session.spawn(project="project1").kernel() as kernel:
+            kernel.execute("before = 41")
+            yield Editor(running=running, session=session, kernel=kernel)
+    finally:
+        running.down("--volumes")
+    assert not running.leftovers()
+
+
+@pytest.fixture
+def edit() -> Iterator[Callable[[Path, str], None]]:
+    """Adds lines to a file; it is as it was after the test."""
+    before: dict[Path, str] = {}
+
+    def add(path: Path, lines: str) -> None:
+        before.setdefault(path, path.read_text())
+        path.write_text(before[path] + lines)
+
+    yield add
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def test_an_edited_authenticator_serves_the_login_page(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """Only the hub restarts, with the new code; a second reload has nothing to do, and restarts nothing."""
+    edit(editor.module("bricsauthenticator"), LOGIN_PAGE.format(words="a page of my own"))
+
+    first = editor.reload()
+    started = editor.started()
+    second = editor.reload()
+
+    assert first.code == 0, first.text
+    assert "hub-source; restarted: jupyterhub " in first.text
+    assert "a page of my own" in editor.login_page()
+    assert editor.has_notebook()
+    assert (second.code, editor.started()) == (0, started), second.text
+    assert "nothing changed" in second.text
+
+
+def test_an_edited_wrapper_is_in_use_at_once(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """The next spawn goes through the edited wrapper, and nothing has restarted for it."""
+    assert editor.reload().code == 0
+    started, mark = editor.started(), secrets.token_hex(4)
+    edit(editor.module("slurmspawner_wrappers"), LEAVES_A_MARK.format(mark=mark))
+
+    typed = editor.reload()
+    spawn = editor.running.type("dev.spawn", "--user=otheruser")
+
+    assert typed.code == 0, typed.text
+    assert editor.started() == started
+    assert spawn.code == 0, spawn.text
+    assert mark in editor.running.inside("slurm", "ls", "/tmp")  # noqa: S108 - in the container
+    assert editor.has_notebook()
+
+
+def test_what_cannot_be_compiled_touches_nothing(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """A typing error is told with its file and line, and the hub goes on as it was."""
+    assert editor.reload().code == 0
+    started, module = editor.started(), editor.module("bricsauthenticator")
+    lines = len(module.read_text().splitlines())
+    edit(module, "x = (\n")
+
+    typed = editor.reload()
+
+    assert (typed.code, editor.started()) == (5, started), typed.text
+    assert f"{module}, line {lines + 1}: " in typed.stderr
+
+
+def test_a_broken_edit_is_shown_and_taken_back(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """The traceback names the clone's file; meanwhile the hub serves with the code from before."""
+    module = editor.module("bricsauthenticator")
+    edit(module, LOGIN_PAGE.format(words="the last good page"))
+    assert editor.reload().code == 0
+
+    edit(module, "raise RuntimeError('a bug of my own')\n")
+    broken = editor.reload()
+    after = editor.login_page()
+    edit(module, LOGIN_PAGE.format(words="the corrected page"))
+    corrected = editor.reload()
+
+    assert broken.code == 7, broken.text
+    assert "RuntimeError: a bug of my own" in broken.stderr
+    assert f'File "{module}", line ' in broken.stderr
+    assert "the last good page" in after
+    assert corrected.code == 0, corrected.text
+    assert "the corrected page" in editor.login_page()
+    assert editor.has_notebook()
+
+
+def test_a_killed_reload_is_put_right_by_the_next(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """Killed while it writes, it leaves nothing that the next one does not do again."""
+    edit(editor.module("bricsauthenticator"), LOGIN_PAGE.format(words="in spite of all"))
+    running = editor.running
+    words = ("dev.reload", f"--instance={running.name}")
+    killed = subprocess.Popen(argv(*words), cwd=running.project, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    deadline = Deadline(DEADLINE_S, "the beginning of a reload")
+    workspace = Workspace(project=running.project)
+    while seeding.UNFINISHED not in seeding.written(workspace, running.instance).values():
+        deadline.pause(0.01)
+    killed.kill()
+    killed.wait()
+
+    typed = editor.reload()
+
+    assert typed.code == 0, typed.text
+    assert "in spite of all" in editor.login_page()
+    assert editor.has_notebook()
+
+
+def test_watching_makes_each_save_live(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """A save is live without a command, a broken one does not end it, and Ctrl-C does, with its own status."""
+    module = editor.module("bricsauthenticator")
+    words = ("dev.watch", f"--instance={editor.running.name}")
+    with subprocess.Popen(
+        argv(*words), cwd=editor.running.project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout
+        told = iter(watching.stdout.readline, "")
+        assert "watching" in next(line for line in told if "watching" in line)
+
+        edit(module, "x = (\n")
+        broken = next(told)
+        edit(module, LOGIN_PAGE.format(words="seen at once"))
+        live = next(told)
+        page = editor.login_page()
+        watching.send_signal(signal.SIGINT)
+        _, rest = watching.communicate(timeout=DEADLINE_S)
+
+    assert "__init__.py: not live" in broken
+    assert "__init__.py: restarted jupyterhub, healthy after" in live
+    assert "seen at once" in page
+    assert watching.returncode == 130, rest
+    assert "Traceback" not in rest
+
+
+def test_nothing_to_reload_is_told_with_its_remedy(instances: Callable[[], Running]) -> None:
+    """Where nothing runs there is one sentence, and the command that brings it up."""
+    typed = instances().type("dev.reload")
+
+    assert typed.code == 8, typed.text
+    assert "dev.up" in typed.stderr
+    assert len(typed.stderr.splitlines()) == 3
