@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
-from traitlets import Unicode
+from traitlets import Float, Unicode
 
 from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
-from bricsauthenticator.joblist import JobList
+from bricsauthenticator.joblist import JobList, Listing
 from bricsauthenticator.keyed import KeyedJobSpawner
 from bricsauthenticator.slurm import Job, Life
 from bricsauthenticator.story import Event, Story
@@ -28,9 +28,18 @@ class WatchedJobSpawner(KeyedJobSpawner):
 
     query_all_cmd = Unicode(
         "",
-        help="""Whole command, prefix included, that prints a line `ID STATE REASON NODE` for each job not ended.
+        help="""Whole command, prefix included, that prints `ID ACCOUNT STATE REASON NODE` for each job not ended.
 
         With it, all servers together ask Slurm one question. Empty where there is no such command.
+        """,
+    ).tag(config=True)
+
+    orphans_interval = Float(
+        30.0,
+        min=0,
+        help="""Seconds between looks for jobs with this hub's mark that its database does not know, to end them.
+
+        0 means never. Needs `query_all_cmd` with accounts, and `batch_list_cmd`.
         """,
     ).tag(config=True)
 
@@ -75,8 +84,15 @@ class WatchedJobSpawner(KeyedJobSpawner):
         """Return what the list shared by all servers says of the job; None when the job has to be asked about alone."""
         if not self.query_all_cmd:
             return None
-        shared = self._lists.setdefault(self.query_all_cmd, JobList(self.query_all_cmd))
-        return await shared.look(self.job_id, max_age_s=max_age_s, timeout_s=self.command_timeout)
+        return await self._list.look(self.job_id, max_age_s=max_age_s, timeout_s=self.command_timeout)
+
+    async def list_all(self) -> Listing | None:
+        """Ask Slurm for all jobs, together with the servers; None while the site does not give that list."""
+        return await self._list.newest(timeout_s=self.command_timeout) if self.query_all_cmd else None
+
+    @property
+    def _list(self) -> JobList:
+        return self._lists.setdefault(self.query_all_cmd, JobList(self.query_all_cmd))
 
     async def _found_again(self) -> bool:
         """Look for the job by its key, as after a restart of the hub, and return whether its id is known now."""

@@ -46,7 +46,7 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or `ID STATE REASON NODE` of all alive.
+    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or `ID ACCOUNT STATE REASON NODE` of all alive.
 
     What lists everybody's jobs prints nothing that a job's owner could have chosen.
     """
@@ -57,7 +57,7 @@ def squeue(search_path: str = SAFE_PATH) -> None:
         case "mine":
             chosen = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
         case "all":
-            chosen = ["--format", "%A %T %r %B"]
+            chosen = ["--format", "%A %u %T %r %B"]
         case _:
             # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
             chosen = ["--states=all", "--job", requested_job(command), "--format", "%T %r %B"]
