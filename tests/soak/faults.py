@@ -17,10 +17,12 @@ class Fault:
     Attributes:
         begin: Lets it go wrong.
         end: Puts it right; the stack may need a while then.
+        replaces: Whether the process of hub or proxy is another one afterwards.
     """
 
     begin: Act
     end: Act = lambda _: None
+    replaces: bool = False
 
 
 def _link(name: str, disturb: Callable[[Link], None]) -> Fault:
@@ -47,7 +49,7 @@ def _killed(daemon: str) -> Fault:
 
 
 def _dead(container: str) -> Fault:
-    return Fault(begin=lambda stack: stack.kill(container), end=lambda stack: stack.start(container))
+    return Fault(begin=lambda stack: stack.kill(container), end=lambda stack: stack.start(container), replaces=True)
 
 
 def _issuer(begin: Act) -> Fault:
@@ -76,7 +78,7 @@ FAULTS: Mapping[str, Fault] = {
     "sshd stopped": _stopped("sshd"),
     "node drained": Fault(begin=lambda stack: stack.slurm.drain(), end=lambda stack: stack.slurm.resume()),
     "hub killed": _dead("jupyterhub"),
-    "hub restarted": Fault(begin=lambda stack: stack.restart("jupyterhub")),
+    "hub restarted": Fault(begin=lambda stack: stack.restart("jupyterhub"), replaces=True),
     "hub paused": Fault(begin=lambda stack: stack.pause("jupyterhub"), end=lambda stack: stack.unpause("jupyterhub")),
     "proxy killed": _dead("proxy"),
 }

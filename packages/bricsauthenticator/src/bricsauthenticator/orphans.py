@@ -1,7 +1,7 @@
 """Orphans: jobs that carry this hub's mark and that its database does not know, as when an older one was restored.
 
-Each job's key is in the database before the job is in the queue. One whose key is nowhere in it belongs to no server and
-never will: the server's token, which was written down with the key, is not there either.
+Each job's key is in the database before the job is in the queue. One whose key is nowhere in it belongs to no server
+and never will: the server's token, which was written down with the key, is not there either.
 """
 
 import asyncio

@@ -46,9 +46,9 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or `ID ACCOUNT STATE REASON NODE` of all alive.
+    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or a line for each job that is alive.
 
-    What lists everybody's jobs prints nothing that a job's owner could have chosen.
+    That is `ID ACCOUNT STATE REASON NODE`. What lists everybody's jobs prints nothing that a job's owner could have chosen.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
