@@ -283,6 +283,35 @@ async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm:
     assert slurm.read("asked") == "41\n41\n"
 
 
+async def test_who_comes_back_to_a_server_that_ended_reads_why(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """The page of a server that Slurm ended has Slurm's reason, until there is a server again."""
+    await run(ada, slurm, until, server_port)
+    slurm.says("TIMEOUT TimeLimit node1")
+
+    await ada.spawner().poll_and_notify()
+
+    page = await ada.request("/hub/user/ada/lab")
+    assert page.code == 424
+    assert "Job 41 ended: its time was over (TIMEOUT, TimeLimit)." in page.body.decode()
+    assert ada.spawner().orm_spawner.state == {"ended": ada.spawner().ended}
+    await run(ada, slurm, until, server_port)
+    assert ada.spawner().ended == ""
+
+
+async def test_a_server_that_was_stopped_has_no_reason(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """Who stops a server knows why it ended."""
+    await run(ada, slurm, until, server_port)
+
+    await ada.api("/users/ada/server", method="DELETE", token=ada.user_token())
+    await until(lambda: not ada.spawner().active)
+
+    page = (await ada.request("/hub/user/ada/lab")).body.decode()
+    assert "not running" in page
+    assert "Job 41" not in page
+
+
 async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """A controller that is away for a moment does not fail the spawn."""
     await start(ada, slurm, until)

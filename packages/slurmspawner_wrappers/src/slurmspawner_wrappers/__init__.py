@@ -48,7 +48,7 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 def squeue(search_path: str = SAFE_PATH) -> None:
     """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or a line for each job that is alive.
 
-    That is `ID ACCOUNT STATE REASON NODE`. What lists everybody's jobs prints nothing that a job's owner could have chosen.
+    That line is `ID ACCOUNT STATE REASON NODE`, nothing of which the job's owner could have chosen.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
