@@ -107,7 +107,10 @@ def test_a_hub_killed_at_any_moment_loses_nothing(
 
         for user in (stops, stopping, portless, submits):
             slurm.wait_until_no_jobs(user.account(PROJECT), ENDED_S)
+        with pytest.raises(HubError) as told:
+            sessions[portless].server().open()
         assert_invariants(stack, fresh=stopping)
+    assert "restarted while the server was starting" in told.value.sentence
     assert slurm.job(kept.job_id).state == "RUNNING"
     assert answers(kept)
 

@@ -15,6 +15,8 @@ from bricsauthenticator.leftovers import Leftover
 from bricsauthenticator.slurm import Life
 from bricsauthenticator.wording import why_ended
 
+START_LOST = "JupyterHub was restarted while the server was starting. Please start it again."
+
 
 class SlurmJobSpawner(AwaitedJobSpawner):
     """batchspawner's Slurm spawner that believes only Slurm about a job and lets no job outlive its server."""
@@ -58,7 +60,13 @@ class SlurmJobSpawner(AwaitedJobSpawner):
         return self.ip, self.port
 
     async def poll(self) -> int | None:
-        """Return None while the job lives or Slurm does not say, else 0 for a completed job and 1 for any other."""
+        """Return None while the job lives or Slurm does not say, else 0 for a completed job and 1 for any other.
+
+        A starting hub gets 1, too, for a server whose port its predecessor had yet to learn, and stops it then.
+        """
+        if self.pending == "check" and self.server and not self.server.port:
+            self.ended = START_LOST
+            return 1
         await self._settled_submission()
         if await self.query_job_status(self.poll_interval) is not JobStatus.NOTFOUND:
             return None
