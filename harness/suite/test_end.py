@@ -53,19 +53,19 @@ def test_many_clicks_make_one_job(hub: Hub, slurm: SlurmProbe, session: Session,
     assert [job.id for project in user.projects for job in slurm.jobs(user.account(project))] == [server.job_id]
 
 
-def test_a_cancelled_job_is_noticed(quick: Stack, quick_session: Session) -> None:
-    """When the job is cancelled behind the hub's back, the person is told that nothing runs and can start anew."""
-    server = quick_session.spawn(project=PROJECT)
+def test_a_cancelled_job_is_noticed(slurm: SlurmProbe, session: Session) -> None:
+    """When the job is cancelled behind the hub's back, the person is told that and can start anew."""
+    server = session.spawn(project=PROJECT)
     cancelled = server.job_id
 
-    quick.slurm.cancel(cancelled)
+    slurm.cancel(cancelled)
 
     until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
     with pytest.raises(HubError) as told:
         server.open()
     assert told.value.status == NOT_RUNNING
     assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in told.value.sentence
-    again = quick_session.spawn(project=PROJECT)
+    again = session.spawn(project=PROJECT)
     assert again.job_id != cancelled
     assert again.execute("5 * 4") == "20"
 
