@@ -79,6 +79,9 @@ def test_a_reached_time_limit_is_noticed(quick: Stack, quick_session: Session) -
 
     quick.slurm.wait_for(server.job_id, "TIMEOUT", deadline_s=TIME_LIMIT_S)
     until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
+    with pytest.raises(HubError) as told:
+        server.open()
+    assert "its time was over (TIMEOUT" in told.value.sentence
 
 
 def test_a_lost_node_is_told(quick: Stack, quick_session: Session) -> None:

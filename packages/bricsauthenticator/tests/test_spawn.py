@@ -266,6 +266,20 @@ async def test_what_slurm_does_not_say_does_not_end_a_server(
     assert await ada.spawner().poll() == 1
 
 
+async def test_silence_is_in_the_log_once(ada: Any, slurm: Any, until: Any, server_port: int, all_logs: Any) -> None:
+    """A Slurm that is away for long fills no disk: the log tells when that began, and of the next answer."""
+    await run(ada, slurm, until, server_port)
+    for times in (1, 2):
+        slurm.put("fault", FAULTS[0])
+        await ada.spawner().poll()
+        await ada.spawner().poll()
+        slurm.heal()
+        assert [each.levelname for each in all_logs.records if "does not say" in each.message].count("WARNING") == times
+        answers = all_logs.text.count("Job 41 of ada: ")
+        await ada.spawner().poll()
+        assert all_logs.text.count("Job 41 of ada: ") == answers + 1
+
+
 async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm: Any) -> None:
     """Several servers learn their jobs' states from one question; a job that is not listed is asked about alone."""
     first, second = (ada.app.users["ada"]._new_spawner("") for _ in range(2))

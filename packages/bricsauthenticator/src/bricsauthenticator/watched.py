@@ -1,5 +1,6 @@
 """A job as Slurm describes it: asking, and telling the person who waits."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
@@ -46,6 +47,7 @@ class WatchedJobSpawner(KeyedJobSpawner):
     _lists: ClassVar[dict[str, JobList]] = {}
     _job: Job = slurm.UNKNOWN
     _may_exist: bool = False
+    _silent: bool = False
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         self._story = Story()
@@ -70,12 +72,15 @@ class WatchedJobSpawner(KeyedJobSpawner):
             outcome = await commands.run(self._command(self.batch_query_cmd), timeout_s=self.command_timeout)
         job = slurm.read_answer(outcome.stdout) if outcome.ok else slurm.read_refusal(outcome.stderr)
         if job.life is Life.UNKNOWN:
-            self.log.warning("Slurm does not say how job %s is: %s", self.job_id, outcome.complaint)
+            # Once, for a hub with many servers asks every other second.
+            level = logging.DEBUG if self._silent else logging.WARNING
+            self.log.log(level, "Slurm does not say how job %s is: %s", self.job_id, outcome.complaint)
+            self._silent = True
             self._tell(situation(self.job_id, job), None)
             return JobStatus.UNKNOWN
-        if job != self._job:
+        if job != self._job or self._silent:
             self.log.info("Job %s of %s: %s", self.job_id, self._log_name, job)
-        self._job = job
+        self._job, self._silent = job, False
         self.job_status = outcome.stdout.strip()
         self._tell(situation(self.job_id, job), PROGRESS_OF[job.life])
         return STATUS_OF[job.life]
@@ -124,7 +129,7 @@ class WatchedJobSpawner(KeyedJobSpawner):
 
     def _forget_job(self) -> None:
         self._job = slurm.UNKNOWN
-        self._may_exist = False
+        self._may_exist = self._silent = False
         if self._story.begun:
             self._story.end()
             self._story = Story()
