@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
-from bricsauthenticator.slurm import Listed
 
 REFUSED_PAUSE_S = 600.0
 """Seconds for which jobs are asked about one by one after a list that the site refuses."""
@@ -30,12 +29,12 @@ class Listing:
     Attributes:
         begun: When it was asked for, in seconds of the monotonic clock.
         outcome: How the command ended.
-        jobs: What it says of each job, by id; empty when the command failed.
+        jobs: The rest of each job's line by its id, see slurm.read_listed; empty when the command failed.
     """
 
     begun: float
     outcome: Outcome
-    jobs: Mapping[str, Listed]
+    jobs: Mapping[str, str]
 
     @property
     def refused(self) -> bool:
@@ -76,7 +75,7 @@ class JobList:
         listing = await self._begun_after(now - max_age_s, timeout_s)
         if not listing.outcome.ok:
             return None if listing.refused else listing.outcome
-        listed = listing.jobs.get(job_id)
+        listed = slurm.read_listed(listing.jobs.get(job_id, ""))
         return None if listed is None else Outcome(status=0, stdout=listed.said)
 
     async def newest(self, *, timeout_s: float) -> Listing | None:

@@ -14,7 +14,6 @@ from jupyterhub import orm  # type: ignore[import-untyped]
 from bricsauthenticator import leftovers, slurm
 from bricsauthenticator.joblist import Listing
 from bricsauthenticator.projects import is_account
-from bricsauthenticator.slurm import Listed
 
 ENDING = "COMPLETING"
 
@@ -88,24 +87,30 @@ class OrphanSearch:
             return
         self._let_alone &= listing.jobs.keys()
         strange: dict[str, set[str]] = defaultdict(set)
-        for job_id, job in listing.jobs.items():
-            if self._may_be_ours(job_id, job) and not before.has(job_id, ""):
-                strange[job.account].add(job_id)
+        for job_id in listing.jobs.keys() - self._let_alone - before.job_ids:
+            if (account := self._account(job_id, listing)) is not None:
+                strange[account].add(job_id)
         for account, job_ids in strange.items():
             await self._look_at(account, job_ids, before)
 
     def _usable(self, listing: Listing) -> bool:
         if listing.refused:
             self._tell_once("the site does not give the list of all jobs")
-        elif listing.jobs and not any(job.account for job in listing.jobs.values()):
+        elif listing.jobs and not any(job and job.account for job in map(slurm.read_listed, listing.jobs.values())):
             self._tell_once("the site's list of all jobs does not say whose they are")
         else:
             return listing.outcome.ok
         return False
 
-    def _may_be_ours(self, job_id: str, job: Listed) -> bool:
-        ending = job.said.startswith(ENDING)
-        return is_account(job.account) and not ending and job_id not in self._let_alone
+    def _account(self, job_id: str, listing: Listing) -> str | None:
+        """Return whose job it is; None when that cannot be anybody with a server, or the job ends already."""
+        job = slurm.read_listed(listing.jobs[job_id])
+        if job is None or job.said.startswith(ENDING):
+            return None
+        if is_account(job.account):
+            return job.account
+        self._let_alone.add(job_id)
+        return None
 
     async def _look_at(self, account: str, job_ids: set[str], before: Known) -> None:
         """Read the account's own word for its jobs, with which it can harm no other, and end those that are orphans."""

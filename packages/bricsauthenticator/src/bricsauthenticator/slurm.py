@@ -155,21 +155,22 @@ class Listed:
     account: str = ""
 
 
-def read_list(answer: str) -> dict[str, Listed]:
-    """Read squeue's lines `ID ACCOUNT STATE REASON NODE`, or without the account: the jobs that wait or run, by id."""
+def read_list(answer: str) -> dict[str, str]:
+    """Read squeue's lines `ID ACCOUNT STATE REASON NODE`, of which there may be many: the rest of each by its id."""
     found = (line.strip().partition(" ") for line in answer.splitlines())
-    read = ((job_id, _read_listed(rest)) for job_id, _, rest in found if JOB_ID_RE.fullmatch(job_id))
-    return {job_id: listed for job_id, listed in read if _is_alive(listed.said)}
+    return {job_id: rest for job_id, _, rest in found}
 
 
-def _read_listed(rest: str) -> Listed:
+def read_listed(rest: str) -> Listed | None:
+    """Read `ACCOUNT STATE REASON NODE`, or the same without the account; None unless the job waits or runs."""
     account, _, said = rest.partition(" ")
-    named = not _is_alive(rest) and bool(said)
-    return Listed(said=said, account=account) if named else Listed(said=rest)
+    if _is_alive(rest):
+        return Listed(said=rest)
+    return Listed(said=said, account=account) if _is_alive(said) else None
 
 
 def _is_alive(said: str) -> bool:
-    return read_answer(said).life in (Life.PENDING, Life.RUNNING)
+    return life_of(said.partition(" ")[0]) in (Life.PENDING, Life.RUNNING)
 
 
 def life_of(state: str) -> Life:
