@@ -74,6 +74,20 @@ JOBS = (
         breaks="A job that was to end when the hub died runs until its person comes back.",
     ),
     Fault(
+        name="lost-start-is-waited-for",
+        file=f"{BRICS}/job.py",
+        old='if self.pending == "check" and self.server and not self.server.port:',
+        new="if False:",
+        breaks="After a restart of the hub a server that was starting is waited for in vain, and its person reads nothing.",
+    ),
+    Fault(
+        name="reason-of-an-end-forgotten",
+        file=f"{BRICS}/job.py",
+        old='({"ended": self.ended} if self.ended else {})',
+        new="{}",
+        breaks="Who comes back to a server that Slurm has ended does not read why.",
+    ),
+    Fault(
         name="orphans-stay",
         file=f"{BRICS}/hub_start.py",
         old="    await orphans.watch(app)\n",
