@@ -78,7 +78,7 @@ JOBS = (
         file=f"{BRICS}/job.py",
         old='if self.pending == "check" and self.server and not self.server.port:',
         new="if False:",
-        breaks="After a restart of the hub a server that was starting is waited for in vain, and its person reads nothing.",
+        breaks="After a restart of the hub a server that was starting is waited for in vain, and nobody reads why.",
     ),
     Fault(
         name="reason-of-an-end-forgotten",

@@ -120,7 +120,8 @@ async def test_silence_is_waited_out(hub: Any, slurm: Any) -> None:
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
     search = OrphanSearch(hub.app)
-    for fault in (SILENT, f'case "$*" in *=mine*) {SILENT.strip()} ;; esac\n'):
+    munge = "echo 'slurm_load_jobs error: Protocol authentication error' >&2; exit 1"
+    for fault in (SILENT, *(f'case "$*" in *=mine*) {said} ;; esac\n' for said in (SILENT.strip(), munge))):
         slurm.put("fault", fault)
         await search.once()
         assert not slurm.read("cancelled")
@@ -138,9 +139,11 @@ async def test_accounts_that_are_not_the_hubs_are_asked_once(hub: Any, slurm: An
     search = OrphanSearch(hub.app)
 
     await search.once()
+    slurm.put("all", ALL + ALL.replace("8", "9"))
     await search.once()
 
     assert all_logs.text.count("Jobs of ada.project2 are let alone: sudo: a password is required") == 1
+    assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 0
 
 
 @pytest.mark.parametrize(

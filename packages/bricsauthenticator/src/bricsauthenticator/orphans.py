@@ -5,6 +5,7 @@ and never will: the server's token, which was written down with the key, is not 
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from bricsauthenticator.joblist import Listing
 from bricsauthenticator.projects import is_account
 
 ENDING = "COMPLETING"
+REFUSED_RE = re.compile(r"^sudo: ", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,8 @@ class OrphanSearch:
         agent = self._agent("")
         self.interval_s: float = agent.orphans_interval if agent.batch_list_cmd and agent.query_all_cmd else 0.0
         self._mark = slurm.hub_mark(app.cookie_secret, agent.hub_connect_url or "")
-        self._let_alone: set[str] = set()
+        self._let_alone: set[str] = set()  # jobs
+        self._strangers: set[str] = set()  # accounts that the hub may not ask as
         self._told: set[str] = set()
 
     def _agent(self, account: str) -> Any:  # noqa: ANN401 - the site's spawner
@@ -107,7 +110,7 @@ class OrphanSearch:
         job = slurm.read_listed(listing.jobs[job_id])
         if job is None or job.said.startswith(ENDING):
             return None
-        if is_account(job.account):
+        if is_account(job.account) and job.account not in self._strangers:
             return job.account
         self._let_alone.add(job_id)
         return None
@@ -117,8 +120,8 @@ class OrphanSearch:
         agent = self._agent(account)
         outcome = await agent.list_own(account)
         if not outcome.ok:
-            if not slurm.is_silence(outcome.status, outcome.stderr):
-                self._let_alone |= job_ids
+            if REFUSED_RE.search(outcome.stderr):  # anything else may pass
+                self._strangers.add(account)
                 self._log.info("Jobs of %s are let alone: %s", account, outcome.complaint)
             return
         keys = slurm.read_keys(outcome.stdout)
