@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.hub import Hub
-from harness.slurm import SlurmProbe
+from harness.invariants import assert_invariants
+from harness.slurm import NODE, SlurmProbe
 from harness.stack import Stack
 from harness.suite.common import PROJECT, as_account, home_of, restored, until
 from harness.users import User
@@ -17,6 +18,13 @@ TIME_LIMIT_S = 60.0  # Slurm compares times with limits every half minute
 CLICKS = 5
 CREATED, ACCEPTED, BAD_REQUEST, NOT_RUNNING = 201, 202, 400, 424
 BROKEN_CONFIG = "raise SystemExit('broken on purpose')"
+BREAK_LOGIN_SCRIPTS = """
+cd && mkdir kept && mv .bash* .profile kept
+for file in .bash_profile .bash_login .bash_logout .bashrc .profile; do
+  echo 'echo garbage; echo garbage >&2; sleep 600; exit 1' >$file
+done
+"""
+MEND_LOGIN_SCRIPTS = "cd && rm -f .bash* .profile && mv kept/.[!.]* . && rmdir kept"
 
 
 def test_stopping_a_server_ends_its_job(slurm: SlurmProbe, session: Session, user: User) -> None:
@@ -45,18 +53,19 @@ def test_many_clicks_make_one_job(hub: Hub, slurm: SlurmProbe, session: Session,
     assert [job.id for project in user.projects for job in slurm.jobs(user.account(project))] == [server.job_id]
 
 
-def test_a_cancelled_job_is_noticed(quick: Stack, quick_session: Session) -> None:
-    """When the job is cancelled behind the hub's back, the person is told that nothing runs and can start anew."""
-    server = quick_session.spawn(project=PROJECT)
+def test_a_cancelled_job_is_noticed(slurm: SlurmProbe, session: Session) -> None:
+    """When the job is cancelled behind the hub's back, the person is told that and can start anew."""
+    server = session.spawn(project=PROJECT)
     cancelled = server.job_id
 
-    quick.slurm.cancel(cancelled)
+    slurm.cancel(cancelled)
 
     until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
     with pytest.raises(HubError) as told:
         server.open()
     assert told.value.status == NOT_RUNNING
-    again = quick_session.spawn(project=PROJECT)
+    assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in told.value.sentence
+    again = session.spawn(project=PROJECT)
     assert again.job_id != cancelled
     assert again.execute("5 * 4") == "20"
 
@@ -70,6 +79,26 @@ def test_a_reached_time_limit_is_noticed(quick: Stack, quick_session: Session) -
 
     quick.slurm.wait_for(server.job_id, "TIMEOUT", deadline_s=TIME_LIMIT_S)
     until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
+    with pytest.raises(HubError) as told:
+        server.open()
+    assert "its time was over (TIMEOUT" in told.value.sentence
+
+
+def test_a_lost_node_is_told(quick: Stack, quick_session: Session) -> None:
+    """When a server's node is down, the person reads so, no job is left, and there is a new one when it is back."""
+    server = quick_session.spawn(project=PROJECT)
+    slurm, compute = quick.slurm, quick.slurm.daemon("slurmd")
+
+    with restored(compute.start, slurm.resume, compute.wait_until_up):
+        compute.stop()
+        assert quick.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=burnt")).ok
+        until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
+        with pytest.raises(HubError) as told:
+            server.open()
+
+    assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in told.value.sentence
+    assert quick_session.spawn(project=PROJECT).execute("5 * 4") == "20"
+    assert_invariants(quick)
 
 
 @pytest.mark.usefixtures("drained")
@@ -118,6 +147,31 @@ def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe
     assert "ended before the server was ready" in failure.value.sentence
     assert "FAILED" in failure.value.sentence
     slurm.wait_until_no_jobs(account, deadline_s=10)
+
+
+def test_a_missing_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
+    """A home that is not there is told as the reason, before there is a job that would die of it."""
+    account = user.account(PROJECT)
+    home = home_of(account)
+
+    with restored(lambda: stack.execute("slurm", ("mv", f"{home}.away", home))):
+        assert stack.execute("slurm", ("mv", home, f"{home}.away")).ok
+        with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
+            session.spawn(project=PROJECT)
+
+    assert f"cannot enter the home directory {home}" in failure.value.sentence
+    assert not slurm.jobs(account)
+
+
+def test_broken_login_scripts_do_no_harm(stack: Stack, session: Session, user: User) -> None:
+    """What a person's shell would read at a login is read by neither the hub's commands nor the job."""
+    account = user.account(PROJECT)
+
+    with restored(lambda: as_account(stack, account, "sh", "-c", MEND_LOGIN_SCRIPTS)):
+        as_account(stack, account, "sh", "-c", BREAK_LOGIN_SCRIPTS)
+        server = session.spawn(project=PROJECT, deadline_s=REASON_S)
+        assert server.execute("5 * 4") == "20"
+        server.stop()
 
 
 def test_a_logout_ends_the_session(session: Session) -> None:

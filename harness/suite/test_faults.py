@@ -1,6 +1,7 @@
 """What goes wrong around the hub while servers run, and what must not be lost by it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -19,11 +20,19 @@ NOT_ANSWERED = "was not submitted: no answer within"
 NOTICED_S = 40.0
 READY_S = 180.0
 SLOW_S = 1.0
+LONG_WORK = "import time; time.sleep(15); 5 * 4"  # three times as long as the controller below has patience
+IMPATIENT = r"""
+cp -r /etc/slurm /run/impatient
+sed -i 's/^SlurmdTimeout=.*/SlurmdTimeout=5/' /run/impatient/slurm.conf
+sed -i 's|slurmctld -D$|slurmctld -D -f /run/impatient/slurm.conf|' /run/service/slurmctld/run
+"""
+PATIENT = "cp /usr/share/hubpod/services/slurmctld/run /run/service/slurmctld/run; rm -r /run/impatient"
 API_S = 1.0
 FAULTS: dict[str, Callable[[Link], None]] = {
-    "reset": Link.reset,
+    "refused": Link.reset,
     "cut": Link.cut,
     "truncated": partial(Link.truncate, size=100),
+    "late": partial(Link.delay, seconds=5),
 }
 
 
@@ -94,16 +103,44 @@ def test_a_lost_answer_to_a_submission_loses_no_job(quick: Stack, quick_session:
     assert_invariants(quick)
 
 
-@pytest.mark.parametrize(("away", "back"), [(Daemon.pause, Daemon.unpause), (Daemon.stop, Daemon.start)])
-def test_a_controller_that_is_away_loses_no_server(
-    quick: Stack, quick_session: Session, away: Callable[[Daemon], None], back: Callable[[Daemon], None]
+@contextmanager
+def impatient(stack: Stack, controller: Daemon) -> Iterator[None]:
+    """The controller with a SlurmdTimeout of seconds: twenty of them are to it what two minutes are to others."""
+    controller.stop()
+    assert stack.execute("slurm", ("sh", "-c", IMPATIENT)).ok
+    controller.start()
+    controller.wait_until_up()
+    with restored(controller.stop, lambda: stack.execute("slurm", ("sh", "-c", PATIENT)), controller.start):
+        yield
+    controller.wait_until_up()
+
+
+def test_a_controller_that_hangs_for_long_loses_no_server(
+    quick: Stack, quick_session: Session, users: Callable[..., list[User]]
 ) -> None:
-    """While the controller hangs, or is down, the servers are kept and answer."""
+    """A controller that was away for longer than it grants its nodes takes none for lost, and the hub no server."""
+    (fresh,), server = users(1, of=quick), quick_session.spawn(project=PROJECT)
+    controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
+
+    with impatient(quick, controller):
+        with restored(controller.unpause, controller.wait_until_up):
+            controller.pause()
+            until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+            assert server.execute(LONG_WORK) == "20"
+            assert server.is_active()
+        assert_invariants(quick, fresh=fresh)
+        assert quick.slurm.job(server.job_id).state == "RUNNING"
+
+    assert server.is_active()
+
+
+def test_a_controller_that_is_down_loses_no_server(quick: Stack, quick_session: Session) -> None:
+    """While the controller is down, the servers are kept and answer."""
     server = quick_session.spawn(project=PROJECT)
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
-    with restored(partial(back, controller), controller.wait_until_up):
-        away(controller)
+    with restored(controller.start, controller.wait_until_up):
+        controller.stop()
         until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
         assert server.is_active()
         assert server.execute("5 * 4") == "20"

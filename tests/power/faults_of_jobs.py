@@ -48,8 +48,8 @@ JOBS = (
     Fault(
         name="first-job-found-is-taken",
         file=f"{BRICS}/slurm.py",
-        old="len(words) > 1 and words[-1] == key and",
-        new="len(words) > 1 and",
+        old="if last == key",
+        new="if last",
         breaks="A spawn whose answer was lost takes some other job of the account.",
     ),
     Fault(
@@ -74,10 +74,45 @@ JOBS = (
         breaks="A job that was to end when the hub died runs until its person comes back.",
     ),
     Fault(
+        name="lost-start-is-waited-for",
+        file=f"{BRICS}/job.py",
+        old='if self.pending == "check" and self.server and not self.server.port:',
+        new="if False:",
+        breaks="After a restart of the hub a server that was starting is waited for in vain, and nobody reads why.",
+    ),
+    Fault(
+        name="reason-of-an-end-forgotten",
+        file=f"{BRICS}/job.py",
+        old='({"ended": self.ended} if self.ended else {})',
+        new="{}",
+        breaks="Who comes back to a server that Slurm has ended does not read why.",
+    ),
+    Fault(
+        name="orphans-stay",
+        file=f"{BRICS}/hub_start.py",
+        old="    await orphans.watch(app)\n",
+        new="",
+        breaks="A job that an older database does not know runs on when that was restored.",
+    ),
+    Fault(
+        name="any-hubs-jobs-are-orphans",
+        file=f"{BRICS}/orphans.py",
+        old="if not key.startswith(self._mark):",
+        new='if not key.startswith("jupyterhub-"):',
+        breaks="A hub cancels the jobs of another one on the same Slurm.",
+    ),
+    Fault(
+        name="jobs-submitted-meanwhile-are-orphans",
+        file=f"{BRICS}/orphans.py",
+        old=" and not now.has(job_id, key):",
+        new=":",
+        breaks="A server that starts while orphans are looked for loses its job.",
+    ),
+    Fault(
         name="missing-in-the-list-is-gone",
         file=f"{BRICS}/joblist.py",
-        old="return None if line is None else Outcome(status=0, stdout=line)",
-        new='return Outcome(status=0, stdout=line or "")',
+        old="return None if listed is None else Outcome(status=0, stdout=listed.said)",
+        new='return Outcome(status=0, stdout=listed.said if listed else "")',
         breaks="A server whose job is newer than the list is said to be gone.",
     ),
     Fault(

@@ -174,7 +174,7 @@ SITES = (
     Fault(
         name="asked-once-an-hour",
         file=f"{AXES}/slurm_pod.py",
-        old="c.BatchSpawnerBase.poll_interval = 10",
+        old="c.BatchSpawnerBase.poll_interval = 2",
         new="c.BatchSpawnerBase.poll_interval = 3600",
         breaks="A server whose job is gone is shown as running for up to an hour.",
     ),

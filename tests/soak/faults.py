@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.link import Link
+from harness.slurm import NODE
 from harness.stack import Stack
 from harness.suite.common import issuer_of
 
@@ -17,10 +18,12 @@ class Fault:
     Attributes:
         begin: Lets it go wrong.
         end: Puts it right; the stack may need a while then.
+        replaces: Whether the process of hub or proxy is another one afterwards.
     """
 
     begin: Act
     end: Act = lambda _: None
+    replaces: bool = False
 
 
 def _link(name: str, disturb: Callable[[Link], None]) -> Fault:
@@ -47,7 +50,18 @@ def _killed(daemon: str) -> Fault:
 
 
 def _dead(container: str) -> Fault:
-    return Fault(begin=lambda stack: stack.kill(container), end=lambda stack: stack.start(container))
+    return Fault(begin=lambda stack: stack.kill(container), end=lambda stack: stack.start(container), replaces=True)
+
+
+def _lose_node(stack: Stack) -> None:
+    stack.slurm.daemon("slurmd").stop()
+    stack.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=lost"))
+
+
+def _find_node(stack: Stack) -> None:
+    stack.slurm.daemon("slurmd").start()
+    stack.slurm.resume()
+    stack.slurm.daemon("slurmd").wait_until_up()
 
 
 def _issuer(begin: Act) -> Fault:
@@ -59,6 +73,7 @@ FAULTS: Mapping[str, Fault] = {
     "ssh cut": _link("ssh", Link.cut),
     "ssh reset": _link("ssh", Link.reset),
     "ssh late": _link("ssh", lambda link: link.delay(2)),
+    "ssh very late": _link("ssh", lambda link: link.delay(5)),
     "ssh truncated": _link("ssh", lambda link: link.truncate(100)),
     "hub api reset": _link("hub api", Link.reset),
     "hub api cut": _link("hub api", Link.cut),
@@ -74,9 +89,10 @@ FAULTS: Mapping[str, Fault] = {
     "slurmd paused": _paused("slurmd"),
     "munge stopped": _stopped("munge"),
     "sshd stopped": _stopped("sshd"),
+    "node down": Fault(begin=_lose_node, end=_find_node),
     "node drained": Fault(begin=lambda stack: stack.slurm.drain(), end=lambda stack: stack.slurm.resume()),
     "hub killed": _dead("jupyterhub"),
-    "hub restarted": Fault(begin=lambda stack: stack.restart("jupyterhub")),
+    "hub restarted": Fault(begin=lambda stack: stack.restart("jupyterhub"), replaces=True),
     "hub paused": Fault(begin=lambda stack: stack.pause("jupyterhub"), end=lambda stack: stack.unpause("jupyterhub")),
     "proxy killed": _dead("proxy"),
 }

@@ -1,11 +1,16 @@
 """People who work and faults that come and go, at random: `./run nox -s faults`.
 
-python tests/soak/run.py [--minutes M] [--seed S] [--people N]
+python tests/soak/run.py [--minutes M] [--seed S] [--people N] [--steady]
 
 The seed decides every round: which fault, when and for how long, and what each person does meanwhile. The first line
 tells it, and the same seed gives the same rounds; how the threads interleave is the machine's. After each fault all of
 the invariants I1 to I8 have to hold within a minute (harness/invariants.py). Ends with 1 when they do not, and keeps
 what is known of the stack below .hubpod/soak.
+
+Every minute memory and open files of hub and proxy are written to .hubpod/soak/SEED.csv, when no fault disturbs. At
+the end each is flat or grows: the straight line through the second half of its longest-lived process is held against a
+limit an hour (samples.py), after twenty minutes at least; whatever grows ends the run with 1 as well. --steady leaves
+out the faults that end hub or proxy, so that one process of each lives through it all.
 """
 
 import argparse
@@ -30,7 +35,7 @@ from harness.users import User  # noqa: E402
 from soak.faults import FAULTS  # noqa: E402 - found by the line above
 from soak.people import People  # noqa: E402
 from soak.plan import Round, rounds  # noqa: E402
-from soak.samples import Sample, growth, sample  # noqa: E402
+from soak.samples import EVERY_S, Sample, Verdict, growth, sample, table  # noqa: E402
 
 CONFIG = """
 c.BatchSpawnerBase.poll_interval = 2
@@ -44,40 +49,56 @@ FOLDER = PROJECT / ".hubpod" / "soak"
 SETTLED_S = 60.0
 
 
-def main(minutes: float, seed: int, people: int) -> int:
-    """Run a soak; 1 when an invariant did not hold."""
+def main(minutes: float, seed: int, people: int, *, steady: bool) -> int:
+    """Run a soak; 1 when an invariant did not hold, or something grew."""
     options = Options(artifacts=FOLDER)
-    _say(f"seed {seed}, {minutes:g} minutes, {people} people; again with --seed {seed} --people {people}")
+    again = f"--seed {seed} --people {people}{' --steady' if steady else ''}"
+    _say(f"seed {seed}, {minutes:g} minutes, {people} people; again with {again}")
+    faults = tuple(name for name, fault in FAULTS.items() if not (steady and fault.replaces))
     with open_kit(options, lambda: prepare_machine(options)) as kit:
-        return soak(kit.stack(config=CONFIG), minutes, seed, people)
+        return soak(kit.stack(config=CONFIG), minutes, seed, people, faults)
 
 
-def soak(stack: Stack, minutes: float, seed: int, people: int) -> int:
+def soak(stack: Stack, minutes: float, seed: int, people: int, faults: Sequence[str]) -> int:
     """Go through rounds until the time is over, or an invariant does not hold."""
     users = stack.pool.lease(people + 1)
     crowd, begun, samples = People(stack, users[1:]), time.monotonic(), list[Sample]()
-    plan = rounds(seed, tuple(FAULTS), people, len(users[0].projects))
+    plan = rounds(seed, faults, people, len(users[0].projects))
     try:
         for number, each in enumerate(plan, 1):
             if time.monotonic() - begun > minutes * 60:
                 break
             took_s = _round(stack, crowd, users[0], each)
             at_s = time.monotonic() - begun
-            seen = sample(stack, at_s)
-            samples += [seen] if seen else []
-            figures = f"{seen.memory_mib:.1f} MiB, {seen.files} files" if seen else "the hub was not seen"
-            _say(f"{at_s:6.0f} s, round {number:3}: {each.fault:17}, all well after {took_s:4.1f} s; {figures}")
+            _say(f"{at_s:6.0f} s, round {number:3}: {each.fault:17}, all well after {took_s:4.1f} s")
+            _look(stack, at_s, samples, FOLDER / f"{seed}.csv")
     except AssertionError as error:
         _say(f"seed {seed}, round {number}, {each}:\n{error}")
         diagnosis.write(FOLDER / str(seed), stack, sessions=stack.hub.client.sessions, page=None, error=str(error))
         _say(f"what is known of it: {FOLDER / str(seed)}")
         return 1
     finally:
-        _say(growth(samples))
         _say("; ".join(f"{outcome} {count}" for outcome, count in sorted(crowd.outcomes.items())))
         stack.heal()
         stack.pool.give_back(users)
-    return 0
+    return _judged(samples, FOLDER / f"{seed}.csv")
+
+
+def _look(stack: Stack, at_s: float, samples: list[Sample], path: Path) -> None:
+    """Once a minute, between two rounds, see what hub and proxy hold, and write it down for whoever ends the run."""
+    if samples and at_s - samples[-1].at_s < EVERY_S:
+        return
+    samples += (seen := sample(stack, at_s))
+    _say("        " + ", ".join(f"{each.process} {each.memory_mib:.1f} MiB, {each.files} files" for each in seen))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(table(samples))
+
+
+def _judged(samples: Sequence[Sample], path: Path) -> int:
+    """Say whether hub and proxy are flat; 1 when one is not."""
+    grown = growth(samples)
+    _say("\n".join((*map(str, grown), f"minute by minute: {path}")))
+    return int(any(each.verdict is Verdict.GROWS for each in grown))
 
 
 def _round(stack: Stack, crowd: People, fresh: User, each: Round) -> float:
@@ -117,9 +138,11 @@ def parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="how long; the last round ends later [%(default)s]")
     parser.add_argument("--seed", type=int, default=None, help="what decides all rounds; a random one when left out")
     parser.add_argument("--people", type=int, default=4, help="how many work at the same time [%(default)s]")
+    parser.add_argument("--steady", action="store_true", help="without the faults that end hub or proxy")
     return parser.parse_args(words)
 
 
 if __name__ == "__main__":
     chosen = parsed(sys.argv[1:])
-    sys.exit(main(chosen.minutes, secrets.randbelow(2**31) if chosen.seed is None else chosen.seed, chosen.people))
+    number = secrets.randbelow(2**31) if chosen.seed is None else chosen.seed
+    sys.exit(main(chosen.minutes, number, chosen.people, steady=chosen.steady))

@@ -250,11 +250,11 @@ def test_the_front_door_is_left_only_behind_a_tunnel(hub: Hub) -> None:
 
 
 def test_slurm_is_asked_as_often_as_it_can_bear(hub: Hub) -> None:
-    """One's own Slurm is asked every ten seconds, twice a second while a server starts; another less often.
+    """Slurm is asked every two seconds, and one's own twice a second while a server starts.
 
-    Whoever waits for a server is to know within five seconds of Slurm why there will be none.
+    A list of jobs may be as old as that, too, so a person knows within five seconds of Slurm what became of a server.
     """
-    wanted = {Slurm.POD: (10, 0.5), Slurm.EXTERNAL: (60, 3)}
+    wanted = {Slurm.POD: (2, 0.5), Slurm.EXTERNAL: (2, 2)}
 
     assert (hub.spawner.poll_interval, hub.spawner.startup_poll_interval) == wanted[hub.environment.slurm]
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from soak.faults import FAULTS
 from soak.plan import Verb, rounds
-from soak.samples import Sample, growth, longest, read_sample, slope
+from soak.samples import Sample, Verdict, growth, longest, read_sample, slope, table
 
 PEOPLE, PROJECTS = 4, 2
 
@@ -17,9 +17,11 @@ def first(seed: int, count: int) -> list[object]:
     return list(itertools.islice(rounds(seed, tuple(FAULTS), PEOPLE, PROJECTS), count))
 
 
-def sample(at_s: float, born: str = "1", memory_mib: float = 100.0, files: int = 20) -> Sample:
-    """The hub at a moment."""
-    return Sample(at_s=at_s, born=born, memory_mib=memory_mib, files=files)
+def sample(
+    at_s: float, born: str = "1", memory_mib: float = 100.0, files: int = 20, process: str = "jupyterhub"
+) -> Sample:
+    """A process at a moment."""
+    return Sample(at_s=at_s, process=process, born=born, memory_mib=memory_mib, files=files)
 
 
 def test_a_seed_gives_the_same_rounds_again() -> None:
@@ -44,10 +46,10 @@ def test_everybody_does_something_of_all_there_is() -> None:
     assert {action.project for each in plan for action in each.actions} == set(range(PROJECTS))
 
 
-def test_what_was_seen_of_the_hub_is_read() -> None:
-    """Birth, kilobytes and files become a sample; a hub that does not run gives none."""
-    assert read_sample("4711 204800 37\n", 5) == Sample(at_s=5, born="4711", memory_mib=200, files=37)
-    assert read_sample("", 5) is None
+def test_what_was_seen_of_a_process_is_read() -> None:
+    """Birth, kilobytes and files become a sample; a process that does not run gives none."""
+    assert read_sample("4711 204800 37\n", 5, "proxy") == sample(5, "4711", 200, 37, "proxy")
+    assert read_sample("", 5, "proxy") is None
 
 
 def test_a_restarted_hub_begins_anew() -> None:
@@ -66,11 +68,46 @@ def test_the_slope_is_that_of_least_squares(points: list[tuple[float, float]], e
     assert math.isclose(slope(points), expected)
 
 
-def test_growth_is_told_with_first_last_and_slope() -> None:
-    """What grows by a MiB and a file a minute grows by sixty an hour."""
-    told = growth([sample(60 * minute, memory_mib=100 + minute, files=20 + minute) for minute in range(4)])
+def series(memory: float, files: int, minutes: int = 45, filling: float = 0.0) -> list[Sample]:
+    """A process that grows by so much a minute, and by some more in the first half."""
+    half = minutes // 2
+    return [
+        sample(60 * minute, memory_mib=100 + memory * minute + filling * min(minute, half), files=20 + files * minute)
+        for minute in range(minutes + 1)
+    ]
 
-    assert "3.0 min, 4 samples" in told
-    assert "first    100.0, last    103.0, an hour    +60.0" in told
-    assert "first     20.0, last     23.0, an hour    +60.0" in told
-    assert growth([]) == "the hub was never seen"
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (series(0, 0), Verdict.FLAT),
+        (series(0, 0, filling=2), Verdict.FLAT),
+        (series(0.1, 0), Verdict.FLAT),
+        (series(-1, 0), Verdict.FLAT),
+        (series(0.3, 0), Verdict.GROWS),
+        (series(0, 1), Verdict.GROWS),
+        (series(1, 1, minutes=10), Verdict.UNKNOWN),
+    ],
+)
+def test_what_grows_in_the_second_half_grows(seen: list[Sample], verdict: Verdict) -> None:
+    """Caches that fill at first are no leak; a slope beyond the limit later is one; a short run does not tell."""
+    assert [each.verdict for each in growth(seen)] == [verdict]
+
+
+def test_growth_is_told_of_each_process_with_figures() -> None:
+    """What grows by a MiB and a file a minute grows by sixty an hour; hub and proxy are told of by name."""
+    told = "\n".join(map(str, growth([*series(1, 1), sample(0, process="proxy")])))
+
+    assert "jupyterhub GROWS: 46 samples in 45.0 min" in told
+    assert "PSS 100.0 to 145.0 MiB, at last +60.0 an hour (limit 12); files 20 to 65, at last +60.0" in told
+    assert "proxy      too short to tell: 1 samples" in told
+    assert growth([]) == []
+
+
+def test_the_table_has_a_line_for_each_moment() -> None:
+    """Hub and proxy stand side by side; what was not seen is empty."""
+    seen = [sample(61.2, files=21), sample(61.2, memory_mib=50, process="proxy"), sample(122, process="proxy")]
+
+    assert table(seen) == (
+        "seconds,jupyterhub PSS MiB,jupyterhub files,proxy PSS MiB,proxy files\n61,100.0,21,50.0,20\n122,,,100.0,20\n"
+    )

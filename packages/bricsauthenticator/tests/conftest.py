@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -334,6 +335,7 @@ def site_config(issuer: Issuer, slurm: FakeSlurm) -> Config:
     c = Config()
     c.JupyterHub.authenticator_class = BricsAuthenticator
     c.JupyterHub.spawner_class = BricsSlurmSpawner
+    c.JupyterHub.template_paths = [str(files("bricsauthenticator") / "templates")]
     c.JupyterHub.proxy_class = NoProxy
     c.JupyterHub.db_url = "sqlite:///:memory:"
     c.JupyterHub.cookie_secret = b"x" * 32

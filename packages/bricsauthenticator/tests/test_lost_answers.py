@@ -183,6 +183,23 @@ async def test_a_restarted_hub_waits_for_slurms_word(ada: Any, slurm: Any) -> No
     assert await spawner.poll() == 1
 
 
+@pytest.mark.parametrize("port", [0, 40000])
+async def test_a_start_that_the_killed_hub_waited_for_is_given_up(ada: Any, slurm: Any, port: int) -> None:
+    """A job that had not reported its port cannot be found by the next hub, which says so and does not wait for it."""
+    slurm.says("RUNNING None localhost")
+    ada.spawner().orm_spawner.server = server_row(ada, port)
+    spawner = restarted(ada, {**KILLED, "job_id": "8"})
+    spawner._check_pending = True
+
+    assert await spawner.poll() == (None if port else 1)
+    assert ("restarted" in spawner.ended) is (port == 0)
+
+    spawner._check_pending = False
+    assert await spawner.poll() is None
+    await spawner.stop()
+    assert slurm.read("cancelled") == "8\n"
+
+
 async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any, until: Any) -> None:
     """A killed hub's sbatch may still be under way: its job is awaited, and cancelled when it comes."""
     ada.spawner().orm_spawner.server = server_row(ada)
@@ -318,9 +335,9 @@ async def begin_broken(hub: Any) -> Any:
     return spawner
 
 
-def server_row(hub: Any) -> Any:
+def server_row(hub: Any, port: int = 40000) -> Any:
     """Return a row for a server that JupyterHub has not given up."""
-    row = Server(base_url="/user/ada/")
+    row = Server(base_url="/user/ada/", port=port)
     hub.app.db.add(row)
     hub.app.db.flush()
     return row

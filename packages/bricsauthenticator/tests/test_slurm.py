@@ -129,7 +129,7 @@ def test_a_job_is_found_by_its_key(listing: str, job_id: str) -> None:
 
 def test_keys_are_the_hubs_own_and_never_twice_the_same() -> None:
     """A key is one plain word that begins with the hub's name."""
-    keys = {slurm.new_key("ab12") for _ in range(100)}
+    keys = {slurm.new_key("jupyterhub-ab12-") for _ in range(100)}
 
     assert len(keys) == 100
     assert all(re.fullmatch(r"jupyterhub-ab12-[0-9a-f]{16}", key) for key in keys)

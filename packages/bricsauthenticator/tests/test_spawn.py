@@ -266,6 +266,20 @@ async def test_what_slurm_does_not_say_does_not_end_a_server(
     assert await ada.spawner().poll() == 1
 
 
+async def test_silence_is_in_the_log_once(ada: Any, slurm: Any, until: Any, server_port: int, all_logs: Any) -> None:
+    """A Slurm that is away for long fills no disk: the log tells when that began, and of the next answer."""
+    await run(ada, slurm, until, server_port)
+    for times in (1, 2):
+        slurm.put("fault", FAULTS[0])
+        await ada.spawner().poll()
+        await ada.spawner().poll()
+        slurm.heal()
+        assert [each.levelname for each in all_logs.records if "does not say" in each.message].count("WARNING") == times
+        answers = all_logs.text.count("Job 41 of ada: ")
+        await ada.spawner().poll()
+        assert all_logs.text.count("Job 41 of ada: ") == answers + 1
+
+
 async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm: Any) -> None:
     """Several servers learn their jobs' states from one question; a job that is not listed is asked about alone."""
     first, second = (ada.app.users["ada"]._new_spawner("") for _ in range(2))
@@ -281,6 +295,35 @@ async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm:
     slurm.says("FAILED NonZeroExitCode node1")
     assert await first.query_job_status() is JobStatus.NOTFOUND
     assert slurm.read("asked") == "41\n41\n"
+
+
+async def test_who_comes_back_to_a_server_that_ended_reads_why(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """The page of a server that Slurm ended has Slurm's reason, until there is a server again."""
+    await run(ada, slurm, until, server_port)
+    slurm.says("TIMEOUT TimeLimit node1")
+
+    await ada.spawner().poll_and_notify()
+
+    page = await ada.request("/hub/user/ada/lab")
+    assert page.code == 424
+    assert "Job 41 ended: its time was over (TIMEOUT, TimeLimit)." in page.body.decode()
+    assert ada.spawner().orm_spawner.state == {"ended": ada.spawner().ended}
+    await run(ada, slurm, until, server_port)
+    assert ada.spawner().ended == ""
+
+
+async def test_a_server_that_was_stopped_has_no_reason(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """Who stops a server knows why it ended."""
+    await run(ada, slurm, until, server_port)
+
+    await ada.api("/users/ada/server", method="DELETE", token=ada.user_token())
+    await until(lambda: not ada.spawner().active)
+
+    page = (await ada.request("/hub/user/ada/lab")).body.decode()
+    assert "not running" in page
+    assert "Job 41" not in page
 
 
 async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until: Any, server_port: int) -> None:

@@ -125,7 +125,7 @@ def test_squeue_lists_all_jobs_without_words_of_their_owners(slurm: FakeSlurm, r
     done = run("squeue", SLURMSPAWNER_JOB_ID="all")
 
     assert done.stdout == "4711 RUNNING None node1\n"
-    assert slurm.call[0] == ["--noheader", "--format", "%A %T %r %B"]
+    assert slurm.call[0] == ["--noheader", "--format", "%A %u %T %r %B"]
 
 
 @pytest.mark.parametrize("several", ["mine", "all"])

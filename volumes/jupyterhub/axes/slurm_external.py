@@ -12,10 +12,10 @@ PROXY = "127.0.0.1"
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
 c.JupyterHub.hub_connect_url = "http://127.0.0.1:8081"
 
-# Every look costs Slurm's controller an RPC, one for all servers that look at the same time. Whoever waits for a server
-# is to know within five seconds why there will be none.
-c.BatchSpawnerBase.poll_interval = 60
-c.BatchSpawnerBase.startup_poll_interval = 3
+# A person is to know within five seconds of Slurm that a server ended, or why there will be none. A look costs Slurm's
+# controller an RPC, and one in this time is for all servers together, however many they are.
+c.BatchSpawnerBase.poll_interval = 2
+c.BatchSpawnerBase.startup_poll_interval = 2
 
 
 def through_the_proxy(

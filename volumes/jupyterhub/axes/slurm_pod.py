@@ -4,5 +4,5 @@ c = get_config()
 
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
 
-c.BatchSpawnerBase.poll_interval = 10
+c.BatchSpawnerBase.poll_interval = 2
 c.BatchSpawnerBase.startup_poll_interval = 0.5

@@ -5,6 +5,7 @@ Values come from the DEPLOY_CONFIG_* variables. A missing one ends the hub at on
 
 import os
 import shlex
+from importlib.resources import files
 from pathlib import Path
 
 from bricsauthenticator import BricsSlurmSpawner
@@ -43,6 +44,8 @@ c.JupyterHub.cookie_max_age_days = 0.5
 c.Authenticator.enable_auth_state = True
 
 c.JupyterHub.spawner_class = "brics"
+# Our own spawner's page of a server that does not run says why it ended; a site's package may have no pages.
+c.JupyterHub.template_paths = [str(files("bricsauthenticator") / "templates")]
 c.Spawner.hub_connect_url = os.environ["DEPLOY_CONFIG_HUB_CONNECT_URL"]
 c.Spawner.notebook_dir = "~/"
 c.Spawner.default_url = "/lab"

@@ -1,4 +1,4 @@
-"""What a hub does for jobs when it has started: it ends those that its predecessor had to end when it died."""
+"""What a hub does for jobs when it has started: it ends those that nobody else ends any more."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,14 +8,17 @@ from typing import Any
 from jupyterhub import orm  # type: ignore[import-untyped]
 from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
 
-from bricsauthenticator import leftovers
+from bricsauthenticator import leftovers, orphans
 
 LOOK_AGAIN_S = 1.0
 _tasks: set[asyncio.Task[None]] = set()
 
 
 def end_leftovers_when_up() -> None:
-    """Wait for the hub that is starting, and then do it; nothing happens when a configuration is only read."""
+    """Wait for the hub that is starting, end its predecessor's leftovers, and look for orphans while it runs.
+
+    Nothing happens when a configuration is only read.
+    """
     with suppress(RuntimeError):
         task = asyncio.get_running_loop().create_task(_when_up())
         _tasks.add(task)
@@ -27,6 +30,7 @@ async def _when_up() -> None:
         await asyncio.sleep(LOOK_AGAIN_S)
     app = JupyterHub.instance()
     end_leftovers(app.db, app.users)
+    await orphans.watch(app)
 
 
 def end_leftovers(database: Any, users: Mapping[Any, Any]) -> None:  # noqa: ANN401 - a session of SQLAlchemy's

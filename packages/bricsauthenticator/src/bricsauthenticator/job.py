@@ -8,11 +8,14 @@ import time
 from typing import Any
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
-from traitlets import Float
+from traitlets import Float, Unicode
 
 from bricsauthenticator.awaited import AwaitedJobSpawner
 from bricsauthenticator.leftovers import Leftover
 from bricsauthenticator.slurm import Life
+from bricsauthenticator.wording import why_ended
+
+START_LOST = "JupyterHub was restarted while the server was starting. Please start it again."
 
 
 class SlurmJobSpawner(AwaitedJobSpawner):
@@ -21,6 +24,8 @@ class SlurmJobSpawner(AwaitedJobSpawner):
     stop_timeout = Float(10.0, min=0, help="Seconds to wait for Slurm to say that a cancelled job is gone.").tag(
         config=True
     )
+
+    ended = Unicode(help="Why the last server ended by itself, in a sentence; empty when it was stopped, or runs.")
 
     _left: bool = False
 
@@ -38,6 +43,7 @@ class SlurmJobSpawner(AwaitedJobSpawner):
         if self.server:
             self.server.port = self.port
         self._forget_job()
+        self.ended = ""
         try:
             await self._until_submitted()
             await self._until_listening()
@@ -54,9 +60,15 @@ class SlurmJobSpawner(AwaitedJobSpawner):
         return self.ip, self.port
 
     async def poll(self) -> int | None:
-        """Return None while the job lives or Slurm does not say, else 0 for a completed job and 1 for any other."""
+        """Return None while the job lives or Slurm does not say, else 0 for a completed job and 1 for any other.
+
+        A starting hub gets 1, too, for a server whose port its predecessor had yet to learn, and stops it then.
+        """
+        if self.pending == "check" and self.server and not self.server.port:
+            self.ended = START_LOST
+            return 1
         await self._settled_submission()
-        if await self.query_job_status(self.poll_interval / 2) is not JobStatus.NOTFOUND:
+        if await self.query_job_status(self.poll_interval) is not JobStatus.NOTFOUND:
             return None
         return 0 if self._job.state == "COMPLETED" else 1
 
@@ -91,9 +103,14 @@ class SlurmJobSpawner(AwaitedJobSpawner):
             return None
         return Leftover(key=self.job_key, job_id=self.job_id, username=self.req_username)
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what a restarted hub needs to know of the job, and of why it ended."""
+        return super().get_state() | ({"ended": self.ended} if self.ended else {})
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what get_state returned, and end the job of a server that JupyterHub has given up already."""
         super().load_state(state)
+        self.ended = state.get("ended", "")
         given_up = self.orm_spawner is not None and self.orm_spawner.server is None
         if given_up and self._leftover() is not None:
             self.clear_state()
@@ -104,6 +121,8 @@ class SlurmJobSpawner(AwaitedJobSpawner):
         leftover = self._leftover()
         if leftover is not None:
             self._leave(leftover)
+        if self.job_id and self._job.life is Life.GONE and not self._left:
+            self.ended = why_ended(self.job_id, self._job)
         super().clear_state()
         self.job_key = ""
         self._forget_job()

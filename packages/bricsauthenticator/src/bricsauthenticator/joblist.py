@@ -29,12 +29,12 @@ class Listing:
     Attributes:
         begun: When it was asked for, in seconds of the monotonic clock.
         outcome: How the command ended.
-        lines: `STATE REASON NODE` by job id; empty when the command failed.
+        jobs: The rest of each job's line by its id, see slurm.read_listed; empty when the command failed.
     """
 
     begun: float
     outcome: Outcome
-    lines: Mapping[str, str]
+    jobs: Mapping[str, str]
 
     @property
     def refused(self) -> bool:
@@ -46,7 +46,7 @@ class JobList:
     """One command's list of jobs, shared by all who ask.
 
     Args:
-        command: Prints a line `ID STATE REASON NODE` for each job that has not ended.
+        command: Prints a line `ID ACCOUNT STATE REASON NODE` for each job that has not ended.
     """
 
     def __init__(self, command: str) -> None:
@@ -75,8 +75,13 @@ class JobList:
         listing = await self._begun_after(now - max_age_s, timeout_s)
         if not listing.outcome.ok:
             return None if listing.refused else listing.outcome
-        line = listing.lines.get(job_id)
-        return None if line is None else Outcome(status=0, stdout=line)
+        listed = slurm.read_listed(listing.jobs.get(job_id, ""))
+        return None if listed is None else Outcome(status=0, stdout=listed.said)
+
+    async def newest(self, *, timeout_s: float) -> Listing | None:
+        """Return a list that was begun after this moment; None while the site counts as one without it."""
+        now = time.monotonic()
+        return None if now < self._not_before else await self._begun_after(now, timeout_s)
 
     async def _begun_after(self, moment: float, timeout_s: float) -> Listing:
         listing = self._last
@@ -94,8 +99,8 @@ class JobList:
             outcome = await commands.run(self._command, timeout_s=timeout_s)
         finally:
             self._asking = None
-        lines = slurm.read_list(outcome.stdout) if outcome.ok else {}
-        self._last = listing = Listing(begun=begun, outcome=outcome, lines=lines)
+        jobs = slurm.read_list(outcome.stdout) if outcome.ok else {}
+        self._last = listing = Listing(begun=begun, outcome=outcome, jobs=jobs)
         if listing.refused:
             self._not_before = time.monotonic() + REFUSED_PAUSE_S
         return listing

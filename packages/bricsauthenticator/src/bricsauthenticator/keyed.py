@@ -1,8 +1,8 @@
 """A job's key, by which the hub finds and cancels the job even when it never learnt its id or was restarted."""
 
 import asyncio
-import hashlib
 from collections.abc import Coroutine
+from math import inf
 from typing import Any, ClassVar, TypeVar
 
 from batchspawner import SlurmSpawner, format_template  # type: ignore[import-untyped]
@@ -10,6 +10,7 @@ from sqlalchemy.orm import object_session
 from traitlets import Float, Unicode
 
 from bricsauthenticator import commands, leftovers, slurm
+from bricsauthenticator.commands import Outcome
 from bricsauthenticator.leftovers import Leftover
 
 T = TypeVar("T")
@@ -42,17 +43,20 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
     # Keys
 
     def _new_key(self) -> str:
-        secret = self.user.settings.get("cookie_secret", b"")
-        return slurm.new_key(hashlib.sha256(b"jobs of " + secret).hexdigest()[:8])
+        return slurm.new_key(slurm.hub_mark(self.user.settings.get("cookie_secret", b""), self.hub_connect_url or ""))
 
     async def _find(self, key: str, username: str, timeout_s: float) -> str | None:
         """Return the id of the account's job with this key; empty when Slurm knows none, None when it does not say."""
-        command = self._command(self.batch_list_cmd, username=username)
-        outcome = await commands.run(command, timeout_s=min(timeout_s, self.command_timeout))
+        outcome = await self.list_own(username, timeout_s)
         if outcome.ok:
             return slurm.find_key(outcome.stdout, key)
         self.log.warning("The jobs of %s cannot be listed: %s", username, outcome.complaint)
         return None
+
+    async def list_own(self, username: str, timeout_s: float = inf) -> Outcome:
+        """Ask Slurm for the ids and comments of an account's jobs; waits for timeout_s or command_timeout at most."""
+        command = self._command(self.batch_list_cmd, username=username)
+        return await commands.run(command, timeout_s=min(timeout_s, self.command_timeout))
 
     # What has to end
 
@@ -71,12 +75,12 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
         await leftovers.end(
             leftover,
             find=lambda: self._find(leftover.key, leftover.username, self.command_timeout),
-            cancel=lambda job_id: self._cancel(job_id, leftover.username),
+            cancel=lambda job_id: self.cancel(job_id, leftover.username),
             log=self.log,
         )
         leftovers.forget(row, leftover)
 
-    async def _cancel(self, job_id: str, username: str) -> str:
+    async def cancel(self, job_id: str, username: str) -> str:
         """Cancel a job and return why that failed; empty when Slurm has accepted it or the job is over."""
         command = self._command(self.batch_cancel_cmd, job_id=job_id, username=username)
         self.log.info("Cancelling job %s: %s", job_id, command)

@@ -4,6 +4,7 @@ Only Slurm's own word makes a job gone. Whatever else goes wrong on the way (SSH
 not answer) leaves it unknown.
 """
 
+import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -98,18 +99,31 @@ def read_job_id(answer: str) -> str:
     return job_id if JOB_ID_RE.fullmatch(job_id) else ""
 
 
-def new_key(hub_id: str) -> str:
-    """Return a random key for one spawn of this hub; it goes into the job's comment."""
-    return f"jupyterhub-{hub_id}-{secrets.token_hex(8)}"
+def hub_mark(cookie_secret: bytes, connect_url: str) -> str:
+    """Return the words that the keys of one hub begin with, and of no other hub.
+
+    Args:
+        cookie_secret: What a hub has for itself and keeps for good.
+        connect_url: Where its servers reach it, which tells it from a hub that was made of a copy of its data.
+    """
+    hub_id = hashlib.sha256(b"jobs of " + cookie_secret + connect_url.encode()).hexdigest()[:8]
+    return f"jupyterhub-{hub_id}-"
+
+
+def new_key(mark: str) -> str:
+    """Return a random key for one spawn of the hub with this mark; it goes into the job's comment."""
+    return f"{mark}{secrets.token_hex(8)}"
 
 
 def find_key(listing: str, key: str) -> str:
     """Read the job id from lines `ID COMMENT`: of the job whose comment ends with the key; empty when there is none."""
-    for line in listing.splitlines():
-        words = line.split()
-        if len(words) > 1 and words[-1] == key and JOB_ID_RE.fullmatch(words[0]):
-            return words[0]
-    return ""
+    return next((job_id for job_id, last in read_keys(listing).items() if last == key), "")
+
+
+def read_keys(listing: str) -> dict[str, str]:
+    """Read lines `ID COMMENT`: the last word of each job's comment, which is the key of a job of a hub."""
+    lines = (line.split() for line in listing.splitlines())
+    return {words[0]: words[-1] for words in lines if len(words) > 1 and JOB_ID_RE.fullmatch(words[0])}
 
 
 def may_have_submitted(status: int | None, message: str) -> bool:
@@ -128,14 +142,35 @@ def is_silence(status: int | None, message: str) -> bool:
     return not ended_by_itself or bool(UNSURE_RE.search(message))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """What a list of all jobs says of one that waits or runs.
+
+    Attributes:
+        said: `STATE REASON NODE`.
+        account: Whose it is; empty when the list does not say, as older wrappers' lists.
+    """
+
+    said: str
+    account: str = ""
+
+
 def read_list(answer: str) -> dict[str, str]:
-    """Read squeue's lines `ID STATE REASON NODE`: what each says of its job, if that waits or runs."""
+    """Read squeue's lines `ID ACCOUNT STATE REASON NODE`, of which there may be many: the rest of each by its id."""
     found = (line.strip().partition(" ") for line in answer.splitlines())
-    return {job_id: said for job_id, _, said in found if JOB_ID_RE.fullmatch(job_id) and _is_alive(said)}
+    return {job_id: rest for job_id, _, rest in found}
+
+
+def read_listed(rest: str) -> Listed | None:
+    """Read `ACCOUNT STATE REASON NODE`, or the same without the account; None unless the job waits or runs."""
+    account, _, said = rest.partition(" ")
+    if _is_alive(rest):
+        return Listed(said=rest)
+    return Listed(said=said, account=account) if _is_alive(said) else None
 
 
 def _is_alive(said: str) -> bool:
-    return read_answer(said).life in (Life.PENDING, Life.RUNNING)
+    return life_of(said.partition(" ")[0]) in (Life.PENDING, Life.RUNNING)
 
 
 def life_of(state: str) -> Life:

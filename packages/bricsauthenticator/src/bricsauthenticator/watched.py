@@ -1,14 +1,15 @@
 """A job as Slurm describes it: asking, and telling the person who waits."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
-from traitlets import Unicode
+from traitlets import Float, Unicode
 
 from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
-from bricsauthenticator.joblist import JobList
+from bricsauthenticator.joblist import JobList, Listing
 from bricsauthenticator.keyed import KeyedJobSpawner
 from bricsauthenticator.slurm import Job, Life
 from bricsauthenticator.story import Event, Story
@@ -28,15 +29,25 @@ class WatchedJobSpawner(KeyedJobSpawner):
 
     query_all_cmd = Unicode(
         "",
-        help="""Whole command, prefix included, that prints a line `ID STATE REASON NODE` for each job not ended.
+        help="""Whole command, prefix included, that prints `ID ACCOUNT STATE REASON NODE` for each job not ended.
 
         With it, all servers together ask Slurm one question. Empty where there is no such command.
+        """,
+    ).tag(config=True)
+
+    orphans_interval = Float(
+        30.0,
+        min=0,
+        help="""Seconds between looks for jobs with this hub's mark that its database does not know, to end them.
+
+        0 means never. Needs `query_all_cmd` with accounts, and `batch_list_cmd`.
         """,
     ).tag(config=True)
 
     _lists: ClassVar[dict[str, JobList]] = {}
     _job: Job = slurm.UNKNOWN
     _may_exist: bool = False
+    _silent: bool = False
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         self._story = Story()
@@ -61,12 +72,15 @@ class WatchedJobSpawner(KeyedJobSpawner):
             outcome = await commands.run(self._command(self.batch_query_cmd), timeout_s=self.command_timeout)
         job = slurm.read_answer(outcome.stdout) if outcome.ok else slurm.read_refusal(outcome.stderr)
         if job.life is Life.UNKNOWN:
-            self.log.warning("Slurm does not say how job %s is: %s", self.job_id, outcome.complaint)
+            # Once, for a hub with many servers asks every other second.
+            level = logging.DEBUG if self._silent else logging.WARNING
+            self.log.log(level, "Slurm does not say how job %s is: %s", self.job_id, outcome.complaint)
+            self._silent = True
             self._tell(situation(self.job_id, job), None)
             return JobStatus.UNKNOWN
-        if job != self._job:
+        if job != self._job or self._silent:
             self.log.info("Job %s of %s: %s", self.job_id, self._log_name, job)
-        self._job = job
+        self._job, self._silent = job, False
         self.job_status = outcome.stdout.strip()
         self._tell(situation(self.job_id, job), PROGRESS_OF[job.life])
         return STATUS_OF[job.life]
@@ -75,8 +89,15 @@ class WatchedJobSpawner(KeyedJobSpawner):
         """Return what the list shared by all servers says of the job; None when the job has to be asked about alone."""
         if not self.query_all_cmd:
             return None
-        shared = self._lists.setdefault(self.query_all_cmd, JobList(self.query_all_cmd))
-        return await shared.look(self.job_id, max_age_s=max_age_s, timeout_s=self.command_timeout)
+        return await self._list.look(self.job_id, max_age_s=max_age_s, timeout_s=self.command_timeout)
+
+    async def list_all(self) -> Listing | None:
+        """Ask Slurm for all jobs, together with the servers; None while the site does not give that list."""
+        return await self._list.newest(timeout_s=self.command_timeout) if self.query_all_cmd else None
+
+    @property
+    def _list(self) -> JobList:
+        return self._lists.setdefault(self.query_all_cmd, JobList(self.query_all_cmd))
 
     async def _found_again(self) -> bool:
         """Look for the job by its key, as after a restart of the hub, and return whether its id is known now."""
@@ -108,7 +129,7 @@ class WatchedJobSpawner(KeyedJobSpawner):
 
     def _forget_job(self) -> None:
         self._job = slurm.UNKNOWN
-        self._may_exist = False
+        self._may_exist = self._silent = False
         if self._story.begun:
             self._story.end()
             self._story = Story()

@@ -65,6 +65,11 @@ def situation(job_id: str, job: Job) -> str:
             return f"Slurm does not answer at the moment; job {job_id} is asked about again\N{HORIZONTAL ELLIPSIS}"
 
 
+def why_ended(job_id: str, job: Job) -> str:
+    """Return one sentence about a job that ended while its server was in use, for the person who comes back to it."""
+    return f"Job {job_id} ended: {_ending(job)}."
+
+
 def _ending(job: Job) -> str:
     if not job.state:
         return "Slurm no longer knows it"

@@ -46,9 +46,9 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or `ID STATE REASON NODE` of all alive.
+    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or a line for each job that is alive.
 
-    What lists everybody's jobs prints nothing that a job's owner could have chosen.
+    That line is `ID ACCOUNT STATE REASON NODE`, nothing of which the job's owner could have chosen.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
@@ -57,7 +57,7 @@ def squeue(search_path: str = SAFE_PATH) -> None:
         case "mine":
             chosen = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
         case "all":
-            chosen = ["--format", "%A %T %r %B"]
+            chosen = ["--format", "%A %u %T %r %B"]
         case _:
             # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
             chosen = ["--states=all", "--job", requested_job(command), "--format", "%T %r %B"]

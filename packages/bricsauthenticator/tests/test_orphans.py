@@ -1,0 +1,184 @@
+"""Jobs with this hub's mark that its database does not know, and those that only look like them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bricsauthenticator import slurm as words
+from bricsauthenticator.hub_start import end_leftovers_when_up
+from bricsauthenticator.orphans import OrphanSearch
+
+pytestmark = pytest.mark.asyncio
+
+CONNECT_URL = "http://hub.example:8081"
+MARK = words.hub_mark(b"x" * 32, CONNECT_URL)
+ALL = "8 ada.project2 RUNNING None node1\n"
+
+
+@pytest.fixture
+def hub_config(hub_config: Any) -> Any:
+    """A hub that says where its servers reach it, as deployed ones do."""
+    hub_config.Spawner.hub_connect_url = CONNECT_URL
+    return hub_config
+
+
+async def test_an_orphan_is_cancelled_as_its_owner(hub: Any, slurm: Any) -> None:
+    """A job with this hub's mark and an unknown key ends, though the database knows nobody whose it could be."""
+    slurm.put("all", ALL)
+    slurm.put("jobs", f"8 project2 {MARK}1\n")
+
+    await OrphanSearch(hub.app).once()
+
+    assert slurm.read("cancelled") == "8\n"
+    assert slurm.read("account") == "ada.project2\n"
+    assert not hub.app.users
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        f"8 {words.hub_mark(b'y' * 32, CONNECT_URL)}1\n",
+        f"8 {words.hub_mark(b'x' * 32, 'http://copy')}1\n",
+        "8 mine\n",
+        "8\n",
+        "",
+        f"9 {MARK}1\n",
+        f"8 {MARK}1 more\n",
+    ],
+    ids=["another hub", "a copy of this hub", "a person's", "no comment", "not listed", "other job", "mark in midst"],
+)
+async def test_what_is_not_this_hubs_is_let_alone(hub: Any, slurm: Any, jobs: str) -> None:
+    """Whatever does not carry this hub's own mark lives, and is not looked at again."""
+    slurm.put("all", ALL)
+    slurm.put("jobs", jobs)
+    search = OrphanSearch(hub.app)
+
+    await search.once()
+    await search.once()
+
+    assert not slurm.read("cancelled")
+    assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 1
+
+
+@pytest.mark.parametrize(
+    "listed", ["8 root RUNNING None n", "8 ada RUNNING None n", "8 ada.project2 COMPLETING None n"]
+)
+async def test_who_cannot_have_a_server_is_not_asked(hub: Any, slurm: Any, listed: str) -> None:
+    """Accounts that are not of people with projects, and jobs that end already, cost no question."""
+    slurm.put("all", listed + "\n")
+
+    await OrphanSearch(hub.app).once()
+
+    assert "mine" not in slurm.read("argv")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"job_id": "8", "username": "ada.project2"},
+        {"job_key": f"{MARK}1", "username": "ada.project2"},
+        {"leftovers": [{"key": f"{MARK}1", "job_id": "", "username": "ada.project2"}]},
+    ],
+    ids=["older", "answer lost", "left"],
+)
+async def test_a_job_that_the_database_knows_is_let_alone(ada: Any, slurm: Any, state: dict[str, Any]) -> None:
+    """The job of a server, found by its id or its key, is nobody's orphan."""
+    slurm.put("all", ALL)
+    slurm.put("jobs", f"8 {MARK}1\n")
+    ada.spawner().orm_spawner.state = state
+    ada.app.db.commit()
+
+    await OrphanSearch(ada.app).once()
+
+    assert not slurm.read("cancelled")
+
+
+async def test_a_job_that_is_submitted_meanwhile_is_let_alone(ada: Any, slurm: Any, until: Any) -> None:
+    """A server that starts while the search runs keeps its job."""
+    slurm.put("all", ALL)
+    slurm.put("jobs", f"8 {MARK}1\n")
+    go = slurm.directory / "go"
+    slurm.put("fault", f'case "$*" in *=mine*) touch {go}.soon; until [ -e {go} ]; do sleep 0.01; done ;; esac\n')
+    search = asyncio.create_task(OrphanSearch(ada.app).once())
+    await until((slurm.directory / "go.soon").exists)
+
+    ada.spawner().orm_spawner.state = {"job_key": f"{MARK}1"}
+    ada.app.db.commit()
+    go.touch()
+    await search
+
+    assert not slurm.read("cancelled")
+
+
+SILENT = "cat >/dev/null; exit 255\n"
+NO_SUDO = 'case "$*" in *=mine*) echo "sudo: a password is required" >&2; exit 1 ;; esac\n'
+
+
+async def test_silence_is_waited_out(hub: Any, slurm: Any) -> None:
+    """While Slurm cannot be asked nothing is ended, and what could not be asked is asked next time."""
+    slurm.put("all", ALL)
+    slurm.put("jobs", f"8 {MARK}1\n")
+    search = OrphanSearch(hub.app)
+    munge = "echo 'slurm_load_jobs error: Protocol authentication error' >&2; exit 1"
+    for fault in (SILENT, *(f'case "$*" in *=mine*) {said} ;; esac\n' for said in (SILENT.strip(), munge))):
+        slurm.put("fault", fault)
+        await search.once()
+        assert not slurm.read("cancelled")
+
+    slurm.heal()
+    await search.once()
+
+    assert slurm.read("cancelled") == "8\n"
+
+
+async def test_accounts_that_are_not_the_hubs_are_asked_once(hub: Any, slurm: Any, all_logs: Any) -> None:
+    """An account that sudo does not allow is let alone with one line in the log."""
+    slurm.put("all", ALL)
+    slurm.put("fault", NO_SUDO)
+    search = OrphanSearch(hub.app)
+
+    await search.once()
+    slurm.put("all", ALL + ALL.replace("8", "9"))
+    await search.once()
+
+    assert all_logs.text.count("Jobs of ada.project2 are let alone: sudo: a password is required") == 1
+    assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "listed"),
+    [('case "$*" in *=all*) echo "no such word" >&2; exit 2 ;; esac\n', ""), ("", "8 RUNNING None node1\n")],
+    ids=["no list", "no accounts"],
+)
+async def test_older_wrappers_are_told_of_once(hub: Any, slurm: Any, all_logs: Any, fault: str, listed: str) -> None:
+    """Where the list of all jobs is missing, or does not say whose they are, nothing is looked for, which is said."""
+    slurm.put("all", listed)
+    slurm.put("fault", fault)
+    search = OrphanSearch(hub.app)
+
+    await search.once()
+    await search.once()
+
+    assert all_logs.text.count("Jobs without a server are not looked for") == 1
+    assert "mine" not in slurm.read("argv")
+
+
+async def test_a_started_hub_looks_again_and_again(ada: Any, slurm: Any, until: Any) -> None:
+    """As soon as the hub is up, and at intervals after that."""
+    slurm.put("all", ALL)
+    slurm.put("jobs", f"8 {MARK}1\n")
+    ada.app.config.BricsSlurmSpawner.orphans_interval = 0.05
+    end_leftovers_when_up()
+    ada.app.http_server = object()
+
+    await until(lambda: slurm.read("cancelled").count("8\n") >= 2)
+
+
+@pytest.mark.parametrize("missing", [{"orphans_interval": 0.0}, {"batch_list_cmd": ""}, {"query_all_cmd": ""}])
+async def test_a_site_may_do_without(ada: Any, slurm: Any, missing: dict[str, Any]) -> None:
+    """Switched off, or where Slurm cannot be asked so, nothing is looked for."""
+    ada.app.config.BricsSlurmSpawner.update(missing)
+
+    assert OrphanSearch(ada.app).interval_s == 0
+    assert not slurm.read("argv")
