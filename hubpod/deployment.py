@@ -4,12 +4,12 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from hubpod import kube, seeding
+from hubpod import forwards, kube, seeding
 from hubpod.components.parts import Site
 from hubpod.context import Context, side_by_side
 from hubpod.credentials import write_private
 from hubpod.environments import Ingress, Instance
-from hubpod.errors import MachineError
+from hubpod.errors import MachineError, NotReadyError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
 from hubpod.process import CommandError
@@ -154,4 +154,13 @@ def wait(context: Context, site: Site, spec: PodSpec) -> None:
     published = site.instance.environment.ingress is Ingress.HOST_PORT
     with context.reporter.phase("ready") as phase:
         url = hub_url(site.port, site.settings["baseUrl"]) if published else ""
-        wait_until_ready(context.podman, site.instance, spec, url, phase.detail)
+        try:
+            wait_until_ready(context.podman, site.instance, spec, url, phase.detail)
+        except NotReadyError as error:
+            left = [each for each in forwards.left_behind(context.podman) if url and each.port == site.port]
+            if left:
+                what = f"port {site.port} is forwarded to a container that is gone"
+                raise NotReadyError(
+                    f"{error.message}; {what}", remedy=forwards.remedy(left), detail=error.detail
+                ) from error
+            raise
