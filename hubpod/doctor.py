@@ -123,7 +123,7 @@ def _forwards(executable: str) -> Iterator[Finding]:
     left = forwards.left_behind(Podman(executable=executable))
     if left:
         ports = ", ".join(f"{each.port} to {each.address}" for each in left)
-        text = f"ports are forwarded to containers that are gone, and to nobody else: {ports}"
+        text = f"ports are forwarded to containers that are gone: {ports}"
         yield Finding(check="forwards", verdict=Verdict.WARNING, text=text, remedy=forwards.remedy(left))
 
 
