@@ -421,8 +421,12 @@ async def test_each_spawn_has_the_account_of_its_own_project(ada: Any, slurm: An
         {"ngpus": "9"},
         {"runtime": "00:00:00"},
         {"partition": "a\n#SBATCH -p b"},
-        {"cmd": "id"},
+        {"reservation": "a b"},
+        {"runtime": "24:00:01"},
+        {"ngpus": "-1"},
+        *({name: "id"} for name in ("cmd", "prologue", "req_prologue", "homedir", "account", "options", "env")),
     ],
+    ids=str,
 )
 async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: dict[str, str]) -> None:
     """An impossible choice is answered with 400 and a sentence, whichever way it comes, and no job is submitted."""
