@@ -130,10 +130,11 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Write what each image consists of below .hubpod/sbom; ask for known vulnerabilities of all locks."""
+    """Write what images consist of below .hubpod/sbom, look for secrets in their layers, ask for vulnerabilities."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tests/audit/sbom.py")
+    session.run("python", "tests/audit/layers.py")
     session.run("python", "tests/audit/locks.py", *session.posargs)
 
 

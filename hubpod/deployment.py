@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hubpod import kube, seeding
+from hubpod import forwards, kube, seeding
 from hubpod.components.parts import Site
 from hubpod.context import Context
 from hubpod.credentials import write_private
 from hubpod.environments import Instance
-from hubpod.errors import MachineError
+from hubpod.errors import MachineError, NotReadyError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
 from hubpod.process import CommandError
@@ -159,4 +159,14 @@ def wait(context: Context, site: Site, spec: PodSpec) -> None:
         NotReadyError: It cannot; carries the last log lines of the container that is to blame.
     """
     with context.reporter.phase("ready") as phase:
-        wait_until_ready(context.podman, site.instance, spec, published_url(site), phase.detail)
+        url = published_url(site)
+        try:
+            wait_until_ready(context.podman, site.instance, spec, url, phase.detail)
+        except NotReadyError as error:
+            left = [each for each in forwards.left_behind(context.podman) if url and each.port == site.port]
+            if left:
+                what = f"port {site.port} is forwarded to a container that is gone"
+                raise NotReadyError(
+                    f"{error.message}; {what}", remedy=forwards.remedy(left), detail=error.detail
+                ) from error
+            raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hubpod import __file__ as package_file
+from hubpod import forwards
 from hubpod.errors import HubpodError, MachineError
 from hubpod.images import ca_bundle
 from hubpod.machine import CONF_NAME, require_version, smoke_test, version_text
@@ -62,7 +63,8 @@ def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
         text, remedy = f"`podman info` fails: {error.detail[-1] if error.detail else error.message}", "install it again"
         findings.append(Finding(check="podman info", verdict=Verdict.BAD, text=text, remedy=remedy))
     else:
-        findings += [_network(info), _runtime(info), _storage(info), _disk(Path(info["store"]["graphRoot"]))]
+        findings += [_network(info), *_forwards(executable)]
+        findings += [_runtime(info), _storage(info), _disk(Path(info["store"]["graphRoot"]))]
     return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
 
 
@@ -115,6 +117,14 @@ def _network(info: dict[str, Any]) -> Finding:
         text=f"the network backend is {backend}",
         remedy="install netavark and aardvark-dns, then run `podman system reset` once",
     )
+
+
+def _forwards(executable: str) -> Iterator[Finding]:
+    left = forwards.left_behind(Podman(executable=executable))
+    if left:
+        ports = ", ".join(f"{each.port} to {each.address}" for each in left)
+        text = f"ports are forwarded to containers that are gone: {ports}"
+        yield Finding(check="forwards", verdict=Verdict.WARNING, text=text, remedy=forwards.remedy(left))
 
 
 def _runtime(info: dict[str, Any]) -> Finding:

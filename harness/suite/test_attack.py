@@ -1,5 +1,6 @@
 """What a stranger tries over HTTP, at a hub of each kind of login."""
 
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -8,10 +9,9 @@ from harness.hub import Hub
 from harness.issuer import Issuer
 from harness.stack import Stack
 from harness.users import User
-from hubpod.attack import Case, Request, Target, Verdict, cases, judged, tried
-from hubpod.attack.addresses import FOREIGN_ADDRESSES, next_query
+from hubpod.attack import Case, Request, Target, Verdict, cases, tried
+from hubpod.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
 from hubpod.attack.cases import SCRIPT
-from hubpod.attack.exchange import send
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
 
@@ -19,11 +19,15 @@ pytestmark = pytest.mark.security
 
 KNOWN_PASSWORD = "change-this-password"  # of examples/dev_dummyauth
 SHORTEST = 20  # characters of a secret
+SOON_S = 1.0  # for an answer; on average, because a machine that is busy with other tests takes its time for one
 
 
 def attack(target: Target) -> list[Verdict]:
-    """Try all of it."""
-    return [tried(target, case) for case in cases(target)]
+    """Try all of it; the hub takes no longer to refuse than to serve."""
+    begun = time.monotonic()
+    verdicts = [tried(target, case) for case in cases(target)]
+    assert time.monotonic() - begun < SOON_S * len(verdicts)
+    return verdicts
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[str]:
@@ -63,12 +67,18 @@ def test_a_stranger_with_passwords_is_refused(developers: Stack) -> None:
     assert not written_down(developers.hub, verdicts)
 
 
-@pytest.mark.parametrize("address", FOREIGN_ADDRESSES.values(), ids=FOREIGN_ADDRESSES.keys())
-def test_a_token_login_leads_nowhere_else(hub: Hub, issuer: Issuer, user: User, address: str) -> None:
+def test_a_token_login_leads_nowhere_else(hub: Hub, issuer: Issuer, user: User) -> None:
     """Whoever follows a link to the login with another site in it, and logs in, stays at the hub."""
-    token = issuer.mint(user)
-    request = Request(path=f"/hub/login?{next_query(address)}", headers=((TOKEN_HEADER, token),))
+    target, token = Target(url=hub.url, login=Login.JWT), issuer.mint(user)
+    links = {
+        name: Request(path=f"/hub/login?{next_query(address)}", headers=((TOKEN_HEADER, token),))
+        for name, address in {**FOREIGN_ADDRESSES, **HALF_ADDRESSES}.items()
+    }
     expected = frozenset({302, 400})
-    case = Case(id=address, title="", request=request, expected=expected, unseen=(token,), lets_in=True)
 
-    assert not judged(Target(url=hub.url, login=Login.JWT), case, send(hub.url, request))
+    verdicts = [
+        tried(target, Case(id=name, title="", request=link, expected=expected, unseen=(token,), lets_in=True))
+        for name, link in links.items()
+    ]
+
+    assert not failures(verdicts)

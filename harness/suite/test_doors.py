@@ -1,6 +1,6 @@
 """What a hub does not let itself be talked into, whichever login it has."""
 
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -15,18 +15,8 @@ pytestmark = pytest.mark.hubpod_login("JWT")
 
 HEADER = "X-Auth-Id-Token"
 KB = 1024
-OK, FOUND, FORBIDDEN, TOO_LARGE = 200, 302, 403, 431
+OK, FORBIDDEN, TOO_LARGE = 200, 403, 431
 TIMEOUT_S = 20
-ELSEWHERE = [
-    *("https://evil.example/", "//evil.example/", "///evil.example/", "////evil.example", "https:evil.example"),
-    *("/\\evil.example/", "\\\\evil.example/", "/\\/evil.example", "https:\\\\evil.example", "https:/\\evil.example/"),
-    *("/\t/evil.example/", "\t//evil.example", "/\n/evil.example", " https://evil.example/", "h\ttps://evil.example"),
-    *("javascript:alert(1)", "data:text/html,x", "@evil.example", ".evil.example", ":80@evil.example", "evil.example"),
-    *("//evil.example%2f..", "/%2f/evil.example", "/%5cevil.example", "%2f%2fevil.example", "HTTPS://EVIL.EXAMPLE"),
-    "https://evil.example\\@{host}/",
-    "https://{host}@evil.example/",
-    "https://{host}.evil.example/",
-]
 
 
 @pytest.fixture
@@ -42,25 +32,6 @@ def browser(hub: Hub, token: str) -> requests.Session:
     home = f"{hub.url}/hub/login?next={urlsplit(hub.url).path}/hub/home"
     assert session.get(home, headers={HEADER: token}, timeout=TIMEOUT_S).status_code == OK
     return session
-
-
-def followed(url: str, location: str) -> str:
-    """Where a browser goes: it takes a backslash for a slash, and leaves out blanks at the ends and breaks inside."""
-    cleaned = location.strip().translate({ord(each): None for each in "\t\n\r"}).replace("\\", "/")
-    return urljoin(url, cleaned)
-
-
-@pytest.mark.parametrize("target", ELSEWHERE, ids=repr)
-def test_a_login_leads_to_no_other_site(hub: Hub, token: str, target: str) -> None:
-    """Wherever a link to the login page says to go on to, it is the hub's own site, and a page of the web."""
-    here = urlsplit(hub.url)
-    url = f"{hub.url}/hub/login?next={quote(target.replace('{host}', here.netloc), safe='')}"
-    with direct_session(hub.url) as session:
-        response = session.get(url, headers={HEADER: token}, allow_redirects=False, timeout=TIMEOUT_S)
-
-    assert response.status_code == FOUND
-    there = urlsplit(followed(url, response.headers["Location"]))
-    assert (there.scheme, there.netloc) == (here.scheme, here.netloc)
 
 
 @pytest.mark.parametrize(

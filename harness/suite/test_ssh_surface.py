@@ -19,14 +19,17 @@ SHARED_HOST = "slurm-shared"
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
 SSH_FAILED = 255
+LATER_STEPS = ("Offering public key", "Authenticated to", "Sending command")
+"""What `ssh -v` tells of when it trusts the host."""
 
-# The pinned host key is replaced by another one of the same name, which is what a swapped host looks like to ssh.
+# The pinned host key is replaced by another one of the same name, which is what a swapped host looks like to ssh. What
+# a spawn would send waits on standard input.
 SWAPPED = f"""
 cd "$(mktemp -d)" || exit 1
 ssh-keygen -q -t ed25519 -N '' -f key
 name=$(head -n 1 /etc/hubpod/credentials/ssh_known_hosts | cut -d ' ' -f 1)
 echo "$name $(cut -d ' ' -f 1,2 key.pub)" > known_hosts
-ssh -F {SSH_CONFIG} -o UserKnownHostsFile="$PWD/known_hosts" -o ControlPath="$PWD/socket" "$1" sudo -n -l
+echo a-token | ssh -v -F {SSH_CONFIG} -o UserKnownHostsFile="$PWD/known_hosts" -o ControlPath="$PWD/socket" "$@"
 status=$?
 rm -r "$PWD"
 exit $status
@@ -162,9 +165,12 @@ def test_no_file_is_transferred(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("host", [HOST, SHARED_HOST])
-def test_a_swapped_host_is_not_talked_to(stack: Stack, host: str) -> None:
-    """When the host's key is not the pinned one, the hub says nothing to it, for one command or for many."""
-    result = from_hub(stack, "sh", "-c", SWAPPED, "swapped", host)
+def test_a_swapped_host_is_not_talked_to(stack: Stack, user: User, host: str) -> None:
+    """When the host's key is not the pinned one, no key is offered to it and no command or script is sent."""
+    submission = ("sudo", "-n", "-u", user.account(PROJECT), SBATCH)
+
+    result = from_hub(stack, "sh", "-c", SWAPPED, "swapped", host, *submission)
 
     assert result.returncode == SSH_FAILED
     assert "host key verification failed" in result.stderr.lower()
+    assert not [step for step in LATER_STEPS if step in result.stderr]

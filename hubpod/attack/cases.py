@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from hubpod.attack import forgeries
-from hubpod.attack.addresses import FOREIGN_ADDRESSES, next_query
+from hubpod.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
 from hubpod.attack.exchange import Headers, Request
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
@@ -130,7 +130,7 @@ def _form(path: str, form: tuple[tuple[str, str], ...]) -> Request:
 
 
 def _addresses(target: Target) -> Iterator[Case]:
-    for name, address in FOREIGN_ADDRESSES.items():
+    for name, address in {**FOREIGN_ADDRESSES, **HALF_ADDRESSES}.items():
         path = f"/hub/login?{next_query(address)}"
         if target.login is Login.JWT:
             yield _case(f"next-{name}", "a login that leads elsewhere", Request(path=path), 401)

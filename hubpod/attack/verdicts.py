@@ -13,6 +13,9 @@ HINTS = {500: ": the hub has failed", 503: ": it could not judge, as when it can
 ANONYMOUS_COOKIE = "_xsrf"
 """JupyterHub gives it to everybody who opens a page; it says nothing of who that is."""
 
+CONTROLS_AND_SPACE = "".join(map(chr, range(0x21)))
+"""What browsers leave out at both ends of an address."""
+
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -101,5 +104,5 @@ def _is_here(target: Target, place: str) -> bool:
 
 def _as_browser(target: Target, place: str) -> str:
     """An address as browsers read it (WHATWG URL, 4.4): a backslash is a slash, further slashes are as two."""
-    plain = re.sub(r"[\t\r\n]", "", place).strip().replace("\\", "/")
+    plain = re.sub(r"[\t\r\n]", "", place.strip(CONTROLS_AND_SPACE)).replace("\\", "/")
     return urljoin(f"{target.url}/", re.sub(r"^(https?:)?/{2,}", r"\1//", plain, flags=re.IGNORECASE))

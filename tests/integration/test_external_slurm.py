@@ -1,5 +1,6 @@
 """docs/external-slurm.md, followed to the letter on a plain Debian host: a notebook, and nothing but notebooks."""
 
+import json
 import re
 import secrets
 import shlex
@@ -15,6 +16,8 @@ from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost
 from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
 
 from harness.run import started as run_started
+from hubpod.attack import Request
+from hubpod.attack.exchange import send
 from hubpod.building import build
 from hubpod.context import prepare
 from hubpod.origins import Origin
@@ -29,6 +32,24 @@ WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
 SSH = ("ssh", "-F", "/etc/jupyterhub/ssh_config")
 SSH_FAILED = 255
+OWN_TOKEN = "import os; print(os.environ['JUPYTERHUB_API_TOKEN'])"
+ASK = r"""
+import json, sys, urllib.error, urllib.request
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+browser = urllib.request.build_opener(Stay)
+for method, url, headers in json.load(sys.stdin):
+    body = b"{}" if method == "POST" else None
+    try:
+        print(browser.open(urllib.request.Request(url, body, headers, method=method)).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
 TAKEN = "/tmp/hostname"  # noqa: S108 - a path in the hub's container
 FOREIGN = (
     "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
@@ -120,6 +141,75 @@ def test_nobody_logs_in_where_the_api_is_published(site: Site) -> None:
     told = site.host.podman.execute(site.host.name, words, timeout_s=30)
 
     assert (told.stdout, told.stderr) == ("403 _xsrf\n", "")
+
+
+def statuses(site: Site, *requests: tuple[str, str], **headers: str) -> list[int]:
+    """What the hub's API answers to requests, as method and path below /jupyter/hub, of a compute node."""
+    told = json.dumps([(method, f"http://{site.hub_api}/jupyter/hub{path}", headers) for method, path in requests])
+    answer = site.host.run('printf "%s" "$1" | python3 -c "$2"', told, ASK)
+    assert answer.ok, answer.stderr
+    return [int(line) for line in answer.stdout.split()]
+
+
+def test_a_stolen_cookie_is_nobodys_where_the_api_is_published(site: Site) -> None:
+    """The cookies of a login, which make a person at the hub's public address, make nobody on a compute node."""
+    url = site.running.status["url"]
+    form = (("username", "ada"), ("password", site.running.password))
+    login = send(url, Request(method="POST", path="/hub/login", form=form))
+    cookies = dict(value.partition(";")[0].split("=", 1) for value in login.all_of("Set-Cookie"))
+    taken = {"Cookie": "; ".join(map("=".join, cookies.items())), "X-XSRFToken": cookies["_xsrf"].strip('"')}
+    for path in ("/hub/home", "/hub/api/user"):
+        assert send(url, Request(path=path, headers=tuple(taken.items()))).status == 200
+
+    page, *api = statuses(
+        site,
+        ("GET", "/home"),
+        ("GET", "/api/user"),
+        ("GET", "/api/users/ada"),
+        ("POST", "/api/users/ada/tokens"),
+        ("POST", "/api/users/ada/server"),
+        **taken,
+    )
+
+    assert page == 302  # to the login
+    assert api == [403] * len(api)
+
+
+def test_a_servers_token_is_good_for_the_server_alone(site: Site) -> None:
+    """Whoever has the token of a person's server learns whose it is, and starts, stops, mints and lists nothing."""
+    server = site.running.login("ada").spawn(project="physics")
+    token = server.execute(OWN_TOKEN).strip()
+
+    known, *refused = statuses(
+        site,
+        ("GET", "/api/user"),
+        ("POST", "/api/batchspawner"),
+        ("POST", "/api/users/ada/tokens"),
+        ("GET", "/api/users/ada/tokens"),
+        ("POST", "/api/users/ada/server"),
+        ("DELETE", "/api/users/ada/server"),
+        ("POST", "/api/users/bob/server"),
+        ("POST", "/api/users/bob/activity"),
+        ("GET", "/api/users/bob"),
+        ("POST", "/api/users/mallory"),
+        ("PATCH", "/api/users/ada"),
+        ("GET", "/api/users"),
+        ("GET", "/api/groups"),
+        ("GET", "/api/services"),
+        ("GET", "/api/proxy"),
+        ("GET", "/api/info"),
+        ("GET", "/metrics"),
+        ("POST", "/api/shutdown"),
+        ("GET", "/home"),
+        ("GET", "/token"),
+        ("GET", "/admin"),
+        Authorization=f"token {token}",
+    )
+
+    assert known == 200
+    assert not [status for status in refused if status not in {302, 400, 403, 404}]
+    assert server.is_active()
+    server.stop()
 
 
 @pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])

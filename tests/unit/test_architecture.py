@@ -26,7 +26,7 @@ LAYERS = (
     {"request", "publish", "releases", "zenith_image"},
     {"context", "status", "doctor"},
     {"readiness", "images", "machine", "syntax"},
-    {"kubernetes", "kubernetes_volumes", "kubernetes_text", "removal"},
+    {"kubernetes", "kubernetes_volumes", "kubernetes_text", "removal", "forwards"},
     {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components", "own_code"},
     {
         "podman",

@@ -1,11 +1,14 @@
-"""What the audit makes of pip-audit's answers, and what an image's bill of materials says."""
+"""What the audit makes of pip-audit's answers, what an image's bill of materials says, and what is seen in layers."""
 
+import io
 import json
 import re
+import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from audit import locks, sbom
+from audit import layers, locks, sbom
 
 PROJECT = Path(__file__).parents[2]
 KNOWN = {"name": "good", "version": "1.0", "vulns": []}
@@ -96,3 +99,77 @@ def test_a_bill_of_materials_names_each_package_once() -> None:
     ]
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     assert document["metadata"]["component"]["name"] == "localhost/hubpod/jupyterhub"
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """A tar archive."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+def seen(*image_layers: Mapping[str, bytes], told: bytes = b"{}") -> list[str]:
+    """What is seen in an image of these layers, of which podman tells this; the index's address is unwanted."""
+    members = {f"{number}.tar": archive(files) for number, files in enumerate(image_layers)}
+    image = archive({**members, "config.json": told})
+    return list(layers.problems(io.BytesIO(image), {"UV_INDEX_URL": b"https://user:word@index.example/"}))
+
+
+def test_what_a_layer_may_not_hold_is_seen_in_every_layer() -> None:
+    """A file that a later layer deletes is looked at, too; a plain image is nothing to tell of."""
+    leak = {"etc/uv.conf": b"from https://user:word@index.example/simple"}
+
+    assert seen({"etc/hostname": b"image"}, {"usr/bin/x": b"\0"}) == []
+    assert seen(leak, {"etc/.wh.uv.conf": b""}) == ["etc/uv.conf has UV_INDEX_URL"]
+
+
+def test_variables_and_history_are_looked_at() -> None:
+    """What podman tells of an image holds nothing of the machine that built it."""
+    told = json.dumps({"history": [{"created_by": "ARG INDEX=https://user:word@index.example/"}]}).encode()
+
+    assert seen({}, told=told) == ["what podman tells has UV_INDEX_URL"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("etc/ssh/ssh_host_ed25519_key", b"x"),
+        ("etc/munge/munge.key", b"x"),
+        ("run/hubpod-build/ca-certificates.crt", b"x"),
+        ("root/.ssh/known_hosts", b"x"),
+        ("./root/.cache/pip/x", b"x"),
+        ("srv/app/.git/config", b"x"),
+        ("opt/app/server.pem", b"-----BEGIN EC PRIVATE KEY-----\nAAAA"),
+    ],
+)
+def test_files_of_one_machine_are_in_no_image(name: str, content: bytes) -> None:
+    """Keys that a package has made while it was installed, caches, and what a build is lent are seen."""
+    assert len(seen({name: content})) == 1
+    assert not seen({name: b""})
+
+
+def test_what_is_looked_for_is_of_this_machine(tmp_path: Path) -> None:
+    """Keys of all instances, addresses of indexes and proxies, and authorities beyond those of the distribution."""
+    folder = tmp_path / "state" / "dev_dummyauth" / "default" / "credentials"
+    folder.mkdir(parents=True)
+    (folder / "proxy_token").write_bytes(b"0123456789abcdef\n")
+    public, own = (
+        f"-----BEGIN CERTIFICATE-----\n{each}1\n{each}2\n{each}3\n-----END CERTIFICATE-----\n" for each in "PO"
+    )
+    (tmp_path / "public.crt").write_text(public)
+    (tmp_path / "bundle").write_text(public + own)
+
+    assert dict(layers.secrets_of(tmp_path / "state")) == {"proxy_token of dev_dummyauth/default": b"0123456789abcdef"}
+    assert dict(layers.addresses_of({"https_proxy": "http://p.example", "HOME": "/root"})) == {
+        "https_proxy": b"http://p.example"
+    }
+    assert dict(layers.authorities_of(tmp_path / "bundle", tmp_path)) == {"authority 1 of this machine's own": b"O2"}
+
+
+def test_the_newest_image_of_each_kind_is_looked_at() -> None:
+    """One image of each name and stage, of a list that begins with the newest."""
+    assert layers.newest(["h/hub:dev-2", "h/hub:prod-1", "h/hub:dev-1"]) == ["h/hub:dev-2", "h/hub:prod-1"]

@@ -34,15 +34,23 @@ class Form:
         self.projects: object = None
         self.is_admin: object = None
 
-    def try_password(self, password: str, *, forwarded: str = HERE, peer: str = PROXY) -> str | int:
+    def try_password(
+        self, password: str, *, forwarded: str = HERE, peer: str = PROXY, following: str = ""
+    ) -> str | int:
         """Log in with a password, and return who it was, or else the status."""
-        return self.send({"username": "testuser", "password": password}, forwarded=forwarded, peer=peer)
+        fields = {"username": "testuser", "password": password}
+        return self.send(fields, forwarded=forwarded, peer=peer, following=following)
 
-    def send(self, fields: dict[str, str], *, forwarded: str = HERE, peer: str = PROXY) -> str | int:
-        """Send these fields, through the proxy or from elsewhere."""
+    def send(
+        self, fields: dict[str, str], *, forwarded: str = HERE, peer: str = PROXY, following: str = ""
+    ) -> str | int:
+        """Send these fields, through the proxy or from elsewhere, to go on to an address."""
         connection = SimpleNamespace(context=SimpleNamespace(address=(peer, 50000)))
         headers = HTTPHeaders({"X-Forwarded-For": forwarded})
-        handler = SimpleNamespace(request=SimpleNamespace(connection=connection, headers=headers))
+        handler = SimpleNamespace(
+            request=SimpleNamespace(connection=connection, headers=headers),
+            get_argument=lambda name, default: following if name == "next" else default,
+        )
         try:
             found = asyncio.run(self.authenticator.get_authenticated_user(handler, fields))
         except HTTPError as refusal:
@@ -128,3 +136,10 @@ def test_right_passwords_do_not_count(form: Form) -> None:
 def test_half_a_form_is_a_bad_request(form: Form, fields: dict[str, str]) -> None:
     """A form without name or password is refused, and is no error of the server."""
     assert form.send(fields) == BAD_REQUEST
+
+
+@pytest.mark.parametrize("following", ["/jupyter/\r\nLocation: https://x.example/", "/jupyter/\n", "/jupyter/\t"])
+def test_an_address_that_no_header_can_say_is_refused(form: Form, following: str) -> None:
+    """Whoever follows a link with breaks in where it leads is told so, before the password is looked at."""
+    assert form.try_password(PASSWORD, following=following) == BAD_REQUEST
+    assert form.try_password(PASSWORD, following="/jupyter/hub/home?a=\u3002 b") == "testuser"

@@ -1,4 +1,4 @@
-"""The hub's API where compute nodes reach it: nobody logs in there, whatever the request says of its way."""
+"""The hub's API where compute nodes reach it: nobody logs in there or has logged in, whatever the request says."""
 
 import asyncio
 import http.client
@@ -19,6 +19,7 @@ from hubpod.environments import find_environment
 
 PROXY, NODE = "127.0.0.1", "127.0.0.2"
 OK, FORBIDDEN = 200, 403
+COOKIE = "jupyterhub-hub-login"
 FORGED = [
     {},
     {"X-Forwarded-For": PROXY},
@@ -40,6 +41,10 @@ class Login(RequestHandler):
         data = {"username": "testuser", "password": PASSWORD}
         self.write(await self.authenticator.get_authenticated_user(self, data) or {})
 
+    async def get(self) -> None:
+        """Tell the cookie that the request is seen with."""
+        self.write({"name": self.get_cookie(COOKIE, "")})
+
     def write_error(self, status_code: int, **_: Any) -> None:
         """Answer nothing but the status."""
         self.set_status(status_code)
@@ -55,7 +60,10 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, i
     (socket,) = bind_sockets(0, PROXY)
 
     async def serve() -> None:
-        HTTPServer(Application([("/", Login, {"authenticator": authenticator})]), xheaders=True).add_socket(socket)
+        application = Application(
+            [("/", Login, {"authenticator": authenticator})], **config.JupyterHub.tornado_settings
+        )
+        HTTPServer(application, xheaders=True).add_socket(socket)
         await stop.wait()
 
     thread = Thread(target=loop.run_until_complete, args=(serve(),))
@@ -66,10 +74,10 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, i
     loop.close()
 
 
-def log_in(port: int, source: str, headers: dict[str, str]) -> tuple[int, str]:
+def log_in(port: int, source: str, headers: dict[str, str], method: str = "POST") -> tuple[int, str]:
     """Status and name of a login from an address."""
     connection = http.client.HTTPConnection(PROXY, port, timeout=30, source_address=(source, 0))
-    connection.request("POST", "/", headers=headers)
+    connection.request(method, "/", headers=headers)
     response = connection.getresponse()
     content = response.read()
     connection.close()
@@ -84,3 +92,13 @@ def test_a_login_comes_through_the_proxy(hub: tuple[str, int], headers: dict[str
     assert log_in(port, PROXY, {"X-Forwarded-For": "198.51.100.7"}) == (OK, "testuser")
     refused = (FORBIDDEN, "") if environment == "dev_dummyauth_extslurm" else (OK, "testuser")
     assert log_in(port, NODE, headers) == refused
+
+
+@pytest.mark.parametrize("headers", FORGED, ids=lambda headers: " ".join(headers) or "none")
+def test_a_cookie_comes_through_the_proxy(hub: tuple[str, int], headers: dict[str, str]) -> None:
+    """Where the API is published, a cookie that does not come from the proxy is not seen, so a stolen one is nobody."""
+    environment, port = hub
+    sent = {**headers, "Cookie": f"other=1; {COOKIE}=ada"}
+
+    assert log_in(port, PROXY, sent, "GET") == (OK, "ada")
+    assert log_in(port, NODE, sent, "GET") == (OK, "" if environment == "dev_dummyauth_extslurm" else "ada")

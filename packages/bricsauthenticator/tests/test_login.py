@@ -237,7 +237,10 @@ async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, head
     assert set(issuer.requests) <= {".well-known/openid-configuration", "jwks"}
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://evil.example/", "//evil.example/", "/\\evil.example", "/hub/home\r\nLocation: https://evil.example/"],
+)
 async def test_a_login_leads_to_no_other_site(hub: Any, issuer: Any, elsewhere: str) -> None:
     """Whatever a link to the login page says, the person stays at this hub."""
     response = await hub.login(issuer.mint(), next_url=elsewhere)

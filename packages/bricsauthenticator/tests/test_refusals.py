@@ -64,7 +64,7 @@ async def refused_with(hub: Any, issuer: Any, status: int, **kwargs: Any) -> Any
 @pytest.mark.parametrize(
     ("status", "heading", "sentence", "link", "target"),
     [
-        (401, "Please sign in", "has expired", "Sign in again", HERE),
+        (401, "Please sign in", "has expired", "Sign in", HERE),
         (403, "You may not use this JupyterHub", "ask the leader of", "Sign in as somebody else", "/hub/logout"),
         (503, "Nobody can sign in at the moment", "try again in a minute", "Try again", HERE),
     ],
@@ -126,7 +126,7 @@ async def test_signing_in_again_leads_through_the_front_door(hub: Any, issuer: A
     """Where the front door keeps a session with the bad token, the way to a new one is to end that."""
     hub.app.authenticator.logout_redirect_url = SIGN_OUT
 
-    assert Page(await refused_with(hub, issuer, 401)).links["Sign in again"] == SIGN_OUT
+    assert Page(await refused_with(hub, issuer, 401)).links["Sign in"] == SIGN_OUT
 
 
 async def test_a_site_may_have_pages_of_its_own(hub_maker: Any, hub_config: Any, issuer: Any, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_no_query_spoils_the_page(hub: Any, issuer: Any, query: str) -> No
     answer = await hub.request(f"/hub/login{query}", token=issuer.mint(**EXPIRED))
 
     assert answer.code == 401
-    assert Page(answer).links["Sign in again"].partition("?")[0] == "/hub/login"
+    assert Page(answer).links["Sign in"].partition("?")[0] == "/hub/login"
     assert b'"><script>' not in answer.body
     assert b"evil" not in answer.body
 

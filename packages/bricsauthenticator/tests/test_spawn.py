@@ -1,6 +1,7 @@
 """Servers of a real hub as jobs of a Slurm that is made of small scripts."""
 
 import asyncio
+import copy
 import json
 import re
 from collections.abc import AsyncIterator
@@ -463,8 +464,12 @@ async def test_each_spawn_has_the_account_of_its_own_project(ada: Any, slurm: An
         {"ngpus": "9"},
         {"runtime": "00:00:00"},
         {"partition": "a\n#SBATCH -p b"},
-        {"cmd": "id"},
+        {"reservation": "a b"},
+        {"runtime": "24:00:01"},
+        {"ngpus": "-1"},
+        *({name: "id"} for name in ("cmd", "prologue", "req_prologue", "homedir", "account", "options", "env")),
     ],
+    ids=str,
 )
 async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: dict[str, str]) -> None:
     """An impossible choice is answered with 400 and a sentence, whichever way it comes, and no job is submitted."""
@@ -554,21 +559,39 @@ REPORTS: list[Any] = [
     {"port": 40000, "batch_query_cmd": "id"},
     {"req_username": "root"},
     {"job_id": "1"},
-    *({"port": port} for port in (0, 22, 8001, 8081, 70000, "80", "40000", True, None, 40000.5, -1)),
+    *({"port": 40000, name: "192.0.2.7"} for name in ("ip", "address", "host", "url", "server", "job_exec_host")),
+    {"port": 40000, "cmd": ["id"], "environment": {"PATH": "/own"}, "api_token": "1"},
+    {"port": 40000, "Port": 40000},
+    *({"port": port} for port in (0, 22, 1023, 8000, 8001, 8081, 65536, 70000, 10**400, -1)),
+    *({"port": port} for port in ("80", "40000", " 40000", True, None, 40000.5, 40000.0, [40000], {"port": 40000})),
     [40000],
+    [{"port": 40000}],
     {},
+    40000,
+    "port",
 ]
+REPORTABLE = (
+    "exec_prefix",
+    "batch_query_cmd",
+    "req_username",
+    "job_id",
+    "ip",
+    "port",
+    "cmd",
+    "environment",
+    "api_token",
+)
 
 
 async def test_a_job_can_report_its_port_and_nothing_else(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """Anything but one unprivileged port is answered with 400 and changes nothing."""
     await start(ada, slurm, until)
     spawner = ada.spawner()
-    before = (spawner.exec_prefix, spawner.batch_query_cmd, spawner.req_username, spawner.job_id)
+    before = {name: copy.copy(getattr(spawner, name)) for name in REPORTABLE}
 
     assert {await report(ada, slurm, body) for body in REPORTS} == {400}
 
-    assert (spawner.exec_prefix, spawner.batch_query_cmd, spawner.req_username, spawner.job_id) == before
+    assert {name: getattr(spawner, name) for name in REPORTABLE} == before
     assert spawner.port == 0
     other = await ada.api("/batchspawner", token=ada.user_token(), body={"port": server_port})
     assert other.code == 403

@@ -64,6 +64,9 @@ class DummyLogin(SharedPasswordAuthenticator):
         """Check the password; the user is one of DEPLOY_CONFIG_DEV_USERS or of DEPLOY_CONFIG_DEV_ADMINS."""
         if not {"username", "password"} <= data.keys():
             raise HTTPError(400, "The form has a username and a password.")
+        # JupyterHub would end in an error of the server: no header can say such an address.
+        if not handler.get_argument("next", "").isprintable():
+            raise HTTPError(400, "The address to go on to is none.")
         address = address_of(handler)
         if self.wrong_passwords.owed(address):
             raise HTTPError(429, "Too many wrong passwords. Try again in a moment.")

@@ -13,6 +13,8 @@ from bricsauthenticator.keys import KeyStore
 from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
 from bricsauthenticator.request_log import TOKEN_HEADER, without_token
 
+NOT_SIGNED_IN = "You reach this JupyterHub by signing in through the portal."
+
 Request = Any  # a JupyterHub request handler; JupyterHub is not annotated
 
 
@@ -166,7 +168,7 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
 
     async def _login(self, presented: list[str]) -> dict[str, Any]:
         if len(presented) != 1:
-            raise BadTokenError("Please sign in through the portal.", detail="not exactly one token in the request")
+            raise BadTokenError(NOT_SIGNED_IN, detail="not exactly one token in the request")
         token = presented[0]
         issuer, key = await self._key_store().find(tokens.read_header(token))
         claims = tokens.validate(token, key, self._policy(issuer))

@@ -68,6 +68,11 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         self.authenticator.confirmations.note(user.name)
         return user
 
+    def _validate_next_url(self, next_url: str) -> str:
+        """Return where the login may lead; empty for another site, and for what no header can say."""
+        allowed: str = super()._validate_next_url(next_url)
+        return allowed if allowed.isprintable() else ""
+
     def _leave_front_door(self, error: LoginHTTPError) -> bool:
         """End the sessions that a bad token comes from, where the site wants that; return whether the answer is sent.
 

@@ -21,7 +21,7 @@ MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_KEYS = 100
 FIRST_FETCH_INTERVAL_S = 1.0  # between two fetches while no keys are known at all, so that the hub recovers by itself
 
-UNAVAILABLE = "The sign-in service cannot be reached at the moment. Please try again in a minute."
+UNAVAILABLE = "The sign-in service cannot be reached. Please try again in a minute."
 
 
 class DiscoveryError(Exception):
