@@ -6,6 +6,7 @@ from functools import partial
 from typing import assert_never
 
 from hubpod import base_image, doctor, images, podman_images, releases, sources, zenith_image
+from hubpod.build_times import BuildClock
 from hubpod.components.assembly import image_names
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
@@ -18,13 +19,16 @@ from hubpod.sources import Checkout
 from hubpod.workspace import Workspace
 
 
-def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> dict[str, str]:
+def build(
+    context: Context, request: UpRequest, names: Sequence[str] = (), clock: BuildClock | None = None
+) -> dict[str, str]:
     """Have the sources, the base image and the images of an environment; return the images' references by name.
 
     Args:
         context: What commands work with.
         request: What a person asks for.
         names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
+        clock: Notes how long that takes.
 
     Raises:
         SourceError: A clone cannot be made.
@@ -46,7 +50,7 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> di
         if missing:
             if found:
                 _tell_before_build(context)
-            _build_all(context, missing)
+            _build_all(context, missing, clock or BuildClock())
         else:
             context.reporter.say("  images: nothing changed")
         return {plan.name: plan.reference for plan in plans} | pulled
@@ -130,7 +134,7 @@ def _plans(
     )
 
 
-def _build_all(context: Context, plans: list[images.Build]) -> None:
+def _build_all(context: Context, plans: list[images.Build], clock: BuildClock) -> None:
     """Build images side by side; what a killed build left in the scratch folder goes first."""
     scratch = context.workspace.scratch
     shutil.rmtree(scratch, ignore_errors=True)
@@ -138,7 +142,7 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
     base = plans[0].base
     before = podman_images.build_containers(context.podman, base)
     try:
-        side_by_side([_builder(context, plan) for plan in plans])
+        side_by_side([_builder(context, plan, clock) for plan in plans])
     except BaseException:
         podman_images.remove_build_containers(
             context.podman, podman_images.build_containers(context.podman, base) - before
@@ -149,12 +153,17 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
         images.prune(context.podman, plan)
 
 
-def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
+def _builder(context: Context, plan: images.Build, clock: BuildClock) -> Callable[[], None]:
     workspace = context.workspace
 
     def build_one() -> None:
-        with context.reporter.phase(f"{plan.name} image") as phase:
-            images.build(context.podman, workspace.project, workspace.scratch, plan, phase.detail)
+        with context.reporter.phase(f"{plan.name} image") as phase, clock.timed(plan.name) as note:
+
+            def on_line(line: str) -> None:
+                note(line)
+                phase.detail(line)
+
+            images.build(context.podman, workspace.project, workspace.scratch, plan, on_line)
             phase.result(plan.reference)
 
     return build_one

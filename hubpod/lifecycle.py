@@ -9,6 +9,7 @@ from typing import assert_never
 from hubpod import kube, kubernetes, seeding, settings
 from hubpod.attack import Target as AttackTarget
 from hubpod.attack import Verdict, cases, tried
+from hubpod.build_times import BuildClock
 from hubpod.building import build, planned_references
 from hubpod.client import HubClient
 from hubpod.components import slurm
@@ -31,15 +32,20 @@ PORT_ATTEMPTS = 5
 """Instances that come up at the same time may choose the same port; all but one of them choose again."""
 
 
-def up(context: Context, request: UpRequest) -> Status:
+def up(context: Context, request: UpRequest, clock: BuildClock | None = None) -> Status:
     """Go from whatever there is to an instance in which a notebook can be spawned.
+
+    Args:
+        context: What commands work with.
+        request: What a person asks for.
+        clock: Notes how long the images take.
 
     Raises:
         HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
     """
     with context.alone(request.instance):
         plan = check(context, request)
-        references = build(context, request)
+        references = build(context, request, clock=clock)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
             wanted = site(context, plan, references)
             try:

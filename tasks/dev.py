@@ -10,6 +10,7 @@ from invoke.tasks import task
 from hubpod import building, lifecycle, running, volumes
 from hubpod import doctor as examination
 from hubpod.base_image import BaseFrom
+from hubpod.build_times import BuildClock
 from hubpod.environments import Stage, nearest
 from hubpod.errors import HubpodError, MachineError, UsageError
 from hubpod.origins import parse_origins
@@ -23,6 +24,7 @@ from tasks.options import (
     ENVIRONMENT_HELP,
     INSTANCE,
     PLAN_HELP,
+    TIMINGS_HELP,
     UP_HELP,
     folder_of,
     instance_of,
@@ -37,7 +39,7 @@ CONTAINERS = "jupyterhub, proxy, slurm or zenith"
 VOLUME_ACTIONS = ("list", "export", "import", "reset")
 
 
-@task(help=UP_HELP, iterable=["source"])
+@task(help={**UP_HELP, **TIMINGS_HELP}, iterable=["source"])
 def up(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
@@ -49,6 +51,7 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
     keep: bool = False,  # noqa: FBT001, FBT002 - a flag
+    timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Bring an instance up, from nothing to "a notebook can be spawned"; a second call changes only what differs."""
     with told(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
@@ -63,7 +66,11 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             zenith_image=zenith_image,
             keep=keep,
         )
-        shown.show_welcome(lifecycle.up(loud(), request), found)
+        clock = BuildClock()
+        now = lifecycle.up(loud(), request, clock)
+        if timings:
+            shown.show_build_times(clock)
+        shown.show_welcome(now, found)
 
 
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})
@@ -211,21 +218,28 @@ def clone(
         building.clone(WORKSPACE, ConsoleReporter(console=err), origins)
 
 
-@task(help={**ENVIRONMENT_HELP, **BUILD_HELP, "zenith_image": PLAN_HELP["zenith_image"]}, iterable=["source"])
-def build(
+@task(
+    help={**ENVIRONMENT_HELP, **BUILD_HELP, **TIMINGS_HELP, "zenith_image": PLAN_HELP["zenith_image"]},
+    iterable=["source"],
+)
+def build(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
     base: str = BaseFrom.AUTO.value,
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
+    timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Build the images of an environment, without starting anything; its instances share them."""
     with told(INTERRUPTED_CLEAN):
         found = instance_of(environment, instance)
         request = request_of(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in building.build(loud(), request).values():
+        clock = BuildClock()
+        for reference in building.build(loud(), request, clock=clock).values():
             sys.stdout.write(reference + "\n")
+        if timings:
+            shown.show_build_times(clock)
 
 
 @task(

@@ -48,6 +48,7 @@ LAYERS = (
         "ssh_files",
         "known_hosts",
         "zenith_config",
+        "build_times",
         "orphans",
         "podman_answers",
         "pod",
