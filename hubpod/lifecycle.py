@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from hubpod import kube, kubernetes, seeding, settings
+from hubpod import kube, kubernetes, seeding, settings, spawn_story
 from hubpod.attack import Target as AttackTarget
 from hubpod.attack import Verdict, cases, tried
 from hubpod.build_times import BuildClock
@@ -27,6 +27,7 @@ from hubpod.request import Person, Target, UpRequest
 from hubpod.running import require_running
 from hubpod.settings_table import SETTINGS
 from hubpod.status import Status, status
+from hubpod.timeline import Span
 
 PORT_ATTEMPTS = 5
 """Instances that come up at the same time may choose the same port; all but one of them choose again."""
@@ -80,6 +81,11 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         name = person.user or site_settings.dev_users[0].partition(".")[0]
         login = partial(client.login, name, site_settings["dummyAuthPassword"])
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
+
+
+def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
+    """Where the time of a spawn went that has just been made; asked soon, before Slurm forgets the job."""
+    return spawn_story.told(context.podman, instance, report)
 
 
 def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:

@@ -216,9 +216,13 @@ class Podman:
         options = [f"--user={user}"] if user else []
         return self.run("exec", *options, container, *argv, check=False, timeout_s=timeout_s)
 
-    def log(self, container: str, *, since: float = 0) -> str:
-        """What a container has written so far, or since a moment, in seconds since the epoch."""
-        result = self.run("logs", f"--since={since:.0f}", container, check=False)
+    def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch.
+
+        With timestamps each line has in front when it was written, as ISO 8601; lines of standard error come last.
+        """
+        options = ["--timestamps"] if timestamps else []
+        result = self.run("logs", f"--since={since:.0f}", *options, container, check=False)
         return result.stdout + result.stderr if result.ok else ""
 
 

@@ -28,6 +28,7 @@ from tasks.options import (
     UP_HELP,
     folder_of,
     instance_of,
+    picture_of,
     request_of,
     target_of,
     token_in,
@@ -116,6 +117,7 @@ def exec_(
         "token-file": "file with the token to log in with, where the environment wants one; - is standard input",
         "url": "the hub's address, where people come through a tunnel",
         "project": "project to spawn for (default: the user's first)",
+        "timeline": "draw where the time went to this file, .svg or .html",
         "json": "print the report as JSON",
     }
 )
@@ -127,10 +129,12 @@ def spawn(  # noqa: PLR0913, PLR0917 - options for a person
     token_file: str | None = None,
     url: str = "",
     project: str | None = None,
+    timeline: str | None = None,
     json: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, see the job gone."""
     with told():
+        picture = picture_of("--timeline", timeline) if timeline is not None else None
         found = instance_of(environment, instance)
         person = Person(instance=found, user=user, token=token_in(token_file), url=url)
         report = lifecycle.spawn(quiet(), person, project=project, on_step=shown.step_teller(silent=json))
@@ -138,6 +142,8 @@ def spawn(  # noqa: PLR0913, PLR0917 - options for a person
             shown.show_json(report.as_dict())
         else:
             shown.show_report(report)
+        if picture:
+            shown.draw_spawn(picture, report, lifecycle.timeline(quiet(), found, report))
 
 
 @task(

@@ -4,6 +4,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hubpod import doctor as examination
+from hubpod import svg
 from hubpod.attack import Verdict, status_text
 from hubpod.build_times import BuildClock, BuildTime
 from hubpod.environments import Instance, Login
@@ -18,6 +20,7 @@ from hubpod.probe import ProbeReport, Step
 from hubpod.progress import marks
 from hubpod.settings import FILE_NAME, load
 from hubpod.status import ContainerStatus, State, Status
+from hubpod.timeline import Span, drawn
 from tasks.shell import err, out
 
 HOW_WIDTH = 60
@@ -116,6 +119,14 @@ def show_report(report: ProbeReport) -> None:
     """What a probe has shown, for a person."""
     job = f"job {report.job_id} on {report.node}, 5 * 4 = {report.result}"
     out.print(Text(f"\n  {report.user} got a notebook for {report.project}: {job}\n"), soft_wrap=True)
+
+
+def draw_spawn(picture: Path, report: ProbeReport, spans: Sequence[Span]) -> None:
+    """Where the time of a spawn went, as a file."""
+    title = f"{spans[-1].end_s:.2f} s from the login to a kernel's first answer"
+    when = datetime.fromtimestamp(report.began, UTC).strftime("%F %T UTC")
+    drawing = drawn(title, f"{report.user} in {report.project}, job {report.job_id} on {report.node}, {when}", spans)
+    picture.write_text(svg.page(drawing, title) if picture.suffix == ".html" else drawing)
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> None:

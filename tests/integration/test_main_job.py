@@ -36,7 +36,7 @@ def test_a_person_gets_a_notebook(running: Running) -> None:
     assert (report["user"], report["result"], report["node"]) == ("testuser", "20", "node1")
     assert report["project"].startswith("project2")
     steps = [step["name"] for step in report["timeline"]]
-    assert [steps[0], steps[1], *steps[-4:]] == ["login", "submit", "ready", "kernel", "stop", "gone"]
+    assert [steps[0], steps[1], *steps[-5:]] == ["login", "submit", "ready", "open", "kernel", "stop", "gone"]
 
 
 def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: Running) -> None:

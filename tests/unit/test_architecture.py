@@ -27,7 +27,7 @@ LAYERS = (
     {"context", "status", "doctor"},
     {"readiness", "images", "machine"},
     {"kubernetes", "kubernetes_volumes", "kubernetes_text", "removal"},
-    {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components"},
+    {"base_image", "sources", "content", "git", "attack", "probe", "spawn_story", "kube", "components"},
     {
         "podman",
         "podman_images",
@@ -54,6 +54,8 @@ LAYERS = (
         "pod",
         "process",
         "progress",
+        "svg",
+        "timeline",
     },
     {"environments", "errors", "interrupts", "__init__"},
 )

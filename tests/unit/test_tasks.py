@@ -109,6 +109,8 @@ MISTYPED = {
     "dev.volumes --help": "dev.volumes: --help stands where a word is expected",
     "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
     "dev.volumes export --name homes": "--file is missing",
+    "dev.spawn --timeline spawn.png": "--timeline spawn.png: must end with .svg or .html",
+    "dev.spawn --timeline nosuch/spawn.svg": "--timeline nosuch/spawn.svg: cannot be written",
     "dev.logs --tail few": "--tail few: must be a number of lines",
 }
 """Command lines that invoke can read, and what hubpod says about them."""
