@@ -4,6 +4,7 @@ https://www.w3.org/TR/SVG2/
 """
 
 import math
+from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 WIDTH = 920
@@ -16,9 +17,9 @@ text { fill: #1f2328 } .quiet { fill: #59636e } .title { font-size: 17px; font-w
 .paper { fill: #ffffff } .grid { stroke: #d1d9e0 } .band { fill: #f6f8fa }
 .beside { stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round; paint-order: stroke }
 .c0 { fill: #0969da } .c1 { fill: #8250df } .c2 { fill: #bc4c00 } .c3 { fill: #1a7f37 }
-.end { text-anchor: end } .middle { text-anchor: middle }
+.dot { fill-opacity: 0.65 } .median { fill: #1f2328 } .middle { text-anchor: middle }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } .quiet { fill: #9198a1 }
+  text, .median { fill: #e6edf3 } .quiet { fill: #9198a1 }
   .paper { fill: #0d1117 } .grid { stroke: #3d444d } .band { fill: #151b23 } .beside { stroke: #0d1117 }
   .c0 { fill: #4493f8 } .c1 { fill: #ab7df8 } .c2 { fill: #db6d28 } .c3 { fill: #3fb950 }
 }
@@ -62,6 +63,25 @@ class Drawing:
         """Add words whose base line is at y."""
         place = {"x": f"{x:g}", "y": f"{y:g}"} | ({"class": look} if look else {})
         ET.SubElement(self._root, "text", place).text = printable(words)
+
+    def legend(self, colours: Mapping[str, str]) -> None:
+        """Say below the subtitle what each colour stands for; what has no name needs no word."""
+        x = 24
+        for name, colour in colours.items():
+            if name:
+                self.add("circle", colour, cx=x + 5, cy=78, r=5)
+                self.text(x + 16, 82, name, "quiet")
+                x += 44 + 7 * len(name)
+
+    def bands(self, top: float, height: float, count: int) -> None:
+        """Shade every other row."""
+        for number in range(0, count, 2):
+            self.add("rect", "band", x=12, y=top + number * height, width=WIDTH - 24, height=height, rx=4)
+
+    def tick(self, x: float, label: str, *, top: float, bottom: float) -> None:
+        """Add a line of the grid, with its label below."""
+        self.add("line", "grid", x1=x, x2=x, y1=top, y2=bottom + 6)
+        self.text(round(x, PIXEL_DIGITS), bottom + 24, label, "quiet middle")
 
     def xml(self) -> str:
         """The whole document."""

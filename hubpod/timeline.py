@@ -42,29 +42,13 @@ def drawn(title: str, subtitle: str, spans: Sequence[Span]) -> str:
     longest = max((span.end_s for span in spans), default=0.0)
     scale = (WIDTH - LEFT - RIGHT) / (longest or 1.0)
     colours = {who: f"c{number % 4}" for number, who in enumerate(dict.fromkeys(span.who for span in spans))}
-    _legend(drawing, colours)
-    for number in range(0, len(spans), 2):
-        drawing.add("rect", "band", x=12, y=TOP + number * ROW, width=WIDTH - 24, height=ROW, rx=4)
-    _axis(drawing, longest, scale, bottom)
+    drawing.legend(colours)
+    drawing.bands(TOP, ROW, len(spans))
+    for tick in ticks(longest):
+        drawing.tick(LEFT + tick * scale, f"{tick:g} s", top=TOP, bottom=bottom)
     for number, span in enumerate(spans):
         _bar(drawing, span, scale, TOP + number * ROW, colours[span.who])
     return drawing.xml()
-
-
-def _legend(drawing: Drawing, colours: dict[str, str]) -> None:
-    x = 24
-    for who, colour in colours.items():
-        if who:
-            drawing.add("circle", colour, cx=x + 5, cy=78, r=5)
-            drawing.text(x + 16, 82, who, "quiet")
-            x += 44 + 7 * len(who)
-
-
-def _axis(drawing: Drawing, longest: float, scale: float, bottom: float) -> None:
-    for tick in ticks(longest):
-        x = LEFT + tick * scale
-        drawing.add("line", "grid", x1=x, x2=x, y1=TOP, y2=bottom + 6)
-        drawing.text(round(x, 1), bottom + 24, f"{tick:g} s", "quiet middle")
 
 
 def _bar(drawing: Drawing, span: Span, scale: float, y: float, colour: str) -> None:
