@@ -6,6 +6,7 @@ and are the same for every container; of a job, Slurm's own SubmitTime and Start
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -54,7 +55,7 @@ SLURM_SAYS = {
 }
 
 _SERVER_SPEAKS = re.compile(r"^\[\w (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ", re.MULTILINE)
-_OUTPUT = re.compile(r"\bUserId=\S+\((\d+)\).* StdOut=(/\S+)")
+_OUTPUT = re.compile(r".* StdOut=(/\S+)")  # the last one: a job's name may look like one
 
 
 def told(podman: Podman, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
@@ -83,15 +84,18 @@ def moments_in(log: str, sayings: Mapping[str, str], since: float) -> dict[str, 
 def first_word(log: str) -> dict[str, float]:
     """When a server wrote its first line, in the time zone of containers; nothing when there is none."""
     match = _SERVER_SPEAKS.search(log)
-    return {"speaks": datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp()} if match else {}
+    with suppress(ValueError):  # people may write to the file what they like
+        return {"speaks": datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp()} if match else {}
+    return {}
 
 
 def _server_log(podman: Podman, container: str, job: str) -> str:
     """What the server of a job has written; empty where Slurm is not ours, or the job had no file of its own."""
-    job_says = podman.execute(container, ["scontrol", "show", "job", job, "--oneliner"]).stdout
-    output = _OUTPUT.search(job_says)
-    # As its owner: root in that container may not read what belongs to people.
-    return podman.execute(container, ["cat", output[2]], user=output[1]).stdout if output else ""
+    output = _OUTPUT.match(podman.execute(container, ["scontrol", "show", "job", job, "--oneliner"]).stdout)
+    owner = podman.execute(container, ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%U"])
+    uid = owner.stdout.strip()
+    # As its owner, who may read what is theirs and nothing else, whatever they have made of the job's own words.
+    return podman.execute(container, ["cat", output[1]], user=uid).stdout if output and uid.isdecimal() else ""
 
 
 def stages(moments: Mapping[str, float]) -> Iterator[Span]:

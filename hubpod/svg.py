@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 WIDTH = 920
 PIXEL_DIGITS = 1
 MOST_TICKS = 8
+LETTER = 7
+"""Pixels that a letter takes, about."""
 
 STYLE = """
 svg { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums }
@@ -65,13 +67,13 @@ class Drawing:
         ET.SubElement(self._root, "text", place).text = printable(words)
 
     def legend(self, colours: Mapping[str, str]) -> None:
-        """Say below the subtitle what each colour stands for; what has no name needs no word."""
+        """Say below the subtitle what each colour stands for, as far as there is room; some may have no name."""
         x = 24
         for name, colour in colours.items():
-            if name:
+            if name and x + 16 + LETTER * len(name) < WIDTH:
                 self.add("circle", colour, cx=x + 5, cy=78, r=5)
                 self.text(x + 16, 82, name, "quiet")
-                x += 44 + 7 * len(name)
+                x += 44 + LETTER * len(name)
 
     def bands(self, top: float, height: float, count: int) -> None:
         """Shade every other row."""

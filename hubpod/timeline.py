@@ -53,7 +53,7 @@ def drawn(title: str, subtitle: str, spans: Sequence[Span]) -> str:
 
 def _bar(drawing: Drawing, span: Span, scale: float, y: float, colour: str) -> None:
     start, width = LEFT + span.start_s * scale, max(span.took_s * scale, NARROWEST)
-    hint = f"{span.name}: from {span.start_s:.3f} s to {span.end_s:.3f} s"
+    hint = f"{span.name}: from {span.start_s:.3f} s to {span.end_s:.3f} s" + (f", {span.who}" if span.who else "")
     drawing.text(24, y + 20, textwrap.shorten(span.name, NAME_CHARACTERS, placeholder=" …"))
     drawing.add("rect", f"bar {colour}", hint, x=start, y=y + (ROW - BAR) / 2, width=width, height=BAR, rx=2)
     drawing.text(round(start + width + 8, 1), y + 20, f"{span.took_s:.2f} s", "quiet beside")

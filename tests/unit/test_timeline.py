@@ -11,7 +11,7 @@ from hubpod.environments import find_instance
 from hubpod.podman import Podman
 from hubpod.probe import ProbeReport, Step
 from hubpod.process import Result
-from hubpod.spawn_story import STAGES, moments_in, stages, told
+from hubpod.spawn_story import STAGES, first_word, moments_in, stages, told
 from hubpod.timeline import LEFT, Span, drawn
 
 TAG = "{http://www.w3.org/2000/svg}"
@@ -71,8 +71,9 @@ class SaidPodman:
         if not self.slurm:
             return Result(argv=tuple(argv), returncode=125, stderr=f"no such container {container}")
         answers = {
-            "scontrol": "JobId=7 UserId=ann.p(20714) StdIn=/dev/null StdOut=/home/p/ann.p/7.log",
-            "cat": SERVER_LOG if user == "20714" else "",
+            "scontrol": "JobId=7 JobName=x UserId=root(0) StdOut=/x UserId=ann.p(20714) StdOut=/home/p/ann.p/7.log",
+            "squeue": "20714\n",
+            "cat": SERVER_LOG if (user, argv[-1]) == ("20714", "/home/p/ann.p/7.log") else "",
         }
         return Result(argv=tuple(argv), returncode=0, stdout=answers[argv[0]])
 
@@ -151,6 +152,12 @@ def test_a_moment_before_its_start_makes_no_negative_span() -> None:
     spans = list(stages({"began": 10.0, "login": 11.0, "submitting": 10.5}))
 
     assert [(span.start_s, span.end_s) for span in spans] == [(0.0, 1.0), (1.0, 1.0)]
+
+
+@pytest.mark.parametrize("log", ["", "no time", "[I 2025-99-99 16:00:02.500 ServerApp] forged"])
+def test_a_log_that_tells_no_time_tells_nothing(log: str) -> None:
+    """A server's log is its owner's, who may have written anything to it."""
+    assert first_word(log) == {}
 
 
 def test_the_first_time_that_something_is_said_counts() -> None:
