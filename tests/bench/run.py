@@ -7,6 +7,8 @@ with ours of the same names. Ends with 1 when a case could not be measured; the 
 """
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ from bench.case import Tool  # noqa: E402
 from bench.measure import Failed, measured  # noqa: E402
 from bench.picture import drawn  # noqa: E402
 from bench.results import Results, Series  # noqa: E402
-from hubpod.errors import HubpodError  # noqa: E402
+from hubpod.errors import HubpodError, UsageError  # noqa: E402
 from hubpod.machine import usable_podman  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
 
@@ -35,16 +37,18 @@ def main(words: Sequence[str]) -> int:
         for each in (each for tool in tools for each in tool.cases):
             _show(f"{each.name:28} {each.title}{', only when asked for' if each.opt_in else ''}")
         return 0
+    if len({tool.name for tool in tools}) < len(tools):
+        raise UsageError("two of the tools have the same name", remedy="name the files of --against differently")
     names = case.chosen(tools, asked.case)
     before = results.load(asked.compare) if asked.compare else None
     where = results.machine(usable_podman(Workspace(project=PROJECT).state), PROJECT)
     series, failed = _all(tools, names, asked.rounds)
     found = Results(machine=where, series=tuple(series))
-    _keep(found, asked)
     for line in (*results.table(found), *results.between_tools(found)):
         _show(line)
     for line in results.comparison(found, before) if before else ():
         _show(line)
+    _keep(found, asked)
     return 1 if failed else 0
 
 
@@ -88,9 +92,9 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     add("--list", action="store_true", help="only tell which cases there are")
     add("--rounds", type=_positive, default=ROUNDS, help="how often each is measured [%(default)s]")
     add("--against", action="append", type=Path, default=[], metavar="FILE", help="another tool's cases, as TOML")
-    add("--json", type=Path, metavar="FILE", help="keep the results and the machine's facts")
+    add("--json", type=_writable, metavar="FILE", help="keep the results and the machine's facts")
     add("--compare", type=Path, metavar="FILE", help="tell the ratios to results that were kept")
-    add("--svg", type=Path, metavar="FILE", help="draw the results")
+    add("--svg", type=_writable, metavar="FILE", help="draw the results")
     return parser.parse_args(words)
 
 
@@ -100,7 +104,16 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _writable(text: str) -> Path:
+    """A file that can be written, which is better known now than when everything has been measured."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
+    return path
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was set up goes then, too
     try:
         sys.exit(main(sys.argv[1:]))
     except HubpodError as error:

@@ -106,7 +106,7 @@ def test_cases_are_chosen_by_name(tmp_path: Path) -> None:
 
     assert case.chosen([mine, other], ()) == ("one",)
     assert case.chosen([mine, other], ("edit-wrappers", "theirs")) == ("edit-wrappers", "theirs")
-    with pytest.raises(UsageError, match="--case edit-wraper: there is none; did you mean 'edit-wrappers'"):
+    with pytest.raises(UsageError, match=r"--case edit-wraper: there is none; did you mean 'edit-wrappers'"):
         case.chosen([mine], ("edit-wraper",))
 
 
@@ -319,3 +319,20 @@ def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str], tmp_path: P
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("cold ")
     assert lines[-1].split() == ["edit-wrappers", "edit", "of", "the", "wrappers,", "only", "when", "asked", "for"]
+
+
+def test_tools_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    """Two files that are called the same are refused before anything is measured."""
+    tool(tmp_path, name="hubpod")
+
+    with pytest.raises(UsageError, match="two of the tools have the same name"):
+        main(["--against", str(tmp_path / "hubpod.toml")])
+
+
+@pytest.mark.parametrize("option", ["--json=nosuch/a", "--svg=.", "--rounds=0"])
+def test_what_cannot_be_is_told_before_anything_is_measured(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody measures for an hour and cannot keep it."""
+    with pytest.raises(SystemExit, match="2"):
+        main([option])
+
+    assert option.partition("=")[2] in capsys.readouterr().err
