@@ -140,12 +140,10 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long the main job and a stack of the harness take here: minimum, median and maximum of each figure."""
+    """How long what people wait for takes here; -- --list, --case NAME, --rounds N, --help for the rest."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    session.run("python", "tests/bench/main_job.py")
-    session.run("python", "tests/bench/stacks.py")
-    session.run("python", "tests/bench/edit_loop.py")
+    session.run("python", "tests/bench/run.py", *session.posargs)
 
 
 @nox.session
@@ -153,7 +151,7 @@ def kills(session: nox.Session) -> None:
     """Kill runs of the harness at random moments and look for what they leave; -- RUNS SEED."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    session.run("python", "tests/bench/killed_runs.py", *session.posargs)
+    session.run("python", "tests/soak/killed_runs.py", *session.posargs)
 
 
 @nox.session

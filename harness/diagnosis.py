@@ -15,7 +15,7 @@ import requests
 
 from harness.blame import telling_lines
 from harness.redaction import Redactor
-from harness.timeline import SessionLike, lines_of, spawns_of
+from harness.timeline import SessionLike, drawing_of, lines_of, spawns_of
 from hubpod.credentials import private_folder, write_private
 from hubpod.process import CommandError, Result
 
@@ -190,6 +190,7 @@ def _picture(page: PageLike) -> bytes:
 def _parts_of_spawns(spawns: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
     text = "\n".join(line for spawn in spawns for line in lines_of(spawn)) + "\n"
     yield Part(name="timeline.txt", title="how each spawn went", gather=lambda: text)
+    yield Part(name="timeline.svg", title="the same, as a drawing", gather=lambda: drawing_of(spawns))
     yield Part(
         name="timeline.json",
         title="the same, as values",

@@ -1,10 +1,12 @@
-"""How each spawn went: the progress events of its server, as values and as lines. Pure."""
+"""How each spawn went: the progress events of its server, as values, as lines and as a drawing. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any, Protocol
 
 from hubpod.client import ProgressEvent, Server
+from hubpod.timeline import Span, drawn
 
 
 class SessionLike(Protocol):
@@ -43,3 +45,14 @@ def lines_of(spawn: Mapping[str, Any]) -> Iterator[str]:
         job = event["slurm"] or {}
         state = " ".join(filter(None, (job.get("job_id"), job.get("state"), job.get("reason"), job.get("node"))))
         yield f"  {event['at']:+8.2f} s {event['progress']:3d} %  {state or '-':24} {event['message']}"
+
+
+def drawing_of(spawns: Sequence[Mapping[str, Any]]) -> str:
+    """All spawns as SVG, one bar for what each event told, until the next one."""
+    spans = [span for spawn in spawns for span in _spans(f"{spawn['user']}/{spawn['server']}", spawn["events"])]
+    return drawn("How each spawn went", "from the first progress event of each server to its last one", spans)
+
+
+def _spans(server: str, events: Sequence[Mapping[str, Any]]) -> Iterator[Span]:
+    for event, after in pairwise(events):
+        yield Span(name=event["message"], who=server, start_s=event["at"], end_s=after["at"])

@@ -7,6 +7,7 @@ from functools import partial
 from typing import assert_never
 
 from hubpod import base_image, doctor, images, mounted, podman_images, releases, sources, zenith_image
+from hubpod.build_times import BuildClock
 from hubpod.components.assembly import image_names
 from hubpod.components.parts import Code
 from hubpod.components.zenith import IMAGE
@@ -33,13 +34,14 @@ class Built:
     sources: Mapping[str, Code] = field(default_factory=dict)
 
 
-def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> Built:
+def build(context: Context, request: UpRequest, names: Sequence[str] = (), clock: BuildClock | None = None) -> Built:
     """Have the sources, the base image and the images of an environment.
 
     Args:
         context: What commands work with.
         request: What a person asks for.
         names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
+        clock: Notes how long that takes.
 
     Raises:
         SourceError: A clone cannot be made.
@@ -62,7 +64,7 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = ()) -> Bu
             if found:
                 _tell_before_build(context)
             _tell_what_changed(context, missing)
-            _build_all(context, missing)
+            _build_all(context, missing, clock or BuildClock())
         else:
             context.reporter.say("  images: nothing changed")
         return _built(context, plans, pulled)
@@ -160,7 +162,7 @@ def _tell_what_changed(context: Context, plans: list[images.Build]) -> None:
         context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
 
 
-def _build_all(context: Context, plans: list[images.Build]) -> None:
+def _build_all(context: Context, plans: list[images.Build], clock: BuildClock) -> None:
     """Build images side by side; what a killed build left in the scratch folder goes first."""
     scratch = context.workspace.scratch
     shutil.rmtree(scratch, ignore_errors=True)
@@ -168,7 +170,7 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
     base = plans[0].base
     before = podman_images.build_containers(context.podman, base)
     try:
-        side_by_side([_builder(context, plan) for plan in plans])
+        side_by_side([_builder(context, plan, clock) for plan in plans])
     except BaseException:
         podman_images.remove_build_containers(
             context.podman, podman_images.build_containers(context.podman, base) - before
@@ -180,12 +182,17 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
     mounted.note_installed(context.workspace, plans)
 
 
-def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
+def _builder(context: Context, plan: images.Build, clock: BuildClock) -> Callable[[], None]:
     workspace = context.workspace
 
     def build_one() -> None:
-        with context.reporter.phase(f"{plan.name} image") as phase:
-            images.build(context.podman, workspace.project, workspace.scratch, plan, phase.detail)
+        with context.reporter.phase(f"{plan.name} image") as phase, clock.timed(plan.name) as note:
+
+            def on_line(line: str) -> None:
+                note(line)
+                phase.detail(line)
+
+            images.build(context.podman, workspace.project, workspace.scratch, plan, on_line)
             phase.result(plan.reference)
 
     return build_one

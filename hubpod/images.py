@@ -5,7 +5,6 @@ A tag is a digest of everything that goes into the image, so nothing is built wh
 
 import hashlib
 import os
-import re
 import shlex
 import tempfile
 import textwrap
@@ -16,14 +15,13 @@ from pathlib import Path
 
 from hubpod import orphans, podman_images, process
 from hubpod.base_image import REPOSITORY
+from hubpod.build_times import STEP
 from hubpod.credentials import write_private
 from hubpod.environments import MANAGED_BY, Stage, nearest
 from hubpod.errors import BuildError, UsageError
 from hubpod.podman import Podman
 from hubpod.process import Result
 from hubpod.sources import Checkout
-
-_STEP = re.compile(r"(\[\d+/\d+\] )?STEP \d+/\d+: ")
 
 STEP_CHARACTERS = 160
 
@@ -155,7 +153,7 @@ def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Ca
 def build_error(plan: Build, result: Result) -> BuildError:
     """What a person needs of a failed build: the step, and its last lines."""
     lines = result.stdout.splitlines()
-    steps = [number for number, line in enumerate(lines) if _STEP.match(line)]
+    steps = [number for number, line in enumerate(lines) if STEP.match(line)]
     step = textwrap.shorten(lines[steps[-1]], STEP_CHARACTERS, placeholder=" …") if steps else "its first step"
     return BuildError(
         f"building the {plan.name} image failed at {step}",

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from hubpod import kube, kubernetes, seeding, settings
+from hubpod import kube, kubernetes, seeding, settings, spawn_story
 from hubpod.attack import Target as AttackTarget
 from hubpod.attack import Verdict, cases, tried
+from hubpod.build_times import BuildClock
 from hubpod.building import build, planned
 from hubpod.client import HubClient
 from hubpod.components import slurm
@@ -26,20 +27,26 @@ from hubpod.request import Person, Target, UpRequest
 from hubpod.running import require_running
 from hubpod.settings_table import SETTINGS
 from hubpod.status import Status, status
+from hubpod.timeline import Span
 
 PORT_ATTEMPTS = 5
 """Instances that come up at the same time may choose the same port; all but one of them choose again."""
 
 
-def up(context: Context, request: UpRequest) -> Status:
+def up(context: Context, request: UpRequest, clock: BuildClock | None = None) -> Status:
     """Go from whatever there is to an instance in which a notebook can be spawned.
+
+    Args:
+        context: What commands work with.
+        request: What a person asks for.
+        clock: Notes how long the images take.
 
     Raises:
         HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
     """
     with context.alone(request.instance):
         plan = check(context, request)
-        built = build(context, request)
+        built = build(context, request, clock=clock)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
             wanted = site(context, plan, built)
             try:
@@ -74,6 +81,11 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         name = person.user or site_settings.dev_users[0].partition(".")[0]
         login = partial(client.login, name, site_settings["dummyAuthPassword"])
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
+
+
+def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
+    """Where the time of a spawn went that has just been made; asked soon, before Slurm forgets the job."""
+    return spawn_story.told(context.podman, instance, report)
 
 
 def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from hubpod.client import HubError, ProgressEvent, Server, Session, SpawnRefused
+from hubpod.client import Form, HubError, ProgressEvent, Server, Session, SpawnRefused
 from hubpod.client.deadline import Deadline
 from hubpod.client.project import PROJECT_FIELD, match_project
 from hubpod.errors import HubpodError, ProbeError
@@ -28,7 +28,7 @@ class Step:
     """Something that was reached.
 
     Attributes:
-        name: login, submit, pending, starting, ready, kernel, stop or gone.
+        name: login, submit, pending, starting, ready, open, kernel, stop or gone.
         at_s: When it was reached, in seconds since the start.
         took_s: How long that took, in seconds since the step before.
     """
@@ -40,13 +40,24 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeReport:
-    """What the probe has shown."""
+    """What the probe has shown.
+
+    Attributes:
+        user: The person's name at the hub.
+        project: The project that they spawned for.
+        job_id: The Slurm job's number.
+        node: The node that it ran on.
+        result: What the kernel has answered.
+        began: When the probe began, in seconds since the epoch.
+        timeline: The steps, in their order.
+    """
 
     user: str
     project: str
     job_id: str
     node: str
     result: str
+    began: float
     timeline: tuple[Step, ...]
 
     def as_dict(self) -> dict[str, object]:
@@ -98,27 +109,38 @@ def probe_session(  # noqa: PLR0913
         session = login()
         steps.reached("login")
         form = session.spawn_form()
-        chosen = dict(options or {})
-        if project is not None:
-            chosen[PROJECT_FIELD] = match_project(project, form)
+        chosen = _choice(form, options, project)
         server = session.server()
         with _stopped_on_failure(server):
-            session.submit(chosen)
-            steps.reached("submit")
+            steps.did("submit", lambda: session.submit(chosen))
             for event in server.progress(spawn_deadline_s):
                 steps.saw(event)
+            steps.did("open", server.open)
             result, job_id, node = _run_code(server)
             steps.reached("kernel")
-        server.stop(deadline_s=STOP_DEADLINE_S)
-        steps.reached("stop")
+        steps.did("stop", lambda: server.stop(deadline_s=STOP_DEADLINE_S))
         if job_gone and job_id:
-            _wait_until_gone(job_gone, job_id)
-            steps.reached("gone")
-        default = form.field(PROJECT_FIELD)
-        used = chosen.get(PROJECT_FIELD) or (default.default if default else "")
+            steps.did("gone", lambda: _wait_until_gone(job_gone, job_id))
         return ProbeReport(
-            user=session.user, project=used, job_id=job_id, node=node, result=result, timeline=steps.timeline
+            user=session.user,
+            project=_project(form, chosen),
+            job_id=job_id,
+            node=node,
+            result=result,
+            began=steps.began,
+            timeline=steps.timeline,
         )
+
+
+def _choice(form: Form, options: Mapping[str, str] | None, project: str | None) -> dict[str, str]:
+    """What to submit in place of the form's defaults."""
+    return dict(options or {}) | ({} if project is None else {PROJECT_FIELD: match_project(project, form)})
+
+
+def _project(form: Form, chosen: Mapping[str, str]) -> str:
+    """The project that a server is for; empty where the form has no such field."""
+    field = form.field(PROJECT_FIELD)
+    return chosen.get(PROJECT_FIELD) or (field.default if field else "")
 
 
 def phase_of(event: ProgressEvent) -> str:
@@ -134,11 +156,12 @@ def phase_of(event: ProgressEvent) -> str:
 class _Steps:
     """The steps reached so far, and which comes next."""
 
-    ORDER: Sequence[str] = ("login", "submit", "pending", "starting", "ready", "kernel", "stop", "gone")
+    ORDER: Sequence[str] = ("login", "submit", "pending", "starting", "ready", "open", "kernel", "stop", "gone")
 
     def __init__(self, on_step: Callable[[Step], None]) -> None:
         self.timeline: tuple[Step, ...] = ()
         self._on_step = on_step
+        self.began = round(time.time(), 3)
         self._start = time.monotonic()
 
     @property
@@ -153,6 +176,11 @@ class _Steps:
         step = Step(name=name, at_s=round(at_s, 3), took_s=round(at_s - before, 3))
         self.timeline += (step,)
         self._on_step(step)
+
+    def did(self, name: str, act: Callable[[], object]) -> None:
+        """Take a step."""
+        act()
+        self.reached(name)
 
     def saw(self, event: ProgressEvent) -> None:
         """Note what a progress event shows, if it is further than before."""

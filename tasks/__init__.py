@@ -4,7 +4,7 @@ from typing import Any
 
 from invoke.collection import Collection
 
-from tasks import dev, prod
+from tasks import bench, dev, prod
 
 
 def _collection(*tasks: Any) -> Collection:  # noqa: ANN401 - invoke's Task is generic over its body
@@ -47,3 +47,4 @@ namespace.add_collection(
     ),
     name="prod",
 )
+namespace.add_collection(_collection(bench.run, bench.cases), name="bench")

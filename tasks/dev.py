@@ -11,6 +11,7 @@ from hubpod import building, lifecycle, running, volumes
 from hubpod import doctor as examination
 from hubpod import reload as reloading
 from hubpod.base_image import BaseFrom
+from hubpod.build_times import BuildClock
 from hubpod.environments import Stage, nearest
 from hubpod.errors import HubpodError, MachineError, UsageError
 from hubpod.origins import parse_origins
@@ -24,9 +25,11 @@ from tasks.options import (
     ENVIRONMENT_HELP,
     INSTANCE,
     PLAN_HELP,
+    TIMINGS_HELP,
     UP_HELP,
     folder_of,
     instance_of,
+    picture_of,
     request_of,
     target_of,
     token_in,
@@ -38,7 +41,7 @@ CONTAINERS = "jupyterhub, proxy, slurm or zenith"
 VOLUME_ACTIONS = ("list", "export", "import", "reset")
 
 
-@task(help=UP_HELP, iterable=["source"])
+@task(help={**UP_HELP, **TIMINGS_HELP}, iterable=["source"])
 def up(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
@@ -50,6 +53,7 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
     keep: bool = False,  # noqa: FBT001, FBT002 - a flag
+    timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Bring an instance up, from nothing to "a notebook can be spawned"; a second call changes only what differs."""
     with told(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
@@ -64,7 +68,11 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             zenith_image=zenith_image,
             keep=keep,
         )
-        shown.show_welcome(lifecycle.up(loud(), request), found)
+        clock = BuildClock()
+        now = lifecycle.up(loud(), request, clock)
+        if timings:
+            shown.show_build_times(clock)
+        shown.show_welcome(now, found)
 
 
 @task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
@@ -148,6 +156,7 @@ def exec_(
         "token-file": "file with the token to log in with, where the environment wants one; - is standard input",
         "url": "the hub's address, where people come through a tunnel",
         "project": "project to spawn for (default: the user's first)",
+        "timeline": "draw where the time went to this file, .svg or .html",
         "json": "print the report as JSON",
     }
 )
@@ -159,10 +168,12 @@ def spawn(  # noqa: PLR0913, PLR0917 - options for a person
     token_file: str | None = None,
     url: str = "",
     project: str | None = None,
+    timeline: str | None = None,
     json: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, see the job gone."""
     with told():
+        picture = picture_of("--timeline", timeline) if timeline is not None else None
         found = instance_of(environment, instance)
         person = Person(instance=found, user=user, token=token_in(token_file), url=url)
         report = lifecycle.spawn(quiet(), person, project=project, on_step=shown.step_teller(silent=json))
@@ -170,6 +181,8 @@ def spawn(  # noqa: PLR0913, PLR0917 - options for a person
             shown.show_json(report.as_dict())
         else:
             shown.show_report(report)
+        if picture:
+            shown.draw_spawn(picture, report, lifecycle.timeline(quiet(), found, report))
 
 
 @task(
@@ -250,21 +263,28 @@ def clone(
         building.clone(WORKSPACE, ConsoleReporter(console=err), origins)
 
 
-@task(help={**ENVIRONMENT_HELP, **BUILD_HELP, "zenith_image": PLAN_HELP["zenith_image"]}, iterable=["source"])
-def build(
+@task(
+    help={**ENVIRONMENT_HELP, **BUILD_HELP, **TIMINGS_HELP, "zenith_image": PLAN_HELP["zenith_image"]},
+    iterable=["source"],
+)
+def build(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
     base: str = BaseFrom.AUTO.value,
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
+    timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Build the images of an environment, without starting anything; its instances share them."""
     with told(INTERRUPTED_CLEAN):
         found = instance_of(environment, instance)
         request = request_of(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in building.build(loud(), request).images.values():
+        clock = BuildClock()
+        for reference in building.build(loud(), request, clock=clock).images.values():
             sys.stdout.write(reference + "\n")
+        if timings:
+            shown.show_build_times(clock)
 
 
 @task(

@@ -27,6 +27,8 @@ from hubpod.settings import FILE_NAME
 from hubpod.sources import SOURCE_NAMES
 from hubpod.zenith_image import STAND_IN
 
+PICTURES = (".svg", ".html")
+
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
 INSTANCE_VARIABLE = "HUBPOD_INSTANCE"
 ENVIRONMENT = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
@@ -48,6 +50,7 @@ BUILD_HELP = {
     "base": "where the base image comes from: auto, registry or bootstrap",
     "source": "NAME=URL[@REF] to clone a source from, or NAME=PATH to use a folder in place; may be repeated",
 }
+TIMINGS_HELP = {"timings": "tell at the end which steps of the images' builds took longest"}
 UP_HELP = {
     **ENVIRONMENT_HELP,
     **PLAN_HELP,
@@ -131,6 +134,20 @@ def folder_of(option: str, text: str) -> Path:
         return Path(text).expanduser().resolve()
     except (RuntimeError, ValueError) as error:  # no such user; links in a circle
         raise UsageError(f"{option} {text}: {error}", remedy="give the path of a file or folder") from error
+
+
+def picture_of(option: str, text: str) -> Path:
+    """The file that an option names for a drawing to be written to.
+
+    Raises:
+        UsageError: It can be no drawing, or cannot be written.
+    """
+    path = folder_of(option, text)
+    if path.suffix not in PICTURES:
+        raise UsageError(f"{option} {text}: must end with {' or '.join(PICTURES)}{nearest(path.suffix, PICTURES)}")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{option} {text}: cannot be written", remedy="give a file in a folder that you may write to")
+    return path
 
 
 def token_in(file: str | None) -> str:

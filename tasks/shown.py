@@ -2,22 +2,30 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hubpod import doctor as examination
+from hubpod import svg
 from hubpod.attack import Verdict, status_text
+from hubpod.build_times import BuildClock, BuildTime
 from hubpod.environments import Instance, Login
 from hubpod.probe import ProbeReport, Step
 from hubpod.progress import marks
 from hubpod.settings import FILE_NAME, load
 from hubpod.status import ContainerStatus, State, Status
-from tasks.shell import out
+from hubpod.timeline import Span, drawn
+from tasks.shell import err, out
 
 HOW_WIDTH = 60
+STEP_WIDTH = 70
+SLOWEST_STEPS = 5
 
 
 def show_welcome(now: Status, instance: Instance) -> None:
@@ -58,7 +66,7 @@ def _row(container: ContainerStatus) -> tuple[str, ...]:
     return container.name, container.state, "yes" if container.ready else no, since, container.image
 
 
-def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]], out: Console = out) -> None:
     """Print a table on a terminal, and lines with aligned columns where a program may read them."""
     if out.is_terminal:
         table = Table(box=None)
@@ -72,6 +80,29 @@ def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (titles, *rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         out.print(Text(line.rstrip()), soft_wrap=True)
+
+
+def show_build_times(clock: BuildClock) -> None:
+    """Which steps of the builds took longest; on standard error, beside what is told of the builds themselves."""
+    if not clock.images:
+        err.print("  no image was built, so there is nothing to time")
+        return
+    rows = [row for built in clock.images for row in _time_rows(built)]
+    show_table(("image", "seconds", "", "step"), [*rows, ("all", f"{clock.took_s:7.1f}", "", "side by side")], err)
+
+
+def _time_rows(built: BuildTime) -> list[tuple[str, ...]]:
+    slowest = built.slowest(SLOWEST_STEPS)
+    others, rest_s = len(built.steps) - len(slowest), built.took_s - sum(step.took_s for step in slowest)
+    return [
+        *((built.image, f"{step.took_s:7.1f}", "cached" if step.cached else "", _short(step.text)) for step in slowest),
+        (built.image, f"{rest_s:7.1f}", "", f"the other steps ({others}), and what is around them"),
+        (built.image, f"{built.took_s:7.1f}", "", "total"),
+    ]
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, STEP_WIDTH, placeholder=" …")
 
 
 def step_teller(*, silent: bool) -> Callable[[Step], None]:
@@ -88,6 +119,14 @@ def show_report(report: ProbeReport) -> None:
     """What a probe has shown, for a person."""
     job = f"job {report.job_id} on {report.node}, 5 * 4 = {report.result}"
     out.print(Text(f"\n  {report.user} got a notebook for {report.project}: {job}\n"), soft_wrap=True)
+
+
+def draw_spawn(picture: Path, report: ProbeReport, spans: Sequence[Span]) -> None:
+    """Where the time of a spawn went, as a file."""
+    title = f"{spans[-1].end_s:.2f} s from the login to a kernel's first answer"
+    when = datetime.fromtimestamp(report.began, UTC).strftime("%F %T UTC")
+    drawing = drawn(title, f"{report.user} in {report.project}, job {report.job_id} on {report.node}, {when}", spans)
+    picture.write_text(svg.page(drawing, title) if picture.suffix == ".html" else drawing)
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> None:

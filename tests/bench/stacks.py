@@ -1,39 +1,23 @@
-"""How long a stack of the harness takes to be ready, by phases, and its memory: `./run nox -s bench`."""
+"""How long a stack of the harness takes to be ready, by phases, and its memory: one start, as figures in JSON."""
 
 import json
-import statistics
-import sys
 from contextlib import suppress
 from pathlib import Path
 
-from harness.kit import Kit, open_kit
+from harness.kit import open_kit
 from harness.options import Options
 from harness.preflight import prepare_machine
 from harness.stack import Stack
 
-RUNS = 5
 
-
-def main(runs: int) -> None:
-    """Start so many stacks, one after the other, and print the table."""
+def main() -> None:
+    """Start one, and print the figures."""
     options = Options()
-    figures: dict[str, list[float]] = {}
-    for _ in range(runs):
-        with open_kit(options, lambda: prepare_machine(options)) as kit:
-            _measure(kit, figures)
-    print(f"{runs} stacks, one after the other; seconds and MiB: minimum, median, maximum")  # noqa: T201
-    for name, values in figures.items():
-        print(f"{name:28}{min(values):8.2f} {statistics.median(values):8.2f} {max(values):8.2f}")  # noqa: T201
-
-
-def _measure(kit: Kit, figures: dict[str, list[float]]) -> None:
-    stack = kit.stack()
-    for phase, seconds in stack.timings.items():
-        figures.setdefault(phase, []).append(seconds)
-    figures.setdefault("stack, all phases", []).append(sum(stack.timings.values()))
-    for container in stack.containers:
-        figures.setdefault(f"memory of {container}", []).append(_memory(stack, container))
-    figures.setdefault("memory, all containers", []).append(sum(_memory(stack, each) for each in stack.containers))
+    with open_kit(options, lambda: prepare_machine(options)) as kit:
+        stack = kit.stack()
+        memory = sum(_memory(stack, container) for container in stack.containers)
+        figures = {**stack.timings, "all phases": sum(stack.timings.values()), "memory, MiB": memory}
+    print(json.dumps({name: round(value, 3) for name, value in figures.items()}))  # noqa: T201 - what it is for
 
 
 def _memory(stack: Stack, container: str) -> float:
@@ -55,4 +39,4 @@ def _memory(stack: Stack, container: str) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else RUNS)
+    main()

@@ -9,6 +9,7 @@ import pytest
 from support.instances import Running
 
 from hubpod.client import HubClient, LoginRefused, SpawnRefused
+from hubpod.spawn_story import STAGES
 
 COMMANDS = "import os; print(*(os.environ[name] for name in {names!r}))"
 
@@ -27,16 +28,18 @@ def test_up_ends_ready_and_says_how_to_log_in(running: Running) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_person_gets_a_notebook(running: Running) -> None:
-    """dev.spawn logs in, spawns, runs 5 * 4 in a kernel, stops, and sees the job gone."""
-    typed = running.type("dev.spawn", "--project=project2", "--json")
+def test_a_person_gets_a_notebook(running: Running, tmp_path: Path) -> None:
+    """dev.spawn logs in, spawns, runs 5 * 4 in a kernel, stops, sees the job gone, and draws each stage of it."""
+    typed = running.type("dev.spawn", "--project=project2", "--json", f"--timeline={tmp_path / 'spawn.svg'}")
 
     assert typed.code == 0, typed.text
     report = json.loads(typed.stdout)
     assert (report["user"], report["result"], report["node"]) == ("testuser", "20", "node1")
     assert report["project"].startswith("project2")
     steps = [step["name"] for step in report["timeline"]]
-    assert [steps[0], steps[1], *steps[-4:]] == ["login", "submit", "ready", "kernel", "stop", "gone"]
+    assert [steps[0], steps[1], *steps[-5:]] == ["login", "submit", "ready", "open", "kernel", "stop", "gone"]
+    drawn = (tmp_path / "spawn.svg").read_text()
+    assert not [stage.name for stage in STAGES if f"<title>{stage.name}: from " not in drawn]
 
 
 def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: Running) -> None:

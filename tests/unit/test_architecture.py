@@ -27,7 +27,7 @@ LAYERS = (
     {"context", "status", "doctor"},
     {"readiness", "images", "machine", "syntax"},
     {"kubernetes", "kubernetes_volumes", "kubernetes_text", "removal", "forwards"},
-    {"base_image", "sources", "content", "git", "attack", "probe", "kube", "components", "own_code"},
+    {"base_image", "sources", "content", "git", "attack", "probe", "spawn_story", "kube", "components", "own_code"},
     {
         "podman",
         "podman_images",
@@ -49,11 +49,14 @@ LAYERS = (
         "ssh_files",
         "known_hosts",
         "zenith_config",
+        "build_times",
         "orphans",
         "podman_answers",
         "pod",
         "process",
         "progress",
+        "svg",
+        "timeline",
     },
     {"environments", "errors", "interrupts", "__init__"},
 )

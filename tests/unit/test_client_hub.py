@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -407,13 +408,25 @@ def test_reprs_show_no_secret(hub: FakeHub, session: Session) -> None:
 def test_probe_reports_each_step(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that succeeds tells job, node and result, waits until Slurm has dropped the job, and fits into JSON."""
     monkeypatch.setattr("hubpod.probe._run_code", lambda _: ("20", "7", "node1"))
+    hub.answers["GET /b/user/alice/lab"] = Answer(body="<h1>Lab</h1>")
+    before = time.time()
 
     report = probe_session(hub.log_in, project="q", job_gone=lambda job_id: job_id == "7")
 
     shown = json.loads(json.dumps(report.as_dict()))
-    timeline = shown.pop("timeline")
+    timeline, began = shown.pop("timeline"), shown.pop("began")
     assert shown == {"user": "alice", "project": "q.x", "job_id": "7", "node": "node1", "result": "20"}
-    assert [step["name"] for step in timeline] == ["login", "submit", "pending", "ready", "kernel", "stop", "gone"]
+    assert [step["name"] for step in timeline] == [
+        "login",
+        "submit",
+        "pending",
+        "ready",
+        "open",
+        "kernel",
+        "stop",
+        "gone",
+    ]
+    assert before - 0.001 <= began <= time.time()
     assert sum(step["took_s"] for step in timeline) == pytest.approx(timeline[-1]["at_s"], abs=0.01)
 
 
@@ -421,11 +434,11 @@ def test_probe_names_the_step_and_stops_the_server(hub: FakeHub) -> None:
     """When the kernel cannot be reached, the error says so with the timeline, and no server is left running."""
     told: list[Step] = []
 
-    with pytest.raises(ProbeStepError, match="the probe failed at kernel: opening the server of alice") as caught:
+    with pytest.raises(ProbeStepError, match="the probe failed at open: opening the server of alice") as caught:
         probe_session(hub.log_in, project="q", on_step=told.append)
 
     assert [step.name for step in told] == ["login", "submit", "pending", "ready"]
-    assert (caught.value.step, caught.value.timeline) == ("kernel", tuple(told))
+    assert (caught.value.step, caught.value.timeline) == ("open", tuple(told))
     assert "DELETE /b/hub/api/users/alice/server" in hub.requested()
 
 
@@ -443,7 +456,7 @@ def test_probe_tells_of_a_server_that_it_could_not_stop(hub: FakeHub) -> None:
     """When cleaning up fails too, the first error is raised and the second is in its detail."""
     hub.answers["DELETE /b/hub/api/users/alice/server"] = Answer(status=500, body='{"message": "busy"}')
 
-    with pytest.raises(ProbeStepError, match="at kernel") as caught:
+    with pytest.raises(ProbeStepError, match="at open") as caught:
         probe_session(hub.log_in)
 
     assert any(line.startswith("The server may still run") and "busy" in line for line in caught.value.detail)

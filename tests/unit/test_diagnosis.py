@@ -113,7 +113,7 @@ def test_everything_that_may_tell_is_kept(tmp_path: Path) -> None:
     assert index == tmp_path / "failure" / "README.txt"
     assert files >= {"log-slurm.txt", "log-jupyterhub.txt", "inspect-slurm.json", "inspect-jupyterhub.json"}
     assert files >= {"squeue.txt", "sacct.txt", "sdiag.txt", "sinfo.txt", "jobs.txt", "routes.json", "users.json"}
-    assert files >= {"timeline.txt", "timeline.json", "page.html", "screenshot.png"}
+    assert files >= {"timeline.txt", "timeline.svg", "timeline.json", "page.html", "screenshot.png"}
     assert all(name in index.read_text() for name in files - {"README.txt"})
     assert sorted(stack.hub.asked) == ["GET proxy", "GET users"]
 
@@ -179,6 +179,7 @@ def test_the_timeline_counts_from_the_first_event(tmp_path: Path) -> None:
     (spawn,) = json.loads((folder / "timeline.json").read_text())
     assert [event["at"] for event in spawn["events"]] == [0.0, 2.25]
     assert spawn["events"][0]["slurm"]["reason"] == "Resources"
+    assert "Job 7 is queued: from 0.000 s to 2.250 s" in (folder / "timeline.svg").read_text()
 
 
 @pytest.mark.parametrize("over", [0, 1])

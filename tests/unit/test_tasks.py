@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from invoke.context import MockContext
 from invoke.exceptions import Exit
 from support.instances import PROJECT, argv
 
 from hubpod.environments import find_instance
 from hubpod.interrupts import Terminated
-from tasks import dev, namespace, shell
+from tasks import bench, dev, namespace, shell
 
 STAND_IN = """\
 #!/bin/sh
@@ -47,6 +48,9 @@ for number, words in enumerate(json.loads(sys.argv[1])):
 """Types commands one after the other, each in a process of its own that begins with all imports done."""
 
 TOO_LONG_S = 60
+ENVIRONMENT_OF = {"dev": "dev_dummyauth", "prod": "prod"}
+"""An environment for each kind of command that works on instances."""
+
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 
 
@@ -109,6 +113,8 @@ MISTYPED = {
     "dev.volumes --help": "dev.volumes: --help stands where a word is expected",
     "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
     "dev.volumes export --name homes": "--file is missing",
+    "dev.spawn --timeline spawn.png": "--timeline spawn.png: must end with .svg or .html",
+    "dev.spawn --timeline nosuch/spawn.svg": "--timeline nosuch/spawn.svg: cannot be written",
     "dev.logs --tail few": "--tail few: must be a number of lines",
 }
 """Command lines that invoke can read, and what hubpod says about them."""
@@ -333,7 +339,7 @@ def test_a_typed_name_is_not_blamed_on_the_variable(
 
 @pytest.mark.parametrize(
     ("commands", "name"),
-    [(commands, name) for commands, found in namespace.collections.items() for name in sorted(found.tasks)],
+    [(commands, name) for commands in ENVIRONMENT_OF for name in sorted(namespace.collections[commands].tasks)],
 )
 def test_every_command_takes_environment_and_instance(
     commands: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -342,10 +348,9 @@ def test_every_command_takes_environment_and_instance(
     monkeypatch.setenv("PATH", "/nowhere")
     task = namespace.collections[commands].tasks[name]
     words = {"exec": {"container": "slurm"}, "volumes": {"action": "list"}}.get(name, {})
-    environment = {"dev": "dev_dummyauth", "prod": "prod"}[commands]
 
     with pytest.raises(Exit) as caught:
-        task.body(None, environment=environment, instance="Mine", **words)
+        task.body(None, environment=ENVIRONMENT_OF[commands], instance="Mine", **words)
 
     assert {"e", "i"} <= {each for argument in task.get_arguments() for each in argument.names}
     assert caught.value.code == 2
@@ -384,3 +389,21 @@ def test_a_file_without_one_token_is_refused(project: Path, tmp_path: Path, cont
     assert typed.returncode == 2
     assert says in typed.stderr
     assert str(tmp_path / "token") in typed.stderr
+
+
+def test_measuring_is_the_session_of_nox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bench.run hands on what was asked for to `nox -s bench`, and ends as that does."""
+    seen: list[list[str]] = []
+
+    def attach(argv: list[str]) -> int:
+        seen.append(argv)
+        return 3
+
+    monkeypatch.setattr("hubpod.process.attach", attach)
+
+    with pytest.raises(Exit) as caught:
+        bench.run(MockContext(), case=["up", "spawn"], rounds="2", svg="a.svg")
+
+    assert caught.value.code == 3
+    (argv,) = seen
+    assert argv[argv.index("-s") :] == ["-s", "bench", "--", "--case=up", "--case=spawn", "--rounds=2", "--svg=a.svg"]

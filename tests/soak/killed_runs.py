@@ -1,6 +1,6 @@
 """Kill runs of the harness at random moments, and look for anything that they leave: `./run nox -s kills`.
 
-python tests/bench/killed_runs.py [RUNS [SEED]]
+python tests/soak/killed_runs.py [RUNS [SEED]]
 """
 
 import random
