@@ -143,7 +143,9 @@ def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> 
     return {**found, LOGIN_PAGE: Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))} if url else found
 
 
-def _check_none_ended(podman: Podman, instance: Instance, spec: PodSpec, started: Mapping[str, int], waited: str) -> None:
+def _check_none_ended(
+    podman: Podman, instance: Instance, spec: PodSpec, started: Mapping[str, int], waited: str
+) -> None:
     states = podman.containers(instance.labels).values()
     ended = next((state.name for state in states if _given_up(state, started)), "")
     if ended:

@@ -142,7 +142,7 @@ def main(images: Sequence[str]) -> int:
     )
     unwanted = {what: text for what, text in unwanted.items() if len(text) >= SHORTEST}
     code = CLEAN
-    for image in images or newest(podman_images.ours(context.podman, REPOSITORY)):
+    for image in images or newest(list(podman_images.ours(context.podman, REPOSITORY))):
         found = audit(context, image, unwanted)
         code = FOUND if found else code
         print(f"{image}: {len(found) or 'nothing'} found of what no layer may hold")  # noqa: T201
