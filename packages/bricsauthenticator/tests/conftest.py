@@ -340,7 +340,7 @@ def site_config(issuer: Issuer, slurm: FakeSlurm) -> Config:
     c.JupyterHub.db_url = "sqlite:///:memory:"
     c.JupyterHub.cookie_secret = b"x" * 32
     c.JupyterHub.log_level = "DEBUG"
-    c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 1}
+    c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 10}
     c.CryptKeeper.keys = [b"k" * 32]
     c.Authenticator.enable_auth_state = True
     c.BricsAuthenticator.oidc_server = issuer.url
