@@ -538,6 +538,7 @@ async def test_a_stranger_learns_nothing_of_a_persons_options(ada: Any, issuer: 
 
 async def test_the_rest_api_may_leave_options_out(ada: Any, slurm: Any, until: Any) -> None:
     """What a client leaves out takes the form's defaults."""
+    ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
     answer = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE)
     await until(lambda: slurm.read("script"))
 
