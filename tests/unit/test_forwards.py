@@ -5,9 +5,17 @@ import os
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from support.sites import site
 
-from hubpod import forwards
+from hubpod import deployment, forwards
+from hubpod.components.assembly import pod_spec
+from hubpod.context import Context
+from hubpod.environments import find_environment
+from hubpod.errors import NotReadyError
 from hubpod.podman import Podman
+from hubpod.progress import ConsoleReporter
+from hubpod.workspace import Workspace
 
 GONE, RUNNING, FOREIGN = "10.89.0.5", "10.89.0.7", "10.99.0.5"
 CHAIN = "NETAVARK-DN-4B9D9135B29BA"
@@ -79,3 +87,28 @@ def test_nothing_is_claimed_while_containers_go(podman: Podman, tmp_path: Path) 
     _stand_in(tmp_path / "podman", "[ \"$1\" = ps ] && echo c1 || { echo 'no such container' >&2; exit 125; }")
 
     assert not forwards.left_behind(podman)
+
+
+def test_an_up_that_is_not_reached_tells_of_it(podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the login page does not answer and its port is forwarded to nobody, the remedy is to remove the forward."""
+
+    def late(*_: object) -> None:
+        raise NotReadyError("not ready within 120 s", detail=("last lines",), remedy="look at the log")
+
+    monkeypatch.setattr(deployment, "wait_until_ready", late)
+    context = Context(
+        workspace=Workspace(project=tmp_path), podman=podman, reporter=ConsoleReporter(console=Console(quiet=True))
+    )
+    here = site(find_environment("dev_dummyauth"))
+    (tmp_path / "rules").write_text(RULES.replace("--dport 8000", f"--dport {here.port}"))
+
+    with pytest.raises(NotReadyError) as blamed:
+        deployment.wait(context, here, pod_spec(here))
+    (tmp_path / "rules").write_text(RULES.replace("--dport 8000", "--dport 1"))
+    with pytest.raises(NotReadyError) as other:
+        deployment.wait(context, here, pod_spec(here))
+
+    assert f"port {here.port} is forwarded to a container that is gone" in blamed.value.message
+    assert "iptables -t nat -D" in blamed.value.remedy
+    assert blamed.value.detail == ("last lines",)
+    assert other.value.remedy == "look at the log"
