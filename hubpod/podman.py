@@ -222,9 +222,9 @@ class Podman:
         options = [*([f"--user={user}"] if user else []), *(["--interactive"] if stdin is not None else [])]
         return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
-    def log(self, container: str, *, since: float = 0, last: int = -1) -> str:
-        """What a container has written so far, or since a moment, in seconds since the epoch, or at last."""
-        result = self.run("logs", f"--since={since:.0f}", f"--tail={last}", container, check=False)
+    def log(self, container: str, *, since: float = 0) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch."""
+        result = self.run("logs", f"--since={since:.0f}", container, check=False)
         return result.stdout + result.stderr if result.ok else ""
 
 
