@@ -10,9 +10,6 @@ from hubpod.components.parts import SOURCE_FOLDER, Site
 _BEGIN = "Traceback (most recent call last):"
 _FRAME = re.compile(r'File "(?P<path>[^"]+)", line (?P<line>\d+)')
 _RECORD = re.compile(r"\[[DIWEC] \d{4}-\d\d-\d\d ")
-LAST_LINES = 200
-"""So many lines of a log have the last traceback."""
-
 _MARKS = set("^~ ")
 
 

@@ -223,12 +223,12 @@ class Podman:
         options = [*([f"--user={user}"] if user else []), *(["--interactive"] if stdin is not None else [])]
         return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
-    def log(self, container: str, *, since: float = 0, last: int = -1, timestamps: bool = False) -> str:
-        """What a container has written so far, or since a moment, in seconds since the epoch, or at last.
+    def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch.
 
         With timestamps each line has in front when it was written, as ISO 8601; lines of standard error come last.
         """
-        options = [f"--since={since:.0f}", f"--tail={last}", *(["--timestamps"] if timestamps else [])]
+        options = [f"--since={since:.0f}", *(["--timestamps"] if timestamps else [])]
         result = self.run("logs", *options, container, check=False)
         return result.stdout + result.stderr if result.ok else ""
 

@@ -1,5 +1,6 @@
 """New content for a pod that runs: volumes filled again where they are, and only those who read them restarted."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -55,10 +56,12 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *
     there = Exchange(
         archives={seed.volume: seed.tar() for seed in stale.changed}, held=held, readers=readers(spec, stale.changed)
     )
+    begun = int(time.time())
     try:
         _exchange(context, site, spec, there)
     except NotReadyError as error:
-        error.detail = own_code.blamed(site, _log(context, spec, there)) or error.detail
+        log = "\n".join(context.podman.log(f"{spec.name}-{reader}", since=begun) for reader in there.readers)
+        error.detail = own_code.blamed(site, log) or error.detail
         if not keep and there.archives.keys() == held.keys():
             _put_back(context, site, spec, there, error)
         raise
@@ -106,10 +109,6 @@ def _wait(context: Context, site: Site, spec: PodSpec, there: Exchange, started:
             started=started,
             timeout_s=READY_TIMEOUT_S if there.readers else NOT_RESTARTED_TIMEOUT_S,
         )
-
-
-def _log(context: Context, spec: PodSpec, there: Exchange) -> str:
-    return "\n".join(context.podman.log(f"{spec.name}-{reader}", last=own_code.LAST_LINES) for reader in there.readers)
 
 
 def _put_back(context: Context, site: Site, spec: PodSpec, there: Exchange, error: NotReadyError) -> None:

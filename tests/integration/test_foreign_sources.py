@@ -130,7 +130,7 @@ def test_other_sources_with_the_same_contract_work(instances: Callable[[], Runni
     assert spawn.code == 0, spawn.text + running.type("dev.logs", "--container=jupyterhub", "--tail=30").text
 
     code = tmp_path / "bricsauthenticator" / "src" / "bricsauthenticator" / "__init__.py"
-    code.write_text(AUTHENTICATOR + "print('an edit of my own')\n")
+    code.write_text(AUTHENTICATOR + "print('an edit of my own', flush=True)\n")
     reload = running.type("dev.reload", *options)
     assert reload.code == 0, reload.text
     assert "restarted: jupyterhub" in reload.text

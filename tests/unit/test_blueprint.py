@@ -11,11 +11,13 @@ from harness.keys import ALGORITHMS, new_key, read_keys, write_keys
 from harness.launch import Order, site_of
 from harness.outside import ISSUER
 from hubpod.components.assembly import pod_spec
-from hubpod.components.parts import Site
+from hubpod.components.parts import Code, Site
 from hubpod.environments import Instance, find_environment
 from hubpod.errors import SettingsError
+from hubpod.pod import File
+from hubpod.sources import SOURCE_NAMES
 
-IMAGES = tuple((name, f"localhost/hubpod/{name}:dev-0") for name in ("jupyterhub", "slurm", "testkit"))
+IMAGES = tuple((name, f"localhost/hubpod/{name}:dev-0") for name in ("jupyterhub", "slurm", "testkit", "zenith-client"))
 
 
 def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> Order:
@@ -55,6 +57,18 @@ def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
 
     mounted = {mount.volume for container in plan.containers for mount in container.mounts}
     assert mounted == {seed.volume for seed in plan.seeds}
+
+
+@pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth_extslurm", "prod"])
+def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment: str) -> None:
+    """Hub and Slurm, wherever that is, mount the sources, also where people deploy releases: images have none here."""
+    code = tuple(
+        (name, Code(folder=tmp_path, files=(File(path="code.py", content=name.encode()),))) for name in SOURCE_NAMES
+    )
+    plan = blueprint(site(tmp_path, replace(order(environment), sources=code)), Keys())
+
+    mounted = {mount.path: file(plan, mount.volume, "code.py") for each in plan.containers for mount in each.mounts}
+    assert {name: mounted[f"/usr/src/{name}"] for name in SOURCE_NAMES} == {name: name for name in SOURCE_NAMES}
 
 
 def test_only_a_login_by_token_has_an_issuer(tmp_path: Path) -> None:

@@ -284,3 +284,12 @@ def test_tests_run_with_the_sources_that_are_watched(dummy: Site, tmp_path: Path
     assert any(word.startswith("--hubpod-source=slurmspawner_wrappers=") for word in words)
     assert words[words.index("-k") + 1] == "login or spawn"
     assert "--hubpod-environment=dev_dummyauth" in words
+
+
+def test_the_printed_loop_shows_each_way_that_an_edit_may_go() -> None:
+    """What restarts, what does not, what is refused, what is taken back, and what is no edit."""
+    loop = (PROJECT / "docs" / "edit-loop.md").read_text().partition("<!-- loop -->")[2].partition("<!-- /loop -->")[0]
+    told = ("restarted: jupyterhub", "restarted: nothing", "was never closed", "is put back", "nothing changed")
+
+    assert [words for words in told if words not in loop] == []
+    assert str(PROJECT) not in loop
