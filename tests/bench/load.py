@@ -37,7 +37,7 @@ from hubpod.client.session import TOKEN_HEADER  # noqa: E402
 
 Figures = Mapping[str, float]
 
-FLOOD_CONNECTIONS = 16
+FLOOD_CONNECTIONS = 64
 LOOK_RATE, LOOKERS = 20.0, 8
 LOGINS_AT_ONCE = 4
 DISTINCT_TOKENS = 50
