@@ -140,6 +140,7 @@ def questions(stack: Stack, *, people: Sequence[User], servers: Sequence[int]) -
         number = f"{len(running)} servers, number"
         figures[f"questions to Slurm a minute, {number}"] = _asked(stack) - before
         figures[f"SSH logins a minute, {number}"] = stack.slurm.ssh_logins() - logins
+        _say(f"so far: {figures}")
     return figures
 
 
