@@ -37,7 +37,7 @@ from hubpod.client.session import TOKEN_HEADER  # noqa: E402
 
 Figures = Mapping[str, float]
 
-FLOOD_CONNECTIONS = 16
+FLOOD_CONNECTIONS = 64
 LOOK_RATE, LOOKERS = 20.0, 8
 LOGINS_AT_ONCE = 4
 DISTINCT_TOKENS = 50
@@ -140,6 +140,7 @@ def questions(stack: Stack, *, people: Sequence[User], servers: Sequence[int]) -
         number = f"{len(running)} servers, number"
         figures[f"questions to Slurm a minute, {number}"] = _asked(stack) - before
         figures[f"SSH logins a minute, {number}"] = stack.slurm.ssh_logins() - logins
+        _say(f"so far: {figures}")
     return figures
 
 
