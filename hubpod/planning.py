@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod import credentials, settings, zenith_config
+from hubpod import credentials, forwards, settings, zenith_config
 from hubpod.building import Built
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.parts import Site
@@ -17,7 +17,7 @@ from hubpod.podman import Podman
 from hubpod.publish import checked_hub_api, require_free, require_ways_in
 from hubpod.request import UpRequest
 from hubpod.status import DEPLOY_DIR
-from hubpod.workspace import Workspace, choose_port
+from hubpod.workspace import Workspace, choose_port, port_is_free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,7 @@ def site(context: Context, plan: Plan, built: Built) -> Site:
     instance = plan.request.instance
     port = 0
     if instance.environment.ingress is Ingress.HOST_PORT:
-        own = _published(context.podman, instance).get(proxy.PORT)
-        port = plan.request.port or (own.host if own else choose_port(plan.hub_api.host if plan.hub_api else 0))
+        port = plan.request.port or port_for(context.podman, instance, plan.hub_api)
     return Site(
         instance=instance,
         settings=plan.deploy.settings,
@@ -100,6 +99,16 @@ def site(context: Context, plan: Plan, built: Built) -> Site:
         supplied=plan.deploy.supplied,
         hub_api=plan.hub_api,
     )
+
+
+def port_for(podman: Podman, instance: Instance, hub_api: Port | None) -> int:
+    """The instance's own port, else a free one; none that a killed podman left forwarded to where nobody is."""
+    # podman listens at each port that it forwards, so one that is free and forwarded leads nowhere.
+    astray = {port for port in forwards.ports() if port_is_free(port)}
+    own = _published(podman, instance).get(proxy.PORT)
+    if own and own.host not in astray:
+        return own.host
+    return choose_port({hub_api.host, *astray} if hub_api else astray)
 
 
 def credentials_folder(workspace: Workspace, instance: Instance) -> Path:

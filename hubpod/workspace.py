@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,14 +78,14 @@ def _acquire(descriptor: int, path: Path, on_wait: Callable[[str], None]) -> Non
             return
 
 
-def choose_port(but: int = 0) -> int:
-    """A free port on the loopback address, from 8000 upwards, and not that one.
+def choose_port(but: Collection[int] = ()) -> int:
+    """A free port on the loopback address, from 8000 upwards, and none of those.
 
     Raises:
         MachineError: All are taken.
     """
     for port in range(FIRST_PORT, LAST_PORT + 1):
-        if port != but and port_is_free(port):
+        if port not in but and port_is_free(port):
             return port
     raise MachineError(f"no port between {FIRST_PORT} and {LAST_PORT} is free", remedy="give another one with --port")
 

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 from support.sites import site
 
-from hubpod import deployment, forwards
+from hubpod import deployment, forwards, planning
 from hubpod.components.assembly import pod_spec
 from hubpod.context import Context
-from hubpod.environments import find_environment
+from hubpod.environments import Instance, find_environment
 from hubpod.errors import NotReadyError
 from hubpod.podman import Podman
 from hubpod.progress import ConsoleReporter
@@ -112,3 +112,15 @@ def test_an_up_that_is_not_reached_tells_of_it(podman: Podman, tmp_path: Path, m
     assert "iptables -t nat -D" in blamed.value.remedy
     assert blamed.value.detail == ("last lines",)
     assert other.value.remedy == "look at the log"
+
+
+def test_a_port_that_leads_astray_is_not_chosen(podman: Podman, tmp_path: Path) -> None:
+    """A port that is free, and forwarded all the same, would lead the next pod's visitors to where nobody is."""
+    _stand_in(tmp_path / "podman", "echo '[]'")
+    instance = Instance(environment=find_environment("dev_dummyauth"), name="one")
+    (tmp_path / "rules").write_text("")
+    free = planning.port_for(podman, instance, None)
+
+    (tmp_path / "rules").write_text(RULES.replace("--dport 8000", f"--dport {free}"))
+
+    assert planning.port_for(podman, instance, None) != free
