@@ -85,8 +85,8 @@ def soak(stack: Stack, minutes: float, seed: int, people: int, faults: Sequence[
 
 
 def _look(stack: Stack, at_s: float, samples: list[Sample], path: Path) -> None:
-    """Once a minute, between two rounds, see what hub and proxy hold, and write it down for whoever ends the run."""
-    if samples and at_s - samples[-1].at_s < EVERY_S:
+    """Once in each minute, between two rounds, see what hub and proxy hold, and write it down at once."""
+    if samples and at_s // EVERY_S == samples[-1].at_s // EVERY_S:
         return
     samples += (seen := sample(stack, at_s))
     _say("        " + ", ".join(f"{each.process} {each.memory_mib:.1f} MiB, {each.files} files" for each in seen))
