@@ -22,7 +22,7 @@ NEAREST = {
     **{name: name for name in ("keys", "options", "jobscript")},
 }
 ELSE_NEAREST = "spawn"
-HUB_CONFIGURATION = "tests/unit/test_hub_configuration.py"
+HUB_CONFIGURATION = [f"tests/unit/test_{name}.py" for name in ("hub_configuration", "login_dummy", "published_api")]
 SUITE = {
     "login_dummy": ("login_form",),
     **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "refusals"), ("login",)),
@@ -62,12 +62,12 @@ def unit_paths(fault: Fault | None, project: Path) -> list[str]:
     The golden manifests are left out: they notice every change, and tell nothing of it.
     """
     if fault and fault.file.startswith("volumes/"):
-        return [HUB_CONFIGURATION]
+        return HUB_CONFIGURATION
     own = [name for name in PACKAGES if fault is None or fault.file.startswith(f"packages/{name}/")]
     modules = [path for name in own for path in sorted((project / "packages" / name / "tests").glob("test_*.py"))]
     nearest = f"test_{NEAREST.get(Path(fault.file).stem, ELSE_NEAREST)}.py" if fault else ""
     paths = [str(path.relative_to(project)) for path in sorted(modules, key=lambda path: path.name != nearest)]
-    return paths if fault else [*paths, HUB_CONFIGURATION]
+    return paths if fault else [*paths, *HUB_CONFIGURATION]
 
 
 def _unit(copy: Copy, arguments: Sequence[str], report: Path) -> tuple[str, ...]:

@@ -205,6 +205,12 @@ def test_a_login_does_not_outlive_a_working_day(hub: Hub) -> None:
     assert re.fullmatch("[0-9a-f]{64}", variables(hub.pod, jupyterhub.NAME)["JUPYTERHUB_CRYPT_KEY"])
 
 
+def test_a_server_has_time_to_start(hub: Hub) -> None:
+    """Minutes to wait in the queue, and minutes of them to start where many do or the file system is slow."""
+    assert 120 <= hub.spawner.http_timeout < hub.spawner.start_timeout
+    assert hub.spawner.start_timeout >= 300
+
+
 def test_a_notebook_survives_the_hub(hub: Hub) -> None:
     """A hub that ends leaves servers alone, and what it must find again is in the volume that keeps data."""
     container = next(each for each in hub.pod.containers if each.name == jupyterhub.NAME)

@@ -135,4 +135,4 @@ def test_a_fault_is_looked_for_by_the_tests_of_its_package() -> None:
     assert by_file[f"{BRICS}/keys.py"][0].endswith("test_keys.py")
     assert by_file[f"{BRICS}/job.py"][0].endswith("test_spawn.py")
     assert sorted(by_file[f"{BRICS}/job.py"]) == brics
-    assert by_file[f"{CORE}/batch_script.sh.j2"] == ["tests/unit/test_hub_configuration.py"]
+    assert by_file[f"{CORE}/batch_script.sh.j2"][0] == "tests/unit/test_hub_configuration.py"

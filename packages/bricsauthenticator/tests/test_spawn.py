@@ -351,6 +351,22 @@ async def test_a_spawn_that_takes_too_long_cancels_its_job(ada: Any, slurm: Any,
     assert ada.spawner().job_id == ""
 
 
+async def test_a_server_that_does_not_answer_is_given_up(ada: Any, slurm: Any, until: Any) -> None:
+    """After http_timeout the job is cancelled, the person reads so, and nobody says that it listens."""
+    ada.spawner().http_timeout = 1
+    slurm.says("RUNNING None localhost")
+    socket, nobodys = bind_unused_port()
+    socket.close()
+    await start(ada, slurm, until)
+    await report(ada, slurm, {"port": nobodys})
+
+    error = await outcome(ada)
+
+    assert isinstance(error, web.HTTPError)
+    assert error.log_message == "Job 41 runs on node localhost, but its server did not answer within 1 s."
+    assert slurm.read("cancelled").startswith("41\n")
+
+
 async def test_a_submission_that_outlasts_the_spawn_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
     """When sbatch answers only after the spawn was given up, its job is cancelled all the same."""
     ada.spawner().start_timeout = 1

@@ -10,7 +10,7 @@ from traitlets import observe
 from bricsauthenticator import commands
 from bricsauthenticator.failures import failed
 from bricsauthenticator.submitted import SubmittedJobSpawner
-from bricsauthenticator.wording import situation
+from bricsauthenticator.wording import silent, situation
 
 CONNECT_INTERVAL_S = 0.05
 SOON_S = 1.0
@@ -25,29 +25,32 @@ class AwaitedJobSpawner(SubmittedJobSpawner):
         super().__init__(**kwargs)
 
     async def _until_listening(self) -> None:
-        """Wait until the server listens, or http_timeout is over after it reported; fail when the job ends before."""
+        """Wait until the server listens; fail when the job ends before, or http_timeout is over after its report."""
         watch = asyncio.ensure_future(self._watch())
         listening = asyncio.ensure_future(self._connected())
         try:
             await asyncio.wait({watch, listening}, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                watch.result()
+            for done in (watch, listening):  # what Slurm says of the job is the better reason
+                if done.done():
+                    done.result()
         finally:
             watch.cancel()
             listening.cancel()
             await asyncio.gather(watch, listening, return_exceptions=True)
 
     async def _connected(self) -> None:
-        """Wait for the report of the port, then try to connect to it until that succeeds or http_timeout is over.
+        """Wait for the report of the port, then try to connect to it until that succeeds; fail after http_timeout.
 
         The job reports its port before it starts the server. JupyterHub looks for the server at growing intervals, and
         would lose a second or more, and does not notice a job that ends meanwhile.
         """
         await self._reported.wait()
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self.http_timeout):
                 while not await commands.listens(self._job.node, self.port):  # noqa: ASYNC110 - the other end is another process
                     await asyncio.sleep(CONNECT_INTERVAL_S)
+        except TimeoutError:
+            raise failed(silent(self.job_id, self._job, self.http_timeout)) from None
 
     async def _watch(self) -> None:
         """Ask Slurm every startup_poll_interval, and at once when the port is reported; fail when the job is over."""

@@ -65,6 +65,11 @@ def situation(job_id: str, job: Job) -> str:
             return f"Slurm does not answer at the moment; job {job_id} is asked about again\N{HORIZONTAL ELLIPSIS}"
 
 
+def silent(job_id: str, job: Job, waited_s: float) -> str:
+    """Return one sentence about a job that runs, and whose server cannot be reached."""
+    return f"Job {job_id} runs on node {job.node}, but its server did not answer within {waited_s:.0f} s."
+
+
 def why_ended(job_id: str, job: Job) -> str:
     """Return one sentence about a job that ended while its server was in use, for the person who comes back to it."""
     return f"Job {job_id} ended: {_ending(job)}."
