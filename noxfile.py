@@ -53,9 +53,7 @@ def _integration(session: nox.Session, *options: str) -> None:
     """Run the tests that need podman and a browser, with these options of pytest."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", "chromium", external=True)
-    # Two at a time, where all are run: much of each is waiting, and a stack takes a quarter of a gigabyte.
-    chosen = session.posargs or ("-n", "2", "--dist", "loadgroup")
-    _pytest(session, "tests/integration harness/suite", *options, *chosen)
+    _pytest(session, "tests/integration harness/suite", *options, *session.posargs)
 
 
 def _pytest(session: nox.Session, folders: str, *arguments: str) -> None:

@@ -1,6 +1,6 @@
 """From what a person asks for to all that a pod derives from; everything is checked before anything is made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import SettingsError
 from hubpod.pod import Port
 from hubpod.podman import Podman
+from hubpod.podman_answers import ContainerState
 from hubpod.publish import checked_hub_api, require_free, require_ways_in
 from hubpod.request import UpRequest
 from hubpod.status import DEPLOY_DIR
-from hubpod.workspace import Workspace, choose_port, port_is_free
+from hubpod.workspace import Workspace, choose_port, port_is_free, port_is_ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +103,17 @@ def site(context: Context, plan: Plan, built: Built) -> Site:
 
 
 def port_for(podman: Podman, instance: Instance, hub_api: Port | None) -> int:
-    """The instance's own port, else a free one; none that a killed podman left forwarded to where nobody is."""
-    # podman listens at each port that it forwards, so one that is free and forwarded leads nowhere.
+    """The port that the instance runs at, or ran at if it is free; else a free one.
+
+    None that a killed podman has left forwarded: podman listens at each port that it forwards, so one that is free and
+    forwarded leads to where nobody is.
+    """
+    states = podman.containers(instance.labels).values()
+    own = _ports(states).get(proxy.PORT)
+    if own and any(state.state == "running" for state in states):
+        return own.host
     astray = {port for port in forwards.ports() if port_is_free(port)}
-    own = _published(podman, instance).get(proxy.PORT)
-    if own and own.host not in astray:
+    if own and own.host not in astray and port_is_ours(own.host):
         return own.host
     return choose_port({hub_api.host, *astray} if hub_api else astray)
 
@@ -139,7 +146,10 @@ def _folder(context: Context, request: UpRequest) -> Path:
 
 def _published(podman: Podman, instance: Instance) -> dict[int, Port]:
     """What the instance has published already, by port of the pod."""
-    states = podman.containers(instance.labels).values()
+    return _ports(podman.containers(instance.labels).values())
+
+
+def _ports(states: Iterable[ContainerState]) -> dict[int, Port]:
     return {
         inside: Port(container=inside, host=host, host_ip=ip)
         for state in states

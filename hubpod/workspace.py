@@ -17,6 +17,7 @@ LOCK_TIMEOUT_S = 900.0
 LOCK_INTERVAL_S = 0.1
 FIRST_PORT = 8000
 LAST_PORT = 8999
+_CHOSEN: dict[int, socket.socket] = {}
 STATE = ".hubpod"
 
 
@@ -79,15 +80,33 @@ def _acquire(descriptor: int, path: Path, on_wait: Callable[[str], None]) -> Non
 
 
 def choose_port(but: Collection[int] = ()) -> int:
-    """A free port on the loopback address, from 8000 upwards, and none of those.
+    """A free port on the loopback address, from 8000 upwards, and none of those; nobody else chooses it meanwhile.
 
     Raises:
         MachineError: All are taken.
     """
     for port in range(FIRST_PORT, LAST_PORT + 1):
-        if port not in but and port_is_free(port):
+        if port not in but and port_is_ours(port):
             return port
     raise MachineError(f"no port between {FIRST_PORT} and {LAST_PORT} is free", remedy="give another one with --port")
+
+
+def port_is_ours(port: int) -> bool:
+    """Whether a port is free, and no other command has chosen it; from then on until this process ends it is ours."""
+    return port_is_free(port) and (port in _CHOSEN or _choose(port))
+
+
+def _choose(port: int) -> bool:
+    # A pod takes its port seconds later. One that finds it taken then removes the rules by which the other is reached:
+    # those of netavark name the port alone. A name of this kind has no file, and goes with its process (unix(7)).
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        mark.bind(f"\0hubpod-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    _CHOSEN[port] = mark
+    return True
 
 
 def port_is_free(port: int) -> bool:

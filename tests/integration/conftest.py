@@ -21,16 +21,12 @@ from hubpod.progress import ConsoleReporter
 from hubpod.request import UpRequest
 from hubpod.workspace import Workspace
 
-SHARED = ("running", "neighbours")
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist's loadgroup, tests that share something costly, and those of a module, stay in one process."""
+    """With pytest-xdist's loadgroup these tests stay in one process: they have ports and addresses in common."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            fixtures = getattr(item, "fixturenames", ())
-            group = next((name for name in SHARED if name in fixtures), item.path.stem)
-            item.add_marker(pytest.mark.xdist_group(group))
+            item.add_marker(pytest.mark.xdist_group("environments"))
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,21 @@ def test_the_chosen_port_is_free() -> None:
         pass
 
 
+def test_a_port_that_another_command_has_chosen_is_not_chosen() -> None:
+    """Not even before its pod listens there: the loser of that race would break the winner's forward."""
+    code = "from hubpod.workspace import choose_port\nprint(choose_port(), flush=True)\ninput()"
+    words = (sys.executable, "-c", code)
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        theirs = int(other.stdout.readline())
+
+        ours = choose_port()
+        again = choose_port()
+        other.communicate("\n")
+
+    assert theirs != ours == again
+
+
 def test_a_second_command_waits_and_says_so(tmp_path: Path) -> None:
     """Two commands on one instance run one after the other, and the second tells what it waits for."""
     workspace, told, order = Workspace(project=tmp_path), threading.Event(), []
