@@ -165,13 +165,14 @@ SCRIPTS = {
     # A person's account is moved into place, for a test may read it while the spawner asks about the job.
     "sudo": '[ "$1" = -u ] || exit 9\n'
     '[ "$2" = hub ] || {{ echo "$2" >{dir}/account.$$; mv {dir}/account.$$ {dir}/account; }}\n'
-    'shift 2; exec env "$@"\n',
+    'account=$2; shift 2; exec env SUDO_TO=$account "$@"\n',
+    # Each account has jobs of its own; those that a test has put there are anybody's.
     "sbatch": "cat >{dir}/script; n=$(($(cat {dir}/last 2>/dev/null || echo 40) + 1)); echo $n >{dir}/last\n"
     "[ -e {dir}/refusal ] && {{ cat {dir}/refusal >&2; exit 1; }}\n"
-    "echo $n $(sed -n 's/^#SBATCH --comment=\"\\(.*\\)\"$/\\1/p' {dir}/script) >>{dir}/jobs\n"
+    "echo $n $(sed -n 's/^#SBATCH --comment=\"\\(.*\\)\"$/\\1/p' {dir}/script) >>{dir}/jobs.$SUDO_TO\n"
     "[ -e {dir}/state ] || echo 'PENDING Priority n/a' >{dir}/state; echo $n\n",
     "squeue": "[ $SLURMSPAWNER_JOB_ID = all ] && {{ cat {dir}/all; exit; }}\n"
-    "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ [ ! -e {dir}/jobs ] || cat {dir}/jobs; exit; }}\n"
+    "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ cat {dir}/jobs {dir}/jobs.$SUDO_TO 2>/dev/null; exit 0; }}\n"
     "echo $SLURMSPAWNER_JOB_ID >>{dir}/asked\n"
     "[ -e {dir}/gone ] && {{ echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1; }}\n"
     "cat {dir}/state\n",

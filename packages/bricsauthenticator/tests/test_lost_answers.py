@@ -1,6 +1,7 @@
 """Jobs whose submission was not answered, or whose hub died: found again by their key, and taken or ended."""
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from bricsauthenticator.hub_start import end_leftovers, end_leftovers_when_up
 pytestmark = pytest.mark.asyncio
 
 CHOICE = {"brics_project": "project1.portal"}
+ACCOUNT = "ada.project1"
 SBATCH_ONLY = 'case "$*" in *sbatch*) {} ;; esac\n'
 CUT_AFTER_SUBMIT = SBATCH_ONLY.format('sh -c "$*" >/dev/null; echo Connection reset by peer >&2; exit 255')
 CUT_IN_MID_ANSWER = SBATCH_ONLY.format('sh -c "$*" | head -c 1; exit 255')
@@ -38,12 +40,15 @@ async def failure(spawner: Any) -> str:
 async def appear(slurm: Any) -> None:
     """Let the sbatch that was cut off at this end go on at the other end."""
     with (slurm.directory / "late").open() as script:
-        await (await asyncio.create_subprocess_exec(slurm.directory / "sbatch", stdin=script, stdout=-3)).wait()
+        env = {**os.environ, "SUDO_TO": ACCOUNT}
+        await (
+            await asyncio.create_subprocess_exec(slurm.directory / "sbatch", stdin=script, stdout=-3, env=env)
+        ).wait()
 
 
 def submissions(slurm: Any) -> int:
     """Count the jobs that Slurm has got."""
-    return len(slurm.read("jobs").splitlines())
+    return len(slurm.read(f"jobs.{ACCOUNT}").splitlines())
 
 
 @pytest.mark.parametrize("fault", [CUT_AFTER_SUBMIT, CUT_IN_MID_ANSWER, SILENT], ids=["cut", "half", "silent"])
@@ -88,7 +93,7 @@ async def test_a_job_that_comes_after_all_patience_is_ended(ada: Any, slurm: Any
 
     await until(lambda: slurm.read("cancelled") == "41\n")
     await until(lambda: not leftovers.in_state(spawner.orm_spawner.state))
-    assert slurm.read("account") == "ada.project1\n"
+    assert slurm.read("account") == f"{ACCOUNT}\n"
 
 
 async def test_the_next_spawn_leaves_the_lost_one_to_its_end(ada: Any, slurm: Any, until: Any) -> None:
@@ -143,7 +148,7 @@ async def test_the_key_is_in_the_database_before_the_job_is_submitted(ada: Any, 
     state = ada.app.db.query(Row).filter_by(id=spawner.orm_spawner.id).one().state
 
     assert state["job_key"] in slurm.read("late")
-    assert state["username"] == "ada.project1"
+    assert state["username"] == ACCOUNT
     assert "job_id" not in state
 
 
@@ -154,12 +159,12 @@ def restarted(hub: Any, state: dict[str, Any]) -> Any:
     return user._new_spawner("")
 
 
-KILLED = {"job_key": "jupyterhub-1-2", "username": "ada.project1"}
+KILLED = {"job_key": "jupyterhub-1-2", "username": ACCOUNT}
 
 
 async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) -> None:
     """When the hub died between submission and answer, its successor finds the job and asks about it."""
-    slurm.put("jobs", "7 project1\n8 project1 jupyterhub-1-2\n9 jupyterhub-1-3\n")
+    slurm.put(f"jobs.{ACCOUNT}", "7 project1\n8 project1 jupyterhub-1-2\n9 jupyterhub-1-3\n")
     slurm.says("PENDING Priority n/a")
     ada.spawner().orm_spawner.server = server_row(ada)
 
@@ -169,7 +174,7 @@ async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) ->
     assert spawner.job_id == "8"
     assert spawner.orm_spawner.state["job_id"] == "8"
     assert slurm.read("asked") == "8\n"
-    assert slurm.read("account") == "ada.project1\n"
+    assert slurm.read("account") == f"{ACCOUNT}\n"
 
 
 async def test_a_restarted_hub_waits_for_slurms_word(ada: Any, slurm: Any) -> None:
@@ -207,7 +212,7 @@ async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any,
     assert await spawner.poll() == 1
 
     spawner.clear_state()
-    slurm.put("jobs", "8 jupyterhub-1-2\n")
+    slurm.put(f"jobs.{ACCOUNT}", "8 jupyterhub-1-2\n")
 
     await until(lambda: slurm.read("cancelled") == "8\n")
 
@@ -224,7 +229,7 @@ async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any,
 )
 async def test_a_restarted_hub_goes_on_ending_jobs(ada: Any, slurm: Any, until: Any, state: dict[str, Any]) -> None:
     """A job that was to end when the hub died is cancelled as its account, and then forgotten."""
-    slurm.put("jobs", "8 jupyterhub-1-2\n")
+    slurm.put("jobs.ada.project2", "8 jupyterhub-1-2\n")
 
     spawner = restarted(ada, state)
 
@@ -241,7 +246,7 @@ async def test_what_never_came_is_forgotten_at_last(
     monkeypatch.setattr(leftovers, "TRIED_FOR_S", 0.0)
     monkeypatch.setattr(leftovers, "LATE_PAUSE_S", 0.05)
     slurm.put("fault", DEAF)
-    spawner = restarted(ada, {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": "ada.project1"}]})
+    spawner = restarted(ada, {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": ACCOUNT}]})
     await until(lambda: "is not cancelled yet" in all_logs.text)
     assert leftovers.in_state(spawner.orm_spawner.state)
 
@@ -285,7 +290,7 @@ async def test_a_started_hub_lets_servers_alone(ada: Any, slurm: Any) -> None:
 async def test_what_has_to_end_outlives_the_next_spawn_in_the_database(ada: Any, slurm: Any, until: Any) -> None:
     """While Slurm cannot be reached, later states of the same server keep the job that has to end."""
     slurm.put("fault", DEAF)
-    spawner = restarted(ada, {"job_id": "8", "job_key": "jupyterhub-1-2", "username": "ada.project1"})
+    spawner = restarted(ada, {"job_id": "8", "job_key": "jupyterhub-1-2", "username": ACCOUNT})
     spawner.clear_state()
     spawner.job_id = "9"
 
