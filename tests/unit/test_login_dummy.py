@@ -74,6 +74,14 @@ def test_the_password_decides(form: Form) -> None:
     assert [form.try_password(wrong) for wrong in (WRONG, "", "pässword", PASSWORD.upper())] == [FORBIDDEN] * 4
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"), [("otheruser", "otheruser"), (" OtherUser ", "otheruser"), ("x", "testuser")]
+)
+def test_who_is_meant(form: Form, typed: str, name: str) -> None:
+    """A developer is meant however their name is typed; whoever is none becomes the first one."""
+    assert form.send({"username": typed, "password": PASSWORD}) == name
+
+
 def test_a_login_brings_the_projects_of_its_accounts(form: Form) -> None:
     """They have the shape that a token's projects have, which is what the spawner wants; they administer nothing."""
     assert form.try_password(PASSWORD) == "testuser"
