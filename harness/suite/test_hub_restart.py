@@ -121,10 +121,11 @@ def test_jobs_that_a_new_database_does_not_know_end(
     """After the database was lost, the servers that nobody could use end, and jobs of others stay."""
     server, account = session.spawn(project=PROJECT), user.account(PROJECT)
     foreign = as_account(stack, account, *FOREIGN_JOB, FOREIGN_KEY).stdout.strip()
-    assert stack.execute("jupyterhub", ("rm", DATABASE)).ok
+    stack.pool.settle()  # earlier tests' users have gone, while the hub knows their servers
 
     with restored(lambda: slurm.cancel(foreign)):
         with restored(lambda: stack.start("jupyterhub"), stack.wait_until_ready):
+            assert stack.execute("jupyterhub", ("rm", DATABASE)).ok
             stack.kill("jupyterhub")
         slurm.wait_for(server.job_id, "CANCELLED", "COMPLETED", deadline_s=ENDED_S)
 
