@@ -206,9 +206,13 @@ def test_a_login_does_not_outlive_a_working_day(hub: Hub) -> None:
 
 
 def test_a_server_has_time_to_start(hub: Hub) -> None:
-    """Minutes to wait in the queue, and minutes of them to start where many do or the file system is slow."""
-    assert 120 <= hub.spawner.http_timeout < hub.spawner.start_timeout
+    """Minutes to wait in the queue, and minutes of them to start where many do or the file system is slow.
+
+    A restarted hub waits for half of one only, before it says that a server is gone.
+    """
+    assert 120 <= hub.spawner.answer_timeout < hub.spawner.start_timeout
     assert hub.spawner.start_timeout >= 300
+    assert hub.spawner.http_timeout <= 30
 
 
 def test_a_notebook_survives_the_hub(hub: Hub) -> None:

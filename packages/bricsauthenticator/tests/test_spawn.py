@@ -352,8 +352,8 @@ async def test_a_spawn_that_takes_too_long_cancels_its_job(ada: Any, slurm: Any,
 
 
 async def test_a_server_that_does_not_answer_is_given_up(ada: Any, slurm: Any, until: Any) -> None:
-    """After http_timeout the job is cancelled, the person reads so, and nobody says that it listens."""
-    ada.spawner().http_timeout = 1
+    """After answer_timeout the job is cancelled, the person reads so, and nobody says that it listens."""
+    ada.spawner().answer_timeout = 1
     slurm.says("RUNNING None localhost")
     socket, nobodys = bind_unused_port()
     socket.close()

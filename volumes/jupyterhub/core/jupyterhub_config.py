@@ -50,9 +50,6 @@ c.Spawner.hub_connect_url = os.environ["DEPLOY_CONFIG_HUB_CONNECT_URL"]
 c.Spawner.notebook_dir = "~/"
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = 420  # seconds that a job may wait in the queue and start
-c.Spawner.http_timeout = (
-    300  # of those, that JupyterLab may take: many starts at once, or a slow file system, take minutes
-)
 
 # The page that shows how far a spawn is comes soon; by default the answer waits ten seconds for the spawn. Options that
 # are refused are refused long before, and their status is the answer.

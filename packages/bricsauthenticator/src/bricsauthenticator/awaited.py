@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
-from traitlets import observe
+from traitlets import Float, observe
 
 from bricsauthenticator import commands
 from bricsauthenticator.failures import failed
@@ -19,13 +19,22 @@ SOON_S = 1.0
 class AwaitedJobSpawner(SubmittedJobSpawner):
     """A spawner that is woken when its job reports a port, instead of looking at intervals only."""
 
+    answer_timeout = Float(
+        300,
+        config=True,
+        help="""
+        Seconds for which a job that has reported its port may take until its server answers: minutes, where many start
+        at once or the file system is slow. Not http_timeout, for which a new hub waits for a server that is gone.
+        """,
+    )
+
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         self._wake = asyncio.Event()
         self._reported = asyncio.Event()
         super().__init__(**kwargs)
 
     async def _until_listening(self) -> None:
-        """Wait until the server listens; fail when the job ends before, or http_timeout is over after its report."""
+        """Wait until the server listens; fail when the job ends before, or answer_timeout is over after its report."""
         watch = asyncio.ensure_future(self._watch())
         listening = asyncio.ensure_future(self._connected())
         try:
@@ -39,18 +48,18 @@ class AwaitedJobSpawner(SubmittedJobSpawner):
             await asyncio.gather(watch, listening, return_exceptions=True)
 
     async def _connected(self) -> None:
-        """Wait for the report of the port, then try to connect to it until that succeeds; fail after http_timeout.
+        """Wait for the report of the port, then try to connect to it until that succeeds; fail after answer_timeout.
 
         The job reports its port before it starts the server. JupyterHub looks for the server at growing intervals, and
         would lose a second or more, and does not notice a job that ends meanwhile.
         """
         await self._reported.wait()
         try:
-            async with asyncio.timeout(self.http_timeout):
+            async with asyncio.timeout(self.answer_timeout):
                 while not await commands.listens(self._job.node, self.port):  # noqa: ASYNC110 - the other end is another process
                     await asyncio.sleep(CONNECT_INTERVAL_S)
         except TimeoutError:
-            raise failed(silent(self.job_id, self._job, self.http_timeout)) from None
+            raise failed(silent(self.job_id, self._job, self.answer_timeout)) from None
 
     async def _watch(self) -> None:
         """Ask Slurm every startup_poll_interval, and at once when the port is reported; fail when the job is over."""
