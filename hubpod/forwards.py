@@ -47,22 +47,20 @@ def read(rules: str) -> tuple[Forward, ...]:
 
 def ports() -> frozenset[int]:
     """The ports of this machine that are forwarded, by whomever; none where that cannot be told."""
-    if os.getuid() or not shutil.which(TABLE[0]):
-        return frozenset()
-    return frozenset(each.port for each in read(process.run(LISTED, check=False).stdout))
+    return frozenset(each.port for each in _listed())
 
 
 def left_behind(podman: Podman) -> tuple[Forward, ...]:
     """The forwards to addresses of podman's own networks that no container has; none where that cannot be told."""
-    if os.getuid() or not shutil.which(TABLE[0]):
+    before = _listed()  # first: who starts meanwhile is among the containers
+    if not before:
         return ()
-    before = read(process.run(LISTED, check=False).stdout)  # first: who starts meanwhile is among the containers
     addresses = _addresses(podman)
     if addresses is None:
         return ()
     networks = [ipaddress.ip_network(subnet) for subnet in _subnets(podman)]
     unowned = [each for each in before if each.address not in addresses and _is_in(each, networks)]
-    still_there = read(process.run(LISTED, check=False).stdout) if unowned else ()
+    still_there = _listed() if unowned else ()
     return tuple(each for each in unowned if each in still_there)
 
 
@@ -70,6 +68,12 @@ def remedy(forwards: Iterable[Forward]) -> str:
     """What to do about them; empty when there are none."""
     commands = "`, `".join(forward.removal for forward in forwards)
     return f"as root: `{commands}`" if commands else ""
+
+
+def _listed() -> tuple[Forward, ...]:
+    if os.getuid() or not shutil.which(TABLE[0]):
+        return ()
+    return read(process.run(LISTED, check=False).stdout)
 
 
 def _addresses(podman: Podman) -> set[str] | None:

@@ -1,7 +1,6 @@
 """The code of the sources as containers of development mount it: that of the clones, and what installing it adds."""
 
 import json
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from hubpod.components.parts import SOURCE_FOLDER, Code
 from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import Stage
 from hubpod.images import Build
-from hubpod.pod import File
+from hubpod.pod import File, contents
 from hubpod.podman import Podman
 from hubpod.podman_images import archive_of
 from hubpod.sources import Checkout
@@ -41,13 +40,7 @@ def _installed(workspace: Workspace, podman: Podman, plan: Build, name: str) -> 
         if not podman.image_id(plan.reference):
             return ()
         write_private(kept, archive_of(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
-    with tarfile.open(kept) as archive:
-        return tuple(_file(archive, member) for member in archive.getmembers() if member.isfile())
-
-
-def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> File:
-    content = archive.extractfile(member)
-    return File(path=member.name.removeprefix("./"), content=content.read() if content else b"", mode=member.mode)
+    return tuple(contents(kept.read_bytes()).values())
 
 
 def reinstalled(workspace: Workspace, plans: Iterable[Build]) -> tuple[Checkout, ...]:

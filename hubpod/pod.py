@@ -93,11 +93,16 @@ class Seed:
         return digest_of(self.tar(), key)
 
 
-def contents(archive: bytes) -> dict[str, bytes]:
-    """The files in a seed's archive, by path."""
+def contents(archive: bytes) -> dict[str, File]:
+    """The files in a tar archive, such as a seed's, by path."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        files = ((member.name, opened.extractfile(member)) for member in opened.getmembers())
-        return {name: file.read() for name, file in files if file}
+        files = (_file(opened, member) for member in opened.getmembers() if member.isfile())
+        return {file.path: file for file in files}
+
+
+def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> File:
+    content = archive.extractfile(member)
+    return File(path=member.name.removeprefix("./"), content=content.read() if content else b"", mode=member.mode)
 
 
 def digest_of(archive: bytes, key: bytes) -> str:

@@ -14,7 +14,7 @@ COMPILE = "import sys; compile(sys.stdin.buffer.read(), sys.argv[1], 'exec')"
 def changed_files(seed: Seed, held: bytes | None) -> tuple[File, ...]:
     """The files of a seed that its volume has not, or has otherwise; all of them where that is not known."""
     known = contents(held) if held else {}
-    return tuple(file for file in seed.files if known.get(file.path) != file.content)
+    return tuple(file for file in seed.files if file.path not in known or known[file.path].content != file.content)
 
 
 def require_valid(podman: Podman, site: Site, spec: PodSpec, seeds: Sequence[Seed], held: Mapping[str, bytes]) -> None:

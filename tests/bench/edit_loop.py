@@ -1,4 +1,6 @@
-"""How long an edit takes to be live, and what is seen meanwhile: `./run nox -s bench`, or by hand.
+"""How long an edit takes until a page or a wrapper has it, and what is seen meanwhile.
+
+`./run nox -s bench` measures until the command has ended; this one, by hand, also until the edit is live:
 
 python tests/bench/edit_loop.py [--runs 5] [--by dev.reload | dev.up | dev.watch] [--write docs/edit-loop.md]
 
