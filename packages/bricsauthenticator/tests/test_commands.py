@@ -82,3 +82,32 @@ async def test_what_leaves_the_commands_session_does_not_hold_it_up(tmp_path: Pa
         os.kill(int((tmp_path / "escaped").read_text()), signal.SIGKILL)
 
     assert outcome.status is None
+
+
+SWAPPED = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!
+Add correct host key in /etc/hubpod/credentials/ssh_known_hosts to get rid of this message.
+  remove with:
+  ssh-keygen -f '/etc/hubpod/credentials/ssh_known_hosts' -R 'localhost'
+Host key verification failed.
+"""
+
+
+async def test_a_swapped_host_is_told_without_sshs_advice() -> None:
+    """A person is told what that means; ssh's own words advise to trust whoever answers."""
+    complaint = commands.Outcome(status=255, stderr=SWAPPED).complaint
+
+    assert complaint == (
+        "the Slurm host did not prove with its host key that it is the right one, so nothing was sent to it "
+        "(Host key verification failed.)"
+    )
+
+
+async def test_what_the_host_itself_says_is_not_taken_for_ssh() -> None:
+    """Only ssh's own failure, 255, is about the connection."""
+    assert (
+        commands.Outcome(status=1, stderr="Host key verification failed.").complaint == "Host key verification failed."
+    )

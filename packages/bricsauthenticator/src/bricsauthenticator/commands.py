@@ -12,6 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from bricsauthenticator.slurm import is_stranger
+
+STRANGER = (
+    "the Slurm host did not prove with its host key that it is the right one, so nothing was sent to it "
+    "(Host key verification failed.)"
+)
 KEPT_VARIABLES = ("PATH", "HOME", "LANG")
 
 # One for each command that runs, made when needed. The loop's own executor has but a few, and other work.
@@ -47,7 +53,12 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """The end of what it said about its failure, on one line."""
+        """The end of what it said about its failure, on one line; for a swapped host a sentence of our own.
+
+        What ssh says of that ends in the advice to trust whoever answers, which is the one thing not to do.
+        """
+        if is_stranger(self.status, self.stderr):
+            return STRANGER
         said = " ".join((self.stderr.strip() or self.stdout.strip()).split())[-300:]
         return said or f"exit status {self.status}"
 

@@ -19,6 +19,9 @@ UNSURE_RE = re.compile(
     r"|message length|not connected|connection (?:closed|refused|reset)|broken pipe",
     re.IGNORECASE,
 )
+SSH_FAILED_STATUS = 255  # ssh(1)
+STRANGER_RE = re.compile(r"^Host key verification failed\.\s*$", re.MULTILINE)
+TURNED_AWAY_RE = re.compile(r"^\S+: Permission denied \([a-z,-]+\)\.\s*$", re.MULTILINE)
 FIRST_SIGNAL_STATUS = 128
 PLACEHOLDERS = frozenset({"", "n/a", "N/A", "(null)", "None", "(None)", "none"})
 
@@ -133,7 +136,17 @@ def may_have_submitted(status: int | None, message: str) -> bool:
         status: The command's exit status; None when it was given up here, which does not end it at the other end.
         message: What it said.
     """
-    return status == 0 or is_silence(status, message)
+    return status == 0 or (is_silence(status, message) and not never_logged_in(status, message))
+
+
+def is_stranger(status: int | None, message: str) -> bool:
+    """Whether ssh found another host than the one whose key is pinned, and told it nothing."""
+    return status == SSH_FAILED_STATUS and bool(STRANGER_RE.search(message))
+
+
+def never_logged_in(status: int | None, message: str) -> bool:
+    """Whether ssh ended before the host could be told anything: it is a stranger, or refused the hub's key."""
+    return is_stranger(status, message) or (status == SSH_FAILED_STATUS and bool(TURNED_AWAY_RE.search(message)))
 
 
 def is_silence(status: int | None, message: str) -> bool:
