@@ -14,6 +14,8 @@ CONTAINERS_CONF = """\
 # not be raised. Used by hubpod alone; remove this file and machine.json to have the machine tested again.
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
+# A notebook's job takes 43 processes and threads, most of them Slurm's; podman's own limit, 2048, ends at 47 jobs.
+pids_limit = 16384
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -113,4 +115,5 @@ def _facts(podman: Podman) -> dict[str, object]:
         "user": os.getuid(),
         "boot": BOOT_ID.read_text().strip() if BOOT_ID.exists() else "",
         "containers_conf": os.environ.get("CONTAINERS_CONF", ""),
+        "ours": CONTAINERS_CONF,
     }
