@@ -175,7 +175,7 @@ def lock(session: nox.Session) -> None:
     compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
     header = ("--no-header", *session.posargs)
     run, checks = "requirements/run", "requirements/checks"
-    hubpod = ("pyproject.toml", "--extra", "checks", "--override", "containers/overrides.txt")
+    hubpod = ("pyproject.toml", "--extra", "checks", "--override", "containers/jupyterhub/overrides.txt")
     session.run(*compile_, *header, *hubpod, f"{run}.in", "-o", f"{run}.lock", external=True)
     same = ("-c", f"{run}.lock")  # what is checked is what people run
     session.run(*compile_, *header, *hubpod, f"{checks}.in", *same, "-o", f"{checks}.lock", external=True)

@@ -146,6 +146,8 @@ class Container:
         ready: A command that ends with 0 inside the container once it does its work; empty when there is none.
         ready_line: What it writes to its log once it does its work, where no command can tell.
         waits_for: What ``ready`` checks, in words for the person who waits.
+        renew: A command that has it begin its work anew inside, sooner than a restart would: with what its volumes hold
+            by now, but with the environment variables of before; empty when there is none.
     """
 
     name: str
@@ -161,6 +163,7 @@ class Container:
     ready: tuple[str, ...] = ()
     ready_line: str = ""
     waits_for: str = ""
+    renew: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,17 @@
 """New content for a pod that runs: volumes filled again where they are, and only those who read them restarted."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hubpod import own_code, seeding, syntax
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.parts import Site
 from hubpod.context import Context, side_by_side
 from hubpod.errors import HubpodError, NotReadyError
-from hubpod.pod import PodSpec, Seed
+from hubpod.pod import Container, PodSpec, Seed, SeedKind
+from hubpod.podman import Podman
 from hubpod.readiness import READY_TIMEOUT_S, wait_until_ready
 from hubpod.status import published_url
 
@@ -80,8 +82,9 @@ def _exchange(context: Context, site: Site, spec: PodSpec, there: Exchange) -> N
         context.reporter.phase("volumes filled again") as phase,
         seeding.filled_again(context, site, spec, there.archives, there.held),
     ):
+        concerned = [each for each in spec.containers if each.name in there.readers]
+        side_by_side([partial(begin_anew, context.podman, spec, each, there.archives) for each in concerned])
         names = [f"{spec.name}-{reader}" for reader in there.readers]
-        side_by_side([_restarter(context, name) for name in names])
         if names:
             states = context.podman.containers(site.instance.labels)
             started = {name: states[name].started for name in names if name in states}
@@ -90,8 +93,13 @@ def _exchange(context: Context, site: Site, spec: PodSpec, there: Exchange) -> N
     _wait(context, site, spec, there, started)
 
 
-def _restarter(context: Context, container: str) -> Callable[[], None]:
-    return lambda: context.podman.restart(container)
+def begin_anew(podman: Podman, spec: PodSpec, container: Container, written: Collection[str]) -> None:
+    """Have a container read what was written: by its own command, where it has one that does, or by a restart."""
+    name = f"{spec.name}-{container.name}"
+    credentials = {seed.volume for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL}
+    as_variables = any(mount.volume in credentials.intersection(written) for mount in container.mounts)
+    if as_variables or not container.renew or not podman.execute(name, container.renew).ok:
+        podman.restart(name)
 
 
 def _wait(context: Context, site: Site, spec: PodSpec, there: Exchange, started: Mapping[str, int]) -> None:

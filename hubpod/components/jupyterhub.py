@@ -14,6 +14,8 @@ DATA = "/srv/jupyterhub"
 DATA_VOLUME = "hub-data"
 READY: tuple[str, ...] = ("hubpod-ready",)
 READY_LINE = ""
+RENEW = ("hubpod-preload", "--again")
+"""The image of development keeps what nobody edits imported (containers/jupyterhub/preload.py)."""
 SHARED_LOGIN = """\
     ControlMaster auto
     ControlPath /tmp/ssh-%C
@@ -42,6 +44,7 @@ def component(site: Site) -> Component:
         uid=UID,
         ready=READY,
         waits_for="SSH to the Slurm host, and sudo there",
+        renew=RENEW if code else (),
     )
     return Component(
         container=container,

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.instances import Running
+from support.instances import PROJECT, Running
 
 from hubpod.client import HubClient, LoginRefused, SpawnRefused
 from hubpod.spawn_story import STAGES
@@ -166,6 +166,17 @@ def test_logs_and_exec_reach_a_container(running: Running) -> None:
 
     assert said.stdout == "two words|$HOME|"
     assert failed.code == 7
+
+
+def test_the_hub_has_what_is_locked_and_nothing_else(running: Running) -> None:
+    """Installing our own source brings back nothing that the lock file leaves out, such as what makes a start slow."""
+    names = "from importlib.metadata import distributions as d; print(*sorted({each.name.lower() for each in d()}))"
+    lock = (PROJECT / "containers" / "jupyterhub" / "requirements.lock").read_text()
+    locked = {line.partition("==")[0] for line in lock.splitlines() if line[:1].isalpha()}
+
+    said = running.type("dev.exec", "jupyterhub", "--", "/opt/jupyterhub/bin/python", "-c", names)
+
+    assert {name.replace("_", "-").replace(".", "-") for name in said.stdout.split()} - locked == {"bricsauthenticator"}
 
 
 def test_an_unknown_container_is_answered_with_those_there_are(running: Running) -> None:

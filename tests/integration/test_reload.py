@@ -95,11 +95,11 @@ def edit() -> Iterator[Callable[[Path, str], None]]:
 
 
 def test_an_edited_authenticator_serves_the_login_page(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """Only the hub restarts, with the new code; a second reload has nothing to do, and restarts nothing."""
+    """Only the hub restarts, in its container, with the new code; a second reload has nothing to do."""
+    started = editor.started()
     edit(editor.module("bricsauthenticator"), LOGIN_PAGE.format(words="a page of my own"))
 
     first = editor.reload()
-    started = editor.started()
     second = editor.reload()
 
     assert first.code == 0, first.text

@@ -11,10 +11,13 @@ from harness.stack import Stack
 PROCESSES: Mapping[str, str] = {"jupyterhub": "[p]ython.*jupyterhub_config", "proxy": "[n]ode.*configurable-http-proxy"}
 """By container, what tells the one process by its arguments; the brackets keep grep from finding itself."""
 
+# In development the hub is a fork of a process that has the same arguments, and another name.
+#
 # Its start time tells a process that was started again from the one before. Proportional memory (PSS) divides what
 # several processes have in common among them.
 LOOK = r"""
 for process in /proc/[0-9]*; do
+  ! grep -qs hubpod-preload $process/comm || continue
   tr '\0' ' ' <$process/cmdline 2>/dev/null | grep -q '{pattern}' || continue
   echo $(cut -d ' ' -f 22 $process/stat) $(awk '/^Pss:/ {{print $2}}' $process/smaps_rollup) $(ls $process/fd | wc -l)
 done

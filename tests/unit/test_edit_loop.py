@@ -24,7 +24,7 @@ from hubpod.pod import File, Seed, SeedKind
 from hubpod.podman import Podman
 from hubpod.process import Result
 from hubpod.progress import ConsoleReporter
-from hubpod.refresh import readers
+from hubpod.refresh import begin_anew, readers
 from hubpod.request import UpRequest
 from hubpod.sources import SOURCES, Checkout
 from hubpod.watch import Turn
@@ -108,6 +108,32 @@ def test_an_interrupted_restart_costs_no_pod(
         found = deployment.difference(context_at(tmp_path, podman), dummy, spec)
 
     assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("part", "renews", "restarted"),
+    [
+        ("hub-source", True, False),
+        ("hub-config", True, False),
+        ("hub-source", False, True),
+        ("hub-credentials", True, True),
+    ],
+)
+def test_the_hub_begins_anew_in_its_container(dummy: Site, part: str, renews: bool, restarted: bool) -> None:  # noqa: FBT001
+    """But for credentials, some of which are variables, and where it is not there to be told."""
+    spec = pod_spec(dummy)
+    (hub,) = (each for each in spec.containers if each.name == "jupyterhub")
+    restarts: list[str] = []
+    answers = {"execute": lambda *_: SimpleNamespace(ok=renews), "restart": restarts.append}
+
+    begin_anew(cast("Podman", SimpleNamespace(**answers)), spec, hub, [dummy.instance.volume(part)])
+
+    assert bool(restarts) is restarted
+
+
+def test_a_release_has_no_such_command(dummy: Site) -> None:
+    """Where the image has the code, the hub is no fork."""
+    assert not any(each.renew for each in pod_spec(replace(dummy, sources={})).containers)
 
 
 def test_images_that_have_the_code_get_no_volume_for_it() -> None:
