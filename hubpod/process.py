@@ -61,6 +61,7 @@ class CommandError(HubpodError):
             f"`{shlex.join(result.argv)}` ended with status {result.returncode}",
             detail=result.last_lines,
         )
+        self.add_note("\n".join(result.last_lines))  # for those who see a traceback: tests and tools
         self.result = result
 
 
