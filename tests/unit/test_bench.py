@@ -17,11 +17,12 @@ from bench import case, results
 from bench.case import Tool, expanded
 from bench.load import groups, of_unknown_key
 from bench.measure import Failed, figures, measured
-from bench.pace import Connections, at_rate, quantile
+from bench.pace import Connections, at_rate, looked, quantile
 from bench.picture import Axis, drawn
 from bench.results import Results, Series, comparison, ratio
 from bench.run import main
 
+from harness.slurm import SlurmSilentError
 from harness.users import User
 from hubpod.errors import UsageError
 
@@ -308,6 +309,31 @@ def test_people_come_in_groups() -> None:
 
     assert [len(group) for group in groups(people, 2)] == [2, 2, 1]
     assert [person for group in groups(people, 2) for person in group] == people
+
+
+def test_a_slurm_that_is_silent_is_asked_again() -> None:
+    """A look without an answer is unknown: it neither ends the measurement nor counts as nothing left."""
+    answers: list[int | Exception] = [SlurmSilentError("no answer"), 2, SlurmSilentError("no answer"), 0]
+
+    def look() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert looked(look, enough=0, within_s=60.0, again_s=0.0) == 0
+    assert answers == []
+
+
+def test_what_nobody_answers_is_no_number() -> None:
+    """When the time is over, the last look counts: what it has seen, or that it has seen nothing."""
+
+    def silent() -> int:
+        raise SlurmSilentError("no answer")
+
+    assert math.isnan(looked(silent, enough=0, within_s=0.0))
+    assert looked(lambda: 3, enough=0, within_s=0.0) == 3
+    assert looked(lambda: 3, within_s=60.0) == 3
 
 
 def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
