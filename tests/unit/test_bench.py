@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -65,11 +66,12 @@ def test_our_own_cases_can_be_read() -> None:
     """The file that is measured by default is valid, and every word in its commands stands for something."""
     own = case.load(Path(__file__).parents[1] / "bench" / "cases.toml", "hubpod")
 
-    words = dict.fromkeys(("python", "project", "folder", "instance", "round"), "x") | dict(own.words)
+    words = dict.fromkeys(("python", "bench", "project", "folder", "instance", "round"), "x") | dict(own.words)
     commands = [line for each in own.cases for line in (*each.setup, *each.command, *each.reset, *each.teardown)]
     assert not [line for line in commands if "{" in expanded(line, words)]
     assert {"cold", "up", "up-again", "down", "spawn", "stack", "people", "suite"} <= {each.name for each in own.cases}
     assert len([each for each in own.cases if each.name.startswith("edit-")]) > 3
+    assert {"watch-authenticator", "watch-wrappers"} <= {each.name for each in own.cases}
 
 
 def test_each_entry_is_a_case(tmp_path: Path) -> None:
@@ -345,6 +347,21 @@ def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str], tmp_path: P
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("cold ")
     assert lines[-1].split() == ["edit-wrappers", "edit", "of", "the", "wrappers,", "only", "when", "asked", "for"]
+
+
+def test_another_checkout_is_measured_in_its_own_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An older commit is measured by the cases of this one; a folder with something else in it is refused."""
+    mine = tool(tmp_path, "[[case]]\nname = 'one'\ncommand = ['touch {project}/seen', 'test -e seen']")
+    (tmp_path / "before" / "tasks").mkdir(parents=True)
+
+    list(measured([replace(mine, project=tmp_path / "before")], "one", 1, lambda _: None))
+
+    assert (tmp_path / "before" / "seen").exists()
+    assert main(["--list", "--against", str(tmp_path / "before")]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names[: len(names) // 2] == names[len(names) // 2 :]
+    with pytest.raises(UsageError, match="is no checkout of this project"):
+        main(["--list", "--against", str(tmp_path)])
 
 
 def test_tools_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
