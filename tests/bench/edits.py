@@ -157,17 +157,27 @@ def made_live(running: Running, by: str) -> Iterator[Callable[[], Callable[[], f
 
     A dev.watch runs already, and is called nothing; it ends with the block.
     """
-    words = argv(by, f"--instance={running.name}")
     if by != "dev.watch":
-        yield lambda: typed(words, running.project)
+        yield lambda: typed(argv(by, f"--instance={running.name}"), running.project)
         return
-    with subprocess.Popen(words, cwd=running.project, stdout=subprocess.PIPE, text=True) as watching:
-        lines = iter(watching.stdout.readline, "") if watching.stdout else iter(())
-        next(line for line in lines if "watching" in line)
+    with watching(running) as lines:
+        yield lambda: lambda: line_of(next(lines))
+
+
+@contextmanager
+def watching(running: Running, *words: str) -> Iterator[Iterator[str]]:
+    """What a dev.watch prints about saves, its errors between its lines; it is ended with the block."""
+    command = argv("dev.watch", f"--instance={running.name}", *words)
+    with subprocess.Popen(
+        command, cwd=running.project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        lines = iter(process.stdout.readline, "") if process.stdout else iter(())
         try:
-            yield lambda: lambda: line_of(next(lines))
+            if not any("watching" in line for line in lines):
+                raise SystemExit("dev.watch has ended")
+            yield lines
         finally:
-            watching.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
 
 
 def typed(words: list[str], folder: Path) -> Callable[[], float]:

@@ -15,7 +15,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from bench import case, results
-from bench.case import Tool, expanded
+from bench.case import PROJECT, Tool, expanded
+from bench.edit_loop import put_into
+from bench.edits import KINDS, Kind
 from bench.load import groups, of_unknown_key
 from bench.measure import Failed, figures, measured
 from bench.pace import Connections, at_rate, looked, quantile
@@ -347,6 +349,30 @@ def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str], tmp_path: P
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("cold ")
     assert lines[-1].split() == ["edit-wrappers", "edit", "of", "the", "wrappers,", "only", "when", "asked", "for"]
+
+
+def test_a_recorded_loop_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    """Only what is between the marks is replaced, whatever it has in it."""
+    document = tmp_path / "loop.md"
+    document.write_text("before\n<!-- loop -->\nold\n<!-- /loop -->\nafter\n")
+
+    put_into(document, r"new \1")
+    put_into(document, r"newer \1")
+
+    assert document.read_text() == "before\n<!-- loop -->\n\nnewer \\1\n<!-- /loop -->\nafter\n"
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_what_is_edited_is_there(kind: Kind) -> None:
+    """Each kind of edit has a file, in the clone or in what it is cloned from, and stays Python where that is."""
+    path = PROJECT / kind.path.replace("containers/jupyterhub/_dev_build_data", "packages").replace(
+        "containers/slurm/_dev_build_data", "packages"
+    )
+
+    text = path.read_text() + kind.lines.format(word="word")
+
+    assert path.suffix != ".py" or compile(text, str(path), "exec")
+    assert "word" in text
 
 
 def test_another_checkout_is_measured_in_its_own_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
