@@ -21,7 +21,7 @@ from bench.edits import KINDS, Kind
 from bench.load import groups, of_unknown_key
 from bench.measure import Failed, figures, measured
 from bench.pace import Connections, at_rate, looked, quantile
-from bench.picture import Axis, drawn
+from bench.picture import LABEL_CHARACTERS, Axis, drawn
 from bench.results import Results, Series, comparison, ratio
 from bench.run import main
 
@@ -225,6 +225,24 @@ def test_the_drawing_has_a_dot_for_each_round() -> None:
     assert dots[0] < dots[3] < dots[2] < dots[1]
     assert marks == pytest.approx([dots[2], dots[3]], abs=0.1)
     assert {"<up>", "4.00 s", "mine", "other"} <= {each.text for each in root.iter(f"{TAG}text")}
+
+
+def test_tools_are_drawn_beside_each_other() -> None:
+    """What is compared stands in neighbouring rows with its ratio, and a long title never hides which figure it is."""
+    title = "an edit of something that has a long name, then `dev.reload`"
+    rows = [
+        series(value, figure=figure, of=of, title=title)
+        for of, value in (("mine", 2.0), ("other", 3.0))
+        for figure in ("live", "command ended")
+    ]
+
+    root = ET.fromstring(drawn("title", "", rows))  # noqa: S314 - our own text
+
+    labels = [each.text or "" for each in root.iter(f"{TAG}text") if (each.text or "").startswith("an edit")]
+    told = [each.text for each in root.iter(f"{TAG}text") if each.attrib.get("class") == "quiet beside"]
+    assert [label.rpartition(", ")[2] for label in labels] == ["live", "live", "command ended", "command ended"]
+    assert max(map(len, labels)) <= LABEL_CHARACTERS
+    assert told == ["2.00 s", "3.00 s, 1.50 times"] * 2
 
 
 @pytest.mark.parametrize(("lowest", "highest"), [(1.0, 1.0), (0.4, 27.0), (0.013, 1720.0), (5.0, 10.0)])
