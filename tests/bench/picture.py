@@ -10,7 +10,7 @@ from hubpod.svg import LETTER, WIDTH, Drawing
 
 TOP, ROW, LEFT, RIGHT = 100, 30, 380, 150
 LABEL_CHARACTERS = 52
-DOT, MEDIAN = 4.0, 10.0
+DOT, MEDIAN, GAP = 4.0, 10.0, 4.0
 
 
 def drawn(title: str, subtitle: str, series: Sequence[Series]) -> str:
@@ -78,9 +78,9 @@ def _labelled(axis: Axis) -> Iterator[tuple[float, str]]:
     free = 0.0
     for tick in axis.ticks:
         x, label = axis.place(tick), f"{tick:g} s"
-        half = LETTER * (len(label) + 1) / 2
+        half = LETTER * len(label) / 2
         yield x, label if x - half >= free else ""
-        free = x + half if x - half >= free else free
+        free = x + half + GAP if x - half >= free else free
 
 
 def _dots(drawing: Drawing, series: Series, axis: Axis, y: float, colour: str) -> None:
