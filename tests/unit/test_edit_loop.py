@@ -1,6 +1,7 @@
 """An edit of a source or of the configuration: what it changes, who restarts, and how it is told when it is wrong."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -11,14 +12,14 @@ import pytest
 from rich.console import Console
 from support.sites import PROJECT, site
 
-from hubpod import content, deployment, kube, mounted, own_code, seeding, syntax
+from hubpod import content, deployment, kube, mounted, own_code, process, seeding, syntax
 from hubpod import watch as watching
 from hubpod.components.assembly import pod_spec
 from hubpod.components.parts import Code, Site, files_below
 from hubpod.context import Context
 from hubpod.deployment import Difference, Done
 from hubpod.environments import Stage, find_environment
-from hubpod.errors import NotRunningError, SourceError, UsageError
+from hubpod.errors import MachineError, NotRunningError, SourceError, UsageError
 from hubpod.images import Build
 from hubpod.origins import Origin
 from hubpod.pod import File, Seed, SeedKind
@@ -31,7 +32,8 @@ from hubpod.request import UpRequest
 from hubpod.sources import SOURCES, Checkout
 from hubpod.watch import Turn
 from hubpod.workspace import Workspace
-from tasks.testing import pytest_command, require_tests
+from tasks import testing
+from tasks.testing import pytest_command, python_with_harness, require_tests
 
 HUB_LOG = """\
 [I 2026-01-31 08:16:48.892 JupyterHub app:3493] Running JupyterHub version 6.1.1
@@ -402,6 +404,24 @@ def test_an_expression_that_chooses_nothing_is_a_sentence(dummy: Site, status: i
         require_tests(command, "x", dummy.instance.environment)
 
     assert caught.value.message.startswith(sentence)
+
+
+def test_tests_run_in_an_environment_that_has_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of `./run` has no pytest: then a session of nox has it, which is asked for each time, and may fail."""
+    typed: list[Sequence[str]] = []
+
+    def attach(words: Sequence[str]) -> int:
+        typed.append(words)
+        return len(typed) - 1
+
+    monkeypatch.setattr(process, "attach", attach)
+    assert python_with_harness() == sys.executable
+    monkeypatch.setattr(testing, "find_spec", lambda _: None)
+
+    assert python_with_harness() == str(PROJECT / ".nox" / "integration" / "bin" / "python")
+    assert typed[0][-3:] == ["-s", "integration", "--install-only"]
+    with pytest.raises(MachineError, match="the environment that --test needs could not be made"):
+        python_with_harness()
 
 
 def test_tests_run_with_the_sources_that_are_watched(dummy: Site, tmp_path: Path) -> None:
