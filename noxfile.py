@@ -145,6 +145,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def recorded(session: nox.Session) -> None:
+    """Record the loop of docs/edit-loop.md anew; it stays as it is when a step does not go as it should."""
+    _prepare(session)
+    session.run("./run", "--prepare", "podman", external=True)
+    session.run("python", "tests/bench/edit_loop.py", "--write", "docs/edit-loop.md")
+
+
+@nox.session
 def kills(session: nox.Session) -> None:
     """Kill runs of the harness at random moments and look for what they leave; -- RUNS SEED."""
     _prepare(session)

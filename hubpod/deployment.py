@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from hubpod import forwards, kube, seeding
+from hubpod import forwards, kube, mounted, seeding
 from hubpod.components.parts import Site
 from hubpod.context import Context
 from hubpod.credentials import write_private
@@ -53,6 +53,7 @@ def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False)
         NotReadyError: No notebook could be spawned afterwards.
         PortTakenError: Somebody else has the published port.
     """
+    mounted.note_folders(context.workspace, site.instance, site.sources)
     stale = seeding.stale(context, site, spec)
     restarted: tuple[str, ...] = ()
     differs = _difference(context, site, spec, stale)

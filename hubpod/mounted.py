@@ -1,17 +1,18 @@
 """The code of the sources as containers of development mount it: that of the clones, and what installing it adds."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hubpod.components.parts import SOURCE_FOLDER, Code
 from hubpod.credentials import private_folder, read_record, write_private
-from hubpod.environments import Stage
+from hubpod.environments import Instance, Stage
 from hubpod.images import Build
+from hubpod.origins import Origin
 from hubpod.pod import File, contents
 from hubpod.podman import Podman
 from hubpod.podman_images import archive_of
-from hubpod.sources import Checkout
+from hubpod.sources import SOURCES, Checkout
 from hubpod.workspace import Workspace
 
 
@@ -55,6 +56,27 @@ def note_installed(workspace: Workspace, plans: Iterable[Build]) -> None:
     """Note with which installation of each source images were built."""
     new = {each.source.name: each.installation() for each in _edited(plans)}
     write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
+
+
+def note_folders(workspace: Workspace, instance: Instance, sources: Mapping[str, Code]) -> None:
+    """Note where the code of an instance comes from, for those who edit it."""
+    folders = {name: str(code.folder) for name, code in sources.items()}
+    write_private(_folders(workspace, instance), json.dumps(folders, indent=2).encode())
+
+
+def noted_origins(workspace: Workspace, instance: Instance) -> dict[str, Origin]:
+    """The folders in place that an instance has its code from, by the sources' names; no clones of this checkout."""
+    noted = read_record(_folders(workspace, instance))
+    clones = {source.name: str(source.clone(workspace.project)) for source in SOURCES}
+    return {
+        name: Origin(folder=Path(str(noted[name])))
+        for name, clone in clones.items()
+        if name in noted and noted[name] != clone
+    }
+
+
+def _folders(workspace: Workspace, instance: Instance) -> Path:
+    return private_folder(workspace.folder(instance)) / "sources.json"
 
 
 def _edited(plans: Iterable[Build]) -> list[Checkout]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hubpod import mounted
 from hubpod.building import build, planned
 from hubpod.components import zenith
 from hubpod.components.assembly import pod_spec
@@ -19,7 +20,8 @@ def reload(context: Context, request: UpRequest) -> Done:
     """Have what runs take what was edited.
 
     Wrappers are in use at once; for all else the containers that read it restart, and notebooks go on. Where a source
-    needs or offers something else than before, its image is built again, and the pod replaced.
+    needs or offers something else than before, its image is built again, and the pod replaced. Sources are those that
+    the instance was brought up with, unless others are named.
 
     Raises:
         NotRunningError: The instance is down.
@@ -30,13 +32,21 @@ def reload(context: Context, request: UpRequest) -> Done:
     looking = replace(context, podman=remembering(context.podman))
     with looking.alone(request.instance):
         running = require_up(looking, request.instance)
-        request = _with_running_tunnel(request, running)
+        request = with_its_sources(context, _with_running_tunnel(request, running))
         plan = check(looking, request)
         known = planned(looking, request)
         in_use = {state.image for state in running.values()}
         built = known if set(known.images.values()) <= in_use else build(context, request)
         wanted = site(looking, plan, built)
         return bring_up(context, wanted, pod_spec(wanted))
+
+
+def with_its_sources(context: Context, request: UpRequest) -> UpRequest:
+    """The request with the folders in place that the instance was brought up with, unless it names others."""
+    noted = mounted.noted_origins(context.workspace, request.instance)
+    for name in sorted(noted.keys() - request.origins.keys()):
+        context.reporter.say(f"  source: {name} from {noted[name]}, as it was brought up")
+    return replace(request, origins={**noted, **request.origins})
 
 
 def _with_running_tunnel(request: UpRequest, running: Mapping[str, ContainerState]) -> UpRequest:

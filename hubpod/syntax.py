@@ -44,5 +44,5 @@ def _require_valid(podman: Podman, site: Site, spec: PodSpec, seed: Seed, file: 
             line = getattr(error, "lineno", None) or 1
             raise SourceError(
                 f"{path}, line {line}: {getattr(error, 'msg', error)}; nothing was changed in what runs",
-                remedy="correct it, and run the command again",
+                remedy="correct it; the next reload takes it",
             ) from None

@@ -18,7 +18,7 @@ SESSION = ("-m", "nox", "-f", str(WORKSPACE.project / "noxfile.py"), "-s", "benc
     help={
         "case": "only this one, as bench.cases names it; may be repeated",
         "rounds": "how often each is measured (default 5)",
-        "against": "file with another tool's cases, measured in turns with ours",
+        "against": "folder with another commit, or file with another tool's cases, measured in turns with ours",
         "json": "keep the results and the machine's facts in this file",
         "compare": "tell the ratios to the results in this file",
         "svg": "draw the results to this file",

@@ -93,16 +93,18 @@ def reload(
         **ENVIRONMENT_HELP,
         "source": BUILD_HELP["source"],
         "spawn": "prove after each reload that a person gets a notebook",
+        "user": "who gets it (default: the last of devUsers; a notebook that they have is in its way)",
         "test": "run the harness's tests that match this (pytest -k) after each reload",
     },
     iterable=["source"],
 )
-def watch(
+def watch(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     spawn: bool = False,  # noqa: FBT001, FBT002 - a flag
+    user: str | None = None,
     test: str = "",
 ) -> None:
     """Reload after every save below the clones and volumes/, with a line for each, until interrupted."""
@@ -110,7 +112,7 @@ def watch(
 
     with told(INTERRUPTED_WATCH):
         found = instance_of(environment, instance)
-        watch_and_tell(request_of(found, source=source), Then(spawn=spawn, test=test))
+        watch_and_tell(request_of(found, source=source), Then(spawn=spawn, user=user, test=test))
 
 
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})

@@ -1,21 +1,25 @@
 """What `dev.watch` prints, and what it does after each reload."""
 
-import sys
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from rich.text import Text
 
-from hubpod import lifecycle, process
+from hubpod import lifecycle, process, settings
 from hubpod.context import Context
-from hubpod.environments import Login
+from hubpod.environments import Instance, Login
 from hubpod.errors import HubpodError, UsageError
 from hubpod.progress import marks
+from hubpod.reload import with_its_sources
 from hubpod.request import Person, UpRequest
-from hubpod.sources import SOURCES
-from hubpod.watch import Turn, watch
+from hubpod.running import require_running
+from hubpod.watch import Turn, folders, watch
 from tasks.shell import WORKSPACE, out, print_error, quiet
+from tasks.testing import OUTCOMES, pytest_command, python_with_harness, require_tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +28,12 @@ class Then:
 
     Attributes:
         spawn: A person gets a notebook.
+        user: Who that is; the last of devUsers when None, so that somebody who works as the first keeps theirs.
         test: The harness's tests that match this expression of pytest's -k; none when empty.
     """
 
     spawn: bool
+    user: str | None
     test: str
 
 
@@ -35,62 +41,79 @@ def watch_and_tell(request: UpRequest, then: Then) -> None:
     """Watch until interrupted, with a line for each reload.
 
     Raises:
-        UsageError: A notebook is asked for where people log in with a token.
+        UsageError: A notebook is asked for where people log in with a token, or there are no such tests.
         NotRunningError: The instance is down.
     """
-    if then.spawn and request.instance.environment.login is Login.JWT:
+    instance = request.instance
+    if then.spawn and instance.environment.login is Login.JWT:
         raise UsageError(
-            f"people log in to {request.instance.environment.name} with a token, which dev.watch has not",
+            f"people log in to {instance.environment.name} with a token, which dev.watch has not",
             remedy="leave out --spawn, and type dev.spawn --token-file FILE",
         )
     context = quiet()
+    request = with_its_sources(context, request)
+    below = folders(context, request)
+    follow = list(_followers(context, request, then))
 
     def told(turn: Turn) -> None:
         _tell(turn)
-        if not turn.error:
-            _follow(context, request, then)
+        for step in follow if not turn.error else ():
+            step()
         if not turn.files:
-            _line("watching the clones and volumes/; Ctrl-C ends it", good=True)
+            _line(f"watching {', '.join(map(_shown, below))}; Ctrl-C ends it", good=True)
 
-    watch(context, request, told)
+    watch(context, request, below, told)
+
+
+def _shown(folder: Path) -> str:
+    """A folder of the checkout by its path there, any other one by its whole path."""
+    here = WORKSPACE.project
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def _tell(turn: Turn) -> None:
-    what = ", ".join(dict.fromkeys(path.name for path in turn.files)) or "as it lies here"
     if turn.error:
-        _line(f"{what}: not live, {turn.took_s:.1f} s", good=False)
+        _line(f"{turn.saved}: not live, {turn.took_s:.1f} s", good=False)
         print_error(turn.error)
     else:
-        _line(f"{what}: {turn.outcome}, healthy after {turn.took_s:.1f} s", good=True)
+        _line(f"{turn.saved}: {turn.outcome}, healthy after {turn.took_s:.1f} s", good=True)
 
 
-def _follow(context: Context, request: UpRequest, then: Then) -> None:
+def _followers(context: Context, request: UpRequest, then: Then) -> Iterator[Callable[[], None]]:
+    """What is done after each reload, seen to be possible."""
     if then.spawn:
-        begun = time.monotonic()
-        try:
-            person = Person(instance=request.instance)
-            report = lifecycle.spawn(context, person, project=None, on_step=lambda _: None)
-        except HubpodError as error:
-            _line(f"spawn: no notebook, {time.monotonic() - begun:.1f} s", good=False)
-            print_error(error)
-        else:
-            _line(f"spawn: {report.user} got a notebook, {time.monotonic() - begun:.1f} s", good=True)
+        user = then.user or _last_user(context, request.instance)
+        yield partial(_spawn, context, Person(instance=request.instance, user=user))
     if then.test:
-        begun = time.monotonic()
-        status = process.attach(pytest_command(request, then.test))
-        _line(f"tests matching {then.test!r}: status {status}, {time.monotonic() - begun:.1f} s", good=status == 0)
+        command = pytest_command(request, then.test, python_with_harness())
+        require_tests(command, then.test, request.instance.environment)
+        yield partial(_test, command, then.test)
 
 
-def pytest_command(request: UpRequest, expression: str) -> Sequence[str]:
-    """The tests of the harness's suite that match, with the sources that are watched, on a stack that stays."""
-    folders = {source.name: source.clone(WORKSPACE.project) for source in SOURCES}
-    folders |= {name: origin.folder for name, origin in request.origins.items() if origin.folder}
-    return (
-        *(sys.executable, "-m", "pytest", "-q", str(WORKSPACE.project / "harness" / "suite"), "-k", expression),
-        *(f"--hubpod-source={name}={folder}" for name, folder in folders.items()),
-        f"--hubpod-environment={request.instance.environment.name}",
-        "--hubpod-reuse",
-    )
+def _last_user(context: Context, instance: Instance) -> str:
+    now = require_running(context, instance)
+    users = settings.load(Path(now.deploy_dir) / settings.FILE_NAME, instance.environment).dev_users
+    return users[-1].partition(".")[0]
+
+
+def _spawn(context: Context, person: Person) -> None:
+    begun = time.monotonic()
+    try:
+        report = lifecycle.spawn(context, person, project=None, on_step=lambda _: None)
+    except HubpodError as error:
+        _line(f"spawn: no notebook for {person.user}, {time.monotonic() - begun:.1f} s", good=False)
+        print_error(error)
+    else:
+        _line(f"spawn: {report.user} got a notebook, {time.monotonic() - begun:.1f} s", good=True)
+
+
+def _test(command: Sequence[str], expression: str) -> None:
+    begun = time.monotonic()
+    status = process.attach(command)
+    if status == process.KILLED + signal.SIGINT:
+        raise KeyboardInterrupt  # pytest has the terminal, and got the signal in our place
+    outcome = OUTCOMES.get(status, f"status {status}")
+    _line(f"tests matching {expression!r}: {outcome}, {time.monotonic() - begun:.1f} s", good=status == 0)
 
 
 def _line(text: str, *, good: bool) -> None:

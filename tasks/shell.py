@@ -25,7 +25,7 @@ from hubpod.workspace import Workspace
 WORKSPACE = Workspace(project=Path(__file__).resolve().parents[1])
 INTERRUPTED = "interrupted"
 INTERRUPTED_CLEAN = "interrupted; nothing half-made is left, and the command can be run again"
-INTERRUPTED_WATCH = "no longer watching; the pod runs on"
+INTERRUPTED_WATCH = "no longer watching; the pod runs on, and `dev.reload` takes what is not live yet"
 INTERRUPTED_KEPT = "interrupted; what was started is kept"
 
 out = Console(highlight=False, emoji=False)

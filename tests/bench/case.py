@@ -9,6 +9,7 @@ from typing import Any
 from hubpod.environments import nearest
 from hubpod.errors import UsageError
 
+PROJECT = Path(__file__).parents[2]
 READS = ("time", "probe", "figures")
 COMMANDS = ("setup", "command", "reset", "teardown")
 EXPANSIONS = 5
@@ -18,10 +19,10 @@ EXPANSIONS = 5
 class Case:
     """One thing to measure. Commands are split as a shell would, and are run in the project's folder, without a shell.
 
-    What stands for something, in braces: the file's `[words]`; `python`, the interpreter that measures; `project`,
-    its checkout; `folder`, an empty one for this case; `instance`, a name that nobody else uses; `round`, its number.
-    A table `each` in a case makes one of every entry: `{each}` in its commands is the entry's value, `{kind}` in its
-    title the entry's key, which its name ends with.
+    What stands for something, in braces: the file's `[words]`; `python`, the interpreter that measures; `bench`, the
+    folder of what measures; `project`, the checkout that is measured; `folder`, an empty one for this case; `instance`,
+    a name that nobody else uses; `round`, its number. A table `each` in a case makes one of every entry: `{each}` in
+    its commands is the entry's value, `{kind}` in its title the entry's key, which its name ends with.
 
     Attributes:
         name: By which it is chosen, and compared with another tool's case of the same name.
@@ -50,17 +51,19 @@ class Tool:
     """What is measured is a tool's.
 
     Attributes:
-        name: The file's, without its suffix.
+        name: The file's, without its suffix, or a checkout's commit.
+        project: The folder that its commands are run in.
         words: What stands for something in its commands.
         cases: In the file's order.
     """
 
     name: str
+    project: Path
     words: Mapping[str, str]
     cases: tuple[Case, ...]
 
 
-def load(path: Path, name: str = "") -> Tool:
+def load(path: Path, name: str = "", project: Path = PROJECT) -> Tool:
     """Read a tool's cases.
 
     Raises:
@@ -76,7 +79,7 @@ def load(path: Path, name: str = "") -> Tool:
         raise UsageError(f"{path}: it has no case", remedy="begin each with [[case]]") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: {error}", remedy="see tests/bench/cases.toml") from None
-    return Tool(name=name or path.stem, words=words, cases=cases)
+    return Tool(name=name or path.stem, project=project, words=words, cases=cases)
 
 
 def _cases(table: Mapping[str, Any]) -> Iterator[Case]:

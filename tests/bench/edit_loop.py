@@ -1,72 +1,87 @@
-"""How long an edit takes until a page or a wrapper has it, and what is seen meanwhile.
+"""The texts of docs/edit-loop.md: a loop of edits as it was printed, with a notebook that is open all the time.
 
-`./run nox -s bench` measures until the command has ended; this one, by hand, also until the edit is live:
+python tests/bench/edit_loop.py [--write docs/edit-loop.md]
 
-python tests/bench/edit_loop.py [--runs 5] [--by dev.reload | dev.up | dev.watch] [--write docs/edit-loop.md]
-
-Edits a copy of the checkout, whose pod runs. Each figure is counted from the
-save: until the page or the wrapper has it, and until the command has ended. With --write the texts of a loop, as
-they were printed, take the place of those in a document.
+Edits a copy of the checkout, whose pod runs. With --write the texts take the place of those in a document; it is left
+as it is when a command did not end as it should, or the notebook was lost.
 """
 
 import argparse
 import re
 import secrets
-import statistics
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
-from support.instances import Running, argv  # noqa: E402 - found by the line above
+from support.instances import Running  # noqa: E402
 
+from bench.edits import KINDS, holds, notebook, watching  # noqa: E402 - found by the line above
 from hubpod import content  # noqa: E402
-from hubpod.client.browser import direct_session  # noqa: E402
-from hubpod.client.deadline import Deadline  # noqa: E402
+from hubpod.client import HubClient  # noqa: E402
+from hubpod.client.kernel import Kernel  # noqa: E402
 from hubpod.machine import usable_podman  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
 
-LIVE_S = 600.0
-LOOK_AGAIN_S = 0.02
-AUTHENTICATOR = "containers/jupyterhub/_dev_build_data/bricsauthenticator/src/bricsauthenticator/__init__.py"
-WRAPPER = "containers/slurm/_dev_build_data/slurmspawner_wrappers/src/slurmspawner_wrappers/__init__.py"
-FRAGMENT = "volumes/jupyterhub/axes/login_dummy.py"
-PAGE = "from jupyterhub.auth import Authenticator\nAuthenticator.get_custom_html = lambda *_: {words!r}\n"
-EDITS = {
-    AUTHENTICATOR: PAGE,
-    FRAGMENT: "c.JupyterHub.template_vars = {{'announcement': {words!r}}}\n",
-    WRAPPER: "if len(sys.argv) > 1: sys.exit({words!r})\n",
-}
+AUTHENTICATOR, WRAPPER, FRAGMENT = (KINDS[name].path for name in ("authenticator", "wrappers", "hub-configuration"))
 BEGIN, END = "<!-- loop -->\n", "<!-- /loop -->\n"
-PROBE = "/opt/jupyter/slurmspawner_wrappers/bin/slurmspawner_squeue"
+SURVIVED = (
+    "A notebook that was open all the time still holds what was computed in it before the first of these edits.\n"
+)
 
 
-def main(project: Path, runs: int, by: str, document: Path | None) -> None:
-    """Measure every kind of edit; print the table."""
-    with edited(project) as running:
-        before = {path: (running.project / path).read_text() for path in EDITS}
-        figures: dict[str, list[float]] = {}
-        with watched(running) if by == "dev.watch" else typed(running, by) as make_live:
-            for _ in range(runs):
-                for path, lines in EDITS.items():
-                    live, ended = measured(running, path, before[path], lines, make_live)
-                    figures.setdefault(f"{Path(path).parts[-2]}: live", []).append(live)
-                    if ended:
-                        figures.setdefault(f"{Path(path).parts[-2]}: command ended", []).append(ended)
-        print(f"{runs} edits of each kind by {by}; seconds: minimum, median, maximum")  # noqa: T201
-        for name, values in figures.items():
-            print(f"{name:40}{min(values):8.2f} {statistics.median(values):8.2f} {max(values):8.2f}")  # noqa: T201
-        if document:
-            for path, text in before.items():
-                (running.project / path).write_text(text)
-            running.type("dev.reload")
-            put_into(document, transcript(running, before))
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One edit of the loop.
+
+    Attributes:
+        title: What it shows.
+        path: Which file.
+        lines: What is added at its end.
+        code: How the command ends.
+    """
+
+    title: str
+    path: str
+    lines: str
+    code: int = 0
+
+
+def banner(words: str) -> str:
+    """An edit of the authenticator that leaves the form of the login as it is."""
+    return KINDS["authenticator"].lines.format(word=words)
+
+
+STEPS = (
+    Step(title="A banner, from the authenticator", path=AUTHENTICATOR, lines=banner("mine")),
+    Step(title="A line of a wrapper", path=WRAPPER, lines="# mine\n"),
+    Step(title="A typing error", path=AUTHENTICATOR, lines="x = (\n", code=5),
+    Step(title="A bug that ends the hub", path=AUTHENTICATOR, lines="raise RuntimeError('a bug of mine')\n", code=7),
+    Step(title="The edit taken back by hand", path=AUTHENTICATOR, lines=banner("mine")),
+    Step(
+        title="A line of the hub's configuration",
+        path=FRAGMENT,
+        lines=KINDS["hub-configuration"].lines.format(word="mine"),
+    ),
+)
+SAVES = ((AUTHENTICATOR, banner("at once"), "spawn:"), (WRAPPER, "# at once\n", "spawn:"), (WRAPPER, "x = (\n", "→"))
+"""What is saved while dev.watch runs, and what its last line about that has."""
+
+
+def main(project: Path, document: Path | None) -> None:
+    """Record a loop; print it, or put it into a document."""
+    with edited(project) as running, notebook(HubClient(running.status["url"]), running.password) as kernel:
+        text = transcript(running, kernel)
+    if document:
+        put_into(document, text)
+    else:
+        print(text)  # noqa: T201 - what it is for
 
 
 @contextmanager
@@ -76,7 +91,7 @@ def edited(project: Path) -> Iterator[Running]:
         copy = Path(folder) / "hubpod"
         content.copy(project, copy)
         podman = usable_podman(Workspace(project=PROJECT).state)
-        running = Running(name=f"bench-{secrets.token_hex(3)}", podman=podman, project=copy)
+        running = Running(name=f"loop-{secrets.token_hex(3)}", podman=podman, project=copy)
         try:
             up = running.type("dev.up")
             if up.code:
@@ -86,79 +101,37 @@ def edited(project: Path) -> Iterator[Running]:
             running.down("--volumes")
 
 
-def measured(
-    running: Running, path: str, text: str, lines: str, make_live: Callable[[], Callable[[], float]]
-) -> tuple[float, float]:
-    """Save one edit; how long until it was live, and until the command had ended; 0 where none has to."""
-    words, url = secrets.token_hex(8), f"{running.status['url']}/hub/login"
-    begun = time.monotonic()
-    (running.project / path).write_text(text + lines.format(words=words))
-    ended = make_live()
-    deadline = Deadline(LIVE_S, f"the edit of {path}")
-    with direct_session() as browser:
-        while words not in (shown(running) if path == WRAPPER else browser.get(url, timeout=LIVE_S).text):
-            deadline.pause(LOOK_AGAIN_S)
-    return time.monotonic() - begun, ended() - begun
-
-
-def shown(running: Running) -> str:
-    """What a wrapper says when it is called with an argument."""
-    return running.podman.execute(f"{running.resource}-slurm", [PROBE, "argument"]).stderr
-
-
-@contextmanager
-def typed(running: Running, command: str) -> Iterator[Callable[[], Callable[[], float]]]:
-    """Edits are made live by typing a command after each."""
-
-    def begin() -> Callable[[], float]:
-        words = (command, f"--instance={running.name}")
-        started = subprocess.Popen(argv(*words), cwd=running.project, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-
-        def ended() -> float:
-            _, told = started.communicate()
-            if started.returncode:
-                raise SystemExit(told.decode())
-            return time.monotonic()
-
-        return ended
-
-    yield begin
-
-
-@contextmanager
-def watched(running: Running) -> Iterator[Callable[[], Callable[[], float]]]:
-    """Edits are made live by a dev.watch that runs all the time; each ends with its line."""
-    words = argv("dev.watch", f"--instance={running.name}")
-    with subprocess.Popen(words, cwd=running.project, stdout=subprocess.PIPE, text=True) as watching:
-        lines = iter(watching.stdout.readline, "") if watching.stdout else iter(())
-        next(line for line in lines if "watching" in line)
-
-        def ended() -> float:
-            line = next(lines)
-            if "healthy" not in line:
-                raise SystemExit(line)
-            return time.monotonic()
-
-        yield lambda: ended
-        watching.terminate()
-
-
-def transcript(running: Running, before: dict[str, str]) -> str:
+def transcript(running: Running, kernel: Kernel) -> str:
     """A loop as a person sees it: each edit, the command, and what it prints."""
-    steps = (
-        ("A page of the authenticator", AUTHENTICATOR, PAGE.format(words="mine")),
-        ("A line of a wrapper", WRAPPER, "# mine\n"),
-        ("A typing error", AUTHENTICATOR, "x = (\n"),
-        ("A bug that ends the hub", AUTHENTICATOR, "raise RuntimeError('a bug of mine')\n"),
-        ("The edit taken back by hand", AUTHENTICATOR, PAGE.format(words="mine")),
-        ("A line of the hub's configuration", FRAGMENT, EDITS[FRAGMENT].format(words="mine")),
-    )
-    told = []
-    for title, path, lines in steps:
-        (running.project / path).write_text(before[path] + lines)
-        shown_text = running.type("dev.reload").text.replace(str(running.project), "~/hubpod")
-        told.append(f"{title}:\n\n```console\n$ cat >> {path}\n{lines}$ ./run invoke dev.reload\n{shown_text}```\n")
-    return "\n".join(told)
+    before = {path: (running.project / path).read_text() for path in (AUTHENTICATOR, WRAPPER, FRAGMENT)}
+    told = [typed(running, step, before) for step in STEPS]
+    told.append(watched(running, before))
+    if not holds(kernel):
+        raise SystemExit("the notebook was lost")
+    return "\n".join([*told, SURVIVED]).replace(str(running.project), "~/hubpod")
+
+
+def typed(running: Running, step: Step, before: Mapping[str, str]) -> str:
+    """One edit, then dev.reload."""
+    (running.project / step.path).write_text(before[step.path] + step.lines)
+    answer = running.type("dev.reload")
+    if answer.code != step.code:
+        raise SystemExit(f"{step.title}: status {answer.code}\n{answer.text}")
+    command = f"$ cat >> {step.path}\n{step.lines.lstrip()}$ ./run invoke dev.reload\n{answer.text}"
+    return f"{step.title}:\n\n```console\n{command}```\n"
+
+
+def watched(running: Running, before: Mapping[str, str]) -> str:
+    """What dev.watch prints of some saves."""
+    printed = []
+    with watching(running, "--spawn") as lines:
+        for path, added, last in SAVES:
+            (running.project / path).write_text(before[path] + added)
+            while last not in (line := next(lines)):
+                printed.append(line)
+            printed.append(line)
+    title = "Saves while `dev.watch` runs: of the authenticator, of a wrapper, and a typing error"
+    return f"{title}:\n\n```console\n$ ./run invoke dev.watch --spawn\n{''.join(printed)}```\n"
 
 
 def put_into(document: Path, text: str) -> None:
@@ -168,10 +141,9 @@ def put_into(document: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the pod goes then, too
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--project", type=Path, default=PROJECT)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--by", default="dev.reload", choices=["dev.reload", "dev.up", "dev.watch"])
     parser.add_argument("--write", type=Path)
     given = parser.parse_args()
-    main(given.project, given.runs, given.by, given.write)
+    main(given.project, given.write)

@@ -24,15 +24,22 @@ from urllib.parse import urlsplit
 PROJECT = Path(__file__).parents[2]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
 
-from bench.pace import Connections, Paced, as_fast_as_it_goes, at_rate, median, quantile  # noqa: E402 - found above
+from bench.pace import (  # noqa: E402 - found above
+    Connections,
+    Paced,
+    as_fast_as_it_goes,
+    at_rate,
+    looked,
+    median,
+    quantile,
+)
 from harness.kit import open_kit  # noqa: E402
 from harness.observation import observe  # noqa: E402
 from harness.options import Options  # noqa: E402
 from harness.preflight import prepare_machine  # noqa: E402
 from harness.stack import Stack  # noqa: E402
 from harness.users import User  # noqa: E402
-from hubpod.client import HubError, Server  # noqa: E402
-from hubpod.client.deadline import Deadline  # noqa: E402
+from hubpod.client import HubError, Server, Session  # noqa: E402
 from hubpod.client.session import TOKEN_HEADER  # noqa: E402
 
 Figures = Mapping[str, float]
@@ -176,12 +183,19 @@ def people_at_once(stack: Stack, *, people: Sequence[User]) -> Figures:
             return str(error)
         return time.monotonic() - begun
 
+    def stop(session: Session) -> str:
+        try:
+            session.server().stop(deadline_s=SPAWN_S)
+        except HubError as error:
+            return str(error)
+        return ""
+
     with ThreadPoolExecutor(len(people)) as pool:
         outcomes = list(pool.map(start, range(len(people))))
-        orphans = len(observe(stack).orphans)
-        list(pool.map(lambda session: session.server().stop(deadline_s=SPAWN_S), sessions))
+        orphans = looked(lambda: len(observe(stack).orphans), within_s=ENDED_S)
+        stops = list(pool.map(stop, sessions))
     took = [outcome for outcome in outcomes if isinstance(outcome, float)]
-    for sentence in sorted({outcome for outcome in outcomes if isinstance(outcome, str)}):
+    for sentence in sorted({outcome for outcome in (*outcomes, *stops) if isinstance(outcome, str) and outcome}):
         _say(sentence)
     name = f"{len(people)} people at once"
     return {
@@ -190,19 +204,11 @@ def people_at_once(stack: Stack, *, people: Sequence[User]) -> Figures:
         f"{name}, the last": max(took, default=float("nan")),
         f"{name}, failures, number": len(outcomes) - len(took),
         f"{name}, orphans while servers run, number": orphans,
-        f"{name}, jobs left after all have stopped, number": _left(stack),
+        f"{name}, stops that failed, number": sum(map(bool, stops)),
+        f"{name}, jobs left after all have stopped, number": looked(
+            lambda: len(stack.slurm.jobs()), enough=0, within_s=ENDED_S
+        ),
     }
-
-
-def _left(stack: Stack) -> int:
-    """How many jobs there still are when a minute has passed, or none are left."""
-    deadline = Deadline(ENDED_S, "the end of all jobs")
-    while jobs := stack.slurm.jobs():
-        try:
-            deadline.pause(1.0)
-        except HubError:
-            break
-    return len(jobs)
 
 
 def _say(text: str) -> None:

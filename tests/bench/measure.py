@@ -16,7 +16,7 @@ from bench.results import Series
 from hubpod import process
 from hubpod.errors import HubpodError
 
-PROJECT = Path(__file__).parents[2]
+BENCH = Path(__file__).parent
 CLICK = "submit"
 """The step of a probe that begins with the click on "Start"."""
 
@@ -30,9 +30,10 @@ class Measured:
 
     def __init__(self, tool: Tool, case: Case, folder: Path) -> None:
         self._case = case
+        self._project = tool.project
         self.tool = tool.name
         self.series: dict[str, list[float]] = {}
-        places = {"python": sys.executable, "project": str(PROJECT), "folder": str(folder)}
+        places = {"python": sys.executable, "bench": str(BENCH), "project": str(tool.project), "folder": str(folder)}
         self._words = {**tool.words, **places, "instance": f"bench-{secrets.token_hex(3)}", "round": "0"}
 
     def setup(self) -> None:
@@ -42,7 +43,7 @@ class Measured:
     def teardown(self) -> None:
         """Leave nothing; what cannot be removed was perhaps never there."""
         for command in self._case.teardown:
-            process.run(self._argv(command), cwd=PROJECT, check=False)
+            process.run(self._argv(command), cwd=self._project, check=False)
 
     def round(self, number: int) -> None:
         """Measure once."""
@@ -58,7 +59,7 @@ class Measured:
         """Run commands one after the other; what the last one has printed."""
         output = ""
         for command in commands:
-            result = process.run(self._argv(command), cwd=PROJECT, check=False)
+            result = process.run(self._argv(command), cwd=self._project, check=False)
             if not result.ok:
                 said = (result.stdout + result.stderr).strip().splitlines()[-process.LAST_LINES :]
                 raise Failed(f"{shlex.join(result.argv)} ended with {result.returncode}", detail=tuple(said))

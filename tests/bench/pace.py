@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from urllib.parse import urlsplit
 
+from hubpod.client import HubTimeoutError
+from hubpod.client.deadline import Deadline
+from hubpod.errors import HubpodError
+
 REQUEST_TIMEOUT_S = 30.0
 
 
@@ -78,6 +82,30 @@ def quantile(values: Sequence[float], share: float) -> float:
 def median(values: Sequence[float]) -> float:
     """The middle one; not a number when there are none."""
     return statistics.median(values) if values else math.nan
+
+
+def looked(look: Callable[[], int], *, enough: int | None = None, within_s: float, again_s: float = 1.0) -> float:
+    """What the last look has seen: the first that sees enough, or any when that is None, or the one when time is over.
+
+    Whoever does not answer, as Slurm after many stops at once, is asked again. Where the last look had no answer
+    either, it is not a number: that is unknown, and no reason to lose what else was measured.
+    """
+    deadline = Deadline(within_s, "an answer")
+    while True:
+        seen = _answer(look)
+        if seen == enough or (enough is None and not math.isnan(seen)):
+            return seen
+        try:
+            deadline.pause(again_s)
+        except HubTimeoutError:
+            return seen
+
+
+def _answer(look: Callable[[], int]) -> float:
+    try:
+        return look()
+    except HubpodError:
+        return math.nan
 
 
 class Connections:

@@ -98,11 +98,13 @@ def machine(podman: Podman, project: Path) -> dict[str, Any]:
         "rootless": bool(info["host"]["security"]["rootless"]),
         "load": round(os.getloadavg()[0], 2),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _git(project, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"),
+        "commit": commit(project),
     }
 
 
-def _git(project: Path, *words: str) -> str:
+def commit(project: Path) -> str:
+    """Which one a checkout is at, and whether it was changed since."""
+    words = ("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     return process.run(["git", "-C", str(project), *words], check=False).stdout.strip() or "unknown"
 
 

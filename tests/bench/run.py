@@ -1,9 +1,10 @@
 """Measure how long what people wait for takes: `./run nox -s bench`, or `invoke bench.run`.
 
-python tests/bench/run.py [--case NAME] [--rounds N] [--against TOOL.toml] [--json FILE] [--compare FILE] [--svg FILE]
+python tests/bench/run.py [--case NAME] [--rounds N] [--against TOOL] [--json FILE] [--compare FILE] [--svg FILE]
 
-Cases are data: tests/bench/cases.toml has hubpod's own, `--against` takes another tool's, which are measured in turns
-with ours of the same names. Ends with 1 when a case could not be measured; the others are measured all the same.
+Cases are data: tests/bench/cases.toml has hubpod's own. `--against` takes another tool's, or a folder with another
+commit of this project, which are measured in turns with ours of the same names. Ends with 1 when a case could not be
+measured; the others are measured all the same.
 """
 
 import argparse
@@ -32,13 +33,16 @@ ROUNDS = 5
 def main(words: Sequence[str]) -> int:
     """Measure, and show what came of it; 1 when a case failed."""
     asked = parsed(words)
-    tools = [case.load(OWN, "hubpod"), *map(case.load, asked.against)]
+    tools = [case.load(OWN, "hubpod"), *map(_other, asked.against)]
     if asked.list:
         for each in (each for tool in tools for each in tool.cases):
             _show(f"{each.name:28} {each.title}{', only when asked for' if each.opt_in else ''}")
         return 0
     if len({tool.name for tool in tools}) < len(tools):
-        raise UsageError("two of the tools have the same name", remedy="name the files of --against differently")
+        raise UsageError(
+            "two of the tools have the same name",
+            remedy="name the files of --against differently, or check out another commit",
+        )
     names = case.chosen(tools, asked.case)
     before = results.load(asked.compare) if asked.compare else None
     where = results.machine(usable_podman(Workspace(project=PROJECT).state), PROJECT)
@@ -50,6 +54,19 @@ def main(words: Sequence[str]) -> int:
         _show(line)
     _keep(found, asked)
     return 1 if failed else 0
+
+
+def _other(path: Path) -> Tool:
+    """Another tool's cases, or ours for another checkout of this project.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if not path.is_dir():
+        return case.load(path)
+    if not (path / "tasks").is_dir():
+        raise UsageError(f"--against {path}: is no checkout of this project", remedy="make one with `git worktree add`")
+    return case.load(OWN, f"hubpod {results.commit(path)}", path.resolve())
 
 
 def _all(tools: Sequence[Tool], names: Sequence[str], rounds: int) -> tuple[list[Series], bool]:
@@ -91,7 +108,14 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     add("--case", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     add("--list", action="store_true", help="only tell which cases there are")
     add("--rounds", type=_positive, default=ROUNDS, help="how often each is measured [%(default)s]")
-    add("--against", action="append", type=Path, default=[], metavar="FILE", help="another tool's cases, as TOML")
+    add(
+        "--against",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="another tool's cases, as TOML, or a folder with another commit of this project",
+    )
     add("--json", type=_writable, metavar="FILE", help="keep the results and the machine's facts")
     add("--compare", type=Path, metavar="FILE", help="tell the ratios to results that were kept")
     add("--svg", type=_writable, metavar="FILE", help="draw the results")

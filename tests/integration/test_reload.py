@@ -4,11 +4,14 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from support.instances import PROJECT, Running, Typed, argv
+from support.runs import run_pytest
 
 from hubpod import content, seeding
 from hubpod.client import Session
@@ -22,6 +25,16 @@ from hubpod.workspace import Workspace
 LOGIN_PAGE = """
 from jupyterhub.auth import Authenticator
 Authenticator.get_custom_html = lambda self, base_url: "<p>{words}</p>"
+"""
+BANNER = """
+from jupyterhub.handlers.base import BaseHandler
+_namespace = BaseHandler.template_namespace.fget
+BaseHandler.template_namespace = property(lambda self: {{**_namespace(self), "announcement": "{words}"}})
+"""
+LETS_NOBODY_IN = """
+from jupyterhub.auth import Authenticator
+async def nobody(*_, **__): return None
+Authenticator.get_authenticated_user = nobody
 """
 LEAVES_A_MARK = """
 from pathlib import Path
@@ -180,30 +193,58 @@ def test_a_killed_reload_is_put_right_by_the_next(editor: Editor, edit: Callable
     assert editor.has_notebook()
 
 
-def test_watching_makes_each_save_live(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """A save is live without a command, a broken one does not end it, and Ctrl-C does, with its own status."""
-    module = editor.module("bricsauthenticator")
-    words = ("dev.watch", f"--instance={editor.running.name}")
+@contextmanager
+def watching(editor: Editor, *words: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
+    """A dev.watch that runs, and what it prints."""
+    argument_list = argv("dev.watch", f"--instance={editor.running.name}", *words)
     with subprocess.Popen(
-        argv(*words), cwd=editor.running.project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as watching:
-        assert watching.stdout
-        told = iter(watching.stdout.readline, "")
-        assert "watching" in next(line for line in told if "watching" in line)
+        argument_list, cwd=editor.running.project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            yield process, iter(process.stdout.readline, "")
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def test_watching_makes_each_save_live(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """A save is live and proved without a command, a broken one does not end it, and Ctrl-C does, with its status."""
+    module = editor.module("bricsauthenticator")
+    with watching(editor, "--spawn") as (process, told):
+        first = list(takewhile(lambda line: "watching" not in line, told))
 
         edit(module, "x = (\n")
         broken = next(told)
-        edit(module, LOGIN_PAGE.format(words="seen at once"))
+        edit(module, BANNER.format(words="seen at once"))
         live = next(told)
         page = editor.login_page()
-        watching.send_signal(signal.SIGINT)
-        _, rest = watching.communicate(timeout=DEADLINE_S)
+        proof = next(told)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=DEADLINE_S)
 
-    assert "__init__.py: not live" in broken
-    assert "__init__.py: restarted jupyterhub, healthy after" in live
+    assert "spawn: otheruser got a notebook, " in first[-1]
+    assert "bricsauthenticator/__init__.py: not live" in broken
+    assert "bricsauthenticator/__init__.py: restarted jupyterhub, healthy after" in live
     assert "seen at once" in page
-    assert watching.returncode == 130, rest
+    assert "spawn: otheruser got a notebook, " in proof
+    assert editor.has_notebook()
+    assert process.returncode == 130, rest
     assert "Traceback" not in rest
+
+
+def test_watching_tests_what_was_edited(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """The harness's tests run with the clone as it lies here: one that lets nobody in fails."""
+    edit(editor.module("bricsauthenticator"), LETS_NOBODY_IN)
+    project = editor.running.project
+    try:
+        with watching(editor, "--test=the_password_logs_in") as (_, told):
+            printed = list(takewhile(lambda line: "watching" not in line, told))
+    finally:
+        assert run_pytest("--hubpod-clean", cwd=project).code == 0
+
+    text = "".join(printed)
+    assert "LoginRefused" in text, text
+    assert "tests matching 'the_password_logs_in': failed" in printed[-1]
 
 
 def test_nothing_to_reload_is_told_with_its_remedy(instances: Callable[[], Running]) -> None:

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -14,14 +15,17 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from bench import case, results
-from bench.case import Tool, expanded
+from bench.case import PROJECT, Tool, expanded
+from bench.edit_loop import put_into
+from bench.edits import KINDS, Kind
 from bench.load import groups, of_unknown_key
 from bench.measure import Failed, figures, measured
-from bench.pace import Connections, at_rate, quantile
-from bench.picture import Axis, drawn
+from bench.pace import Connections, at_rate, looked, quantile
+from bench.picture import LABEL_CHARACTERS, Axis, drawn
 from bench.results import Results, Series, comparison, ratio
 from bench.run import main
 
+from harness.slurm import SlurmSilentError
 from harness.users import User
 from hubpod.errors import UsageError
 
@@ -64,11 +68,12 @@ def test_our_own_cases_can_be_read() -> None:
     """The file that is measured by default is valid, and every word in its commands stands for something."""
     own = case.load(Path(__file__).parents[1] / "bench" / "cases.toml", "hubpod")
 
-    words = dict.fromkeys(("python", "project", "folder", "instance", "round"), "x") | dict(own.words)
+    words = dict.fromkeys(("python", "bench", "project", "folder", "instance", "round"), "x") | dict(own.words)
     commands = [line for each in own.cases for line in (*each.setup, *each.command, *each.reset, *each.teardown)]
     assert not [line for line in commands if "{" in expanded(line, words)]
     assert {"cold", "up", "up-again", "down", "spawn", "stack", "people", "suite"} <= {each.name for each in own.cases}
     assert len([each for each in own.cases if each.name.startswith("edit-")]) > 3
+    assert {"watch-authenticator", "watch-wrappers"} <= {each.name for each in own.cases}
 
 
 def test_each_entry_is_a_case(tmp_path: Path) -> None:
@@ -222,6 +227,24 @@ def test_the_drawing_has_a_dot_for_each_round() -> None:
     assert {"<up>", "4.00 s", "mine", "other"} <= {each.text for each in root.iter(f"{TAG}text")}
 
 
+def test_tools_are_drawn_beside_each_other() -> None:
+    """What is compared stands in neighbouring rows with its ratio, and a long title never hides which figure it is."""
+    title = "an edit of something that has a long name, then `dev.reload`"
+    rows = [
+        series(value, figure=figure, of=of, title=title)
+        for of, value in (("mine", 2.0), ("other", 3.0))
+        for figure in ("live", "command ended")
+    ]
+
+    root = ET.fromstring(drawn("title", "", rows))  # noqa: S314 - our own text
+
+    labels = [each.text or "" for each in root.iter(f"{TAG}text") if (each.text or "").startswith("an edit")]
+    told = [each.text for each in root.iter(f"{TAG}text") if each.attrib.get("class") == "quiet beside"]
+    assert [label.rpartition(", ")[2] for label in labels] == ["live", "live", "command ended", "command ended"]
+    assert max(map(len, labels)) <= LABEL_CHARACTERS
+    assert told == ["2.00 s", "3.00 s, 1.50 times"] * 2
+
+
 @pytest.mark.parametrize(("lowest", "highest"), [(1.0, 1.0), (0.4, 27.0), (0.013, 1720.0), (5.0, 10.0)])
 def test_an_axis_holds_everything(lowest: float, highest: float) -> None:
     """It begins at a round number at or below all values and ends at one at or above them."""
@@ -310,6 +333,31 @@ def test_people_come_in_groups() -> None:
     assert [person for group in groups(people, 2) for person in group] == people
 
 
+def test_a_slurm_that_is_silent_is_asked_again() -> None:
+    """A look without an answer is unknown: it neither ends the measurement nor counts as nothing left."""
+    answers: list[int | Exception] = [SlurmSilentError("no answer"), 2, SlurmSilentError("no answer"), 0]
+
+    def look() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert looked(look, enough=0, within_s=60.0, again_s=0.0) == 0
+    assert answers == []
+
+
+def test_what_nobody_answers_is_no_number() -> None:
+    """When the time is over, the last look counts: what it has seen, or that it has seen nothing."""
+
+    def silent() -> int:
+        raise SlurmSilentError("no answer")
+
+    assert math.isnan(looked(silent, enough=0, within_s=0.0))
+    assert looked(lambda: 3, enough=0, within_s=0.0) == 3
+    assert looked(lambda: 3, within_s=60.0) == 3
+
+
 def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Ours first, then another tool's."""
     tool(tmp_path)
@@ -319,6 +367,45 @@ def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str], tmp_path: P
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("cold ")
     assert lines[-1].split() == ["edit-wrappers", "edit", "of", "the", "wrappers,", "only", "when", "asked", "for"]
+
+
+def test_a_recorded_loop_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    """Only what is between the marks is replaced, whatever it has in it."""
+    document = tmp_path / "loop.md"
+    document.write_text("before\n<!-- loop -->\nold\n<!-- /loop -->\nafter\n")
+
+    put_into(document, r"new \1")
+    put_into(document, r"newer \1")
+
+    assert document.read_text() == "before\n<!-- loop -->\n\nnewer \\1\n<!-- /loop -->\nafter\n"
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_what_is_edited_is_there(kind: Kind) -> None:
+    """Each kind of edit has a file, in the clone or in what it is cloned from, and stays Python where that is."""
+    path = PROJECT / kind.path.replace("containers/jupyterhub/_dev_build_data", "packages").replace(
+        "containers/slurm/_dev_build_data", "packages"
+    )
+
+    text = path.read_text() + kind.lines.format(word="word")
+
+    assert path.suffix != ".py" or compile(text, str(path), "exec")
+    assert "word" in text
+
+
+def test_another_checkout_is_measured_in_its_own_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An older commit is measured by the cases of this one; a folder with something else in it is refused."""
+    mine = tool(tmp_path, "[[case]]\nname = 'one'\ncommand = ['touch {project}/seen', 'test -e seen']")
+    (tmp_path / "before" / "tasks").mkdir(parents=True)
+
+    list(measured([replace(mine, project=tmp_path / "before")], "one", 1, lambda _: None))
+
+    assert (tmp_path / "before" / "seen").exists()
+    assert main(["--list", "--against", str(tmp_path / "before")]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names[: len(names) // 2] == names[len(names) // 2 :]
+    with pytest.raises(UsageError, match="is no checkout of this project"):
+        main(["--list", "--against", str(tmp_path)])
 
 
 def test_tools_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An edit of a source or of the configuration: what it changes, who restarts, and how it is told when it is wrong."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 from rich.console import Console
 from support.sites import PROJECT, site
 
-from hubpod import content, deployment, kube, mounted, own_code, seeding, syntax
+from hubpod import content, deployment, kube, mounted, own_code, process, seeding, syntax
+from hubpod import watch as watching
 from hubpod.components.assembly import pod_spec
-from hubpod.components.parts import Site, files_below
+from hubpod.components.parts import Code, Site, files_below
 from hubpod.context import Context
 from hubpod.deployment import Difference, Done
 from hubpod.environments import Stage, find_environment
-from hubpod.errors import SourceError
+from hubpod.errors import MachineError, NotRunningError, SourceError, UsageError
 from hubpod.images import Build
 from hubpod.origins import Origin
 from hubpod.pod import File, Seed, SeedKind
@@ -25,11 +27,13 @@ from hubpod.podman import Podman
 from hubpod.process import Result
 from hubpod.progress import ConsoleReporter
 from hubpod.refresh import begin_anew, readers
+from hubpod.reload import with_its_sources
 from hubpod.request import UpRequest
 from hubpod.sources import SOURCES, Checkout
 from hubpod.watch import Turn
 from hubpod.workspace import Workspace
-from tasks.editing import pytest_command
+from tasks import testing
+from tasks.testing import pytest_command, python_with_harness, require_tests
 
 HUB_LOG = """\
 [I 2026-01-31 08:16:48.892 JupyterHub app:3493] Running JupyterHub version 6.1.1
@@ -298,6 +302,152 @@ def test_a_build_is_explained_by_what_was_built_before(tmp_path: Path) -> None:
 def test_a_turn_says_what_it_took(done: Done, words: str) -> None:
     """What has restarted is what a person wants to know of a reload."""
     assert Turn(files=(), took_s=1.0, done=done).outcome == words
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "as it lies here"),
+        (["one/__init__.py", "two/__init__.py"], "one/__init__.py, two/__init__.py"),
+        (["a/b/1.py", "a/b/2.py", "a/b/3.py", "a/b/4.py", "a/b/5.py"], "b/1.py, b/2.py, b/3.py and 2 more"),
+    ],
+)
+def test_a_turn_says_what_was_saved(names: list[str], words: str) -> None:
+    """Which `__init__.py` it was can be seen, and a branch that was checked out is one line."""
+    assert Turn(files=tuple(map(Path, names)), took_s=1.0).saved == words
+
+
+class Watched:
+    """A folder that is watched, and turns that are each followed by the next of some steps; the last ends it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path, site_: Site) -> None:
+        patch.setattr(watching, "reload", lambda *_: self.reloaded())
+        self.folder = folder
+        self.turns: list[Turn] = []
+        self.instance = site_.instance
+
+    def reloaded(self) -> Done:
+        """What stands in for a reload."""
+        return Done(difference=Difference.NONE)
+
+    def through(self, *steps: Callable[[], object]) -> list[Turn]:
+        """Watch, taking a step after each turn."""
+        left = list(steps)
+
+        def told(turn: Turn) -> None:
+            self.turns.append(turn)
+            if not left:
+                raise KeyboardInterrupt
+            left.pop(0)()
+
+        context = context_at(self.folder.parent, podman_that({}))
+        with pytest.raises(KeyboardInterrupt):
+            watching.watch(
+                context, UpRequest(instance=self.instance), [self.folder, self.folder.parent / "volumes"], told
+            )
+        return self.turns
+
+
+@pytest.fixture
+def watched(dummy: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """A clone that is watched."""
+    for name in ("clone", "volumes"):
+        (tmp_path / name).mkdir()
+    return Watched(monkeypatch, tmp_path / "clone", dummy)
+
+
+def test_a_save_by_renaming_is_noticed(watched: Watched) -> None:
+    """Editors write another file and rename it; what they write meanwhile is nobody's save."""
+    code, scratch = watched.folder / "code.py", watched.folder / ".code.py.swp"
+
+    def save() -> None:
+        scratch.write_text("new")
+        scratch.rename(code)
+
+    assert [turn.files for turn in watched.through(save)] == [(), (code,)]
+
+
+def test_a_clone_that_goes_and_comes_is_told_and_watched_again(watched: Watched) -> None:
+    """None is made in its place, which would go live with nobody's edits; when it is back, its saves are noticed."""
+    aside, code = watched.folder.with_name("aside"), watched.folder / "code.py"
+
+    def replaced() -> None:
+        watched.folder.mkdir()
+
+    turns = watched.through(lambda: watched.folder.rename(aside), replaced, lambda: code.write_text("new"))
+
+    assert isinstance(turns[1].error, SourceError)
+    assert f"{watched.folder} is gone" in turns[1].error.message
+    assert [turn.error for turn in turns[2:]] == [None, None]
+    assert turns[-1].files == (code,)
+
+
+def test_what_a_reload_raises_is_told_and_the_next_save_taken(watched: Watched) -> None:
+    """A pod that goes down meanwhile may come back; only where it is down at once, watching makes no sense."""
+    down = NotRunningError("it is down")
+
+    def fail() -> Done:
+        raise down
+
+    def save_while_down() -> None:
+        watched.reloaded = fail  # type: ignore[method-assign]
+        (watched.folder / "code.py").write_text("new")
+
+    assert [turn.error for turn in watched.through(save_while_down)] == [None, down]
+    with pytest.raises(NotRunningError):
+        watching.watch(
+            context_at(watched.folder, podman_that({})),
+            UpRequest(instance=watched.instance),
+            [watched.folder],
+            lambda _: None,
+        )
+
+
+def test_sources_are_those_that_it_was_brought_up_with(dummy: Site, tmp_path: Path) -> None:
+    """Folders in place are noted for the next reload; a clone of the checkout is what is taken anyway."""
+    context = context_at(tmp_path, podman_that({}))
+    request, other = UpRequest(instance=dummy.instance), Origin(folder=tmp_path / "other")
+    own, in_place = SOURCES[0], SOURCES[1]
+    code = {own.name: Code(folder=own.clone(tmp_path)), in_place.name: Code(folder=tmp_path / "mine")}
+
+    assert with_its_sources(context, request) == request
+    mounted.note_folders(context.workspace, dummy.instance, code)
+
+    assert with_its_sources(context, request).origins == {in_place.name: Origin(folder=tmp_path / "mine")}
+    asked = replace(request, origins={in_place.name: other})
+    assert with_its_sources(context, asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(5, "--test x: no test of harness/suite for dev_dummyauth matches"), (4, "--test x: Wrong expression passed")],
+)
+def test_an_expression_that_chooses_nothing_is_a_sentence(dummy: Site, status: int, sentence: str) -> None:
+    """What pytest says of it is told once, before anything is reloaded."""
+    command = ("sh", "-c", f"echo; echo \"ERROR: Wrong expression passed to '-k': x\" >&2; exit {status}")
+
+    with pytest.raises(UsageError) as caught:
+        require_tests(command, "x", dummy.instance.environment)
+
+    assert caught.value.message.startswith(sentence)
+
+
+def test_tests_run_in_an_environment_that_has_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of `./run` has no pytest: then a session of nox has it, which is asked for each time, and may fail."""
+    typed: list[Sequence[str]] = []
+
+    def attach(words: Sequence[str]) -> int:
+        typed.append(words)
+        return len(typed) - 1
+
+    monkeypatch.setattr(process, "attach", attach)
+    assert python_with_harness() == sys.executable
+    monkeypatch.setattr(testing, "find_spec", lambda _: None)
+
+    assert python_with_harness() == str(PROJECT / ".nox" / "integration" / "bin" / "python")
+    assert typed[0][-3:] == ["-s", "integration", "--install-only"]
+    with pytest.raises(MachineError, match="the environment that --test needs could not be made"):
+        python_with_harness()
 
 
 def test_tests_run_with_the_sources_that_are_watched(dummy: Site, tmp_path: Path) -> None:
