@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import assert_never
 
 from hubpod import podman_images, process
-from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import MANAGED_BY
 from hubpod.errors import BuildError, MachineError
 from hubpod.podman import Podman
+from hubpod.private_files import private_folder, read_record, write_private
 from hubpod.process import CommandError
 
 REPOSITORY = "localhost/hubpod"

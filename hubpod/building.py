@@ -12,9 +12,9 @@ from hubpod.components.assembly import image_names
 from hubpod.components.parts import Code
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
-from hubpod.credentials import private_folder
 from hubpod.environments import Environment, Ingress, Stage
 from hubpod.origins import Origin
+from hubpod.private_files import private_folder
 from hubpod.progress import Reporter
 from hubpod.request import UpRequest
 from hubpod.sources import Checkout

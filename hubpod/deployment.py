@@ -8,11 +8,11 @@ from pathlib import Path
 from hubpod import forwards, kube, seeding
 from hubpod.components.parts import Site
 from hubpod.context import Context
-from hubpod.credentials import write_private
 from hubpod.environments import Instance
 from hubpod.errors import MachineError, NotReadyError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
+from hubpod.private_files import write_private
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
 from hubpod.refresh import readers, refresh

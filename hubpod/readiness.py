@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 
-import requests
-
-from hubpod.client.browser import direct_session
 from hubpod.components import proxy
 from hubpod.environments import Instance, Stage
 from hubpod.errors import NotReadyError
+from hubpod.loopback import page_status
 from hubpod.pod import Container, PodSpec
 from hubpod.podman import Podman
 from hubpod.podman_answers import ContainerState
@@ -76,16 +75,13 @@ def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> 
 
 def ask_hub(url: str) -> Answer:
     """Ask for the page where a person logs in, through the proxy."""
-    with direct_session() as session:
-        try:
-            response = session.get(f"{url.rstrip('/')}/hub/login", timeout=ASK_TIMEOUT_S)
-        except requests.RequestException as error:
-            return Answer(ready=False, reason=type(error).__name__)
+    try:
+        status = page_status(f"{url.rstrip('/')}/hub/login", ASK_TIMEOUT_S)
+    except ConnectionError as error:
+        return Answer(ready=False, reason=str(error))
     # Without a token the JWT login answers 401, which is an answer of a hub that works.
-    ok = (
-        response.status_code < requests.codes.internal_server_error and response.status_code != requests.codes.not_found
-    )
-    return Answer(ready=ok, reason="" if ok else f"status {response.status_code}")
+    ok = status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_FOUND
+    return Answer(ready=ok, reason="" if ok else f"status {status}")
 
 
 def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from hubpod import lifecycle, process
+from hubpod import process, proofs
 from hubpod.context import Context
 from hubpod.environments import Login
 from hubpod.errors import HubpodError, UsageError
@@ -15,7 +15,8 @@ from hubpod.progress import marks
 from hubpod.request import Person, UpRequest
 from hubpod.sources import SOURCES
 from hubpod.watch import Turn, watch
-from tasks.shell import WORKSPACE, out, print_error, quiet
+from tasks.console import out, print_error, quiet
+from tasks.shell import WORKSPACE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def _follow(context: Context, request: UpRequest, then: Then) -> None:
         begun = time.monotonic()
         try:
             person = Person(instance=request.instance)
-            report = lifecycle.spawn(context, person, project=None, on_step=lambda _: None)
+            report = proofs.spawn(context, person, project=None, on_step=lambda _: None)
         except HubpodError as error:
             _line(f"spawn: no notebook, {time.monotonic() - begun:.1f} s", good=False)
             print_error(error)

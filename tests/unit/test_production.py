@@ -172,7 +172,7 @@ def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dow
     def loud() -> Context:
         return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
 
-    monkeypatch.setattr(prod, "loud", loud)
+    monkeypatch.setattr("tasks.console.loud", loud)
     monkeypatch.setattr(shell, "INTERRUPTS", ())  # pytest's own
 
     def typed(keyboard: TextIO, *, volumes: bool = False, yes: bool = False) -> tuple[int, list[str]]:
