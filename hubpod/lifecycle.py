@@ -1,6 +1,7 @@
 """What the commands do, as a table of contents: with proofs.py the only place that plans and acts."""
 
 import shutil
+from dataclasses import replace
 from typing import assert_never
 
 from hubpod import kube, kubernetes, seeding
@@ -8,9 +9,10 @@ from hubpod.build_times import BuildClock
 from hubpod.building import build, planned
 from hubpod.components.assembly import pod_spec
 from hubpod.context import Context
-from hubpod.deployment import PortTakenError, bring_up
+from hubpod.deployment import Difference, PortTakenError, bring_up
 from hubpod.environments import Instance
 from hubpod.planning import check, site
+from hubpod.podman_remembering import remembering
 from hubpod.removal import remove_pod
 from hubpod.request import Target, UpRequest
 from hubpod.status import Status, status
@@ -30,18 +32,26 @@ def up(context: Context, request: UpRequest, clock: BuildClock | None = None) ->
     Raises:
         HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
     """
-    with context.alone(request.instance):
-        plan = check(context, request)
+    looking = _looking(context)
+    with looking.alone(request.instance):
+        plan = check(looking, request)
         built = build(context, request, clock=clock)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
-            wanted = site(context, plan, built)
+            wanted = site(looking, plan, built)
             try:
-                bring_up(context, wanted, pod_spec(wanted), keep=request.keep)
+                done = bring_up(context, wanted, pod_spec(wanted), keep=request.keep, looking=looking)
                 break
             except PortTakenError:
                 if request.port or not attempts_left:
                     raise
-        return status(context.podman, request.instance, waited=True)
+                looking = _looking(context)
+        seen = looking if done.difference is Difference.NONE else context
+        return status(seen.podman, request.instance, waited=True)
+
+
+def _looking(context: Context) -> Context:
+    """The same, for as long as nothing is done: its podman is asked each question once."""
+    return replace(context, podman=remembering(context.podman))
 
 
 def manifest(context: Context, request: UpRequest, target: Target, *, secrets: bool = False) -> str:
@@ -49,9 +59,10 @@ def manifest(context: Context, request: UpRequest, target: Target, *, secrets: b
 
     What has not been cloned or built yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
-    with context.alone(request.instance):
-        plan = check(context, request, here=target is Target.PODMAN)
-        wanted = site(context, plan, planned(context, request))
+    looking = _looking(context)
+    with looking.alone(request.instance):
+        plan = check(looking, request, here=target is Target.PODMAN)
+        wanted = site(looking, plan, planned(looking, request))
         match target:
             case Target.PODMAN:
                 return kube.manifest(pod_spec(wanted))
