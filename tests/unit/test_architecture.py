@@ -43,6 +43,7 @@ LAYERS = (
         "supplied",
     },
     {
+        "asking",
         "credentials",
         "configmap",
         "checks",
