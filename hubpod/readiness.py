@@ -17,7 +17,7 @@ from hubpod.process import CommandError
 
 READY_TIMEOUT_S = 120.0
 ASK_TIMEOUT_S = 20.0
-PAGE_EVERY_S = 0.05
+PAGE_EVERY_S = 0.1
 EXECUTE_EVERY_S = 0.3
 LOOK_EVERY_S = 1.0
 """Seconds between two questions inside a container, and two looks for those that have ended: podman's work takes the
