@@ -16,7 +16,7 @@ import requests
 from harness.blame import telling_lines
 from harness.redaction import Redactor
 from harness.timeline import SessionLike, drawing_of, lines_of, spawns_of
-from hubpod.credentials import private_folder, write_private
+from hubpod.private_files import private_folder, write_private
 from hubpod.process import CommandError, Result
 
 INDEX: Final = "README.txt"

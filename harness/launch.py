@@ -18,12 +18,12 @@ from harness.stack import Stack, connected
 from hubpod import credentials, settings
 from hubpod.components.parts import Code, Site
 from hubpod.context import side_by_side
-from hubpod.credentials import private_folder, write_private
 from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, Seed
 from hubpod.podman_labelled import create_network, remove_network
 from hubpod.podman_volumes import create
+from hubpod.private_files import private_folder, write_private
 
 KEPT_LABEL = "hubpod.kept"
 

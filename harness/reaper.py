@@ -20,9 +20,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from hubpod import orphans, process
-from hubpod.credentials import read_record, write_private
 from hubpod.podman import Podman
 from hubpod.podman_labelled import remove_labelled
+from hubpod.private_files import read_record, write_private
 from hubpod.process import Process
 
 RUN_LABEL = "hubpod.run"

@@ -16,10 +16,10 @@ from harness.launch import Launch, Order, lasting_labels, launched, site_of
 from harness.run import Run
 from harness.stack import Stack, connected
 from hubpod.components.parts import Site
-from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import LABEL_INSTANCE, Instance
 from hubpod.podman import Podman
 from hubpod.podman_labelled import remove_labelled, subnet_of
+from hubpod.private_files import private_folder, read_record, write_private
 
 FOLDER = "reuse"
 DIGEST_LABEL = "hubpod.stack"

@@ -13,9 +13,9 @@ from typing import Any
 from harness import reaper
 from harness.containers import use_socket
 from hubpod import process
-from hubpod.credentials import private_folder
 from hubpod.errors import MachineError
 from hubpod.podman import Podman
+from hubpod.private_files import private_folder
 from hubpod.workspace import Workspace
 
 RECORDS = "harness"

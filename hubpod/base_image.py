@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import assert_never
 
 from hubpod import podman_images, process
-from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import MANAGED_BY
 from hubpod.errors import BuildError, MachineError
 from hubpod.podman import Podman
+from hubpod.private_files import private_folder, read_record, write_private
 from hubpod.process import CommandError
 
 REPOSITORY = "localhost/hubpod"
@@ -55,26 +55,39 @@ class Base:
         return f"{REPOSITORY}/base:{origin.value}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A base image that is there, by its name and by the id that stands for its content."""
+
+    reference: str
+    id: str
+
+
 def read_base(project: Path) -> Base:
     """Read containers/base.toml."""
     data = tomllib.loads((project / "containers" / "base.toml").read_text())
     return Base(suite=data["suite"], registry=data["registry"], packages=tuple(data["packages"]))
 
 
-def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> str | None:
-    """The reference of a base image that is there already."""
+def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> Found | None:
+    """A base image that is there already."""
     base = read_base(project)
     origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
-    return next((base.reference(origin) for origin in origins if podman.image_id(base.reference(origin))), None)
+    found = podman.image_ids([base.reference(origin) for origin in origins])
+    return next((Found(reference=reference, id=image) for reference, image in found.items()), None)
 
 
-def make_base(podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
-    """Pull or bootstrap the base image, and return its reference.
+def make_base(podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> Found:
+    """Pull or bootstrap the base image.
 
     Raises:
         BuildError: Neither a registry nor a bootstrap gives it.
     """
-    base = read_base(project)
+    reference = _made(podman, read_base(project), state, wanted, on_line)
+    return Found(reference=reference, id=podman.image_id(reference) or reference)
+
+
+def _made(podman: Podman, base: Base, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
     match wanted:
         case BaseFrom.REGISTRY:
             _pull(podman, base, state, on_line)

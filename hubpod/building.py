@@ -7,14 +7,15 @@ from functools import partial
 from typing import assert_never
 
 from hubpod import base_image, doctor, images, mounted, podman_images, releases, sources, zenith_image
+from hubpod.base_image import Found
 from hubpod.build_times import BuildClock
 from hubpod.components.assembly import image_names
 from hubpod.components.parts import Code
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
-from hubpod.credentials import private_folder
 from hubpod.environments import Environment, Ingress, Stage
 from hubpod.origins import Origin
+from hubpod.private_files import private_folder
 from hubpod.progress import Reporter
 from hubpod.request import UpRequest
 from hubpod.sources import Checkout
@@ -57,9 +58,10 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = (), clock
             _tell_before_build(context)
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
-            phase.result(base)
+            phase.result(base.reference)
         plans = _plans(context, request, base, checkouts, sorted({*own, *names}))
-        missing = [plan for plan in plans if not podman.image_id(plan.reference)]
+        there = podman.image_ids([plan.reference for plan in plans])
+        missing = [plan for plan in plans if plan.reference not in there]
         if missing:
             if found:
                 _tell_before_build(context)
@@ -145,12 +147,11 @@ def _tell_before_build(context: Context) -> None:
 
 
 def _plans(
-    context: Context, request: UpRequest, base: str, checkouts: tuple[Checkout, ...], names: Sequence[str]
+    context: Context, request: UpRequest, base: Found, checkouts: tuple[Checkout, ...], names: Sequence[str]
 ) -> tuple[images.Build, ...]:
-    base_id = context.podman.image_id(base) or base
     stage = request.instance.environment.stage
     return tuple(
-        images.plan_build(context.workspace.project, name, stage, base_id, checkouts, jupyterhub=request.jupyterhub)
+        images.plan_build(context.workspace.project, name, stage, base.id, checkouts, jupyterhub=request.jupyterhub)
         for name in names
     )
 

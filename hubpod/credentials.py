@@ -4,18 +4,16 @@ It is kept in files of mode 0600 in a folder of mode 0700, so that a second `up`
 in seeded volumes only.
 """
 
-import json
-import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hubpod.errors import SettingsError, UsageError
+from hubpod.errors import SettingsError
+from hubpod.private_files import private_folder, write_private
 from hubpod.ssh_files import public_line
 
 MUNGE_KEY_BYTES = 128
@@ -86,56 +84,6 @@ def load_or_create(folder: Path) -> Credentials:
             write_private(path, content)
         values[each.name] = content
     return _checked(Credentials(**values), folder)
-
-
-def private_folder(folder: Path) -> Path:
-    """Make a folder, and what is missing above it, that nobody else can read; or make it so."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def read_record(path: Path) -> dict[str, object]:
-    """What hubpod noted in a JSON file; empty when there is none, or when it was damaged."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-@contextmanager
-def new_private_file(path: Path) -> Iterator[None]:
-    """An empty file of mode 0600 for somebody else to write; it is gone when that fails.
-
-    Raises:
-        UsageError: There is such a file already, or it cannot be made.
-    """
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise UsageError(f"cannot make {path}: {error.strerror}", remedy="give the path of a new file") from None
-    try:
-        yield
-    except BaseException:
-        path.unlink()
-        raise
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600, whole or not at all, whatever the umask."""
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _checked(credentials: Credentials, folder: Path) -> Credentials:

@@ -8,11 +8,11 @@ from pathlib import Path
 from hubpod import forwards, kube, mounted, seeding
 from hubpod.components.parts import Site
 from hubpod.context import Context
-from hubpod.credentials import write_private
 from hubpod.environments import Instance
 from hubpod.errors import MachineError, NotReadyError
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import Podman
+from hubpod.private_files import write_private
 from hubpod.process import CommandError
 from hubpod.readiness import wait_until_ready
 from hubpod.refresh import readers, refresh
@@ -46,17 +46,26 @@ class Done:
     restarted: tuple[str, ...] = ()
 
 
-def bring_up(context: Context, site: Site, spec: PodSpec, *, keep: bool = False) -> Done:
+def bring_up(
+    context: Context, site: Site, spec: PodSpec, *, keep: bool = False, looking: Context | None = None
+) -> Done:
     """Make the pod what it should be, and change no more than differs.
+
+    Args:
+        context: What commands work with.
+        site: What the pod derives from.
+        spec: The pod.
+        keep: Leave what was started also when it does not work.
+        looking: The context whose podman is asked what differs, where one knows that already.
 
     Raises:
         NotReadyError: No notebook could be spawned afterwards.
         PortTakenError: Somebody else has the published port.
     """
     mounted.note_folders(context.workspace, site.instance, site.sources)
-    stale = seeding.stale(context, site, spec)
+    stale = seeding.stale(looking or context, site, spec)
     restarted: tuple[str, ...] = ()
-    differs = _difference(context, site, spec, stale)
+    differs = _difference(looking or context, site, spec, stale)
     match differs:
         case Difference.POD:
             _replace(context, site, spec, stale, keep=keep)
@@ -91,7 +100,8 @@ def _is_played(podman: Podman, site: Site, spec: PodSpec, restarting: Sequence[s
     running = {name for name, state in states.items() if state.state == "running"}
     if len(states) != len(spec.containers) or not needed <= running:
         return False
-    return podman.pod_labels(spec.name).get(kube.LABEL_MANIFEST) == kube.digest(spec)
+    # podman gives a pod's labels to its containers, too.
+    return {state.labels.get(kube.LABEL_MANIFEST) for state in states.values()} == {kube.digest(spec)}
 
 
 def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> None:

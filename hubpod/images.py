@@ -16,10 +16,10 @@ from pathlib import Path
 from hubpod import orphans, podman_images, process
 from hubpod.base_image import REPOSITORY
 from hubpod.build_times import STEP
-from hubpod.credentials import write_private
 from hubpod.environments import MANAGED_BY, Stage, nearest
 from hubpod.errors import BuildError, UsageError
 from hubpod.podman import Podman
+from hubpod.private_files import write_private
 from hubpod.process import Result
 from hubpod.sources import Checkout
 

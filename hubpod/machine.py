@@ -5,9 +5,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.errors import MachineError
 from hubpod.podman import MINIMUM_VERSION, Podman
+from hubpod.private_files import private_folder, read_record, write_private
 
 CONTAINERS_CONF = """\
 # Written by hubpod, because podman cannot start a container here by its defaults: there is no systemd, and limits may

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hubpod.components.parts import SOURCE_FOLDER, Code
-from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import Instance, Stage
 from hubpod.images import Build
 from hubpod.origins import Origin
 from hubpod.pod import File, contents
 from hubpod.podman import Podman
 from hubpod.podman_images import archive_of
+from hubpod.private_files import private_folder, read_record, write_private
 from hubpod.sources import SOURCES, Checkout
 from hubpod.workspace import Workspace
 

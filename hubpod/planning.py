@@ -18,7 +18,7 @@ from hubpod.podman_answers import ContainerState
 from hubpod.publish import checked_hub_api, require_free, require_ways_in
 from hubpod.request import UpRequest
 from hubpod.status import DEPLOY_DIR
-from hubpod.workspace import Workspace, choose_port, port_is_free, port_is_ours
+from hubpod.workspace import choose_port, port_is_free, port_is_ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def site(context: Context, plan: Plan, built: Built) -> Site:
     return Site(
         instance=instance,
         settings=plan.deploy.settings,
-        credentials=credentials.load_or_create(credentials_folder(context.workspace, instance)),
+        credentials=credentials.load_or_create(context.workspace.credentials(instance)),
         images=built.images,
         sources=built.sources,
         volumes=context.workspace.project / "volumes",
@@ -116,11 +116,6 @@ def port_for(podman: Podman, instance: Instance, hub_api: Port | None) -> int:
     if own and own.host not in astray and port_is_ours(own.host):
         return own.host
     return choose_port({hub_api.host, *astray} if hub_api else astray)
-
-
-def credentials_folder(workspace: Workspace, instance: Instance) -> Path:
-    """Where the key material is that was made for an instance."""
-    return workspace.folder(instance) / "credentials"
 
 
 def _folder(context: Context, request: UpRequest) -> Path:

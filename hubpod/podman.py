@@ -147,6 +147,14 @@ class Podman:
         result = self.run("image", "inspect", "--format", "{{.Id}}", reference, check=False)
         return result.stdout.strip() if result.ok else None
 
+    def image_ids(self, references: Sequence[str]) -> dict[str, str]:
+        """The ids of those images that are there, by reference: registry, name and tag."""
+        # podman tells of those that are there also when it ends with an error because others are not.
+        told = "{{.Id}} {{range .RepoTags}}{{.}} {{end}}"
+        rows = self.run("image", "inspect", "--format", told, *references, check=False).stdout.splitlines()
+        found = {tag: words[0] for words in map(str.split, rows) for tag in words[1:]}
+        return {reference: found[reference] for reference in references if reference in found}
+
     # -- volumes ----------------------------------------------------------------------------------------------------
 
     def volumes(self, labels: Mapping[str, str]) -> dict[str, Volume]:
@@ -191,13 +199,6 @@ class Podman:
         if result.returncode not in {0, 1}:  # podman-pod-exists(1): 1 is the one that means no
             raise CommandError(result)
         return result.ok
-
-    def pod_labels(self, name: str) -> dict[str, str]:
-        """The labels of a pod; empty when there is no such pod."""
-        result = self.run("pod", "inspect", name, check=False)
-        answer = json.loads(result.stdout) if result.ok else {}
-        # podman 5 answers with a list.
-        return dict((answer[0] if isinstance(answer, list) else answer).get("Labels") or {})
 
     def containers(self, labels: Mapping[str, str]) -> dict[str, ContainerState]:
         """The containers that carry these labels, infrastructure excluded, by podman's name."""

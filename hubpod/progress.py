@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 DETAIL_CHARACTERS = 90
 PLAIN_DETAIL_EVERY_S = 5.0
@@ -66,8 +68,8 @@ class _Line:
 
     title: str
     say: Callable[[str], None]
-    progress: Progress | None = None
-    task: TaskID | None = None
+    progress: "Progress | None" = None
+    task: "TaskID | None" = None
     came_to: str = ""
     told: float = field(default_factory=time.monotonic)
     shown: str = ""
@@ -93,7 +95,7 @@ class ConsoleReporter:
 
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, emoji=False))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _live: Progress | None = None
+    _live: "Progress | None" = None
     _open: int = 0
 
     @contextmanager
@@ -120,14 +122,7 @@ class ConsoleReporter:
             return _Line(title=title, say=self.say)
         with self._lock:
             if self._live is None:
-                self._live = Progress(
-                    SpinnerColumn(marks(self.console).spinner),
-                    TextColumn("{task.description}", markup=False),
-                    TimeElapsedColumn(),
-                    TextColumn("{task.fields[detail]}", style="dim", markup=False),
-                    console=self.console,
-                    transient=True,
-                )
+                self._live = _live(self.console)
                 self._live.start()
             self._open += 1
             task = self._live.add_task(title, total=None, detail="")
@@ -142,3 +137,17 @@ class ConsoleReporter:
                     self._live.stop()
                     self._live = None
             self.console.print(text, soft_wrap=True)
+
+
+def _live(console: Console) -> "Progress":
+    """Lines that move, with a spinner for each phase."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - for terminals only
+
+    return Progress(
+        SpinnerColumn(marks(console).spinner),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+        console=console,
+        transient=True,
+    )

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from hubpod.client.browser import is_loopback
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.environments import Environment, Ingress, Slurm
 from hubpod.errors import MachineError, SettingsError, UsageError
+from hubpod.loopback import is_loopback
 from hubpod.pod import Port
 from hubpod.request import UpRequest
 from hubpod.settings import Settings

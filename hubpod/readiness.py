@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
+from http import HTTPStatus
 
-import requests
-
-from hubpod.client.browser import direct_session
-from hubpod.components import proxy
+from hubpod.asking import Answer, Condition, asking
+from hubpod.components import jupyterhub, proxy, slurm
 from hubpod.environments import Instance, Stage
 from hubpod.errors import NotReadyError
+from hubpod.loopback import page_status
 from hubpod.pod import Container, PodSpec
 from hubpod.podman import Podman
 from hubpod.podman_answers import ContainerState
@@ -18,9 +17,11 @@ from hubpod.process import CommandError
 
 READY_TIMEOUT_S = 120.0
 ASK_TIMEOUT_S = 20.0
-INTERVAL_S = 0.1
+PAGE_EVERY_S = 0.1
+EXECUTE_EVERY_S = 0.3
 LOOK_EVERY_S = 1.0
-"""Seconds between two looks for containers that have ended: podman's work takes the time of those who start."""
+"""Seconds between two questions inside a container, and two looks for those that have ended: podman's work takes the
+processor from those who start. Asking for a page takes next to nothing."""
 
 LOG_LINES = 15
 LASTING_S = 3.0
@@ -35,22 +36,6 @@ REMEDIES = {
     Stage.DEV: "correct the cause and run the command again, or add --keep and look with `invoke dev.logs`",
     Stage.PROD: "correct the cause and run the command again",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Whether something is ready; when not, why, in a few words."""
-
-    ready: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Condition:
-    """Something to wait for: in words, and how to ask for it once."""
-
-    what: str
-    ask: Callable[[], Answer]
 
 
 def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> Answer:
@@ -76,16 +61,13 @@ def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> 
 
 def ask_hub(url: str) -> Answer:
     """Ask for the page where a person logs in, through the proxy."""
-    with direct_session() as session:
-        try:
-            response = session.get(f"{url.rstrip('/')}/hub/login", timeout=ASK_TIMEOUT_S)
-        except requests.RequestException as error:
-            return Answer(ready=False, reason=type(error).__name__)
+    try:
+        status = page_status(f"{url.rstrip('/')}/hub/login", ASK_TIMEOUT_S)
+    except ConnectionError as error:
+        return Answer(ready=False, reason=str(error))
     # Without a token the JWT login answers 401, which is an answer of a hub that works.
-    ok = (
-        response.status_code < requests.codes.internal_server_error and response.status_code != requests.codes.not_found
-    )
-    return Answer(ready=ok, reason="" if ok else f"status {response.status_code}")
+    ok = status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_FOUND
+    return Answer(ready=ok, reason="" if ok else f"status {status}")
 
 
 def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
@@ -112,35 +94,39 @@ def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
     Raises:
         NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
     """
-    look_at = time.monotonic()
-    deadline = look_at + timeout_s
-    missing = _conditions(podman, instance, spec, url)
-    with ThreadPoolExecutor(max_workers=len(missing)) as pool:
-        while True:
-            on_detail("; ".join(condition.what for condition in missing.values()))
-            answers = dict(zip(missing, pool.map(lambda condition: condition.ask(), missing.values()), strict=True))
-            missing = {name: condition for name, condition in missing.items() if not answers[name].ready}
-            if not missing:
-                return
-            waited = "; ".join(f"{condition.what} ({answers[name].reason})" for name, condition in missing.items())
-            if time.monotonic() >= look_at:
+    begun = time.monotonic()
+    look_at, deadline = begun + LOOK_EVERY_S, begun + timeout_s
+    with asking(_conditions(podman, instance, spec, url)) as asked:
+        while asked.missing:
+            on_detail("; ".join(condition.what for condition in asked.missing.values()))
+            asked.wait(max(0.0, min(look_at, deadline) - time.monotonic()))
+            waited = "; ".join(f"{each.what} ({asked.reasons[name]})" for name, each in asked.missing.items())
+            if waited and time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_EVERY_S
                 _check_none_ended(podman, instance, spec, started or {}, waited)
-            if time.monotonic() > deadline:
-                blamed = next((name for name in missing if name != LOGIN_PAGE), "jupyterhub")
+            if waited and time.monotonic() >= deadline:
+                blamed = next((name for name in asked.missing if name != LOGIN_PAGE), "jupyterhub")
                 late = f"not ready within {timeout_s:.0f} s: {waited}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
-            time.sleep(INTERVAL_S)
 
 
 def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> dict[str, Condition]:
     """What has to be true, by the container's name; the published login page is asked for from outside alone."""
     found = {
-        container.name: Condition(what=container.waits_for, ask=_asker(podman, instance, spec, container))
+        container.name: Condition(
+            what=container.waits_for, ask=_asker(podman, instance, spec, container), every_s=EXECUTE_EVERY_S
+        )
         for container in spec.containers
         if container.ready_line or (container.ready and not (url and container.ready == proxy.READY))
     }
-    return {**found, LOGIN_PAGE: Condition(what=f"the login page at {url}", ask=lambda: ask_hub(url))} if url else found
+    if url:
+        page = f"the login page at {url}"
+        found[LOGIN_PAGE] = Condition(what=page, ask=lambda: ask_hub(url), every_s=PAGE_EVERY_S)
+    if {slurm.NAME, jupyterhub.NAME} <= found.keys():
+        # As long as everything starts, the hub's way to Slurm is known to be closed.
+        opens = frozenset({slurm.NAME, LOGIN_PAGE} & found.keys())
+        found[jupyterhub.NAME] = replace(found[jupyterhub.NAME], after=opens)
+    return found
 
 
 def _check_none_ended(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hubpod import content, git
-from hubpod.credentials import private_folder
 from hubpod.errors import SourceError, UsageError
 from hubpod.origins import Origin
+from hubpod.private_files import private_folder
 from hubpod.sources import SOURCES, Checkout, Source, clone_from, require_project
 
 FOLDER = "releases"

@@ -11,12 +11,12 @@ from hubpod import deployment, seeding
 from hubpod.client.deadline import Deadline
 from hubpod.components import jupyterhub
 from hubpod.context import Context
-from hubpod.credentials import new_private_file, private_folder, read_record, write_private
 from hubpod.environments import Instance
 from hubpod.errors import HubpodError, MachineError
 from hubpod.pod import SeedKind
 from hubpod.podman import STOP_GRACE_S
 from hubpod.podman_volumes import export, replace
+from hubpod.private_files import new_private_file, private_folder, read_record, write_private
 from hubpod.removal import remove_pod
 from hubpod.status import State, status
 

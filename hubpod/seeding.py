@@ -13,11 +13,11 @@ from pathlib import Path
 
 from hubpod.components.parts import Site
 from hubpod.context import PROJECT, Context, side_by_side
-from hubpod.credentials import private_folder, read_record, write_private
 from hubpod.environments import Instance
 from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
 from hubpod.podman_answers import Volume
 from hubpod.podman_volumes import create, fill_over, refill
+from hubpod.private_files import private_folder, read_record, write_private
 from hubpod.status import BASE_URL, DEPLOY_DIR
 from hubpod.workspace import Workspace
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubpod.configmap import Entry, Problem, read_configmap, report
-from hubpod.credentials import private_folder, write_private
 from hubpod.environments import Environment, nearest
+from hubpod.private_files import private_folder, write_private
 from hubpod.settings_table import SETTINGS, Setting
 
 __all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "examine", "example", "load", "write_example"]

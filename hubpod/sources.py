@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubpod import content, git
-from hubpod.credentials import private_folder
 from hubpod.errors import SourceError
 from hubpod.origins import Origin, masked
 from hubpod.pod import File
+from hubpod.private_files import private_folder
 
 IMPORTED = "Imported-Digest"
 """Trailer of the first commit of a clone made from packages/: tells when the package has moved on."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from hubpod.asking import Answer
 from hubpod.components import proxy
 from hubpod.components.assembly import ComponentModule, modules
 from hubpod.components.parts import Site
@@ -14,7 +15,7 @@ from hubpod.environments import Instance
 from hubpod.machine import version_text
 from hubpod.podman import Podman
 from hubpod.podman_answers import ContainerState
-from hubpod.readiness import Answer, ask_container, ask_hub, ask_log
+from hubpod.readiness import ask_container, ask_hub, ask_log
 
 DEPLOY_DIR = "hubpod.deploy-dir"
 BASE_URL = "hubpod.base-url"

@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from hubpod import seeding
 from hubpod.context import Context
-from hubpod.credentials import new_private_file
 from hubpod.environments import Instance, nearest
 from hubpod.errors import MachineError, UsageError
 from hubpod.pod import SeedKind
 from hubpod.podman_volumes import export as write_archive
 from hubpod.podman_volumes import replace as put_in_place
+from hubpod.private_files import new_private_file
 from hubpod.status import State, status
 
 ALL = "all"

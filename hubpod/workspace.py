@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.credentials import private_folder
 from hubpod.environments import Instance
 from hubpod.errors import MachineError
+from hubpod.private_files import private_folder
 
 LOCK_TIMEOUT_S = 900.0
 LOCK_INTERVAL_S = 0.1
@@ -35,6 +35,10 @@ class Workspace:
     def folder(self, instance: Instance) -> Path:
         """What belongs to one instance: credentials, and the deploy ConfigMap unless it is elsewhere."""
         return self.state / instance.environment.name / instance.name
+
+    def credentials(self, instance: Instance) -> Path:
+        """Where the key material is that was made for an instance."""
+        return self.folder(instance) / "credentials"
 
     @property
     def scratch(self) -> Path:

@@ -7,7 +7,7 @@ from invoke.context import Context as InvokeContext
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from hubpod import process
+from tasks import doing
 from tasks.shell import WORKSPACE, told
 
 SESSION = ("-m", "nox", "-f", str(WORKSPACE.project / "noxfile.py"), "-s", "bench", "--")
@@ -47,5 +47,5 @@ def cases(_: InvokeContext) -> None:
 
 def _session(*words: str) -> None:
     with told():
-        code = process.attach([sys.executable, *SESSION, *words])
+        code = doing.process.attach([sys.executable, *SESSION, *words])
     raise Exit(code=code)

@@ -7,18 +7,9 @@ from invoke.context import Context as InvokeContext
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from hubpod import building, lifecycle, running, volumes
-from hubpod import doctor as examination
-from hubpod import reload as reloading
-from hubpod.base_image import BaseFrom
-from hubpod.build_times import BuildClock
 from hubpod.environments import Stage, nearest
 from hubpod.errors import HubpodError, MachineError, UsageError
-from hubpod.origins import parse_origins
-from hubpod.progress import ConsoleReporter
-from hubpod.request import Person, Target
-from hubpod.sources import SOURCE_NAMES
-from tasks import shown
+from tasks import doing
 from tasks.options import (
     BUILD_HELP,
     ENVIRONMENT,
@@ -27,14 +18,8 @@ from tasks.options import (
     PLAN_HELP,
     TIMINGS_HELP,
     UP_HELP,
-    folder_of,
-    instance_of,
-    picture_of,
-    request_of,
-    target_of,
-    token_in,
 )
-from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, WORKSPACE, err, loud, quiet, told
+from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, WORKSPACE, told
 from tasks.watching import logs_task, status_task
 
 CONTAINERS = "jupyterhub, proxy, slurm or zenith"
@@ -49,7 +34,7 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
     port: str | None = None,
     publish: str | None = None,
     deploy_dir: str | None = None,
-    base: str = BaseFrom.AUTO.value,
+    base: str | None = None,
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
     keep: bool = False,  # noqa: FBT001, FBT002 - a flag
@@ -57,8 +42,8 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
 ) -> None:
     """Bring an instance up, from nothing to "a notebook can be spawned"; a second call changes only what differs."""
     with told(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
-        found = instance_of(environment, instance)
-        request = request_of(
+        found = doing.given.instance_of(environment, instance)
+        request = doing.given.request_of(
             found,
             port=port,
             publish=publish,
@@ -68,11 +53,11 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             zenith_image=zenith_image,
             keep=keep,
         )
-        clock = BuildClock()
-        now = lifecycle.up(loud(), request, clock)
+        clock = doing.build_times.BuildClock()
+        now = doing.lifecycle.up(doing.console.loud(), request, clock)
         if timings:
-            shown.show_build_times(clock)
-        shown.show_welcome(now, found)
+            doing.shown.show_build_times(clock)
+        doing.shown.show_welcome(now, found)
 
 
 @task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
@@ -84,8 +69,8 @@ def reload(
 ) -> None:
     """Make an edit live in the pod that runs; notebooks go on. One that breaks the hub is taken back, and shown."""
     with told():
-        found = instance_of(environment, instance)
-        reloading.reload(loud(), request_of(found, source=source))
+        found = doing.given.instance_of(environment, instance)
+        doing.reload.reload(doing.console.loud(), doing.given.request_of(found, source=source))
 
 
 @task(
@@ -108,11 +93,10 @@ def watch(  # noqa: PLR0913, PLR0917 - options for a person
     test: str = "",
 ) -> None:
     """Reload after every save below the clones and volumes/, with a line for each, until interrupted."""
-    from tasks.editing import Then, watch_and_tell  # noqa: PLC0415 - takes 60 ms that no other command needs
-
     with told(INTERRUPTED_WATCH):
-        found = instance_of(environment, instance)
-        watch_and_tell(request_of(found, source=source), Then(spawn=spawn, user=user, test=test))
+        found = doing.given.instance_of(environment, instance)
+        then = doing.editing.Then(spawn=spawn, user=user, test=test)
+        doing.editing.watch_and_tell(doing.given.request_of(found, source=source), then)
 
 
 @task(help={**ENVIRONMENT_HELP, "volumes": "remove its volumes, too: home folders, the hub's database, credentials"})
@@ -124,8 +108,8 @@ def down(
 ) -> None:
     """Remove an instance's pod; home folders and the hub's database are kept unless --volumes is given."""
     with told():
-        found = instance_of(environment, instance)
-        lifecycle.down(loud(), found, volumes=volumes)
+        found = doing.given.instance_of(environment, instance)
+        doing.lifecycle.down(doing.console.loud(), found, volumes=volumes)
 
 
 status = status_task(
@@ -146,8 +130,8 @@ def exec_(
         _refuse_option("dev.exec", container)
         # invoke joins what follows `--` with spaces; the words themselves are in argv only.
         words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
-        found = instance_of(environment, instance)
-        code = running.execute(quiet(), found, container, words or ["bash"])
+        found = doing.given.instance_of(environment, instance)
+        code = doing.running.execute(doing.console.quiet(), found, container, words or ["bash"])
     raise Exit(code=code)
 
 
@@ -175,16 +159,17 @@ def spawn(  # noqa: PLR0913, PLR0917 - options for a person
 ) -> None:
     """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, see the job gone."""
     with told():
-        picture = picture_of("--timeline", timeline) if timeline is not None else None
-        found = instance_of(environment, instance)
-        person = Person(instance=found, user=user, token=token_in(token_file), url=url)
-        report = lifecycle.spawn(quiet(), person, project=project, on_step=shown.step_teller(silent=json))
+        picture = doing.given.picture_of("--timeline", timeline) if timeline is not None else None
+        found = doing.given.instance_of(environment, instance)
+        person = doing.request.Person(instance=found, user=user, token=doing.given.token_in(token_file), url=url)
+        on_step = doing.shown_proofs.step_teller(silent=json)
+        report = doing.proofs.spawn(doing.console.quiet(), person, project=project, on_step=on_step)
         if json:
-            shown.show_json(report.as_dict())
+            doing.shown.show_json(report.as_dict())
         else:
-            shown.show_report(report)
+            doing.shown_proofs.show_report(report)
         if picture:
-            shown.draw_spawn(picture, report, lifecycle.timeline(quiet(), found, report))
+            doing.shown_proofs.draw_spawn(picture, report, doing.proofs.timeline(doing.console.quiet(), found, report))
 
 
 @task(
@@ -203,12 +188,12 @@ def attack(
 ) -> None:
     """Try what a hub must refuse to a stranger, and tell what it has answered; exit code 1 when it let one through."""
     with told():
-        found = instance_of(environment, instance)
-        verdicts = lifecycle.attack(quiet(), found, url=url)
+        found = doing.given.instance_of(environment, instance)
+        verdicts = doing.proofs.attack(doing.console.quiet(), found, url=url)
         if json:
-            shown.show_json([verdict.as_dict() for verdict in verdicts])
+            doing.shown.show_json([verdict.as_dict() for verdict in verdicts])
         else:
-            shown.show_verdicts(verdicts)
+            doing.shown_proofs.show_verdicts(verdicts)
     if not all(verdict.passed for verdict in verdicts):
         raise Exit(code=HubpodError.exit_code)
 
@@ -217,10 +202,10 @@ def attack(
 def doctor(_: InvokeContext, environment: str = ENVIRONMENT, instance: str = INSTANCE) -> None:
     """Check the machine, and name the remedy for each finding; it is the same for all environments and instances."""
     with told():
-        instance_of(environment, instance)
-        findings = examination.examine(WORKSPACE.state)
-        shown.show_findings(findings)
-    if any(finding.verdict is examination.Verdict.BAD for finding in findings):
+        doing.given.instance_of(environment, instance)
+        findings = doing.doctor.examine(WORKSPACE.state)
+        doing.shown.show_findings(findings)
+    if any(finding.verdict is doing.doctor.Verdict.BAD for finding in findings):
         raise Exit(code=MachineError.exit_code)
 
 
@@ -240,15 +225,17 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     publish: str | None = None,
     deploy_dir: str | None = None,
     zenith_image: str | None = None,
-    target: str = Target.PODMAN.value,
+    target: str | None = None,
     with_secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with told():
-        found = instance_of(environment, instance)
-        request = request_of(found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image)
-        wanted = target_of(target)
-        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=with_secrets))
+        found = doing.given.instance_of(environment, instance)
+        request = doing.given.request_of(
+            found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image
+        )
+        wanted = doing.given.target_of(target)
+        sys.stdout.write(doing.lifecycle.manifest(doing.console.quiet(), request, wanted, secrets=with_secrets))
 
 
 @task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
@@ -260,9 +247,9 @@ def clone(
 ) -> None:
     """Clone the development repositories, without touching those that are there; all environments share them."""
     with told():
-        instance_of(environment, instance)
-        origins = parse_origins(tuple(source or ()), SOURCE_NAMES)
-        building.clone(WORKSPACE, ConsoleReporter(console=err), origins)
+        doing.given.instance_of(environment, instance)
+        origins = doing.given.origins_of(source)
+        doing.building.clone(WORKSPACE, doing.console.reporter(), origins)
 
 
 @task(
@@ -273,20 +260,20 @@ def build(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
-    base: str = BaseFrom.AUTO.value,
+    base: str | None = None,
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
     timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Build the images of an environment, without starting anything; its instances share them."""
     with told(INTERRUPTED_CLEAN):
-        found = instance_of(environment, instance)
-        request = request_of(found, base=base, source=source, zenith_image=zenith_image)
-        clock = BuildClock()
-        for reference in building.build(loud(), request, clock=clock).images.values():
+        found = doing.given.instance_of(environment, instance)
+        request = doing.given.request_of(found, base=base, source=source, zenith_image=zenith_image)
+        clock = doing.build_times.BuildClock()
+        for reference in doing.building.build(doing.console.loud(), request, clock=clock).images.values():
             sys.stdout.write(reference + "\n")
         if timings:
-            shown.show_build_times(clock)
+            doing.shown.show_build_times(clock)
 
 
 @task(
@@ -309,7 +296,7 @@ def volumes_(
 ) -> None:
     """List the volumes; write one to an archive, or put an archive in its place; let data begin anew."""
     with told():
-        found = instance_of(environment, instance)
+        found = doing.given.instance_of(environment, instance)
         _refuse_option("dev.volumes", action)
         if action not in VOLUME_ACTIONS:
             known = ", ".join(VOLUME_ACTIONS)
@@ -318,14 +305,14 @@ def volumes_(
             raise UsageError("--file is missing", remedy="add --file FILE.tar")
         match action:
             case "export":
-                volumes.export(loud(), found, name, folder_of("--file", file))
+                doing.volumes.export(doing.console.loud(), found, name, doing.given.folder_of("--file", file))
             case "import":
-                volumes.replace(loud(), found, name, folder_of("--file", file))
+                doing.volumes.replace(doing.console.loud(), found, name, doing.given.folder_of("--file", file))
             case "reset":
-                volumes.reset(loud(), found, name)
+                doing.volumes.reset(doing.console.loud(), found, name)
             case _:
-                rows = [(each.part, each.kind, each.name) for each in volumes.found(quiet(), found)]
-                shown.show_table(("volume", "holds", "name in podman"), rows)
+                rows = [(each.part, each.kind, each.name) for each in doing.volumes.found(doing.console.quiet(), found)]
+                doing.shown.show_table(("volume", "holds", "name in podman"), rows)
 
 
 def _refuse_option(command: str, word: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from hubpod import lifecycle, process, settings
+from hubpod import process, proofs, settings
 from hubpod.context import Context
 from hubpod.environments import Instance, Login
 from hubpod.errors import HubpodError, UsageError
@@ -18,7 +18,8 @@ from hubpod.reload import with_its_sources
 from hubpod.request import Person, UpRequest
 from hubpod.running import require_running
 from hubpod.watch import Turn, folders, watch
-from tasks.shell import WORKSPACE, out, print_error, quiet
+from tasks.console import out, print_error, quiet
+from tasks.shell import WORKSPACE
 from tasks.testing import OUTCOMES, pytest_command, python_with_harness, require_tests
 
 
@@ -99,7 +100,7 @@ def _last_user(context: Context, instance: Instance) -> str:
 def _spawn(context: Context, person: Person) -> None:
     begun = time.monotonic()
     try:
-        report = lifecycle.spawn(context, person, project=None, on_step=lambda _: None)
+        report = proofs.spawn(context, person, project=None, on_step=lambda _: None)
     except HubpodError as error:
         _line(f"spawn: no notebook for {person.user}, {time.monotonic() - begun:.1f} s", good=False)
         print_error(error)

@@ -2,30 +2,20 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context as InvokeContext
 from invoke.tasks import task
-from rich.text import Text
 
-from hubpod import lifecycle, production
-from hubpod.base_image import BaseFrom
 from hubpod.environments import Instance, Stage
 from hubpod.errors import UsageError
-from hubpod.request import Target, UpRequest
-from tasks import shown
-from tasks.options import (
-    BUILD_HELP,
-    INSTANCE,
-    INSTANCE_HELP,
-    PLAN_HELP,
-    PRODUCTION,
-    instance_of,
-    request_of,
-    target_of,
-)
-from tasks.shell import INTERRUPTED, INTERRUPTED_CLEAN, err, loud, out, quiet, told
+from tasks import doing
+from tasks.options import BUILD_HELP, INSTANCE, INSTANCE_HELP, PLAN_HELP, PRODUCTION
+from tasks.shell import INTERRUPTED, INTERRUPTED_CLEAN, told
 from tasks.watching import logs_task, status_task
+
+if TYPE_CHECKING:
+    from hubpod.request import UpRequest  # imported when a command needs it, as doing.py tells
 
 HELP = {"environment": f"environment to work on (default {PRODUCTION})", **INSTANCE_HELP}
 UP_HELP = {
@@ -38,17 +28,17 @@ UP_HELP = {
 
 
 def _instance(environment: str, instance: str) -> Instance:
-    return instance_of(environment, instance, Stage.PROD)
+    return doing.given.instance_of(environment, instance, Stage.PROD)
 
 
-def _request_task(interrupted: str = INTERRUPTED) -> Callable[[Callable[[UpRequest], None]], Any]:
+def _request_task(interrupted: str = INTERRUPTED) -> Callable[[Callable[["UpRequest"], None]], Any]:
     """Make a task of what does something with a request, with an option for each part of that.
 
     Args:
         interrupted: What a person is told who interrupts it.
     """
 
-    def as_task(act: Callable[[UpRequest], None]) -> Any:  # noqa: ANN401 - invoke's Task is generic over its body
+    def as_task(act: Callable[["UpRequest"], None]) -> Any:  # noqa: ANN401 - invoke's Task is generic over its body
         def body(  # noqa: PLR0913, PLR0917 - options for a person
             _: InvokeContext,
             environment: str = PRODUCTION,
@@ -56,13 +46,13 @@ def _request_task(interrupted: str = INTERRUPTED) -> Callable[[Callable[[UpReque
             port: str | None = None,
             publish: str | None = None,
             deploy_dir: str | None = None,
-            base: str = BaseFrom.AUTO.value,
+            base: str | None = None,
             source: Sequence[str] | None = None,
             zenith_image: str | None = None,
         ) -> None:
             with told(interrupted):
                 act(
-                    request_of(
+                    doing.given.request_of(
                         _instance(environment, instance),
                         port=port,
                         publish=publish,
@@ -80,21 +70,21 @@ def _request_task(interrupted: str = INTERRUPTED) -> Callable[[Callable[[UpReque
 
 
 @_request_task()
-def check(request: UpRequest) -> None:
+def check(request: "UpRequest") -> None:
     """Validate settings, keys, addresses and sources, and see whether the neighbours answer; nothing is started."""
-    shown.show_findings(production.check(quiet(), request))
+    doing.shown.show_findings(doing.production.check(doing.console.quiet(), request))
 
 
 @_request_task(INTERRUPTED_CLEAN)
-def up(request: UpRequest) -> None:
+def up(request: "UpRequest") -> None:
     """Bring production up; one that runs already and would change is left to prod.upgrade."""
-    shown.show_welcome(production.up(loud(), request), request.instance)
+    doing.shown.show_welcome(doing.production.up(doing.console.loud(), request), request.instance)
 
 
 @_request_task("interrupted; what ran before runs again")
-def upgrade(request: UpRequest) -> None:
+def upgrade(request: "UpRequest") -> None:
     """Replace what runs by new images and settings; notebooks go on, and a failure brings back what ran before."""
-    shown.show_welcome(production.upgrade(loud(), request), request.instance)
+    doing.shown.show_welcome(doing.production.upgrade(doing.console.loud(), request), request.instance)
 
 
 @task(
@@ -112,15 +102,15 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
     port: str | None = None,
     publish: str | None = None,
     deploy_dir: str | None = None,
-    base: str = BaseFrom.AUTO.value,
+    base: str | None = None,
     source: Sequence[str] | None = None,
     zenith_image: str | None = None,
-    target: str = Target.PODMAN.value,
+    target: str | None = None,
     with_secrets: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with told():
-        request = request_of(
+        request = doing.given.request_of(
             _instance(environment, instance),
             port=port,
             publish=publish,
@@ -129,8 +119,8 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
             source=source,
             zenith_image=zenith_image,
         )
-        wanted = target_of(target)
-        sys.stdout.write(lifecycle.manifest(quiet(), request, wanted, secrets=with_secrets))
+        wanted = doing.given.target_of(target)
+        sys.stdout.write(doing.lifecycle.manifest(doing.console.quiet(), request, wanted, secrets=with_secrets))
 
 
 status = status_task(Stage.PROD, PRODUCTION, HELP, "Tell whether production is ready, starting, degraded or down.")
@@ -156,9 +146,9 @@ def down(
         found = _instance(environment, instance)
         what = f"{found.resource} with its volumes: the hub's database and credentials" if volumes else found.resource
         if yes or _agreed(f"Remove {what}?"):
-            lifecycle.down(loud(), found, volumes=volumes)
+            doing.lifecycle.down(doing.console.loud(), found, volumes=volumes)
         else:
-            out.print("nothing was removed")
+            doing.console.out.print("nothing was removed")
 
 
 @task(help=HELP)
@@ -166,7 +156,7 @@ def systemd(_: InvokeContext, environment: str = PRODUCTION, instance: str = INS
     """Print a systemd unit that starts the pod at boot; its first lines say where it goes."""
     with told():
         found = _instance(environment, instance)
-        sys.stdout.write(production.unit(quiet(), found))
+        sys.stdout.write(doing.production.unit(doing.console.quiet(), found))
 
 
 def _agreed(question: str) -> bool:
@@ -177,5 +167,5 @@ def _agreed(question: str) -> bool:
     """
     if not sys.stdin.isatty():
         raise UsageError(f"{question} There is nobody to ask", remedy="add --yes")
-    err.print(Text(f"{question} [y/N] "), end="", soft_wrap=True)
+    doing.console.err.print(f"{question} [y/N] ", end="", markup=False, soft_wrap=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

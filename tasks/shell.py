@@ -12,24 +12,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from invoke.exceptions import Exit
-from rich.console import Console
-from rich.text import Text
 
-from hubpod.context import Context, prepare
 from hubpod.errors import HubpodError, MachineError
 from hubpod.interrupts import INTERRUPTS, Terminated
 from hubpod.process import KILLED
-from hubpod.progress import ConsoleReporter, marks
 from hubpod.workspace import Workspace
+from tasks import doing
 
 WORKSPACE = Workspace(project=Path(__file__).resolve().parents[1])
 INTERRUPTED = "interrupted"
 INTERRUPTED_CLEAN = "interrupted; nothing half-made is left, and the command can be run again"
 INTERRUPTED_WATCH = "no longer watching; the pod runs on, and `dev.reload` takes what is not live yet"
 INTERRUPTED_KEPT = "interrupted; what was started is kept"
-
-out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
 
 
 @contextmanager
@@ -45,7 +39,7 @@ def told(interrupted: str = INTERRUPTED) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         with suppress(OSError):  # after SIGHUP, the terminal has gone
-            print_error(HubpodError(interrupted))
+            doing.console.print_error(HubpodError(interrupted))
         raise Exit(code=KILLED + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)) from None
     except BrokenPipeError:
         # Whoever read our output has gone, as in `… | head`.
@@ -55,7 +49,7 @@ def told(interrupted: str = INTERRUPTED) -> Iterator[None]:
         if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
             raise
         sentence = _sentence(error)
-        print_error(sentence)
+        doing.console.print_error(sentence)
         raise Exit(code=sentence.exit_code) from error
 
 
@@ -79,23 +73,3 @@ def _sentence(error: Exception) -> HubpodError:
     return HubpodError(
         f"unforeseen error: {type(error).__name__}{': ' if text else ''}{text}", remedy="run again with --debug"
     )
-
-
-def print_error(error: HubpodError) -> None:
-    """Print an error with its detail and its remedy."""
-    signs = marks(err)
-    err.print(Text.assemble((signs.bad, "red"), f" {error.message}"), soft_wrap=True)
-    for line in error.detail:
-        err.print(Text(f"  {line}"), soft_wrap=True)
-    if error.remedy:
-        err.print(Text(f"{signs.remedy} {error.remedy}"), soft_wrap=True)
-
-
-def loud() -> Context:
-    """For commands that tell what they do."""
-    return prepare(WORKSPACE, ConsoleReporter(console=err))
-
-
-def quiet() -> Context:
-    """For commands whose output is the point: nothing is told but errors."""
-    return prepare(WORKSPACE, ConsoleReporter(console=Console(quiet=True)))

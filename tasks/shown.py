@@ -3,8 +3,7 @@
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,18 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from hubpod import doctor as examination
-from hubpod import svg
-from hubpod.attack import Verdict, status_text
 from hubpod.build_times import BuildClock, BuildTime
 from hubpod.environments import Instance, Login
-from hubpod.probe import ProbeReport, Step
 from hubpod.progress import marks
 from hubpod.settings import FILE_NAME, load
 from hubpod.status import ContainerStatus, State, Status
-from hubpod.timeline import Span, drawn
-from tasks.shell import err, out
+from tasks.console import err, out
 
-HOW_WIDTH = 60
 STEP_WIDTH = 70
 SLOWEST_STEPS = 5
 
@@ -103,52 +97,6 @@ def _time_rows(built: BuildTime) -> list[tuple[str, ...]]:
 
 def _short(text: str) -> str:
     return textwrap.shorten(text, STEP_WIDTH, placeholder=" …")
-
-
-def step_teller(*, silent: bool) -> Callable[[Step], None]:
-    """Tells of each step of a probe when it is reached."""
-
-    def show(step: Step) -> None:
-        text = f" {step.name:<9}{step.at_s:6.1f} s "
-        out.print(Text.assemble((marks(out).good, "green"), text, (f"+{step.took_s:.2f}", "dim")), soft_wrap=True)
-
-    return (lambda _: None) if silent else show
-
-
-def show_report(report: ProbeReport) -> None:
-    """What a probe has shown, for a person."""
-    job = f"job {report.job_id} on {report.node}, 5 * 4 = {report.result}"
-    out.print(Text(f"\n  {report.user} got a notebook for {report.project}: {job}\n"), soft_wrap=True)
-
-
-def draw_spawn(picture: Path, report: ProbeReport, spans: Sequence[Span]) -> None:
-    """Where the time of a spawn went, as a file."""
-    title = f"{spans[-1].end_s:.2f} s from the login to a kernel's first answer"
-    when = datetime.fromtimestamp(report.began, UTC).strftime("%F %T UTC")
-    drawing = drawn(title, f"{report.user} in {report.project}, job {report.job_id} on {report.node}, {when}", spans)
-    picture.write_text(svg.page(drawing, title) if picture.suffix == ".html" else drawing)
-
-
-def show_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """What was attempted, and whether the hub has refused it, for a person; the failures once more at the end."""
-    failed = [verdict for verdict in verdicts if not verdict.passed]
-    rows = [_verdict_row(verdict) for verdict in verdicts]
-    show_table(("attempt", "what", "how", "answer", "verdict"), rows)
-    out.print(Text(f"{len(verdicts) - len(failed)} of {len(verdicts)} refused as they must be"), soft_wrap=True)
-    for verdict in failed:
-        text = f" {verdict.case.id}: {'; '.join(verdict.problems)}"
-        out.print(Text.assemble((marks(out).bad, "red"), text), soft_wrap=True)
-
-
-def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
-    how = verdict.case.request.how
-    return (
-        verdict.case.id,
-        verdict.case.title,
-        how if len(how) <= HOW_WIDTH else f"{how[:HOW_WIDTH]}…",
-        status_text(verdict.status),
-        "passed" if verdict.passed else "FAILED",
-    )
 
 
 def show_findings(findings: Sequence[examination.Finding]) -> None:

@@ -7,13 +7,11 @@ from invoke.context import Context as InvokeContext
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from hubpod import running
 from hubpod.environments import Stage
 from hubpod.errors import UsageError
-from hubpod.status import status as status_of
-from tasks import shown
-from tasks.options import INSTANCE, instance_of
-from tasks.shell import quiet, told
+from tasks import doing
+from tasks.options import INSTANCE
+from tasks.shell import told
 
 
 def status_task(stage: Stage, default: str, shared: Mapping[str, str], meaning: str) -> Any:  # noqa: ANN401 - invoke's
@@ -33,12 +31,12 @@ def status_task(stage: Stage, default: str, shared: Mapping[str, str], meaning: 
         json: bool = False,  # noqa: FBT001, FBT002 - a flag
     ) -> None:
         with told():
-            found = instance_of(environment, instance, stage)
-            now = status_of(quiet().podman, found)
+            found = doing.given.instance_of(environment, instance, stage)
+            now = doing.status.status(doing.console.quiet().podman, found)
             if json:
-                shown.show_json(now.as_dict())
+                doing.shown.show_json(now.as_dict())
             else:
-                shown.show_status(now)
+                doing.shown.show_status(now)
 
     status.__doc__ = meaning
     return task(status, help={**shared, "json": "print it as JSON"})
@@ -66,8 +64,8 @@ def logs_task(stage: Stage, default: str, shared: Mapping[str, str], containers:
         with told():
             if tail is not None and not tail.isdecimal():
                 raise UsageError(f"--tail {tail}: must be a number of lines")
-            found = instance_of(environment, instance, stage)
-            code = running.logs(quiet(), found, container, tail, follow=follow)
+            found = doing.given.instance_of(environment, instance, stage)
+            code = doing.running.logs(doing.console.quiet(), found, container, tail, follow=follow)
         raise Exit(code=code)
 
     return task(

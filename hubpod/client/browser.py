@@ -4,7 +4,6 @@ JupyterHub decides by the Sec-Fetch headers whether a request needs the XSRF tok
 https://jupyterhub.readthedocs.io/en/stable/explanation/websecurity.html
 """
 
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn, cast
@@ -19,6 +18,7 @@ from websockets.typing import Origin
 from hubpod.client.deadline import Deadline
 from hubpod.client.errors import HubError, HubTimeoutError
 from hubpod.client.pages import sentence_of_response
+from hubpod.loopback import is_loopback
 
 Mode = Literal["navigate", "cors"]
 
@@ -180,16 +180,6 @@ def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
     session = requests.Session()
     session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     return session
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refused(what: str, response: requests.Response, kind: type[HubError] = HubError) -> HubError:

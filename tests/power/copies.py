@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubpod import process
-from hubpod.credentials import private_folder
+from hubpod.private_files import private_folder
 from hubpod.workspace import Workspace
 from power.fault import PROJECT, FaultError
 

@@ -19,7 +19,7 @@ FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
 
 # From the top of the imports to their bottom; a module imports from later rows only, or from its own row.
 LAYERS = (
-    {"lifecycle", "production", "running", "reload", "watch", "volumes", "reference"},
+    {"lifecycle", "production", "proofs", "running", "reload", "watch", "volumes", "reference"},
     {"rollback"},
     {"deployment", "building", "planning"},
     {"seeding", "mounted", "refresh"},
@@ -43,6 +43,7 @@ LAYERS = (
         "supplied",
     },
     {
+        "asking",
         "credentials",
         "configmap",
         "checks",
@@ -50,6 +51,7 @@ LAYERS = (
         "known_hosts",
         "zenith_config",
         "build_times",
+        "loopback",
         "orphans",
         "podman_answers",
         "pod",
@@ -58,7 +60,7 @@ LAYERS = (
         "svg",
         "timeline",
     },
-    {"environments", "errors", "interrupts", "__init__"},
+    {"environments", "errors", "interrupts", "private_files", "__init__"},
 )
 
 

@@ -24,8 +24,9 @@ from hubpod.client import (
     SpawnFailed,
     SpawnRefused,
 )
-from hubpod.client.browser import Browser, is_loopback
+from hubpod.client.browser import Browser
 from hubpod.client.deadline import Deadline
+from hubpod.loopback import is_loopback
 from hubpod.probe import ProbeStepError, Step, probe_session
 
 PASSWORD = "correct horse"

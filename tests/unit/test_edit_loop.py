@@ -100,12 +100,14 @@ def test_an_interrupted_restart_costs_no_pod(
 ) -> None:
     """A container that does not run may be one that has to restart anyway; any other one means a new pod."""
     spec = pod_spec(dummy)
+    labels = {kube.LABEL_MANIFEST: kube.digest(spec)}
     states = {
-        f"{spec.name}-{each.name}": SimpleNamespace(state="exited" if each.name in stopped else "running")
+        f"{spec.name}-{each.name}": SimpleNamespace(
+            state="exited" if each.name in stopped else "running", labels=labels
+        )
         for each in spec.containers
     }
-    labels = {kube.LABEL_MANIFEST: kube.digest(spec)}
-    podman = podman_that({"containers": states, "pod_labels": labels, "volumes": {}})
+    podman = podman_that({"containers": states, "volumes": {}})
     stale = seeding.Stale(missing=(), changed=tuple(seed(dummy, part) for part in changed), found={})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seeding, "stale", lambda *_: stale)

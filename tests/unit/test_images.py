@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from hubpod import building, images
-from hubpod.base_image import Base, BaseFrom, read_base
+from hubpod.base_image import Base, BaseFrom, Found, read_base
 from hubpod.context import Context
 from hubpod.environments import Stage, find_instance
 from hubpod.errors import UsageError
@@ -135,8 +135,8 @@ def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
 def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Besides the images that an environment needs a caller may name folders below containers/."""
     monkeypatch.setattr("hubpod.sources.ensure", lambda *_: ())
-    monkeypatch.setattr("hubpod.base_image.find_base", lambda *_: "base")
-    podman = cast("Podman", SimpleNamespace(image_id=lambda reference: reference))  # which has every image
+    monkeypatch.setattr("hubpod.base_image.find_base", lambda *_: Found(reference="base", id="base"))
+    podman = cast("Podman", SimpleNamespace(image_ids=lambda these: {each: each for each in these}))
     reporter = ConsoleReporter(console=Console(file=StringIO()))
     context = Context(workspace=Workspace(project=tmp_path), podman=podman, reporter=reporter)
     request = UpRequest(instance=find_instance("dev_dummyauth", "default"))

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hubpod import podman, podman_images
+from hubpod import podman, podman_images, podman_remembering
 from hubpod.podman import Podman
+from hubpod.podman_remembering import remembering
 from hubpod.process import CommandError
 
 PODMAN = """#!/bin/sh
@@ -66,3 +67,28 @@ def test_an_image_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) 
     listing = failing(tmp_path, "images---filter=label=*", failure, 2, answer=IMAGES)
 
     assert podman_images.ours(listing, "localhost/hubpod/slurm:") == {"localhost/hubpod/slurm:dev-0": 1}
+
+
+def test_images_are_told_together_and_one_that_is_missing_hides_no_other(tmp_path: Path) -> None:
+    """Podman ends with an error when one image is missing, and tells of the others all the same."""
+    program = tmp_path / "podman"
+    program.write_text("#!/bin/sh\necho 1a localhost/base:1 localhost/hub:2\necho 2b localhost/slurm:3\nexit 125\n")
+    program.chmod(0o755)
+
+    found = Podman(executable=str(program)).image_ids(["localhost/slurm:3", "localhost/gone:4", "localhost/hub:2"])
+
+    assert found == {"localhost/slurm:3": "2b", "localhost/hub:2": "1a"}
+
+
+@pytest.mark.parametrize(("remembered_s", "failures", "asked"), [(60, 0, 1), (0, 0, 3), (60, 2, 3)])
+def test_an_answer_is_remembered_for_a_moment_and_a_failure_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remembered_s: float, failures: int, asked: int
+) -> None:
+    """Who only looks asks the same question once; what is older than a moment is asked again."""
+    monkeypatch.setattr(podman_remembering, "REMEMBERED_S", remembered_s)
+    looking = remembering(failing(tmp_path, "volume-ls", "no such volume", failures, answer=VOLUMES))
+
+    for _ in range(3 - failures):
+        assert list(looking.volumes({"hubpod.instance": "one"})) == ["ours"]
+
+    assert (tmp_path / "tries").read_text().count("\n") == asked

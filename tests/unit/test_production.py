@@ -26,7 +26,6 @@ from hubpod.context import Context
 from hubpod.deployment import Difference, bring_up, difference
 from hubpod.environments import Instance, find_environment, find_instance
 from hubpod.errors import HubpodError
-from hubpod.kube import LABEL_MANIFEST
 from hubpod.podman import Podman
 from hubpod.process import CommandError, Result
 from hubpod.progress import ConsoleReporter
@@ -172,7 +171,7 @@ def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dow
     def loud() -> Context:
         return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
 
-    monkeypatch.setattr(prod, "loud", loud)
+    monkeypatch.setattr("tasks.console.loud", loud)
     monkeypatch.setattr(shell, "INTERRUPTS", ())  # pytest's own
 
     def typed(keyboard: TextIO, *, volumes: bool = False, yes: bool = False) -> tuple[int, list[str]]:
@@ -317,16 +316,13 @@ class RememberedPodman(Podman):
                 self.states.clear()
             case ["pod", "exists", _]:
                 return "" if self.pod else None
-            case ["pod", "inspect", _]:
-                return json.dumps({"Labels": self.pod})
             case ["stop", _, name]:
                 self.states[name] = "exited"
             case ["start" | "restart", *_, name]:
                 self.states[name] = "running"
             case ["ps", *_]:
-                labels = {key: value for key, value in self.pod.items() if key != LABEL_MANIFEST}
                 rows = [
-                    {"Names": [name], "Image": "image", "State": state, "Labels": labels, "StartedAt": 1}
+                    {"Names": [name], "Image": "image", "State": state, "Labels": self.pod, "StartedAt": 1}
                     for name, state in self.states.items()
                 ]
                 return json.dumps(rows)

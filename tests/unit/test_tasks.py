@@ -35,6 +35,8 @@ import json, os, sys
 import tasks
 from invoke.main import program
 
+for name in tasks.doing.__all__:
+    getattr(tasks.doing, name)
 for number, words in enumerate(json.loads(sys.argv[1])):
     child = os.fork()
     if not child:
@@ -50,6 +52,12 @@ for number, words in enumerate(json.loads(sys.argv[1])):
 TOO_LONG_S = 60
 ENVIRONMENT_OF = {"dev": "dev_dummyauth", "prod": "prod"}
 """An environment for each kind of command that works on instances."""
+
+HEAVY = {
+    *("cryptography", "requests", "rich", "urllib3", "watchfiles", "websockets"),
+    *(f"hubpod.{name}" for name in ("building", "client", "context", "doctor", "lifecycle", "podman", "proofs")),
+}
+"""What takes long to import; whoever needs one of them in a task's own module asks doing.py for what uses it."""
 
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 
@@ -314,7 +322,7 @@ def test_an_interrupted_up_says_what_is_left(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dev, "loud", interrupted)
+    monkeypatch.setattr("tasks.console.loud", interrupted)
 
     with pytest.raises(Exit) as caught:
         dev.up.body(None, environment="dev_dummyauth", instance="default", keep=keep)
@@ -389,6 +397,17 @@ def test_a_file_without_one_token_is_refused(project: Path, tmp_path: Path, cont
     assert typed.returncode == 2
     assert says in typed.stderr
     assert str(tmp_path / "token") in typed.stderr
+
+
+def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
+    """A list, a help text and a mistyped command need what declares the options, and nothing else."""
+    names = "import sys, tasks; print(*sys.modules)"
+
+    modules = set(
+        subprocess.run([sys.executable, "-c", names], check=True, capture_output=True).stdout.decode().split()
+    )
+
+    assert not modules & HEAVY
 
 
 def test_measuring_is_the_session_of_nox(monkeypatch: pytest.MonkeyPatch) -> None:
