@@ -7,6 +7,7 @@ from harness.hub import GONE, Hub
 from harness.slurm import SlurmProbe
 from harness.users import User
 from hubpod.client.deadline import Deadline
+from hubpod.client.errors import HubError
 from hubpod.errors import HubpodError
 
 CLEAN_DEADLINE_S = 60.0
@@ -16,6 +17,10 @@ CLEANERS = 4
 
 class AllLeasedError(HubpodError):
     """A test wants more users than the stack has."""
+
+
+class LeftBehindError(HubError):
+    """What a test has left does not end; told to a later one, which is not to blame."""
 
 
 class Pool:
@@ -32,14 +37,14 @@ class Pool:
         self._hub = hub
         self._slurm = slurm
         self._cleaners = ThreadPoolExecutor(CLEANERS)
-        self._cleaning: dict[Future[None], User] = {}
+        self._cleaning: dict[Future[None], tuple[User, str]] = {}
 
     def lease(self, count: int = 1) -> list[User]:
         """Take users that nobody else has, waiting for those that were given back.
 
         Raises:
             AllLeasedError: There are not as many left.
-            HubTimeoutError: A server or a job of an earlier lease does not end.
+            LeftBehindError: A server or a job of an earlier lease does not end.
         """
         if count > len(self._free):
             self.settle()
@@ -50,20 +55,26 @@ class Pool:
         leased, self._free = self._free[:count], self._free[count:]
         return leased
 
-    def give_back(self, users: Iterable[User]) -> None:
-        """End what the users still have running, and make the hub forget them, while the next test begins."""
+    def give_back(self, users: Iterable[User], *, of: str) -> None:
+        """End what the users still have running, and make the hub forget them, while the next test begins.
+
+        Args:
+            users: Those who were leased.
+            of: Who had them: the test's name.
+        """
         for user in users:
-            self._cleaning[self._cleaners.submit(self._clean, user)] = user
+            self._cleaning[self._cleaners.submit(self._clean, user)] = (user, of)
 
     def settle(self) -> None:
         """Wait until all that were given back are free again: before a fault, or when there are no others.
 
         Raises:
-            HubTimeoutError: A server or a job does not end.
+            LeftBehindError: A server or a job does not end; says whose it was.
         """
         while self._cleaning:
-            future, user = self._cleaning.popitem()
-            future.result()
+            future, (user, of) = self._cleaning.popitem()
+            if error := future.exception():
+                raise LeftBehindError(f"{of} has left {user.name} with something that does not end: {error}") from error
             self._free.append(user)
 
     def _clean(self, user: User) -> None:
