@@ -38,6 +38,7 @@ class Pool:
         self._slurm = slurm
         self._cleaners = ThreadPoolExecutor(CLEANERS)
         self._cleaning: dict[Future[None], tuple[User, str]] = {}
+        self._cleaned: list[tuple[User, str]] = []
 
     def lease(self, count: int = 1) -> list[User]:
         """Take users that nobody else has, waiting for those that were given back.
@@ -75,12 +76,15 @@ class Pool:
             future, (user, of) = self._cleaning.popitem()
             if error := future.exception():
                 raise LeftBehindError(f"{of} has left {user.name} with something that does not end: {error}") from error
-            self._free.append(user)
+            self._cleaned.append((user, of))
+        if self._cleaned:
+            self._cancel_jobs()
+            self._free += [user for user, _ in self._cleaned]
+            self._cleaned.clear()
 
     def _clean(self, user: User) -> None:
         if self._hub.admin("GET", f"users/{user.name}").status_code != GONE:
             self._stop_servers(user)
-            self._cancel_jobs(user)
             self._hub.admin("DELETE", f"users/{user.name}")
 
     def _stop_servers(self, user: User) -> None:
@@ -92,9 +96,13 @@ class Pool:
                     self._hub.admin("DELETE", path)
             deadline.pause(LOOK_AGAIN_S)
 
-    def _cancel_jobs(self, user: User) -> None:
-        accounts = {user.account(project) for project in user.projects}
+    def _cancel_jobs(self) -> None:
+        """End what is left although the servers have ended: once for many users, as each question takes a moment."""
+        owners = {user.account(project): of for user, of in self._cleaned for project in user.projects}
         for job in self._slurm.jobs():
-            if job.user in accounts:
+            if of := owners.get(job.user):
                 self._slurm.cancel(job.id)
-                self._slurm.wait_until_no_jobs(job.user)
+                try:
+                    self._slurm.wait_until_no_jobs(job.user)
+                except HubpodError as error:
+                    raise LeftBehindError(f"{of} has left {job}, which does not end: {error}") from error

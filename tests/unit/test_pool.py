@@ -15,7 +15,7 @@ USER = User(name="user01", projects=("project1",))
 def test_what_an_earlier_test_left_is_told_with_its_name() -> None:
     """Whoever waits for a user whose servers cannot be ended learns whose they were, and what stands in the way."""
     hub = Hub(NOBODY_THERE, observer="", log=str, issuer=None, password="")
-    pool = Pool([USER], hub=hub, slurm=SlurmProbe(lambda argv: Result(tuple(argv), 0), str))
+    pool = Pool([USER], hub=hub, slurm=SlurmProbe(lambda argv: Result(argv=tuple(argv), returncode=0), str))
     pool.give_back(pool.lease(), of="test_one")
 
     with pytest.raises(LeftBehindError) as told:
