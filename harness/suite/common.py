@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from harness.hub import Hub
 from harness.issuer import Issuer
 from harness.stack import Stack
+from hubpod.client import LoginRefused
 from hubpod.client.deadline import Deadline
 from hubpod.process import CommandError, Result
 
@@ -59,6 +61,15 @@ def issuer_of(stack: Stack) -> Issuer:
     if stack.issuer is None:
         raise LookupError("this stack has no issuer; mark the test with hubpod_login('JWT')")
     return stack.issuer
+
+
+def accepted(hub: Hub, token: str) -> bool:
+    """Whether the hub lets somebody in with this token."""
+    try:
+        hub.login(token)
+    except LoginRefused:
+        return False
+    return True
 
 
 @contextmanager
