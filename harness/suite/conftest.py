@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.groups import keep_together
 from harness.slurm import SlurmProbe
 from harness.stack import Stack
 from harness.users import User
@@ -26,12 +27,13 @@ OTHER_STACKS = ("quick_stack", "developers")
 """Fixtures that start others than the plugin's own `stack`."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist's loadgroup no stack is started by two workers."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group(next((name for name in OTHER_STACKS if name in fixtures), "stack")))
+            keep_together(item, next((name for name in OTHER_STACKS if name in fixtures), "stack"))
 
 
 @pytest.fixture(scope="session")
