@@ -16,6 +16,9 @@ T = TypeVar("T")
 LOOK_AGAIN_S = 0.2
 COMMAND_TIMEOUT_S = 20.0
 
+JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
+"""Submits a job that is nobody's server, as an account, and prints its number."""
+
 PROJECT = "project1"
 """The project of tests that need just one: the first of each user, which the spawn form has chosen already."""
 

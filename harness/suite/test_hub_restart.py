@@ -12,7 +12,7 @@ from harness.invariants import assert_invariants
 from harness.issuer import Issuer
 from harness.slurm import SlurmProbe
 from harness.stack import Stack
-from harness.suite.common import PROJECT, accepted, as_account, home_of, restored, until
+from harness.suite.common import JOB, PROJECT, accepted, as_account, home_of, restored, until
 from harness.users import User
 from hubpod.client import HubError, LoginRefused, Server, Session
 
@@ -23,7 +23,6 @@ ENDED_S = 60.0
 UNAVAILABLE = 503
 NO_GPU = {"ngpus": "0"}
 DATABASE = "/srv/jupyterhub/jupyterhub.sqlite"
-FOREIGN_JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
 FOREIGN_KEY = "--comment=jupyterhub-01234567-0123456789abcdef"
 
 
@@ -171,7 +170,7 @@ def test_jobs_that_a_new_database_does_not_know_end(
     """After the database was lost, the servers that nobody could use end, and jobs of others stay."""
     user, _ = lasting
     account, lost = user.account(PROJECT), survivor.job_id
-    foreign = as_account(stack, account, *FOREIGN_JOB, FOREIGN_KEY).stdout.strip()
+    foreign = as_account(stack, account, *JOB, FOREIGN_KEY).stdout.strip()
     stack.pool.settle()  # earlier tests' users have gone, while the hub knows their servers
 
     with restored(lambda: slurm.cancel(foreign)):
