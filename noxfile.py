@@ -121,8 +121,7 @@ def faults(session: nox.Session) -> None:
     """The tests of faults, then people and faults at random; -- --minutes M --seed S --people N."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    tests = ("test_faults.py", "test_hub_restart.py", "test_end.py")
-    _pytest(session, " ".join(f"harness/suite/{name}" for name in tests))
+    _pytest(session, "harness/suite", "-m", "faults")
     session.run("python", "tests/soak/run.py", *session.posargs)
 
 

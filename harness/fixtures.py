@@ -85,14 +85,14 @@ def issuer(stack: "Stack") -> "Iterator[Issuer]":
 
 
 @pytest.fixture
-def users(stacks: "Callable[..., Stack]") -> "Iterator[Callable[..., list[User]]]":
+def users(request: pytest.FixtureRequest, stacks: "Callable[..., Stack]") -> "Iterator[Callable[..., list[User]]]":
     """Leases users: ``users(6)``, and ``users(2, of=other_stack)``; what they still run ends with the test."""
     with ExitStack() as leases:
 
         def lease(count: int = 1, *, of: "Stack | None" = None) -> "list[User]":
             pool = (of or stacks()).pool
             leased = pool.lease(count)
-            leases.callback(pool.give_back, leased)
+            leases.callback(pool.give_back, leased, of=request.node.nodeid)
             return leased
 
         yield lease

@@ -1,7 +1,7 @@
 """A stack as it was seen once: what the hub, Slurm and the proxy each say of its servers."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -128,12 +128,19 @@ def find_secret(text: str, secrets: Iterable[str]) -> str:
 
 
 def _leaks(stack: Stack) -> Iterator[str]:
-    """Where secrets are; a container that does not run has no processes."""
-    for container in stack.containers:
-        if line := find_secret(stack.log(container), stack.secrets):
-            yield f"{line} of the log of {container}"
-        if find_secret(stack.execute(container, ("sh", "-c", "cat /proc/[0-9]*/cmdline")).stdout, stack.secrets):
-            yield f"an argument list of {container}"
+    """Where secrets are, container by container."""
+    secrets = stack.secrets
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for found in pool.map(lambda container: _leaks_of(stack, container, secrets), stack.containers):
+            yield from found
+
+
+def _leaks_of(stack: Stack, container: str, secrets: Collection[str]) -> list[str]:
+    """Where secrets of a stack are in one of its containers; one that does not run has no processes."""
+    log, processes = stack.log(container), stack.execute(container, ("sh", "-c", "cat /proc/[0-9]*/cmdline")).stdout
+    line = find_secret(log, secrets)
+    found = [f"{line} of the log of {container}"] if line else []
+    return [*found, f"an argument list of {container}"] if find_secret(processes, secrets) else found
 
 
 def _pages(stack: Stack, path: str) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from hubpod.environments import Login
 LOGIN_MARK = "hubpod_login"
 BROWSER_MARK = "browser"
 SECURITY_MARK = "security"
+FAULTS_MARK = "faults"
 LOGIN_DEPENDENT = {"issuer": Login.JWT}
 """Fixtures that exist with one kind of login only."""
 
@@ -32,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{LOGIN_MARK}(name): for hubs with this login only, JWT or dummy")
     config.addinivalue_line("markers", f"{BROWSER_MARK}: uses a browser")
     config.addinivalue_line("markers", f"{SECURITY_MARK}: shows that something is refused that must be")
+    config.addinivalue_line("markers", f"{FAULTS_MARK}: shows what servers survive, or how they end; takes its time")
     with told():
         options.use_podman(config)
         options.login_of(config)

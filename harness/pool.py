@@ -7,6 +7,7 @@ from harness.hub import GONE, Hub
 from harness.slurm import SlurmProbe
 from harness.users import User
 from hubpod.client.deadline import Deadline
+from hubpod.client.errors import HubError
 from hubpod.errors import HubpodError
 
 CLEAN_DEADLINE_S = 60.0
@@ -16,6 +17,10 @@ CLEANERS = 4
 
 class AllLeasedError(HubpodError):
     """A test wants more users than the stack has."""
+
+
+class LeftBehindError(HubError):
+    """What a test has left does not end; told to a later one, which is not to blame."""
 
 
 class Pool:
@@ -32,14 +37,15 @@ class Pool:
         self._hub = hub
         self._slurm = slurm
         self._cleaners = ThreadPoolExecutor(CLEANERS)
-        self._cleaning: dict[Future[None], User] = {}
+        self._cleaning: dict[Future[None], tuple[User, str]] = {}
+        self._cleaned: list[tuple[User, str]] = []
 
     def lease(self, count: int = 1) -> list[User]:
         """Take users that nobody else has, waiting for those that were given back.
 
         Raises:
             AllLeasedError: There are not as many left.
-            HubTimeoutError: A server or a job of an earlier lease does not end.
+            LeftBehindError: A server or a job of an earlier lease does not end.
         """
         if count > len(self._free):
             self.settle()
@@ -50,26 +56,35 @@ class Pool:
         leased, self._free = self._free[:count], self._free[count:]
         return leased
 
-    def give_back(self, users: Iterable[User]) -> None:
-        """End what the users still have running, and make the hub forget them, while the next test begins."""
+    def give_back(self, users: Iterable[User], *, of: str) -> None:
+        """End what the users still have running, and make the hub forget them, while the next test begins.
+
+        Args:
+            users: Those who were leased.
+            of: Who had them: the test's name.
+        """
         for user in users:
-            self._cleaning[self._cleaners.submit(self._clean, user)] = user
+            self._cleaning[self._cleaners.submit(self._clean, user)] = (user, of)
 
     def settle(self) -> None:
         """Wait until all that were given back are free again: before a fault, or when there are no others.
 
         Raises:
-            HubTimeoutError: A server or a job does not end.
+            LeftBehindError: A server or a job does not end; says whose it was.
         """
         while self._cleaning:
-            future, user = self._cleaning.popitem()
-            future.result()
-            self._free.append(user)
+            future, (user, of) = self._cleaning.popitem()
+            if error := future.exception():
+                raise LeftBehindError(f"{of} has left {user.name} with something that does not end: {error}") from error
+            self._cleaned.append((user, of))
+        if self._cleaned:
+            self._cancel_jobs()
+            self._free += [user for user, _ in self._cleaned]
+            self._cleaned.clear()
 
     def _clean(self, user: User) -> None:
         if self._hub.admin("GET", f"users/{user.name}").status_code != GONE:
             self._stop_servers(user)
-            self._cancel_jobs(user)
             self._hub.admin("DELETE", f"users/{user.name}")
 
     def _stop_servers(self, user: User) -> None:
@@ -81,9 +96,13 @@ class Pool:
                     self._hub.admin("DELETE", path)
             deadline.pause(LOOK_AGAIN_S)
 
-    def _cancel_jobs(self, user: User) -> None:
-        accounts = {user.account(project) for project in user.projects}
+    def _cancel_jobs(self) -> None:
+        """End what is left although the servers have ended: once for many users, as each question takes a moment."""
+        owners = {user.account(project): of for user, of in self._cleaned for project in user.projects}
         for job in self._slurm.jobs():
-            if job.user in accounts:
+            if of := owners.get(job.user):
                 self._slurm.cancel(job.id)
-                self._slurm.wait_until_no_jobs(job.user)
+                try:
+                    self._slurm.wait_until_no_jobs(job.user)
+                except HubpodError as error:
+                    raise LeftBehindError(f"{of} has left {job}, which does not end: {error}") from error

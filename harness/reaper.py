@@ -33,6 +33,12 @@ SERVICE_VARIABLE = "HUBPOD_SERVICE_OF"
 """The same for the podman service, which the tests' own end must not kill before the reaper does."""
 
 READY = "ready"
+RECORDS = "harness"
+"""Folder below .hubpod with a record of each run that is under way."""
+
+LOCK = "lock"
+"""File among the records; who writes one, or looks whether it is watched, has the lock on it."""
+
 SERVICE_TIMEOUT_S = 20.0
 PASSES = 5
 
@@ -68,6 +74,14 @@ def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> N
     record.unlink(missing_ok=True)
 
 
+def wait_for_all(state: Path) -> None:
+    """Wait until nothing is left to clean up after the runs of the checkout whose .hubpod this is."""
+    records = state / RECORDS
+    for path in (*records.glob(LOCK), *records.glob("*.json")):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # its reaper's until it has done its work
+
+
 def _sweep(records: Path) -> None:
     """Clean up after runs whose reaper was killed, too."""
     for record in records.glob("*.json"):
@@ -96,7 +110,7 @@ def main(record: Path, parent: int, about: dict[str, str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # whatever ends the tests, this comes after them
     with ExitStack() as stack:
         # Nobody may find the record before it is locked.
-        with (record.parent / "lock").open("wb") as one_at_a_time:
+        with (record.parent / LOCK).open("wb") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             _sweep(record.parent)
             write_private(record, json.dumps({**about, "parent": parent}).encode())

@@ -18,9 +18,6 @@ from hubpod.podman import Podman
 from hubpod.private_files import private_folder
 from hubpod.workspace import Workspace
 
-RECORDS = "harness"
-"""Folder below .hubpod with a record of each run that is under way."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -52,7 +49,7 @@ def started(workspace: Workspace, podman: Podman) -> Iterator[Run]:
         MachineError: The podman service does not start.
     """
     name = secrets.token_hex(4)
-    records = private_folder(workspace.state / RECORDS)
+    records = private_folder(workspace.state / reaper.RECORDS)
     # Not below the project: the path of a socket has at most 107 bytes (unix(7)).
     folder = Path(tempfile.mkdtemp(prefix=f"hubpod-{name}-"))
     words = (records / f"{name}.json", os.getpid(), folder, podman.executable, podman.containers_conf or "")

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from harness.hub import Hub
 from harness.issuer import Issuer
 from harness.stack import Stack
+from hubpod.client import LoginRefused
 from hubpod.client.deadline import Deadline
 from hubpod.process import CommandError, Result
 
@@ -13,6 +15,9 @@ T = TypeVar("T")
 
 LOOK_AGAIN_S = 0.2
 COMMAND_TIMEOUT_S = 20.0
+
+JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
+"""Submits a job that is nobody's server, as an account, and prints its number."""
 
 PROJECT = "project1"
 """The project of tests that need just one: the first of each user, which the spawn form has chosen already."""
@@ -59,6 +64,15 @@ def issuer_of(stack: Stack) -> Issuer:
     if stack.issuer is None:
         raise LookupError("this stack has no issuer; mark the test with hubpod_login('JWT')")
     return stack.issuer
+
+
+def accepted(hub: Hub, token: str) -> bool:
+    """Whether the hub lets somebody in with this token."""
+    try:
+        hub.login(token)
+    except LoginRefused:
+        return False
+    return True
 
 
 @contextmanager

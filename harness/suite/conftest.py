@@ -1,9 +1,11 @@
 """Fixtures of the suite, beside those of the plugin."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from harness.groups import keep_together
 from harness.slurm import SlurmProbe
 from harness.stack import Stack
 from harness.users import User
@@ -14,18 +16,37 @@ QUICK = """
 c.JupyterHub.allow_named_servers = True
 c.BatchSpawnerBase.poll_interval = 1
 c.BricsSlurmSpawner.command_timeout = 5
-c.BricsSlurmSpawner.search_timeout = 30
+c.BricsSlurmSpawner.search_timeout = 10
+c.JupyterHub.init_spawners_timeout = 1
 c.BricsAuthenticator.keys_refresh_interval = 1
 c.BricsAuthenticator.keys_max_age = 1
 """
 
 
+OTHER_STACKS = ("quick_stack", "developers")
+"""Fixtures that start others than the plugin's own `stack`."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist's loadgroup no stack is started by two workers."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            fixtures = getattr(item, "fixturenames", ())
+            keep_together(item, next((name for name in OTHER_STACKS if name in fixtures), "stack"))
+
+
+@pytest.fixture(scope="session")
+def quick_stack(stacks: Callable[..., Stack]) -> Stack:
+    """A stack whose hub asks for jobs and keys every second, logs all it can, lets a person have several servers."""
+    return stacks(config=QUICK, settings={"logLevel": "DEBUG"})
+
+
 @pytest.fixture
-def quick(stacks: Callable[..., Stack]) -> Stack:
-    """A stack whose hub asks for jobs and keys every second, and lets a person have several servers."""
-    quick = stacks(config=QUICK)
-    quick.pool.settle()  # its tests disturb what the users of earlier ones still need to end
-    return quick
+def quick(quick_stack: Stack) -> Stack:
+    """The same, when the users of earlier tests have ended: its tests disturb what they still need for that."""
+    quick_stack.pool.settle()
+    return quick_stack
 
 
 @pytest.fixture

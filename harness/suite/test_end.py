@@ -1,5 +1,6 @@
 """How servers end: by their owner, by Slurm, by themselves, or before they ever started."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,10 +11,13 @@ from harness.slurm import NODE, SlurmProbe
 from harness.stack import Stack
 from harness.suite.common import PROJECT, as_account, home_of, restored, until
 from harness.users import User
-from hubpod.client import HubError, Session, SpawnFailed, SpawnRefused
+from hubpod.client import HubError, Server, Session, SpawnFailed, SpawnRefused
+
+pytestmark = pytest.mark.faults
 
 NOTICED_S = 20.0
 REASON_S = 30.0
+READY_S = 120.0
 TIME_LIMIT_S = 60.0  # Slurm compares times with limits every half minute
 CLICKS = 5
 CREATED, ACCEPTED, BAD_REQUEST, NOT_RUNNING = 201, 202, 400, 424
@@ -27,18 +31,8 @@ done
 MEND_LOGIN_SCRIPTS = "cd && rm -f .bash* .profile && mv kept/.[!.]* . && rmdir kept"
 
 
-def test_stopping_a_server_ends_its_job(slurm: SlurmProbe, session: Session, user: User) -> None:
-    """After a stop the job has ended in good order and nothing of the person is in the queue."""
-    server = session.spawn(project=PROJECT)
-
-    server.stop()
-
-    slurm.wait_until_no_jobs(user.account(PROJECT), deadline_s=10)
-    assert slurm.job(server.job_id).state in {"COMPLETED", "CANCELLED"}
-
-
-def test_many_clicks_make_one_job(hub: Hub, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """Who asks for the same server several times at once gets it once."""
+def test_many_clicks_make_one_job_that_a_stop_ends(hub: Hub, slurm: SlurmProbe, session: Session, user: User) -> None:
+    """Who asks for the same server several times at once gets it once; after a stop its job has ended in good order."""
     form = session.spawn_form()
     field = form.field("brics_project")
     assert field is not None
@@ -49,39 +43,42 @@ def test_many_clicks_make_one_job(hub: Hub, slurm: SlurmProbe, session: Session,
 
     assert {each.result().status_code for each in asked} <= {CREATED, ACCEPTED, BAD_REQUEST}
     server = session.server()
-    assert list(server.progress(REASON_S))[-1].ready
+    assert list(server.progress(READY_S))[-1].ready
     assert [job.id for project in user.projects for job in slurm.jobs(user.account(project))] == [server.job_id]
 
+    server.stop()
 
-def test_a_cancelled_job_is_noticed(slurm: SlurmProbe, session: Session) -> None:
-    """When the job is cancelled behind the hub's back, the person is told that and can start anew."""
-    server = session.spawn(project=PROJECT)
-    cancelled = server.job_id
+    slurm.wait_until_no_jobs(user.account(PROJECT), deadline_s=10)
+    assert slurm.job(server.job_id).state in {"COMPLETED", "CANCELLED"}
 
-    slurm.cancel(cancelled)
 
+def why_gone(server: Server) -> HubError:
+    """What the person is told once the hub has noticed that the server's job has ended."""
     until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
     with pytest.raises(HubError) as told:
         server.open()
-    assert told.value.status == NOT_RUNNING
-    assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in told.value.sentence
-    again = session.spawn(project=PROJECT)
+    return told.value
+
+
+def test_an_end_behind_the_hubs_back_is_told(quick: Stack, users: Callable[..., list[User]]) -> None:
+    """Whose job was cancelled, or whose job's time was over, is told that and can start anew."""
+    sessions = [quick.hub.login_as(user) for user in users(2, of=quick)]
+    with ThreadPoolExecutor() as pool:
+        short, late = pool.map(lambda session: session.spawn(project=PROJECT), sessions)
+    update = ("scontrol", "update", f"JobId={late.job_id}", "EndTime=now+2seconds")
+    assert quick.execute("slurm", update).ok
+    cancelled = short.job_id
+    quick.slurm.cancel(cancelled)
+
+    told = why_gone(short)
+
+    assert told.status == NOT_RUNNING
+    assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in told.sentence
+    again = sessions[0].spawn(project=PROJECT)
     assert again.job_id != cancelled
     assert again.execute("5 * 4") == "20"
-
-
-def test_a_reached_time_limit_is_noticed(quick: Stack, quick_session: Session) -> None:
-    """When the job's time is over, the hub no longer has the server."""
-    server = quick_session.spawn(project=PROJECT)
-
-    update = ("scontrol", "update", f"JobId={server.job_id}", "EndTime=now+2seconds")
-    assert quick.execute("slurm", update).ok
-
-    quick.slurm.wait_for(server.job_id, "TIMEOUT", deadline_s=TIME_LIMIT_S)
-    until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
-    with pytest.raises(HubError) as told:
-        server.open()
-    assert "its time was over (TIMEOUT" in told.value.sentence
+    quick.slurm.wait_for(late.job_id, "TIMEOUT", deadline_s=TIME_LIMIT_S)
+    assert "its time was over (TIMEOUT" in why_gone(late).sentence
 
 
 def test_a_lost_node_is_told(quick: Stack, quick_session: Session) -> None:
@@ -92,11 +89,9 @@ def test_a_lost_node_is_told(quick: Stack, quick_session: Session) -> None:
     with restored(compute.start, slurm.resume, compute.wait_until_up):
         compute.stop()
         assert quick.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=burnt")).ok
-        until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
-        with pytest.raises(HubError) as told:
-            server.open()
+        told = why_gone(server)
 
-    assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in told.value.sentence
+    assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in told.sentence
     assert quick_session.spawn(project=PROJECT).execute("5 * 4") == "20"
     assert_invariants(quick)
 
@@ -108,7 +103,7 @@ def test_a_drained_node_is_told_while_waiting(slurm: SlurmProbe, session: Sessio
 
     waiting = next(event for event in server.progress(REASON_S) if "drained" in event.message.lower())
     slurm.resume()
-    last = list(server.progress(REASON_S))[-1]
+    last = list(server.progress(READY_S))[-1]
 
     assert waiting.slurm is not None
     assert waiting.slurm.state == "PENDING"
@@ -142,7 +137,7 @@ def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe
         as_account(stack, account, "mkdir", "-p", folder)
         as_account(stack, account, "sh", "-c", f'echo "{BROKEN_CONFIG}" > {file}')
         with pytest.raises(SpawnFailed) as failure:
-            session.spawn(project=PROJECT, deadline_s=REASON_S)
+            session.spawn(project=PROJECT, deadline_s=READY_S)
 
     assert "ended before the server was ready" in failure.value.sentence
     assert "FAILED" in failure.value.sentence
@@ -169,7 +164,7 @@ def test_broken_login_scripts_do_no_harm(stack: Stack, session: Session, user: U
 
     with restored(lambda: as_account(stack, account, "sh", "-c", MEND_LOGIN_SCRIPTS)):
         as_account(stack, account, "sh", "-c", BREAK_LOGIN_SCRIPTS)
-        server = session.spawn(project=PROJECT, deadline_s=REASON_S)
+        server = session.spawn(project=PROJECT, deadline_s=READY_S)
         assert server.execute("5 * 4") == "20"
         server.stop()
 

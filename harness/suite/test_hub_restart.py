@@ -2,23 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import pytest
 
 from harness.hub import Hub
 from harness.invariants import assert_invariants
+from harness.issuer import Issuer
 from harness.slurm import SlurmProbe
 from harness.stack import Stack
-from harness.suite.common import PROJECT, as_account, home_of, restored, until
+from harness.suite.common import JOB, PROJECT, accepted, as_account, home_of, restored, until
 from harness.users import User
-from hubpod.client import HubError, Server, Session
+from hubpod.client import HubError, LoginRefused, Server, Session
+
+pytestmark = pytest.mark.faults
 
 ROUTES_S = 15.0  # ten after the proxy's death, and its own start
 ENDED_S = 60.0
+UNAVAILABLE = 503
 NO_GPU = {"ngpus": "0"}
 DATABASE = "/srv/jupyterhub/jupyterhub.sqlite"
-FOREIGN_JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
 FOREIGN_KEY = "--comment=jupyterhub-01234567-0123456789abcdef"
 
 
@@ -30,40 +34,83 @@ def answers(server: Server) -> bool:
         return False
 
 
-def test_a_restarted_hub_keeps_its_servers(stack: Stack, slurm: SlurmProbe, session: Session) -> None:
-    """While the hub restarts, an open kernel stays connected and keeps its memory, and the job runs on."""
-    server = session.spawn(project=PROJECT)
-    with server.kernel() as kernel:
+@pytest.fixture(scope="module")
+def lasting(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
+    """Somebody whose server lives through what happens here to hub and proxy, and that person's session."""
+    stack = stacks()
+    users = stack.pool.lease()
+    yield users[0], stack.hub.login_as(users[0])
+    stack.pool.give_back(users, of=__name__)
+
+
+@pytest.fixture
+def survivor(lasting: tuple[User, Session]) -> Server:
+    """That server, which each test finds running."""
+    _, session = lasting
+    server = session.server()
+    return server if server.job_id and server.is_active() else session.spawn(project=PROJECT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarted:
+    """What was seen of a restart of the hub in good order, with the issuer of tokens down meanwhile."""
+
+    remembered: str  # what a kernel that was open knew afterwards
+    refusal: HubError | None  # what a login was answered with; None where people log in with a form
+
+
+@pytest.fixture(scope="module")
+def restarted(stacks: Callable[..., Stack], lasting: tuple[User, Session]) -> Restarted:
+    """The one restart that the first tests look at."""
+    stack, (user, session) = stacks(), lasting
+    server, issuer = session.spawn(project=PROJECT), stack.issuer
+    token = issuer.mint(user) if issuer else ""
+    with restored(issuer.up) if issuer else nullcontext(), server.kernel() as kernel:
         kernel.execute("before = 41")
-
+        if issuer:
+            issuer.down()
         stack.restart("jupyterhub")
+        remembered = kernel.execute("before + 1")
+        stack.wait_until_ready()
+        return Restarted(remembered=remembered, refusal=refused(stack.hub, token) if issuer else None)
 
-        assert kernel.execute("before + 1") == "42"
-    stack.wait_until_ready()
+
+def refused(hub: Hub, token: str) -> HubError:
+    """How a hub refuses a login."""
+    with pytest.raises(LoginRefused) as refusal:
+        hub.login(token)
+    return refusal.value
+
+
+def test_a_restarted_hub_keeps_its_servers(
+    stack: Stack, slurm: SlurmProbe, restarted: Restarted, lasting: tuple[User, Session]
+) -> None:
+    """While the hub restarts, an open kernel stays connected and keeps its memory, and the job runs on."""
+    server = lasting[1].server()
+
+    assert restarted.remembered == "42"
     assert server.is_active()
     assert slurm.job(server.job_id).state == "RUNNING"
     assert answers(server)
     assert_invariants(stack)
 
 
-@pytest.mark.usefixtures("drained")
-def test_a_hub_killed_while_a_job_waits_leaves_no_orphan(
-    stack: Stack, hub: Hub, slurm: SlurmProbe, session: Session, user: User
-) -> None:
-    """A hub that dies while a job is in the queue knows afterwards whose it is, and the person gets a server."""
-    session.submit({})
-    until("the job in the queue", lambda: slurm.jobs(user.account(PROJECT)))
+@pytest.mark.hubpod_login("JWT")
+def test_no_keys_at_all_is_said_and_recovered_from(hub: Hub, issuer: Issuer, restarted: Restarted, user: User) -> None:
+    """A hub that starts while the issuer is down says that it cannot be reached, and lets people in once it is back."""
+    assert restarted.refusal
+    assert restarted.refusal.status == UNAVAILABLE
+    assert "try again" in restarted.refusal.sentence
+    until("a login once the issuer is back", lambda: accepted(hub, issuer.mint(user)), 10)
 
-    with restored(lambda: stack.start("jupyterhub"), stack.wait_until_ready):
-        stack.kill("jupyterhub")
-        slurm.resume()
 
+def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> None:
+    """After the proxy died, its successor leads to the hub and to the servers that were running."""
+    stack.kill("proxy")
+    stack.start("proxy")
+
+    until("the way to the server through the new proxy", lambda: answers(survivor), ROUTES_S)
     assert_invariants(stack)
-    assert len(slurm.jobs(user.account(PROJECT))) <= 1
-    again = hub.login_as(user)
-    if not again.server().is_active():
-        again.spawn(project=PROJECT)
-    assert until("a server that answers", lambda: answers(again.server()))
 
 
 @contextmanager
@@ -75,13 +122,11 @@ def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
         yield
 
 
-def test_a_hub_killed_at_any_moment_loses_nothing(
-    stack: Stack, hub: Hub, slurm: SlurmProbe, users: Callable[..., list[User]]
-) -> None:
-    """Before sbatch, without a port, ready, stopping: after its restart each job is a server's, or has ended."""
-    ready, stops, stopping, portless, submits = people = users(5)
-    sessions = {user: hub.login_as(user) for user in people}
-    mute, compute, link = portless.account(PROJECT), slurm.daemon("slurmd"), stack.link("ssh")
+def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[..., list[User]]) -> None:
+    """Before sbatch, in the queue, without a port, ready, stopping: after a restart each job is a server's or ends."""
+    ready, stops, stopping, portless, waits, submits = people = users(6, of=quick)
+    hub, slurm, sessions = quick.hub, quick.slurm, {user: quick.hub.login_as(user) for user in people}
+    mute, compute, link = portless.account(PROJECT), slurm.daemon("slurmd"), quick.link("ssh")
 
     def spawn(user: User) -> Server:
         return sessions[user].spawn(NO_GPU, project=PROJECT)
@@ -89,11 +134,14 @@ def test_a_hub_killed_at_any_moment_loses_nothing(
     def stop(user: User) -> object:
         return hub.admin("DELETE", f"users/{user.name}/server")
 
-    with ThreadPoolExecutor() as pool, port_kept_back(stack, mute):
+    with ThreadPoolExecutor() as pool, port_kept_back(quick, mute), restored(slurm.resume):
         kept, _, ending = pool.map(spawn, (ready, stops, stopping))
         sessions[portless].submit(NO_GPU, project=PROJECT)
         until("a job without a port", lambda: [job for job in slurm.jobs(mute) if job.state == "RUNNING"])
-        with restored(link.restore, compute.unpause, lambda: stack.start("jupyterhub"), stack.wait_until_ready):
+        with restored(link.restore, compute.unpause, lambda: quick.start("jupyterhub"), quick.wait_until_ready):
+            slurm.drain()
+            sessions[waits].submit(NO_GPU, project=PROJECT)
+            until("a job in the queue", lambda: slurm.jobs(waits.account(PROJECT)))
             compute.pause()
             pool.submit(stop, stopping)
             until("a job that is cancelled", lambda: slurm.job(ending.job_id).state == "COMPLETING")
@@ -103,44 +151,35 @@ def test_a_hub_killed_at_any_moment_loses_nothing(
             before = len(hub.log())
             sessions[submits].submit(NO_GPU, project=PROJECT)
             until("a key that is saved", lambda: f"Submitting the job of {submits.name}" in hub.log()[before:])
-            stack.kill("jupyterhub")
+            quick.kill("jupyterhub")
+            slurm.resume()
 
-        for user in (stops, stopping, portless, submits):
+        for user in (stops, stopping, portless, waits, submits):
             slurm.wait_until_no_jobs(user.account(PROJECT), ENDED_S)
+        assert_invariants(quick, fresh=waits)
         with pytest.raises(HubError) as told:
             sessions[portless].server().open()
-        assert_invariants(stack, fresh=stopping)
     assert "restarted while the server was starting" in told.value.sentence
     assert slurm.job(kept.job_id).state == "RUNNING"
     assert answers(kept)
 
 
 def test_jobs_that_a_new_database_does_not_know_end(
-    stack: Stack, hub: Hub, slurm: SlurmProbe, session: Session, user: User
+    stack: Stack, hub: Hub, slurm: SlurmProbe, lasting: tuple[User, Session], survivor: Server
 ) -> None:
     """After the database was lost, the servers that nobody could use end, and jobs of others stay."""
-    server, account = session.spawn(project=PROJECT), user.account(PROJECT)
-    foreign = as_account(stack, account, *FOREIGN_JOB, FOREIGN_KEY).stdout.strip()
+    user, _ = lasting
+    account, lost = user.account(PROJECT), survivor.job_id
+    foreign = as_account(stack, account, *JOB, FOREIGN_KEY).stdout.strip()
     stack.pool.settle()  # earlier tests' users have gone, while the hub knows their servers
 
     with restored(lambda: slurm.cancel(foreign)):
         with restored(lambda: stack.start("jupyterhub"), stack.wait_until_ready):
             assert stack.execute("jupyterhub", ("rm", DATABASE)).ok
             stack.kill("jupyterhub")
-        slurm.wait_for(server.job_id, "CANCELLED", "COMPLETED", deadline_s=ENDED_S)
+        slurm.wait_for(lost, "CANCELLED", "COMPLETED", deadline_s=ENDED_S)
 
         assert not hub.servers_of(user.name)
         assert slurm.job(foreign).state == "RUNNING"
     assert_invariants(stack)
     assert answers(hub.login_as(user).spawn(project=PROJECT))
-
-
-def test_a_killed_proxy_gets_its_routes_back(stack: Stack, session: Session) -> None:
-    """After the proxy died, its successor leads to the hub and to the servers that were running."""
-    server = session.spawn(project=PROJECT)
-
-    stack.kill("proxy")
-    stack.start("proxy")
-
-    until("the way to the server through the new proxy", lambda: answers(server), ROUTES_S)
-    assert_invariants(stack)

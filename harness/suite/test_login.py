@@ -11,7 +11,7 @@ from harness.flaws import FLAWS, Flaw, Layer
 from harness.hub import Hub
 from harness.issuer import Issuer
 from harness.stack import Stack
-from harness.suite.common import issuer_of, restored, until
+from harness.suite.common import accepted, issuer_of, until
 from harness.tokens import projects_claim
 from harness.users import User
 from hubpod.client import HubClient, HubError, LoginRefused
@@ -20,7 +20,7 @@ from hubpod.client.browser import Browser, direct_session
 pytestmark = pytest.mark.hubpod_login("JWT")
 
 HEADER = "X-Auth-Id-Token"
-UNAUTHORIZED, NOT_FOUND, UNAVAILABLE = 401, 404, 503
+UNAUTHORIZED, NOT_FOUND = 401, 404
 REFUSAL = "Login refused with"
 LOGIN_COOKIE = "jupyterhub-hub-login"
 SIGNED_EARLIER = """
@@ -60,15 +60,6 @@ ask(8001, "POST", f"/api/routes{path}", {"Authorization": f"token {api_token}"},
 ask(8000, "GET", f"{path}/", {header: "a token", "X-Other": "kept"})
 ask(8001, "DELETE", f"/api/routes{path}", {"Authorization": f"token {api_token}"})
 """
-
-
-def accepted(hub: Hub, token: str) -> bool:
-    """Whether the hub lets somebody in with this token."""
-    try:
-        hub.login(token)
-    except LoginRefused:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
@@ -197,22 +188,6 @@ def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, use
     session = hub.login(token)
 
     assert session.user == user.name
-
-
-def test_no_keys_at_all_is_said_and_recovered_from(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
-    """A hub that starts while the issuer is down says that it cannot be reached, and lets people in once it is back."""
-    token = issuer.mint(user)
-    with restored(issuer.up):
-        issuer.down()
-        stack.restart("jupyterhub")
-        stack.wait_until_ready()
-
-        with pytest.raises(LoginRefused) as refusal:
-            hub.login(token)
-
-    assert refusal.value.status == UNAVAILABLE
-    assert "try again" in refusal.value.sentence
-    until("a login once the issuer is back", lambda: accepted(hub, token), 10)
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.hub import Hub
 from harness.slurm import SlurmProbe
 from harness.stack import Stack
-from harness.suite.common import COMMAND_TIMEOUT_S, PROJECT
+from harness.suite.common import COMMAND_TIMEOUT_S, JOB, PROJECT, as_account, restored
 from harness.users import User
 from hubpod.process import Result
 
@@ -99,18 +98,17 @@ def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> 
     assert "scancel: error" not in result.stderr  # Slurm's own command was never asked
 
 
-def test_another_persons_job_is_out_of_reach(
-    stack: Stack, hub: Hub, slurm: SlurmProbe, users: Callable[..., list[User]]
-) -> None:
+def test_another_persons_job_is_out_of_reach(stack: Stack, slurm: SlurmProbe, users: Callable[..., list[User]]) -> None:
     """One account cannot cancel a job of another one."""
     owner, other = users(2)
-    server = hub.login_as(owner).spawn(project=PROJECT)
-    variable = f"SLURMSPAWNER_JOB_ID={server.job_id}"
+    job_id = as_account(stack, owner.account(PROJECT), *JOB).stdout.strip()
 
-    result = ssh(stack, "sudo", "-n", "-u", other.account(PROJECT), variable, SCANCEL)
+    with restored(lambda: slurm.cancel(job_id)):
+        slurm.wait_for(job_id, "RUNNING")
+        result = ssh(stack, "sudo", "-n", "-u", other.account(PROJECT), f"SLURMSPAWNER_JOB_ID={job_id}", SCANCEL)
 
-    assert not result.ok
-    assert slurm.job(server.job_id).state == "RUNNING"
+        assert not result.ok
+        assert slurm.job(job_id).state == "RUNNING"
 
 
 @pytest.mark.parametrize("forward", [("-W", "127.0.0.1:6817"), ("-N", "-R", "127.0.0.1:9999:127.0.0.1:22")])

@@ -9,6 +9,7 @@ from rich.console import Console
 from support.instances import PROJECT, Running
 from support.neighbours import Neighbours, started
 
+from harness.groups import keep_together
 from harness.options import OURS
 from harness.outside import IMAGE
 from harness.run import started as run_started
@@ -22,11 +23,12 @@ from hubpod.request import UpRequest
 from hubpod.workspace import Workspace
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist's loadgroup these tests stay in one process: they have ports and addresses in common."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("environments"))
+            keep_together(item, "environments")
 
 
 @pytest.fixture(scope="session")

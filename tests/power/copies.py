@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import reaper
 from hubpod import process
 from hubpod.private_files import private_folder
 from hubpod.workspace import Workspace
@@ -67,12 +68,14 @@ def _tell(words: str) -> None:
 
 @contextmanager
 def copied(source: Path, name: str) -> Iterator[Copy]:
-    """Copy the pristine copy once more, for one fault, and remove it at the end."""
+    """Copy the pristine copy once more, for one fault, and remove it at the end, when nothing of its runs is left."""
     folder = source.parent / name
+    project = folder / "project"
     try:
-        shutil.copytree(source, folder / "project", symlinks=True)
-        yield Copy(project=folder / "project", python=_python(folder / "python", folder / "project"))
+        shutil.copytree(source, project, symlinks=True)
+        yield Copy(project=project, python=_python(folder / "python", project))
     finally:
+        reaper.wait_for_all(Workspace(project=project).state)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -80,7 +80,7 @@ def soak(stack: Stack, minutes: float, seed: int, people: int, faults: Sequence[
     finally:
         _say("; ".join(f"{outcome} {count}" for outcome, count in sorted(crowd.outcomes.items())))
         stack.heal()
-        stack.pool.give_back(users)
+        stack.pool.give_back(users, of=f"the soak with the seed {seed}")
     return _judged(samples, FOLDER / f"{seed}.csv")
 
 

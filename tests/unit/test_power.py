@@ -2,17 +2,20 @@
 
 import ast
 import dataclasses
+import fcntl
 import re
 from pathlib import Path
 
 import jinja2
 import pytest
+from power.copies import PACKAGES, copied
 from power.fault import AXES, BRICS, CORE, PROJECT, WRAPPERS, Fault, FaultError
 from power.faults import FAULTS
 from power.measure import chosen
 from power.passes import Pass, failing_tests, unit_paths
 from power.results import Results, table
 
+from harness import reaper
 from hubpod.errors import UsageError
 
 FEWEST = 40
@@ -136,3 +139,30 @@ def test_a_fault_is_looked_for_by_the_tests_of_its_package() -> None:
     assert by_file[f"{BRICS}/job.py"][0].endswith("test_spawn.py")
     assert sorted(by_file[f"{BRICS}/job.py"]) == brics
     assert by_file[f"{CORE}/batch_script.sh.j2"][0] == "tests/unit/test_hub_configuration.py"
+
+
+def test_a_copy_stays_while_something_is_left_of_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy goes when the reaper of each run in it has let go of the run's record, and not before."""
+    for name in PACKAGES:
+        package = tmp_path / "pristine" / "packages" / name
+        package.mkdir(parents=True)
+        (package / "pyproject.toml").write_text("[project]")
+    there: list[bool] = []
+    lock = fcntl.flock
+
+    with copied(tmp_path / "pristine", "copy") as copy:
+        record = copy.project / ".hubpod" / reaper.RECORDS / "run.json"
+        record.parent.mkdir(parents=True)
+        held = record.open("wb")
+        lock(held, fcntl.LOCK_EX)
+
+        def let_go(*arguments: int) -> None:
+            """What the reaper does in its own time: here when somebody wants the lock."""
+            there.append(record.exists())
+            held.close()
+            lock(*arguments)
+
+        monkeypatch.setattr(fcntl, "flock", let_go)
+
+    assert there == [True]
+    assert not record.exists()
