@@ -55,7 +55,7 @@ JOBS = (
     Fault(
         name="silence-is-a-refusal",
         file=f"{BRICS}/slurm.py",
-        old="return status == 0 or is_silence(status, message)",
+        old="return status == 0 or (is_silence(status, message) and not never_logged_in(status, message))",
         new="return status == 0",
         breaks="A job whose submission was not answered runs and is nobody's.",
     ),
