@@ -185,3 +185,16 @@ def test_an_unknown_container_is_answered_with_those_there_are(running: Running)
 
     assert typed.code == 2
     assert "did you mean 'slurm'" in typed.stderr
+
+
+def test_slurm_ends_when_it_is_told(running: Running) -> None:
+    """In good order, although the hub is logged in there all the time; it ended only when it was killed."""
+    podman, container = running.podman, f"{running.resource}-slurm"
+    assert running.type("dev.spawn").code == 0  # so that there is a login that lasts
+
+    podman.run("stop", "--time=60", container)
+    status = podman.run("inspect", "--format={{.State.ExitCode}}", container).stdout.strip()
+    up = running.up()
+
+    assert status == "0"
+    assert up.code == 0, up.text
