@@ -11,22 +11,26 @@ from harness.observation import find_secret
 from harness.stack import Stack
 from harness.suite.common import PROJECT, issuer_of, restored
 from harness.users import User
+from hubpod.client.deadline import Deadline
 
 pytestmark = [pytest.mark.security, pytest.mark.hubpod_login("JWT")]
 
 WATCHED = ("jupyterhub", "slurm")
 WATCH_TIMEOUT_S = 300.0
-ENOUGH = "/tmp/enough"  # noqa: S108 - a path inside the containers
+BEGUN, ENOUGH = "/tmp/begun", "/tmp/enough"  # noqa: S108 - paths inside the containers
+BEGUN_S = 60
 # One process that only reads: a shell would start one for each list, and miss those that are there for a moment.
 WATCH = f"""
 import contextlib, glob, os, time
 seen = set()
+open({BEGUN!r}, "w").close()
 while not os.path.exists({ENOUGH!r}):
     for each in glob.glob("/proc/[0-9]*/cmdline"):
         with contextlib.suppress(OSError), open(each, "rb") as file:
             seen.add(file.read().replace(b"\\0", b" ").decode(errors="replace"))
     time.sleep(0.002)
 os.remove({ENOUGH!r})
+os.remove({BEGUN!r})
 print(*sorted(seen), sep="\\n")
 """
 TOKENS = "import os; print(*{value for name, value in os.environ.items() if 'TOKEN' in name})"
@@ -58,6 +62,9 @@ def watching(stack: Stack) -> Iterator[dict[str, str]]:
             for name in WATCHED
         }
         try:
+            deadline = Deadline(BEGUN_S, "the beginning of the watch")
+            while not all(stack.execute(name, ("test", "-e", BEGUN)).ok for name in WATCHED):
+                deadline.pause(0.05)
             yield seen
         finally:
             for name in WATCHED:
