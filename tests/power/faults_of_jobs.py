@@ -60,6 +60,13 @@ JOBS = (
         breaks="A job whose submission was not answered runs and is nobody's.",
     ),
     Fault(
+        name="munge-is-a-refusal",
+        file=f"{BRICS}/joblist.py",
+        old="not slurm.is_passing(self.outcome.status, self.outcome.stderr)",
+        new="not slurm.is_silence(self.outcome.status, self.outcome.stderr)",
+        breaks="After a moment without munge nobody looks for orphans, and each server asks alone, for ten minutes.",
+    ),
+    Fault(
         name="jobs-listed-as-nobody",
         file=f"{BRICS}/keyed.py",
         old="self._command(self.batch_list_cmd, username=username)",

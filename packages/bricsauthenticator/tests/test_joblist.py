@@ -117,10 +117,12 @@ SILENT = [
     "kill -9 $$",
     "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1",
     "exec sleep 60",
+    "echo 'squeue: error: Munge encode failed: No such file or directory (Did you start munged?)' >&2; exit 1",
+    "echo 'slurm_load_jobs error: Protocol authentication error' >&2; exit 1",
 ]
 
 
-@pytest.mark.parametrize("script", SILENT, ids=["cut", "killed", "controller", "black hole"])
+@pytest.mark.parametrize("script", SILENT, ids=["cut", "killed", "controller", "black hole", "munge", "another key"])
 async def test_a_list_that_does_not_come_leaves_all_jobs_unknown(squeue: Squeue, script: str) -> None:
     """Nobody asks alone when nobody answers, nothing of a cut list is used, and the next list serves again."""
     await squeue.look("41")

@@ -38,8 +38,8 @@ class Listing:
 
     @property
     def refused(self) -> bool:
-        """Whether the site has answered that it does not give the list, as older wrappers do; silence is no refusal."""
-        return not self.outcome.ok and not slurm.is_silence(self.outcome.status, self.outcome.stderr)
+        """Whether the site has answered that it does not give the list, as older wrappers do, and not what passes."""
+        return not self.outcome.ok and not slurm.is_passing(self.outcome.status, self.outcome.stderr)
 
 
 class JobList:

@@ -19,6 +19,7 @@ UNSURE_RE = re.compile(
     r"|message length|not connected|connection (?:closed|refused|reset)|broken pipe",
     re.IGNORECASE,
 )
+MUNGE_RE = re.compile(r"\bmunge\b|protocol authentication error|invalid authentication credential", re.IGNORECASE)
 SSH_FAILED_STATUS = 255  # ssh(1)
 STRANGER_RE = re.compile(r"^Host key verification failed\.\s*$", re.MULTILINE)
 TURNED_AWAY_RE = re.compile(r"^\S+: Permission denied \([a-z,-]+\)\.\s*$", re.MULTILINE)
@@ -137,6 +138,11 @@ def may_have_submitted(status: int | None, message: str) -> bool:
         message: What it said.
     """
     return status == 0 or (is_silence(status, message) and not never_logged_in(status, message))
+
+
+def is_passing(status: int | None, message: str) -> bool:
+    """Whether a question failed because of what passes: nobody answered, or munge vouched for nobody."""
+    return is_silence(status, message) or bool(MUNGE_RE.search(message))
 
 
 def is_stranger(status: int | None, message: str) -> bool:
