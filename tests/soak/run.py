@@ -118,6 +118,7 @@ def _round(stack: Stack, crowd: People, fresh: User, each: Round) -> float:
             fault.end(stack)
         for one in doing:
             one.result()
+    _operate(stack)
     over = time.monotonic()
 
     def tell(found: Sequence[Violation]) -> None:
@@ -126,6 +127,16 @@ def _round(stack: Stack, crowd: People, fresh: User, each: Round) -> float:
 
     assert_invariants(stack, SETTLED_S, before=before, fresh=fresh, on_violations=tell)
     return time.monotonic() - over
+
+
+def _operate(stack: Stack) -> None:
+    """Do an operator's part: take the node back that Slurm drains when its killed controller gives a number away twice.
+
+    A controller that is killed forgets the jobs of its last seconds, which go on; the next job gets the number of one.
+    """
+    if "Duplicate jobid" in stack.execute("slurm", ("sinfo", "--noheader", "--format=%E")).stdout:
+        _say("        Slurm gave the number of a job that runs to another and drained its node; the node is taken back")
+        stack.slurm.resume()
 
 
 def _say(text: str) -> None:
