@@ -27,12 +27,22 @@ HUB: Final = "jupyterhub"
 SLURM: Final = "slurm"
 SACCT_FIELDS: Final = "JobID,JobName,User,Account,Partition,State,ExitCode,Reason,Submit,Start,End,NodeList"
 
+# As each account, since not even root may read in homes here; of many servers of one person the last tell most.
+JOB_LOGS: Final = r"""
+for home in /home/*/*.*; do
+  runuser -u "${home##*/}" -- sh -c '
+    cd "$1" && ls -t | grep ^jupyterhub_slurmspawner_ | head -n 3 | xargs -r tail -v -n 200
+  ' sh "$home"
+done
+"""
+
 COMMANDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "squeue.txt": ("jobs in the queue", ("squeue", "--all", "--long")),
     "sacct.txt": ("jobs that ended, where accounting is on", ("sacct", "--allusers", f"--format={SACCT_FIELDS}")),
     "sdiag.txt": ("what slurmctld was asked, and how often", ("sdiag",)),
     "sinfo.txt": ("nodes and their states", ("sinfo", "--Node", "--long")),
     "jobs.txt": ("all that Slurm knows of each job", ("scontrol", "show", "job")),
+    "log-jobs.txt": ("what the notebook servers wrote, in each person's home", ("sh", "-c", JOB_LOGS)),
 }
 REQUESTS: Mapping[str, tuple[str, str]] = {
     "routes.json": ("the proxy's routes, as the hub knows them", "proxy"),

@@ -14,6 +14,7 @@ PEOPLE = 6
 QUESTIONS = ("REQUEST_JOB_INFO", "REQUEST_JOB_INFO_SINGLE")
 ENOUGH = 5
 ASKED_S = 60.0
+TRANSPORT = "import ipykernel.connect as c, json; json.loads(c.get_connection_info())['transport']"
 NO_GPU = {"ngpus": "0"}  # a course may have more people than the node has GPUs
 END_SHARED = r"""
 for process in /proc/[0-9]*; do
@@ -62,6 +63,12 @@ def test_a_course_starts_together(stack: Stack, course: Course) -> None:
 
     assert owners == [person.account(PROJECT) for person in course]
     assert results == ["20"] * PEOPLE
+
+
+def test_kernels_of_a_course_take_no_port_from_each_other(course: Course) -> None:
+    """All servers run on one node, so their kernels listen on nothing that another person's kernel could take first."""
+    for server in course.values():
+        assert server.execute(TRANSPORT) == "'ipc'"
 
 
 def test_a_course_costs_slurm_one_question_and_no_login(stack: Stack, course: Course) -> None:

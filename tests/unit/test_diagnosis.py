@@ -112,7 +112,8 @@ def test_everything_that_may_tell_is_kept(tmp_path: Path) -> None:
     files = {path.name for path in index.parent.iterdir()}
     assert index == tmp_path / "failure" / "README.txt"
     assert files >= {"log-slurm.txt", "log-jupyterhub.txt", "inspect-slurm.json", "inspect-jupyterhub.json"}
-    assert files >= {"squeue.txt", "sacct.txt", "sdiag.txt", "sinfo.txt", "jobs.txt", "routes.json", "users.json"}
+    assert files >= {"squeue.txt", "sacct.txt", "sdiag.txt", "sinfo.txt", "jobs.txt", "log-jobs.txt"}
+    assert files >= {"routes.json", "users.json"}
     assert files >= {"timeline.txt", "timeline.svg", "timeline.json", "page.html", "screenshot.png"}
     assert all(name in index.read_text() for name in files - {"README.txt"})
     assert sorted(stack.hub.asked) == ["GET proxy", "GET users"]
