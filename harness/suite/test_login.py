@@ -191,12 +191,12 @@ def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, use
 
 
 @pytest.fixture
-def rotating(quick: Stack) -> Iterator[Issuer]:
+def rotating(quick: Stack, quick_user: User) -> Iterator[Issuer]:
     """The issuer of a stack whose hub asks for keys every second."""
     issuer = issuer_of(quick)
     yield issuer
     issuer.reset()
-    until("the hub's trust in the first keys", lambda: accepted(quick.hub, issuer.mint("user01")))
+    until("the hub's trust in the first keys", lambda: accepted(quick.hub, issuer.mint(quick_user)))
 
 
 def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:

@@ -25,6 +25,13 @@ JOBS = (
         breaks="A server counts as stopped while its job still runs.",
     ),
     Fault(
+        name="stop-asks-first",
+        file=f"{BRICS}/job.py",
+        old='self.pending == "stop" and',
+        new='self.pending == "stopped" and',
+        breaks="A server that is stopped while Slurm is silent runs on when the hub ends meanwhile.",
+    ),
+    Fault(
         name="unknown-is-gone",
         file=f"{BRICS}/watched.py",
         old="            return JobStatus.UNKNOWN\n",

@@ -14,6 +14,8 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
+from bricsauthenticator import leftovers
+
 pytestmark = pytest.mark.asyncio
 
 CHOICE = {"brics_project": "project1.portal"}
@@ -441,6 +443,24 @@ async def test_cancelling_is_tried_again_until_slurm_hears_it(
     slurm.heal()
 
     await until(lambda: slurm.read("cancelled") == "41\n")
+
+
+async def test_that_a_server_stops_is_saved_before_slurm_answers(
+    ada: Any, slurm: Any, until: Any, server_port: int
+) -> None:
+    """A hub that dies while Slurm is silent has in its database what the person wanted to end."""
+    await run(ada, slurm, until, server_port)
+    spawner = ada.spawner()
+    spawner.poll_interval = 0  # no answer is recent enough
+    slurm.put("fault", f"while [ ! -e {slurm.directory}/healed ]; do sleep 0.05; done\n")
+
+    stop = asyncio.create_task(spawner.user.stop())
+    await until(lambda: leftovers.in_state(spawner.orm_spawner.state))
+
+    assert [leftover.job_id for leftover in leftovers.in_state(spawner.orm_spawner.state)] == ["41"]
+    slurm.put("healed", "")
+    await stop
+    assert slurm.read("cancelled") == "41\n"
 
 
 async def test_a_restarted_hub_asks_about_the_job_as_the_right_account(ada: Any, slurm: Any, until: Any) -> None:

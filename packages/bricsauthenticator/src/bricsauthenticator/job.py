@@ -67,6 +67,8 @@ class SlurmJobSpawner(AwaitedJobSpawner):
         if self.pending == "check" and self.server and not self.server.port:
             self.ended = START_LOST
             return 1
+        if self.pending == "stop" and self._leftover() is not None:
+            return None  # JupyterHub then calls stop, which saves what has to end before it asks Slurm anything
         await self._settled_submission()
         if await self.query_job_status(self.poll_interval) is not JobStatus.NOTFOUND:
             return None
