@@ -22,13 +22,16 @@ from hubpod.progress import ConsoleReporter
 from hubpod.request import UpRequest
 from hubpod.workspace import Workspace
 
+STACKS = ("test_harness",)
+"""Modules that start stacks of the harness and no environments."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist's loadgroup these tests stay in one process: they have ports and addresses in common."""
+    """With pytest-xdist's loadgroup environments stay in one process: they have ports and addresses in common."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            keep_together(item, "environments")
+            keep_together(item, item.path.stem if item.path.stem in STACKS else "environments")
 
 
 @pytest.fixture(scope="session")
