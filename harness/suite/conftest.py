@@ -23,12 +23,17 @@ c.BricsAuthenticator.keys_max_age = 1
 """
 
 
+OTHER_STACKS = ("quick_stack", "developers")
+"""Fixtures that start others than the plugin's own `stack`."""
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist's loadgroup the tests of a module stay together: some share a server throughout."""
+    """With pytest-xdist's loadgroup no stack is started by two workers."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            keep_together(item, item.path.stem)
+            fixtures = getattr(item, "fixturenames", ())
+            keep_together(item, next((name for name in OTHER_STACKS if name in fixtures), "stack"))
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,8 @@ ENOUGH = 10
 MEMORY_LIMIT_MIB_PER_HOUR = 12.0
 FILES_LIMIT_PER_HOUR = 20.0
 """Steps of a few MiB or files, as a garbage collector and connections that come and go make them, stay below when the
-line is laid through twenty minutes; a leak that matters within a day of such work does not. Each fault that cuts the way
-to the hub's API leaves it connections without another end, which Tornado closes after an hour of silence."""
+line is laid through twenty minutes; a leak that matters within a day of such work does not. Each fault that cuts the
+way to the hub's API leaves it connections without another end, which Tornado closes after an hour of silence."""
 
 
 class Verdict(Enum):
