@@ -53,8 +53,8 @@ def _integration(session: nox.Session, *options: str) -> None:
     """Run the tests that need podman and a browser, with these options of pytest."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", "chromium", external=True)
-    # Whole environments in one process, stacks in the other, as both mostly wait. With an option of the harness its
-    # plugin looks at the machine before there are processes, and says once what is wrong with it.
+    # Whole environments in one process, stacks in the other, as neither fills two cores. With an option of the harness
+    # its plugin looks at the machine before there are processes, and says once what is wrong with it.
     side_by_side = ("-n", "2", "--dist", "loadgroup", "--hubpod-environment=dev_realauth")
     _pytest(session, "tests/integration harness/suite", *options, *(session.posargs or side_by_side))
 
