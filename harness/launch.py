@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -20,9 +21,9 @@ from hubpod.components.parts import Code, Site
 from hubpod.context import side_by_side
 from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import NotReadyError
-from hubpod.pod import Container, Seed
+from hubpod.pod import Container
 from hubpod.podman_labelled import create_network, remove_network
-from hubpod.podman_volumes import create
+from hubpod.podman_volumes import create, fill_over
 from hubpod.private_files import private_folder, write_private
 
 KEPT_LABEL = "hubpod.kept"
@@ -156,15 +157,13 @@ class Launch:
         subnets: list[str] = []
         self._cleanup.callback(remove_network, podman, self._name)
         self._cleanup.callback(podman.remove_volumes, [seed.volume for seed in self._plan.seeds])
+        create(podman, {seed.volume: self._labels for seed in self._plan.seeds})
         jobs: list[Callable[[], None]] = [
             lambda: subnets.append(create_network(podman, self._name, self._labels)),
-            *(self._seeder(seed) for seed in self._plan.seeds),
+            *(partial(fill_over, podman, seed.volume, seed.tar()) for seed in self._plan.seeds),
         ]
         side_by_side(jobs)
         return Network(name=self._name, subnet=subnets[0])
-
-    def _seeder(self, seed: Seed) -> Callable[[], None]:
-        return lambda: create(self._run.podman, seed.volume, self._labels, seed.tar())
 
     def _known(self, network: Network) -> dict[str, str]:
         """What the stack's hosts are called: each by its container's name, and by that with `-host`."""

@@ -69,11 +69,16 @@ def read_base(project: Path) -> Base:
     return Base(suite=data["suite"], registry=data["registry"], packages=tuple(data["packages"]))
 
 
-def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> Found | None:
-    """A base image that is there already."""
+def references(project: Path, wanted: BaseFrom) -> list[str]:
+    """The names under which the base image may be there, the better one first."""
     base = read_base(project)
     origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
-    found = podman.image_ids([base.reference(origin) for origin in origins])
+    return [base.reference(origin) for origin in origins]
+
+
+def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> Found | None:
+    """A base image that is there already."""
+    found = podman.image_ids(references(project, wanted))
     return next((Found(reference=reference, id=image) for reference, image in found.items()), None)
 
 

@@ -35,7 +35,14 @@ class Built:
     sources: Mapping[str, Code] = field(default_factory=dict)
 
 
-def build(context: Context, request: UpRequest, names: Sequence[str] = (), clock: BuildClock | None = None) -> Built:
+def build(
+    context: Context,
+    request: UpRequest,
+    names: Sequence[str] = (),
+    *,
+    clock: BuildClock | None = None,
+    looking: Context | None = None,
+) -> Built:
     """Have the sources, the base image and the images of an environment.
 
     Args:
@@ -43,6 +50,7 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = (), clock
         request: What a person asks for.
         names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
         clock: Notes how long that takes.
+        looking: The context whose podman is asked which images there are, where one knows that already.
 
     Raises:
         SourceError: A clone cannot be made.
@@ -50,17 +58,18 @@ def build(context: Context, request: UpRequest, names: Sequence[str] = (), clock
         MachineError: The disk is full.
     """
     workspace, podman, environment = context.workspace, context.podman, request.instance.environment
+    known = (looking or context).podman
     with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
         checkouts = _checkouts(context.reporter, partial(_ensured, workspace, request))
         own, pulled = _images(environment, partial(_zenith_client, context, request))
-        found = base_image.find_base(podman, workspace.project, request.base)
+        found = base_image.find_base(known, workspace.project, request.base)
         if not found:
             _tell_before_build(context)
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base.reference)
         plans = _plans(context, request, base, checkouts, sorted({*own, *names}))
-        there = podman.image_ids([plan.reference for plan in plans])
+        there = known.image_ids([plan.reference for plan in plans])
         missing = [plan for plan in plans if plan.reference not in there]
         if missing:
             if found:

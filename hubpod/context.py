@@ -28,14 +28,19 @@ class Context:
     reporter: Reporter
 
     @contextmanager
-    def alone(self, instance: Instance) -> Iterator[None]:
+    def alone(self, instance: Instance, begin: Callable[[], object] = lambda: None) -> Iterator[None]:
         """Be the only command that works on an instance; a full disk is told as such.
+
+        Args:
+            instance: Which one.
+            begin: Called as soon as no other command does, for what need not wait for the look at whose it is.
 
         Raises:
             UsageError: The instance is another checkout's.
         """
         name = f"{instance.environment.name}.{instance.name}"
         with self.workspace.lock(name, self.reporter.say), full_disk_told(self.workspace):
+            begin()
             self._require_own(instance)
             yield
 

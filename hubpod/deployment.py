@@ -63,9 +63,10 @@ def bring_up(
         PortTakenError: Somebody else has the published port.
     """
     mounted.note_folders(context.workspace, site.instance, site.sources)
-    stale = seeding.stale(looking or context, site, spec)
+    looking = looking or context
+    stale = seeding.stale(looking, site, spec)
     restarted: tuple[str, ...] = ()
-    differs = _difference(looking or context, site, spec, stale)
+    differs = _difference(looking, site, spec, stale)
     match differs:
         case Difference.POD:
             _replace(context, site, spec, stale, keep=keep)
@@ -73,7 +74,7 @@ def bring_up(
             restarted = refresh(context, site, spec, stale, keep=keep)
         case Difference.NONE:
             context.reporter.say("  nothing changed: the pod runs as it is")
-            wait(context, site, spec)
+            wait(looking, site, spec)
     seeding.keep(context, site, spec)
     write_private(_played_file(context.workspace, site.instance), kube.manifest(spec).encode())
     return Done(difference=differs, restarted=restarted)
@@ -112,7 +113,7 @@ def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, 
             remove_pod(podman, spec.name)
     try:
         with reporter.phase("volumes") as phase:
-            seeding.make(context, site, stale.all)
+            seeding.make(context, site, stale)
             phase.result(f"{len(stale.all)} of {len(spec.seeds)} seeded")
         with reporter.phase("pod started"):
             play(podman, kube.manifest(spec))

@@ -1,6 +1,7 @@
 """A pod as Kubernetes documents."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -25,7 +26,7 @@ def manifest(pod: PodSpec) -> str:
 
 def digest(pod: PodSpec) -> str:
     """What identifies the pod's manifest; a short hexadecimal string."""
-    return hashlib.sha256(as_yaml(_pod(pod)).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_pod(pod)).encode()).hexdigest()[:16]
 
 
 def as_yaml(document: Document) -> str:
@@ -33,7 +34,7 @@ def as_yaml(document: Document) -> str:
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, _data: object) -> bool:
         return True
 

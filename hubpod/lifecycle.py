@@ -2,17 +2,22 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import assert_never
 
 from hubpod import kube, kubernetes, seeding
+from hubpod.base_image import references
 from hubpod.build_times import BuildClock
 from hubpod.building import build, planned
-from hubpod.components.assembly import pod_spec
+from hubpod.components import proxy
+from hubpod.components.assembly import modules, pod_spec
 from hubpod.context import Context
 from hubpod.deployment import Difference, PortTakenError, bring_up
 from hubpod.environments import Instance
 from hubpod.planning import check, site
-from hubpod.podman_remembering import remembering
+from hubpod.podman_remembering import RememberingPodman, remembering
+from hubpod.readiness import ask_container
 from hubpod.removal import remove_pod
 from hubpod.request import Target, UpRequest
 from hubpod.status import Status, status
@@ -32,10 +37,12 @@ def up(context: Context, request: UpRequest, clock: BuildClock | None = None) ->
     Raises:
         HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
     """
-    looking = _looking(context)
-    with looking.alone(request.instance):
+    podman = remembering(context.podman)
+    looking = replace(context, podman=podman)
+    ahead = partial(_ask_ahead, context.workspace.project, podman, request)
+    with looking.alone(request.instance, begin=partial(podman.ask_ahead, ahead)):
         plan = check(looking, request)
-        built = build(context, request, clock=clock)
+        built = build(context, request, clock=clock, looking=looking)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
             wanted = site(looking, plan, built)
             try:
@@ -47,6 +54,16 @@ def up(context: Context, request: UpRequest, clock: BuildClock | None = None) ->
                 looking = _looking(context)
         seen = looking if done.difference is Difference.NONE else context
         return status(seen.podman, request.instance, waited=True)
+
+
+def _ask_ahead(project: Path, podman: RememberingPodman, request: UpRequest) -> None:
+    """Where something runs, begin to ask what takes longest if it is as it should be, while that is worked out."""
+    running = {name: state for name, state in podman.containers(request.instance.labels).items() if state.started}
+    name, asked = request.instance.resource, modules(request.instance.environment)
+    ready = {f"{name}-{each.NAME}": each.READY for each in asked if each.READY and each is not proxy}
+    podman.ask_ahead(*(partial(ask_container, podman, each, argv) for each, argv in ready.items() if each in running))
+    if running:
+        podman.image_ids([*references(project, request.base), *{state.image for state in running.values()}])
 
 
 def _looking(context: Context) -> Context:

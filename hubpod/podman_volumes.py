@@ -1,35 +1,43 @@
 """podman's volumes and their content: filled, replaced, taken out, put back."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from hubpod.errors import MachineError
 from hubpod.podman import Podman
-from hubpod.process import CommandError
 
 _REFILL = "find /volume -mindepth 1 -delete && tar --extract --preserve-permissions --directory=/volume"
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
-def create(podman: Podman, name: str, labels: Mapping[str, str], archive: bytes) -> None:
-    """Make a volume and fill it from a tar archive; nothing is left when the filling fails.
+def create(podman: Podman, volumes: Mapping[str, Mapping[str, str]]) -> None:
+    """Make empty volumes, each with its labels, by name; some may be there when it fails.
+
+    As claims of a manifest, because that takes podman as long for a dozen as `podman volume create` takes for one.
 
     Raises:
-        MachineError: There is a volume of that name already.
-        CommandError: podman refused one of the two.
+        MachineError: There is a volume of one of the names already.
+        CommandError: podman refused it.
     """
-    try:
-        _create_empty(podman, name, labels)
-    except CommandError as error:
-        if "already exists" not in " ".join(error.detail):
-            raise
+    if not volumes:
+        return
+    # podman 4.3 refuses a claim whose volume is there, 5.4 takes the volume for it, whoever's it is.
+    for name in sorted(volumes.keys() & set(podman.listing("volume", "ls", "--quiet"))):
         problem = f"there is a volume {name} that hubpod has not made"
-        raise MachineError(problem, remedy=f"remove it with `podman volume rm {name}`") from error
-    try:
-        fill_over(podman, name, archive)
-    except BaseException:
-        podman.remove_volumes([name])
-        raise
+        raise MachineError(problem, remedy=f"remove it with `podman volume rm {name}`")
+    podman.play("---\n".join(_claim(name, labels) for name, labels in volumes.items()))
+
+
+def _claim(name: str, labels: Mapping[str, str]) -> str:
+    """A PersistentVolumeClaim, of which podman reads name and labels; in JSON, which is YAML."""
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "labels": dict(labels)},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    return json.dumps(claim) + "\n"
 
 
 def refill(podman: Podman, name: str, image: str, archive: bytes) -> None:
@@ -84,12 +92,8 @@ def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path)
         CommandError: podman refused it; the volume is gone then, or half filled.
     """
     podman.remove_volumes([name])
-    _create_empty(podman, name, labels)
+    create(podman, {name: labels})
     podman.run("volume", "import", name, str(archive))
-
-
-def _create_empty(podman: Podman, name: str, labels: Mapping[str, str]) -> None:
-    podman.run("volume", "create", *(f"--label={key}={value}" for key, value in labels.items()), name)
 
 
 def remove_all(podman: Podman, prefix: str) -> None:

@@ -6,9 +6,10 @@ the instance's folder, before it is written and after.
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hubpod.components.parts import Site
@@ -62,12 +63,13 @@ def stale(context: Context, site: Site, spec: PodSpec) -> Stale:
     return Stale(missing=tuple(missing), changed=tuple(changed), found=found)
 
 
-def make(context: Context, site: Site, seeds: Sequence[Seed]) -> None:
+def make(context: Context, site: Site, stale: Stale) -> None:
     """Make volumes anew; what was in them is gone."""
-    existing = context.podman.volumes(site.instance.labels)
+    seeds = stale.all
     note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
-    context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in existing])
-    side_by_side([_maker(context, site, seed) for seed in seeds])
+    context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in stale.found])
+    create(context.podman, {seed.volume: _labels(site, seed) for seed in seeds})
+    side_by_side([partial(fill_over, context.podman, seed.volume, seed.tar()) for seed in seeds])
     note_written(context.workspace, site.instance, {seed.volume: None for seed in seeds})
 
 
@@ -156,10 +158,6 @@ def _is_half_made(seed: Seed, noted: Mapping[str, str]) -> bool:
 
 def _digest(site: Site, seed: Seed) -> str:
     return seed.digest(site.credentials.digest_key)
-
-
-def _maker(context: Context, site: Site, seed: Seed) -> Callable[[], None]:
-    return lambda: create(context.podman, seed.volume, _labels(site, seed), seed.tar())
 
 
 def _filler(context: Context, spec: PodSpec, volume: str, archive: bytes, before: bytes | None) -> Callable[[], None]:

@@ -112,8 +112,10 @@ def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Statu
         instance: Which one.
         waited: One has just waited until all of them do; they are not asked again.
     """
-    states = podman.containers(instance.labels)
-    volumes = podman.volumes(instance.labels)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        others = pool.submit(podman.volumes, instance.labels)
+        states = podman.containers(instance.labels)
+    volumes = others.result()
     label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
     ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
     published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)

@@ -24,7 +24,7 @@ from hubpod.components.parts import Site
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
 from hubpod.podman import Podman
 from hubpod.podman_labelled import subnet_of
-from hubpod.podman_volumes import create
+from hubpod.podman_volumes import create, fill_over
 from hubpod.settings import FILE_NAME, SETTINGS
 from hubpod.status import hub_url
 from support.instances import Running
@@ -167,7 +167,8 @@ def one_started(  # noqa: PLR0913 - what it is, and where it lives
     with ExitStack() as cleanup:
         for seed in neighbour.seeds:
             cleanup.callback(run.podman.remove_volumes, [seed.volume])
-            create(run.podman, seed.volume, labels, seed.tar())
+            create(run.podman, {seed.volume: labels})
+            fill_over(run.podman, seed.volume, seed.tar())
         container = in_network(
             neighbour.container,
             name=f"{site.instance.resource}-{neighbour.container.name}",

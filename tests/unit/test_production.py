@@ -10,7 +10,7 @@ from configparser import ConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 import yaml
@@ -284,11 +284,10 @@ class RememberedPodman(Podman):
     def _answer(self, args: tuple[str, ...], stdin: bytes) -> str | None:
         """What podman writes; None when it says no."""
         match args:
+            case ["volume", "ls", "--quiet", *_]:
+                return "\n".join(self.volumes_)
             case ["volume", "ls", *_]:
                 return json.dumps([{"Name": name, "Labels": labels} for name, (labels, _) in self.volumes_.items()])
-            case ["volume", "create", *labels, name]:
-                pairs = (label.removeprefix("--label=").partition("=") for label in labels)
-                self.volumes_[name] = ({key: value for key, _, value in pairs}, b"")
             case ["volume", "import", name, archive]:
                 content = stdin if archive == "-" else Path(archive).read_bytes()
                 self.volumes_[name] = (self.volumes_[name][0], content)
@@ -307,10 +306,8 @@ class RememberedPodman(Podman):
     def _answer_for_pods(self, args: tuple[str, ...], stdin: bytes) -> str | None:
         match args:
             case ["kube", "play", "-"]:
-                document = yaml.safe_load(stdin)
-                self.pod.update(document["metadata"]["labels"])
-                names = [each["name"] for each in document["spec"]["containers"]]
-                self.states.update({f"{document['metadata']['name']}-{name}": "running" for name in names})
+                for document in yaml.safe_load_all(stdin):
+                    self._play(document["kind"], document["metadata"], document["spec"])
             case ["pod", "rm", *_]:
                 self.pod.clear()
                 self.states.clear()
@@ -329,6 +326,13 @@ class RememberedPodman(Podman):
             case ["logs", *_]:
                 return zenith.READY_LINE
         return ""
+
+    def _play(self, kind: str, metadata: dict[str, Any], spec: dict[str, Any]) -> None:
+        if kind == "PersistentVolumeClaim":
+            self.volumes_[metadata["name"]] = (metadata["labels"], b"")
+            return
+        self.pod.update(metadata["labels"])
+        self.states.update({f"{metadata['name']}-{each['name']}": "running" for each in spec["containers"]})
 
 
 @dataclass(frozen=True, kw_only=True)
