@@ -56,7 +56,8 @@ def _integration(session: nox.Session, *options: str) -> None:
     # Whole environments in one process, stacks in the other, as neither fills two cores. With an option of the harness
     # its plugin looks at the machine before there are processes, and says once what is wrong with it.
     side_by_side = ("-n", "2", "--dist", "loadgroup", "--hubpod-environment=dev_realauth")
-    _pytest(session, "tests/integration harness/suite", *options, *(session.posargs or side_by_side))
+    chosen = [argument for argument in session.posargs if not argument.startswith("--junit-xml=")]
+    _pytest(session, "tests/integration harness/suite", *options, *(() if chosen else side_by_side), *session.posargs)
 
 
 def _pytest(session: nox.Session, folders: str, *arguments: str) -> None:

@@ -17,6 +17,7 @@ ACTION = PROJECT / "action.yml"
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 FILES = [ACTION, *WORKFLOWS]
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$")
+TWO = ("-n", "2", "--dist", "loadgroup")
 FROM_OUTSIDE = re.compile(r"\$\{\{[^}]*\b(?:inputs|github\.(?:event|head_ref|ref)|matrix)\b")
 
 
@@ -79,11 +80,11 @@ def test_every_input_of_the_action_is_used() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, ["harness/suite"]),
-        ({"BRICSAUTHENTICATOR": "a b"}, ["--hubpod-source", "bricsauthenticator={folder}/a b", "harness/suite"]),
-        ({"SLURMSPAWNER_WRAPPERS": "."}, ["--hubpod-source", "slurmspawner_wrappers={folder}", "harness/suite"]),
+        ({}, [*TWO, "harness/suite"]),
+        ({"BRICSAUTHENTICATOR": "a b"}, [*TWO, "--hubpod-source", "bricsauthenticator={folder}/a b", "harness/suite"]),
+        ({"SLURMSPAWNER_WRAPPERS": "."}, [*TWO, "--hubpod-source", "slurmspawner_wrappers={folder}", "harness/suite"]),
         ({"TESTS": "tests/one\ntests/two $(id)\n"}, ["{folder}/tests/one", "{folder}/tests/two $(id)"]),
-        ({"ARGUMENTS": "-k\nlogin and not edge"}, ["-k", "login and not edge", "harness/suite"]),
+        ({"ARGUMENTS": "-k\nlogin and not edge"}, [*TWO, "-k", "login and not edge", "harness/suite"]),
     ],
 )
 def test_the_action_passes_its_inputs_on(tmp_path: Path, given: dict[str, str], expected: list[str]) -> None:
