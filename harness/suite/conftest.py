@@ -29,11 +29,13 @@ OTHER_STACKS = ("quick_stack", "developers")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist's loadgroup no stack is started by two workers."""
+    """With pytest-xdist's loadgroup no stack is started by two workers, unless a test names a group of its own."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
-            keep_together(item, next((name for name in OTHER_STACKS if name in fixtures), "stack"))
+            kept = next((name for name in OTHER_STACKS if name in fixtures), "stack")
+            own = item.get_closest_marker("xdist_group")
+            keep_together(item, own.args[0] if own else kept)
 
 
 @pytest.fixture(scope="session")

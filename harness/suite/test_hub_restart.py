@@ -122,6 +122,7 @@ def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.xdist_group("killed hub")  # or the process with its stack takes much longer than the other
 def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[..., list[User]]) -> None:
     """Before sbatch, in the queue, without a port, ready, stopping: after a restart each job is a server's or ends."""
     ready, stops, stopping, portless, waits, submits = people = users(6, of=quick)
