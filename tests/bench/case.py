@@ -34,6 +34,7 @@ class Case:
         reads: Where a round's figures come from: `time` that the command takes; `probe`, which is what
             `dev.spawn --json` prints; `figures`, an object of numbers as JSON in the last line that it prints.
         opt_in: Only measured when it is named.
+        rounds: At most so many, where one takes minutes; 0 when as many as are asked for.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Case:
     teardown: tuple[str, ...] = ()
     reads: str = "time"
     opt_in: bool = False
+    rounds: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,8 @@ def _fits(key: str, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if key == "reads":
         return value in READS
-    return isinstance(value, bool if key == "opt_in" else str)
+    types: dict[str, type] = {"opt_in": bool, "rounds": int}
+    return type(value) is types.get(key, str)  # True is an int to isinstance
 
 
 def chosen(tools: Sequence[Tool], names: Sequence[str]) -> tuple[str, ...]:

@@ -103,8 +103,9 @@ def measured(tools: Sequence[Tool], name: str, rounds: int, say: Callable[[str],
         Failed: One of its commands fails.
     """
     with ExitStack() as closing:
+        limits = [case.rounds for _, case in _of(tools, name) if case.rounds]
         ready = [closing.enter_context(_ready(tool, case)) for tool, case in _of(tools, name)]
-        for number in range(1, rounds + 1):
+        for number in range(1, min([rounds, *limits]) + 1):
             for each in ready if number % 2 else reversed(ready):  # so that none always comes after another
                 each.round(number)
                 last = {figure: values[-1] for figure, values in each.series.items()}

@@ -71,9 +71,10 @@ def test_our_own_cases_can_be_read() -> None:
     words = dict.fromkeys(("python", "bench", "project", "folder", "instance", "round"), "x") | dict(own.words)
     commands = [line for each in own.cases for line in (*each.setup, *each.command, *each.reset, *each.teardown)]
     assert not [line for line in commands if "{" in expanded(line, words)]
-    assert {"cold", "up", "up-again", "down", "spawn", "stack", "people", "suite"} <= {each.name for each in own.cases}
-    assert len([each for each in own.cases if each.name.startswith("edit-")]) > 3
-    assert {"watch-authenticator", "watch-wrappers"} <= {each.name for each in own.cases}
+    names = {each.name for each in own.cases}
+    assert {"cold", "up", "up-after-down", "up-again", "down", "spawn", "stack", "people"} <= names
+    assert len([name for name in names if name.startswith("edit-")]) > 3
+    assert {"watch-authenticator", "watch-wrappers", "suite-one-process", "suite-two-processes"} <= names
 
 
 def test_each_entry_is_a_case(tmp_path: Path) -> None:
@@ -94,6 +95,7 @@ def test_each_entry_is_a_case(tmp_path: Path) -> None:
         ("[[case]]\nname = 'x'\ncommands = ['y']", "case x has the key 'commands'; did you mean 'command'"),
         ("[[case]]\nname = 'x'\ncommand = 'y'", "case x: command cannot be 'y'"),
         ("[[case]]\nname = 'x'\ncommand = ['y']\nreads = 'z'", "case x: reads cannot be 'z'"),
+        ("[[case]]\nname = 'x'\ncommand = ['y']\nrounds = true", "case x: rounds cannot be True"),
     ],
 )
 def test_a_file_that_holds_no_cases_is_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -120,6 +122,14 @@ def test_a_word_that_stands_for_nothing_is_told() -> None:
     assert expanded("{a} b", {"a": "{c} d", "c": "e"}) == "e d b"
     with pytest.raises(UsageError, match="'instanze' stands for nothing"):
         expanded("up {instanze}", {"instance": "x"})
+
+
+def test_what_takes_long_is_measured_less_often(tmp_path: Path) -> None:
+    """A case may limit its rounds; fewer are measured where fewer are asked for."""
+    mine = tool(tmp_path, "[[case]]\nname = 'x'\ncommand = ['true']\nrounds = 2")
+
+    assert [len(found.values) for found in measured([mine], "x", 5, lambda _: None)] == [2]
+    assert [len(found.values) for found in measured([mine], "x", 1, lambda _: None)] == [1]
 
 
 def test_tools_are_measured_in_turns(tmp_path: Path) -> None:
