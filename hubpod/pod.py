@@ -128,6 +128,10 @@ class Port:
     host_ip: str = "127.0.0.1"
 
 
+REFUSED = 65
+"""What a container's command to begin anew ends with when its volumes hold what it cannot work with (sysexits.h)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Container:
     """One container of the pod.
@@ -147,7 +151,8 @@ class Container:
         ready_line: What it writes to its log once it does its work, where no command can tell.
         waits_for: What ``ready`` checks, in words for the person who waits.
         renew: A command that has it begin its work anew inside, sooner than a restart would: with what its volumes hold
-            by now, but with the environment variables of before; empty when there is none.
+            by now, but with the environment variables of before; empty when there is none. Ends with ``REFUSED`` when
+            a restart would not help, because that cannot be worked with, and leaves to itself what works on meanwhile.
     """
 
     name: str

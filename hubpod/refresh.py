@@ -10,14 +10,15 @@ from hubpod.components import jupyterhub, proxy
 from hubpod.components.parts import Site
 from hubpod.context import Context, side_by_side
 from hubpod.errors import HubpodError, NotReadyError
-from hubpod.pod import Container, PodSpec, Seed, SeedKind
+from hubpod.pod import REFUSED, Container, PodSpec, Seed, SeedKind
 from hubpod.podman import Podman
-from hubpod.readiness import READY_TIMEOUT_S, wait_until_ready
+from hubpod.readiness import LOG_LINES, READY_TIMEOUT_S, wait_until_ready
 from hubpod.status import published_url
 
 NOT_RESTARTED_TIMEOUT_S = 20.0
 """Where nothing had to restart, all is as ready as it will be."""
 
+REFUSED_REMEDY = "correct the cause and run the command again"
 BACK = "what ran before runs again, and your edit is untouched; correct it, and the next `dev.reload` takes it"
 
 
@@ -94,12 +95,22 @@ def _exchange(context: Context, site: Site, spec: PodSpec, there: Exchange) -> N
 
 
 def begin_anew(podman: Podman, spec: PodSpec, container: Container, written: Collection[str]) -> None:
-    """Have a container read what was written: by its own command, where it has one that does, or by a restart."""
+    """Have a container read what was written: by its own command, where it has one that does, or by a restart.
+
+    Raises:
+        NotReadyError: It refuses what was written.
+    """
     name = f"{spec.name}-{container.name}"
     credentials = {seed.volume for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL}
     as_variables = any(mount.volume in credentials.intersection(written) for mount in container.mounts)
-    if as_variables or not container.renew or not podman.execute(name, container.renew).ok:
-        podman.restart(name)
+    if container.renew and not as_variables:
+        done = podman.execute(name, container.renew)
+        if done.returncode == REFUSED:
+            said = done.last_lines or tuple(podman.log(name).splitlines()[-LOG_LINES:])
+            raise NotReadyError(f"{container.name} refuses what was changed", detail=said, remedy=REFUSED_REMEDY)
+        if done.ok:
+            return
+    podman.restart(name)
 
 
 def _wait(context: Context, site: Site, spec: PodSpec, there: Exchange, started: Mapping[str, int]) -> None:

@@ -20,6 +20,7 @@ UID_RANGE = 40000
 NODE = "node1"
 READY: tuple[str, ...] = ("hubpod-ready",)
 READY_LINE = ""
+RENEW: tuple[str, ...] = ("hubpod-renew",)
 
 # Found by leaving out one at a time: without CHOWN there are no home folders, without KILL a cancelled job never ends,
 # without SYS_CHROOT sshd separates no privileges.
@@ -67,6 +68,7 @@ def host(site: Site, *, accounts: Sequence[str], clients: Sequence[str]) -> Comp
         may_gain_privileges=True,
         ready=READY,
         waits_for="an idle Slurm node, and the SSH server",
+        renew=RENEW,
     )
     seeds = (
         Seed(volume=config, kind=SeedKind.CONFIG, files=files_below(site.volumes / "slurm")),

@@ -139,6 +139,41 @@ def test_an_edited_wrapper_is_in_use_at_once(editor: Editor, edit: Callable[[Pat
     assert editor.has_notebook()
 
 
+def test_an_edited_slurm_configuration_loses_no_notebook(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """Slurm's daemons take it up while jobs go on."""
+    configuration, before = editor.running.project / "volumes/slurm/slurm.conf", editor.started()
+
+    edit(configuration, "\nHealthCheckInterval=17\n")
+    done = editor.reload()
+
+    assert done.code == 0, done.text
+    assert "HealthCheckInterval     = 17 sec" in editor.running.inside("slurm", "scontrol", "show", "config")
+    assert editor.started() == before
+    assert editor.has_notebook()
+    assert editor.session.server().is_active()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("Nod=1", "unrecognized key: Nod"), ("PartitionName=x Nodes=nosuch", "fatal: Invalid node names in partition x")],
+)
+def test_a_refused_slurm_configuration_is_taken_back(
+    editor: Editor, edit: Callable[[Path, str], None], line: str, told: str
+) -> None:
+    """What its parser does not understand and what its controller dies of are both shown, and lose no notebook."""
+    before = editor.started()
+
+    edit(editor.running.project / "volumes/slurm/slurm.conf", f"\n{line}\n")
+    done = editor.reload()
+
+    assert done.code == 7, done.text
+    assert told in done.stderr
+    assert "what ran before runs again" in done.stderr
+    assert editor.started() == before
+    assert editor.has_notebook()
+    assert editor.session.server().is_active()
+
+
 def test_what_cannot_be_compiled_touches_nothing(editor: Editor, edit: Callable[[Path, str], None]) -> None:
     """A typing error is told with its file and line, and the hub goes on as it was."""
     assert editor.reload().code == 0

@@ -19,10 +19,10 @@ from hubpod.components.parts import Code, Site, files_below
 from hubpod.context import Context
 from hubpod.deployment import Difference, Done
 from hubpod.environments import Stage, find_environment
-from hubpod.errors import MachineError, NotRunningError, SourceError, UsageError
+from hubpod.errors import MachineError, NotReadyError, NotRunningError, SourceError, UsageError
 from hubpod.images import Build
 from hubpod.origins import Origin
-from hubpod.pod import File, Seed, SeedKind
+from hubpod.pod import REFUSED, File, Seed, SeedKind
 from hubpod.podman import Podman
 from hubpod.process import Result
 from hubpod.progress import ConsoleReporter
@@ -117,29 +117,48 @@ def test_an_interrupted_restart_costs_no_pod(
 
 
 @pytest.mark.parametrize(
-    ("part", "renews", "restarted"),
+    ("name", "part", "renews", "restarted"),
     [
-        ("hub-source", True, False),
-        ("hub-config", True, False),
-        ("hub-source", False, True),
-        ("hub-credentials", True, True),
+        ("jupyterhub", "hub-source", True, False),
+        ("jupyterhub", "hub-config", True, False),
+        ("jupyterhub", "hub-source", False, True),
+        ("jupyterhub", "hub-credentials", True, True),
+        ("slurm", "slurm-config", True, False),
+        ("slurm", "slurm-accounts", True, False),
+        ("slurm", "slurm-config", False, True),
+        ("slurm", "slurm-credentials", True, True),
     ],
 )
-def test_the_hub_begins_anew_in_its_container(dummy: Site, part: str, renews: bool, restarted: bool) -> None:  # noqa: FBT001
-    """But for credentials, some of which are variables, and where it is not there to be told."""
+def test_hub_and_slurm_begin_anew_in_their_containers(
+    dummy: Site, name: str, part: str, *, renews: bool, restarted: bool
+) -> None:
+    """But for credentials, some of which are variables, and where they refuse, or are not there to be told."""
     spec = pod_spec(dummy)
-    (hub,) = (each for each in spec.containers if each.name == "jupyterhub")
+    (container,) = (each for each in spec.containers if each.name == name)
     restarts: list[str] = []
-    answers = {"execute": lambda *_: SimpleNamespace(ok=renews), "restart": restarts.append}
+    answers = {"execute": lambda *_: Result(argv=(), returncode=int(not renews)), "restart": restarts.append}
 
-    begin_anew(cast("Podman", SimpleNamespace(**answers)), spec, hub, [dummy.instance.volume(part)])
+    begin_anew(cast("Podman", SimpleNamespace(**answers)), spec, container, [dummy.instance.volume(part)])
 
     assert bool(restarts) is restarted
 
 
+def test_a_configuration_that_is_refused_restarts_nothing(dummy: Site) -> None:
+    """Whoever refuses it would do so again, and jobs go on meanwhile; what it said is told."""
+    spec = pod_spec(dummy)
+    (slurm,) = (each for each in spec.containers if each.name == "slurm")
+    answers = {"execute": lambda *_: Result(argv=(), returncode=REFUSED, stderr="unrecognized key: Nod\n")}
+
+    with pytest.raises(NotReadyError, match="slurm refuses what was changed") as caught:
+        begin_anew(cast("Podman", SimpleNamespace(**answers)), spec, slurm, [dummy.instance.volume("slurm-config")])
+
+    assert caught.value.detail == ("unrecognized key: Nod",)
+
+
 def test_a_release_has_no_such_command(dummy: Site) -> None:
     """Where the image has the code, the hub is no fork."""
-    assert not any(each.renew for each in pod_spec(replace(dummy, sources={})).containers)
+    renewed = [each.name for each in pod_spec(replace(dummy, sources={})).containers if each.renew]
+    assert "jupyterhub" not in renewed
 
 
 def test_images_that_have_the_code_get_no_volume_for_it() -> None:
