@@ -1,10 +1,14 @@
 """What people type: each task is a docstring and one call into hubpod. `invoke --list` shows them."""
 
+import sys
 from typing import Any
 
 from invoke.collection import Collection
 
-from tasks import bench, dev, prod
+# invoke keeps no bytecode of what it loads unless it is told --write-pyc, so each command compiled all of hubpod again.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+
+from tasks import bench, dev, prod  # noqa: E402 - they are what is kept
 
 
 def _collection(*tasks: Any) -> Collection:  # noqa: ANN401 - invoke's Task is generic over its body

@@ -205,6 +205,23 @@ def test_second_call_starts_nothing_but_the_command(machine: Machine) -> None:
     assert machine.journal == []
 
 
+@pytest.mark.parametrize(
+    ("variables", "seen"),
+    [
+        ({}, " "),
+        ({"PYTHONDONTWRITEBYTECODE": "1"}, "{state}/bytecode "),
+        ({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/elsewhere"}, "/elsewhere 1"),
+    ],
+)
+def test_bytecode_is_kept_where_it_is_nobodys_litter(machine: Machine, variables: dict[str, str], seen: str) -> None:
+    """Who wants no bytecode beside sources has it in hubpod's folder, so that no command compiles all it imports."""
+    machine.environment |= variables
+
+    result = machine.run("sh", "-c", 'echo "${PYTHONPYCACHEPREFIX-} ${PYTHONDONTWRITEBYTECODE-}"')
+
+    assert result.stdout == seen.format(state=machine.project / ".hubpod/run") + "\n"
+
+
 @pytest.mark.parametrize("changed", ["pyproject.toml", "requirements/run.lock"])
 def test_change_of_the_dependencies_is_taken_in(machine: Machine, changed: str) -> None:
     """After a change of pyproject.toml or the lock file the same environment is brought up to date, in one line."""

@@ -410,6 +410,22 @@ def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
     assert not modules & HEAVY
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_a_command_has_compiled_is_kept(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    """The next command need not compile hubpod again, unless Python is told to keep no bytecode."""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "bytecode"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "" if asked else "1")
+
+    type_(project, "dev.status")
+
+    assert {path.stem.partition(".")[0] for path in (tmp_path / "bytecode").rglob("*.pyc")} >= (
+        {"dev", "podman", "status"} if asked else set()
+    )
+    assert asked == (tmp_path / "bytecode").exists()
+
+
 def test_measuring_is_the_session_of_nox(monkeypatch: pytest.MonkeyPatch) -> None:
     """bench.run hands on what was asked for to `nox -s bench`, and ends as that does."""
     seen: list[list[str]] = []
