@@ -72,7 +72,7 @@ def test_our_own_cases_can_be_read() -> None:
     commands = [line for each in own.cases for line in (*each.setup, *each.command, *each.reset, *each.teardown)]
     assert not [line for line in commands if "{" in expanded(line, words)]
     names = {each.name for each in own.cases}
-    assert {"cold", "up", "up-after-down", "up-again", "down", "spawn", "stack", "people"} <= names
+    assert {"cold", "up", "up-after-down", "up-again", "down", "spawn", "bare", "stack", "people"} <= names
     assert len([name for name in names if name.startswith("edit-")]) > 3
     assert {"watch-authenticator", "watch-wrappers", "suite-one-process", "suite-two-processes"} <= names
 

@@ -205,6 +205,23 @@ async def test_a_start_that_the_killed_hub_waited_for_is_given_up(ada: Any, slur
     assert slurm.read("cancelled") == "8\n"
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_a_stop_that_the_killed_hub_had_begun_is_gone_on_with(ada: Any, slurm: Any, *, stopped: bool) -> None:
+    """The next hub does not wait for a server that was being stopped: its person may start another at once."""
+    slurm.put("fault", DEAF)
+    ada.spawner().orm_spawner.server = server_row(ada)
+    left = {"key": "jupyterhub-1-2" if stopped else "jupyterhub-1-1", "job_id": "8", "username": ACCOUNT}
+    spawner = restarted(ada, {**KILLED, "job_id": "8", "leftovers": [left]})
+    spawner._check_pending = True
+
+    assert await spawner.poll() == (1 if stopped else None)
+
+    assert not spawner.ended
+    slurm.heal()
+    await spawner.stop()
+    assert "8" in slurm.read("cancelled").split()
+
+
 async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any, until: Any) -> None:
     """A killed hub's sbatch may still be under way: its job is awaited, and cancelled when it comes."""
     ada.spawner().orm_spawner.server = server_row(ada)

@@ -10,6 +10,7 @@ from typing import Any
 from batchspawner import JobStatus  # type: ignore[import-untyped]
 from traitlets import Float, Unicode
 
+from bricsauthenticator import leftovers
 from bricsauthenticator.awaited import AwaitedJobSpawner
 from bricsauthenticator.leftovers import Leftover
 from bricsauthenticator.slurm import Life
@@ -62,11 +63,15 @@ class SlurmJobSpawner(AwaitedJobSpawner):
     async def poll(self) -> int | None:
         """Return None while the job lives or Slurm does not say, else 0 for a completed job and 1 for any other.
 
-        A starting hub gets 1, too, for a server whose port its predecessor had yet to learn, and stops it then.
+        A starting hub gets 1, too, for a server whose port its predecessor had yet to learn, or that was being stopped.
+        It then stops the server, and does not wait for http_timeout whether it answers.
         """
-        if self.pending == "check" and self.server and not self.server.port:
-            self.ended = START_LOST
-            return 1
+        if self.pending == "check" and self.server:
+            if not self.server.port:
+                self.ended = START_LOST
+                return 1
+            if self._is_left():
+                return 1
         if self.pending == "stop" and self._leftover() is not None:
             return None  # JupyterHub then calls stop, which saves what has to end before it asks Slurm anything
         await self._settled_submission()
@@ -104,6 +109,11 @@ class SlurmJobSpawner(AwaitedJobSpawner):
         if self._left or self._job.life is Life.GONE or not can_be_named:
             return None
         return Leftover(key=self.job_key, job_id=self.job_id, username=self.req_username)
+
+    def _is_left(self) -> bool:
+        """Whether the job is in the database as one that has to end."""
+        own, row = self._leftover(), self.orm_spawner
+        return own is not None and any(map(own.same_as, leftovers.in_state(row.state if row else None)))
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to know of the job, and of why it ended."""
