@@ -90,9 +90,16 @@ JOBS = (
     Fault(
         name="lost-start-is-waited-for",
         file=f"{BRICS}/job.py",
-        old='if self.pending == "check" and self.server and not self.server.port:',
-        new="if False:",
+        old="            if not self.server.port:\n",
+        new="            if False:\n",
         breaks="After a restart of the hub a server that was starting is waited for in vain, and nobody reads why.",
+    ),
+    Fault(
+        name="begun-stop-is-waited-for",
+        file=f"{BRICS}/job.py",
+        old="            if self._is_left():\n",
+        new="            if False:\n",
+        breaks="After a restart of the hub a server that was being stopped keeps its person waiting for half a minute.",
     ),
     Fault(
         name="reason-of-an-end-forgotten",
