@@ -10,7 +10,6 @@ from typing import Any
 from batchspawner import JobStatus  # type: ignore[import-untyped]
 from traitlets import Float, Unicode
 
-from bricsauthenticator import leftovers
 from bricsauthenticator.awaited import AwaitedJobSpawner
 from bricsauthenticator.leftovers import Leftover
 from bricsauthenticator.slurm import Life
@@ -112,8 +111,8 @@ class SlurmJobSpawner(AwaitedJobSpawner):
 
     def _is_left(self) -> bool:
         """Whether the job is in the database as one that has to end."""
-        own, row = self._leftover(), self.orm_spawner
-        return own is not None and any(map(own.same_as, leftovers.in_state(row.state if row else None)))
+        own = self._leftover()
+        return own is not None and any(map(own.same_as, self._saved_leftovers()))
 
     def get_state(self) -> dict[str, Any]:
         """Return what a restarted hub needs to know of the job, and of why it ended."""

@@ -87,6 +87,10 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
         outcome = await commands.run(command, timeout_s=self.command_timeout)
         return "" if outcome.ok or slurm.already_over(outcome.stderr) else outcome.complaint
 
+    def _saved_leftovers(self) -> list[Leftover]:
+        """Return what has to end by the row itself, which is the truth: several spawners may have shared it."""
+        return leftovers.in_state(self.orm_spawner.state if self.orm_spawner else None)
+
     # State
 
     def get_state(self) -> dict[str, Any]:
@@ -94,8 +98,7 @@ class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
         state: dict[str, Any] = super().get_state()
         if self.job_key:
             state["job_key"] = self.job_key
-        # The row itself is the truth about leftovers: several spawners may have shared it.
-        return state | leftovers.to_state(leftovers.in_state(self.orm_spawner.state if self.orm_spawner else None))
+        return state | leftovers.to_state(self._saved_leftovers())
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what get_state returned, and go on cancelling the leftovers."""
