@@ -126,7 +126,7 @@ def faults(session: nox.Session) -> None:
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     _pytest(session, "harness/suite", "-m", "faults")
-    session.run("python", "tests/soak/run.py", *session.posargs)
+    session.run("python", "tools/soak/run.py", *session.posargs)
 
 
 @nox.session
@@ -134,9 +134,9 @@ def audit(session: nox.Session) -> None:
     """Write what images consist of below .hubpod/sbom, look for secrets in their layers, ask for vulnerabilities."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    session.run("python", "tests/audit/sbom.py")
-    session.run("python", "tests/audit/layers.py")
-    session.run("python", "tests/audit/locks.py", *session.posargs)
+    session.run("python", "tools/audit/sbom.py")
+    session.run("python", "tools/audit/layers.py")
+    session.run("python", "tools/audit/locks.py", *session.posargs)
 
 
 @nox.session
@@ -144,7 +144,7 @@ def bench(session: nox.Session) -> None:
     """How long what people wait for takes here; -- --list, --case NAME, --rounds N, --help for the rest."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    session.run("python", "tests/bench/run.py", *session.posargs)
+    session.run("python", "tools/bench/run.py", *session.posargs)
 
 
 @nox.session
@@ -152,7 +152,7 @@ def recorded(session: nox.Session) -> None:
     """Record the loop of docs/edit-loop.md anew; it stays as it is when a step does not go as it should."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    session.run("python", "tests/bench/edit_loop.py", "--write", "docs/edit-loop.md")
+    session.run("python", "tools/bench/edit_loop.py", "--write", "docs/edit-loop.md")
 
 
 @nox.session
@@ -160,7 +160,7 @@ def kills(session: nox.Session) -> None:
     """Kill runs of the harness at random moments and look for what they leave; -- RUNS SEED."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
-    session.run("python", "tests/soak/killed_runs.py", *session.posargs)
+    session.run("python", "tools/soak/killed_runs.py", *session.posargs)
 
 
 @nox.session
@@ -169,14 +169,14 @@ def power(session: nox.Session) -> None:
     _prepare(session)
     if "--integration" in session.posargs:
         session.run("./run", "--prepare", "podman", "chromium", external=True)
-    session.run("python", "tests/power/run.py", *session.posargs)
+    session.run("python", "tools/power/run.py", *session.posargs)
 
 
 @nox.session
 def generated(session: nox.Session) -> None:
     """Write the tables of the README, the examples and the golden manifests anew."""
     _prepare(session)
-    session.run("python", "-m", "hubpod.reference")
+    session.run("python", "-m", "hubpod.settings.reference")
     session.run("python", "tests/support/golden.py")
 
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod import process
 from hubpod.environments import Instance
 from hubpod.errors import HubpodError, MachineError, UsageError
-from hubpod.machine import usable_podman, version_text
-from hubpod.podman import Podman
-from hubpod.progress import Reporter
+from hubpod.podman.cli import Podman
+from hubpod.podman.machine import usable_podman, version_text
+from hubpod.system import process
+from hubpod.system.progress import Reporter
 from hubpod.workspace import Workspace
 
 PROJECT = "hubpod.project"

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from hubpod.base_image import BaseFrom
 from hubpod.environments import Instance
-from hubpod.images import jupyterhub_lock
-from hubpod.origins import Origin
+from hubpod.images.base import BaseFrom
+from hubpod.images.build import jupyterhub_lock
 from hubpod.pod import Port
+from hubpod.sources.origins import Origin
 
 
 class Target(Enum):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hubpod.environments import Instance
 from hubpod.errors import MachineError
-from hubpod.private_files import private_folder
+from hubpod.system.private_files import private_folder
 
 LOCK_TIMEOUT_S = 900.0
 LOCK_INTERVAL_S = 0.1

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from hubpod.context import Context, prepare
 from hubpod.errors import HubpodError
-from hubpod.progress import ConsoleReporter, marks
+from hubpod.system.progress import ConsoleReporter, marks
 from tasks.shell import WORKSPACE
 
 out = Console(highlight=False, emoji=False)

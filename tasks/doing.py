@@ -29,23 +29,31 @@ __all__ = [
     "volumes",
 ]
 
-_OF_TASKS = {"console", "editing", "given", "shown", "shown_proofs"}
+_HOME = {
+    "build_times": "hubpod.images.build_times",
+    "building": "hubpod.images.ensure",
+    "doctor": "hubpod.commands.doctor",
+    "lifecycle": "hubpod.commands.up",
+    "process": "hubpod.system.process",
+    "production": "hubpod.commands.production",
+    "proofs": "hubpod.commands.prove",
+    "reload": "hubpod.commands.reload",
+    "request": "hubpod.request",
+    "running": "hubpod.commands.inspect",
+    "status": "hubpod.deployment.status",
+    "volumes": "hubpod.commands.volumes",
+}
 
 if TYPE_CHECKING:
-    from hubpod import (
-        build_times,
-        building,
-        doctor,
-        lifecycle,
-        process,
-        production,
-        proofs,
-        reload,
-        request,
-        running,
-        status,
-        volumes,
-    )
+    from hubpod import request
+    from hubpod.commands import doctor, production, reload, volumes
+    from hubpod.commands import inspect as running
+    from hubpod.commands import prove as proofs
+    from hubpod.commands import up as lifecycle
+    from hubpod.deployment import status
+    from hubpod.images import build_times
+    from hubpod.images import ensure as building
+    from hubpod.system import process
     from tasks import console, editing, given, shown, shown_proofs
 else:
 
@@ -53,4 +61,4 @@ else:
         """Import a module of that name (PEP 562)."""
         if name not in __all__:
             raise AttributeError(name)
-        return import_module(f"{'tasks' if name in _OF_TASKS else 'hubpod'}.{name}")
+        return import_module(_HOME.get(name, f"tasks.{name}"))

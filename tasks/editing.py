@@ -9,15 +9,17 @@ from pathlib import Path
 
 from rich.text import Text
 
-from hubpod import process, proofs, settings
+from hubpod.commands import prove
+from hubpod.commands.inspect import require_running
+from hubpod.commands.reload import with_its_sources
+from hubpod.commands.watch import Turn, folders, watch
 from hubpod.context import Context
 from hubpod.environments import Instance, Login
 from hubpod.errors import HubpodError, UsageError
-from hubpod.progress import marks
-from hubpod.reload import with_its_sources
 from hubpod.request import Person, UpRequest
-from hubpod.running import require_running
-from hubpod.watch import Turn, folders, watch
+from hubpod.settings import deploy_configmap
+from hubpod.system import process
+from hubpod.system.progress import marks
 from tasks.console import out, print_error, quiet
 from tasks.shell import WORKSPACE
 from tasks.testing import OUTCOMES, pytest_command, python_with_harness, require_tests
@@ -93,14 +95,14 @@ def _followers(context: Context, request: UpRequest, then: Then) -> Iterator[Cal
 
 def _last_user(context: Context, instance: Instance) -> str:
     now = require_running(context, instance)
-    users = settings.load(Path(now.deploy_dir) / settings.FILE_NAME, instance.environment).dev_users
+    users = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment).dev_users
     return users[-1].partition(".")[0]
 
 
 def _spawn(context: Context, person: Person) -> None:
     begun = time.monotonic()
     try:
-        report = proofs.spawn(context, person, project=None, on_step=lambda _: None)
+        report = prove.spawn(context, person, project=None, on_step=lambda _: None)
     except HubpodError as error:
         _line(f"spawn: no notebook for {person.user}, {time.monotonic() - begun:.1f} s", good=False)
         print_error(error)

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
-from hubpod.base_image import BaseFrom
+from hubpod.deployment.publish import parse_publish
 from hubpod.environments import Instance, Stage, find_environment, find_instance, nearest
 from hubpod.errors import UsageError
-from hubpod.origins import Origin, parse_origins
-from hubpod.publish import parse_publish
+from hubpod.images.base import BaseFrom
+from hubpod.images.zenith import STAND_IN
 from hubpod.request import Target, UpRequest
-from hubpod.sources import SOURCE_NAMES
-from hubpod.zenith_image import STAND_IN
+from hubpod.sources.clones import SOURCE_NAMES
+from hubpod.sources.origins import Origin, parse_origins
 from tasks.options import ENVIRONMENT_VARIABLE, INSTANCE_VARIABLE
 
 PICTURES = (".svg", ".html")

@@ -3,7 +3,7 @@
 import os
 
 from hubpod.environments import DEFAULT_ENVIRONMENT, DEFAULT_INSTANCE, ENVIRONMENTS, Stage
-from hubpod.settings import FILE_NAME
+from hubpod.settings.deploy_configmap import FILE_NAME
 
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
 INSTANCE_VARIABLE = "HUBPOD_INSTANCE"

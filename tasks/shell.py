@@ -14,8 +14,8 @@ from typing import NoReturn
 from invoke.exceptions import Exit
 
 from hubpod.errors import HubpodError, MachineError
-from hubpod.interrupts import INTERRUPTS, Terminated
-from hubpod.process import KILLED
+from hubpod.system.interrupts import INTERRUPTS, Terminated
+from hubpod.system.process import KILLED
 from hubpod.workspace import Workspace
 from tasks import doing
 

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubpod import doctor as examination
-from hubpod.build_times import BuildClock, BuildTime
+from hubpod.commands import doctor as examination
+from hubpod.deployment.status import ContainerStatus, State, Status
 from hubpod.environments import Instance, Login
-from hubpod.progress import marks
-from hubpod.settings import FILE_NAME, load
-from hubpod.status import ContainerStatus, State, Status
+from hubpod.images.build_times import BuildClock, BuildTime
+from hubpod.settings.deploy_configmap import FILE_NAME, load
+from hubpod.system.progress import marks
 from tasks.console import err, out
 
 STEP_WIDTH = 70

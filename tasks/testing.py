@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from hubpod import process
 from hubpod.environments import Environment
 from hubpod.errors import HubpodError, MachineError, UsageError
 from hubpod.request import UpRequest
-from hubpod.sources import SOURCES
+from hubpod.sources.clones import SOURCES
+from hubpod.system import process
 from tasks.shell import WORKSPACE
 
 SESSION = "integration"

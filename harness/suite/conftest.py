@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.groups import keep_together
-from harness.slurm import SlurmProbe
-from harness.stack import Stack
-from harness.users import User
 from hubpod.client import Session
+from hubpod_harness.groups import keep_together
+from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.stack import Stack
+from hubpod_harness.users import User
 
 # One stack for every test that would otherwise wait for the hub's pauses, because starting one takes seconds.
 QUICK = """

@@ -5,15 +5,15 @@ from collections.abc import Iterable
 
 import pytest
 
-from harness.hub import Hub
-from harness.issuer import Issuer
-from harness.stack import Stack
-from harness.users import User
 from hubpod.attack import Case, Request, Target, Verdict, cases, tried
 from hubpod.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
 from hubpod.attack.cases import SCRIPT
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
+from hubpod_harness.hub import Hub
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.stack import Stack
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.security
 

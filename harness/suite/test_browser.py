@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from harness.hub import Hub
-from harness.issuer import Issuer
-from harness.users import User
+from hubpod_harness.hub import Hub
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.hubpod_login("JWT")
 

@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from harness.hub import Hub
-from harness.issuer import Issuer
-from harness.suite.common import PROJECT
-from harness.users import User
 from hubpod.client.browser import direct_session
+from hubpod_harness.hub import Hub
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.steps import PROJECT
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.hubpod_login("JWT")
 

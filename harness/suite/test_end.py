@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.hub import Hub
-from harness.invariants import assert_invariants
-from harness.slurm import NODE, SlurmProbe
-from harness.stack import Stack
-from harness.suite.common import PROJECT, as_account, home_of, restored, until
-from harness.users import User
 from hubpod.client import HubError, Server, Session, SpawnFailed, SpawnRefused
+from hubpod_harness.hub import Hub
+from hubpod_harness.invariants import assert_invariants
+from hubpod_harness.slurm import NODE, SlurmProbe
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
 

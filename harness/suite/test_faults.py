@@ -6,14 +6,14 @@ from functools import partial
 
 import pytest
 
-from harness.daemons import Daemon
-from harness.invariants import assert_invariants
-from harness.link import Link
-from harness.slurm import SlurmProbe
-from harness.stack import Stack
-from harness.suite.common import PROJECT, issuer_of, restored, until
-from harness.users import User
 from hubpod.client import Server, Session, SpawnFailed, SpawnRefused
+from hubpod_harness.daemons import Daemon
+from hubpod_harness.invariants import assert_invariants
+from hubpod_harness.link import Link
+from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import PROJECT, issuer_of, restored, until
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.hub import Hub
-from harness.invariants import assert_invariants
-from harness.issuer import Issuer
-from harness.slurm import SlurmProbe
-from harness.stack import Stack
-from harness.suite.common import JOB, PROJECT, accepted, as_account, home_of, restored, until
-from harness.users import User
 from hubpod.client import HubError, LoginRefused, Server, Session
+from hubpod_harness.hub import Hub
+from hubpod_harness.invariants import assert_invariants
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import JOB, PROJECT, accepted, as_account, home_of, restored, until
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
 

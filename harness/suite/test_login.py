@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.flaws import FLAWS, Flaw, Layer
-from harness.hub import Hub
-from harness.issuer import Issuer
-from harness.stack import Stack
-from harness.suite.common import accepted, issuer_of, until
-from harness.tokens import projects_claim
-from harness.users import User
 from hubpod.client import HubClient, HubError, LoginRefused
 from hubpod.client.browser import Browser, direct_session
+from hubpod_harness.hub import Hub
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import accepted, issuer_of, until
+from hubpod_harness.token_flaws import FLAWS, Flaw, Layer
+from hubpod_harness.tokens import projects_claim
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.hubpod_login("JWT")
 

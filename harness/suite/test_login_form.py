@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.stack import Stack
-from harness.suite.common import until
-from harness.users import User
 from hubpod.client import LoginRefused
 from hubpod.client.browser import direct_session
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import until
+from hubpod_harness.users import User
 
 OK, FORBIDDEN, TOO_MANY = 200, 403, 429
 

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.stack import Stack
-from harness.suite.common import PROJECT, until
-from harness.users import User
 from hubpod.client import Server
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import PROJECT, until
+from hubpod_harness.users import User
 
 PEOPLE = 6
 QUESTIONS = ("REQUEST_JOB_INFO", "REQUEST_JOB_INFO_SINGLE")

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.issuer import Issuer
-from harness.observation import find_secret
-from harness.stack import Stack
-from harness.suite.common import PROJECT, issuer_of, restored
-from harness.users import User
 from hubpod.client.deadline import Deadline
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.observation import find_secret
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import PROJECT, issuer_of, restored
+from hubpod_harness.users import User
 
 pytestmark = [pytest.mark.security, pytest.mark.hubpod_login("JWT")]
 

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.hub import Hub
-from harness.slurm import SlurmProbe
-from harness.stack import Stack
-from harness.suite.common import PROJECT, as_account, home_of, restored, until
-from harness.users import User
 from hubpod.client import Session, SpawnFailed, SpawnRefused
+from hubpod_harness.hub import Hub
+from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until
+from hubpod_harness.users import User
 
 WHO_AND_WHERE = "import getpass, os, pwd; print(pwd.getpwuid(os.geteuid()).pw_name, getpass.getuser(), os.getcwd())"
 GPUS = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"

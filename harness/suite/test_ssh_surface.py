@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.slurm import SlurmProbe
-from harness.stack import Stack
-from harness.suite.common import COMMAND_TIMEOUT_S, JOB, PROJECT, as_account, restored
-from harness.users import User
-from hubpod.process import Result
+from hubpod.system.process import Result
+from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import COMMAND_TIMEOUT_S, JOB, PROJECT, as_account, restored
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.security
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from harness.issuer import Issuer
-from harness.stack import Stack
-from harness.suite.common import PROJECT, as_account, home_of, restored, until
-from harness.users import User
 from hubpod.attack import Request
 from hubpod.attack.exchange import send
 from hubpod.client import Session
 from hubpod.client.session import TOKEN_HEADER
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.stack import Stack
+from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until
+from hubpod_harness.users import User
 
 pytestmark = [pytest.mark.security, pytest.mark.hubpod_login("JWT")]
 

@@ -3,7 +3,7 @@
 from typing import Protocol, assert_never
 
 from hubpod.components import jupyterhub, proxy, slurm, zenith
-from hubpod.components.parts import Component, Site
+from hubpod.components.site import Component, Site
 from hubpod.environments import Environment, Ingress, Slurm
 from hubpod.pod import PodSpec
 

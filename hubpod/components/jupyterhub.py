@@ -1,8 +1,8 @@
 """The hub: its configuration, composed of one fragment per axis value, and its credentials."""
 
-from hubpod.components.parts import CREDENTIALS, Component, Site, files_below, mounted_source
+from hubpod.components.site import CREDENTIALS, Component, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
-from hubpod.settings import Settings
+from hubpod.settings.deploy_configmap import Settings
 
 NAME = "jupyterhub"
 SOURCE = "bricsauthenticator"

@@ -1,6 +1,6 @@
 """configurable-http-proxy in a container of its own, so that the hub can restart without cutting connections."""
 
-from hubpod.components.parts import CREDENTIALS, Component, Site
+from hubpod.components.site import CREDENTIALS, Component, Site
 from hubpod.environments import Ingress
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from hubpod.components.parts import CREDENTIALS, Component, Site, files_below, mounted_source
+from hubpod.components.site import CREDENTIALS, Component, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 
 NAME = "slurm"

@@ -5,7 +5,7 @@ the pod's restart policy starts it again. Image, variables and files are those o
 """
 
 from hubpod.components import proxy
-from hubpod.components.parts import CREDENTIALS, Component, Site
+from hubpod.components.site import CREDENTIALS, Component, Site
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 
 NAME = "zenith"

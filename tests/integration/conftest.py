@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.instances import PROJECT, Running
-from support.neighbours import Neighbours, started
 
-from harness.groups import keep_together
-from harness.options import OURS
-from harness.outside import IMAGE
-from harness.run import started as run_started
-from hubpod.building import build
 from hubpod.context import prepare
 from hubpod.environments import find_environment
-from hubpod.machine import usable_podman
-from hubpod.podman import Podman
-from hubpod.progress import ConsoleReporter
+from hubpod.images.ensure import build
+from hubpod.podman.cli import Podman
+from hubpod.podman.machine import usable_podman
 from hubpod.request import UpRequest
+from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
+from hubpod_harness.external_services import IMAGE
+from hubpod_harness.groups import keep_together
+from hubpod_harness.options import OURS
+from hubpod_harness.test_run import started as run_started
+from support.instances import PROJECT, Running
+from support.neighbours import Neighbours, started
 
 STACKS = ("test_harness",)
 """Modules that start stacks of the harness and no environments."""

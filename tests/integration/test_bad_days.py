@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
 from support.instances import PROJECT, SOURCES, Running, argv
 
 

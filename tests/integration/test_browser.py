@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from support.instances import Running
 
 SPAWN_MS = 60_000

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.instances import PROJECT, Running
 
-from hubpod import content
 from hubpod.client.browser import direct_session
-from hubpod.podman import Podman
+from hubpod.podman.cli import Podman
+from hubpod.sources import content
+from support.instances import PROJECT, Running
 
 FRAGMENT = "volumes/jupyterhub/axes/login_dummy.py"
 EDIT = "\nc.JupyterHub.template_vars = {'announcement': 'a line of my own'}\n"

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+
+from hubpod.environments import ENVIRONMENTS, Environment
+from hubpod_harness.external_services import USERS
 from support.instances import Running
 from support.neighbours import Neighbours
-
-from harness.outside import USERS
-from hubpod.environments import ENVIRONMENTS, Environment
 
 USER = USERS[0]
 END_OF_TUNNEL = """

@@ -9,24 +9,24 @@ from dataclasses import dataclass
 
 import pytest
 from rich.console import Console
+
+from hubpod.attack import Request
+from hubpod.attack.exchange import send
+from hubpod.context import prepare
+from hubpod.images.ensure import build
+from hubpod.podman.cli import Podman
+from hubpod.request import UpRequest
+from hubpod.sources.clones import SOURCE_NAMES
+from hubpod.sources.origins import Origin
+from hubpod.system.process import Result
+from hubpod.system.progress import ConsoleReporter
+from hubpod.workspace import Workspace
+from hubpod_harness.test_run import started as run_started
 from support import plain_host
 from support.instances import PROJECT, Running
 from support.neighbours import free_port, own_address
 from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost
 from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
-
-from harness.run import started as run_started
-from hubpod.attack import Request
-from hubpod.attack.exchange import send
-from hubpod.building import build
-from hubpod.context import prepare
-from hubpod.origins import Origin
-from hubpod.podman import Podman
-from hubpod.process import Result
-from hubpod.progress import ConsoleReporter
-from hubpod.request import UpRequest
-from hubpod.sources import SOURCE_NAMES
-from hubpod.workspace import Workspace
 
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))

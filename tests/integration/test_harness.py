@@ -11,13 +11,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from support.instances import PROJECT
-from support.runs import path_without, program, pytest_argv, run_pytest
 
 from hubpod.client.deadline import Deadline
-from hubpod.podman import Podman
-from hubpod.podman_labelled import labelled
+from hubpod.podman.cli import Podman
+from hubpod.podman.labelled import labelled
 from hubpod.workspace import Workspace
+from support.instances import PROJECT
+from support.runs import path_without, program, pytest_argv, run_pytest
 
 USAGE_ERROR = 4
 SPAWN = """

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.instances import PROJECT, Running
 
 from hubpod.client import HubClient, LoginRefused, SpawnRefused
-from hubpod.spawn_story import STAGES
+from hubpod.probe.spawn_timeline import STAGES
+from support.instances import PROJECT, Running
 
 COMMANDS = "import os; print(*(os.environ[name] for name in {names!r}))"
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.instances import PROJECT, Running
-from support.neighbours import Neighbours
 
-from harness.outside import USERS
 from hubpod.client.deadline import Deadline
 from hubpod.environments import find_environment
-from hubpod.podman import Podman
+from hubpod.podman.cli import Podman
+from hubpod_harness.external_services import USERS
+from support.instances import PROJECT, Running
+from support.neighbours import Neighbours
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
 

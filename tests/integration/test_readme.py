@@ -6,6 +6,7 @@ import secrets
 import subprocess
 
 import pytest
+
 from support.instances import COMMAND_TIMEOUT_S, PROJECT
 
 COMMANDS = re.findall(r"^\$ (.+)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)

@@ -10,17 +10,18 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
-from support.instances import PROJECT, Running, Typed, argv
-from support.runs import run_pytest
 
-from hubpod import content, seeding
 from hubpod.client import Session
 from hubpod.client.browser import direct_session
 from hubpod.client.deadline import Deadline
 from hubpod.client.kernel import Kernel
-from hubpod.podman import Podman
-from hubpod.sources import SOURCES
+from hubpod.deployment import seeding
+from hubpod.podman.cli import Podman
+from hubpod.sources import content
+from hubpod.sources.clones import SOURCES
 from hubpod.workspace import Workspace
+from support.instances import PROJECT, Running, Typed, argv
+from support.runs import run_pytest
 
 LOGIN_PAGE = """
 from jupyterhub.auth import Authenticator

@@ -6,10 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hubpod import kube, kubernetes, settings
 from hubpod.components.assembly import pod_spec
 from hubpod.environments import ENVIRONMENTS
+from hubpod.manifests import cluster as kubernetes
+from hubpod.manifests import podman as podman_manifest
 from hubpod.request import Target
+from hubpod.settings import deploy_configmap
 from support.sites import PROJECT, site
 
 FOLDER = PROJECT / "tests" / "golden"
@@ -22,10 +24,10 @@ def manifests() -> dict[str, str]:
     """The manifest of each environment's example for each target, by the name of its file."""
     found: dict[str, str] = {}
     for environment in ENVIRONMENTS:
-        example = PROJECT / "examples" / environment.name / settings.FILE_NAME
+        example = PROJECT / "examples" / environment.name / deploy_configmap.FILE_NAME
         pod = pod_spec(site(environment, text=example.read_text()))
         cluster = kubernetes.manifest(pod, digest_key=DIGEST_KEY)
-        for target, text in ((Target.PODMAN, kube.manifest(pod)), (Target.KUBERNETES, cluster)):
+        for target, text in ((Target.PODMAN, podman_manifest.manifest(pod)), (Target.KUBERNETES, cluster)):
             found[f"{environment.name}.{target.value}.yaml"] = text
     return found
 

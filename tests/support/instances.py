@@ -14,9 +14,9 @@ import yaml
 
 from hubpod.client import HubClient, Session
 from hubpod.environments import Instance, Stage, find_instance
-from hubpod.kube import tmpfs_prefix
-from hubpod.podman import Podman
-from hubpod.settings import FILE_NAME
+from hubpod.manifests.podman import tmpfs_prefix
+from hubpod.podman.cli import Podman
+from hubpod.settings.deploy_configmap import FILE_NAME
 from hubpod.workspace import Workspace
 
 PROJECT = Path(__file__).parents[2]

@@ -10,23 +10,31 @@ from pathlib import Path
 
 import yaml
 
-from harness import zenith
-from harness.blueprint import AUDIENCE, PLATFORM, Keys
-from harness.containers import Network, in_network
-from harness.issuer import Issuer
-from harness.launch import Order, site_of
-from harness.outside import ACCOUNTS, CONTROL_PORT, ISSUER, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
-from harness.run import Run
-from hubpod.building import Built
 from hubpod.client import HubClient, Session
 from hubpod.components.jupyterhub import API_PORT
-from hubpod.components.parts import Site
+from hubpod.components.site import Site
+from hubpod.deployment.status import hub_url
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
-from hubpod.podman import Podman
-from hubpod.podman_labelled import subnet_of
-from hubpod.podman_volumes import create, fill_over
-from hubpod.settings import FILE_NAME, SETTINGS
-from hubpod.status import hub_url
+from hubpod.images.ensure import Built
+from hubpod.podman.cli import Podman
+from hubpod.podman.labelled import subnet_of
+from hubpod.podman.volumes import create, fill_over
+from hubpod.settings.deploy_configmap import FILE_NAME, SETTINGS
+from hubpod_harness import zenith
+from hubpod_harness.blueprint import AUDIENCE, PLATFORM, Keys
+from hubpod_harness.containers import Network, in_network
+from hubpod_harness.external_services import (
+    ACCOUNTS,
+    CONTROL_PORT,
+    ISSUER,
+    SLURM_HOST,
+    ZENITH_SERVER,
+    Neighbour,
+    neighbours,
+)
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.stack_launcher import Order, site_of
+from hubpod_harness.test_run import Run
 from support.instances import Running
 
 KUBE_NETWORK = "podman-default-kube-network"

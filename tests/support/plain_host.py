@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from harness.blueprint import Keys
-from harness.containers import Network
-from harness.daemons import daemon
-from harness.launch import Order, site_of
-from harness.outside import Neighbour
-from harness.run import Run
-from hubpod.building import Built
 from hubpod.components import slurm
 from hubpod.environments import Instance, find_environment
+from hubpod.images.ensure import Built
 from hubpod.pod import Container, Seed
-from hubpod.podman import Podman
-from hubpod.process import Result
+from hubpod.podman.cli import Podman
+from hubpod.system.process import Result
+from hubpod_harness.blueprint import Keys
+from hubpod_harness.containers import Network
+from hubpod_harness.daemons import daemon
+from hubpod_harness.external_services import Neighbour
+from hubpod_harness.stack_launcher import Order, site_of
+from hubpod_harness.test_run import Run
 from support.instances import PROJECT
 from support.neighbours import kube_network, one_started
 

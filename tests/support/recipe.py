@@ -5,8 +5,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubpod.credentials import load_or_create
-from hubpod.private_files import private_folder, write_private
+from hubpod.settings.credentials import load_or_create
+from hubpod.system.private_files import private_folder, write_private
 from support.instances import PROJECT, Running, run_command
 from support.plain_host import PlainHost
 

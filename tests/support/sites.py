@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from hubpod import settings, zenith_config
 from hubpod.components import jupyterhub, zenith
 from hubpod.components.assembly import image_names
-from hubpod.components.parts import CREDENTIALS, Code, Site
-from hubpod.credentials import Credentials
+from hubpod.components.site import CREDENTIALS, Code, Site
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
 from hubpod.pod import File, PodSpec, Port
-from hubpod.settings import Settings
-from hubpod.sources import SOURCES
-from hubpod.supplied import Supplied
+from hubpod.settings import deploy_configmap, zenith_config
+from hubpod.settings.credentials import Credentials
+from hubpod.settings.deploy_configmap import Settings
+from hubpod.settings.key_files import Supplied
+from hubpod.sources.clones import SOURCES
 
 PROJECT = Path(__file__).parents[2]
 PASSWORD = "the password that the tests made up"
@@ -55,7 +55,7 @@ def site(
         changes: Keys of the deploy ConfigMap with other values.
     """
     external, tunnel = environment.slurm is Slurm.EXTERNAL, environment.ingress is Ingress.ZENITH
-    values = settings_of(environment, text or settings.example(environment), changes or {})
+    values = settings_of(environment, text or deploy_configmap.example(environment), changes or {})
     known_host = b"%s %s\n" % (values["sshHostname"].encode(), made_up_credentials("the site").ssh_host_public_key)
     return Site(
         instance=Instance(environment=environment, name=instance),
@@ -95,9 +95,9 @@ def settings_of(environment: Environment, text: str, changes: Mapping[str, str])
         document["data"]["dummyAuthPassword"] = PASSWORD
     document["data"].update(changes)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / settings.FILE_NAME
+        path = Path(folder) / deploy_configmap.FILE_NAME
         path.write_text(yaml.safe_dump(document))
-        return settings.load(path, environment)
+        return deploy_configmap.load(path, environment)
 
 
 def made_up_credentials(whose: str) -> Credentials:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hubpod import credentials, kube, settings
 from hubpod.components.assembly import pod_spec
-from hubpod.components.parts import Site, files_below
+from hubpod.components.site import Site, files_below
 from hubpod.components.slurm import account_numbers
 from hubpod.environments import find_instance
 from hubpod.errors import SettingsError
+from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
+from hubpod.settings import credentials, deploy_configmap
 
 PROJECT = Path(__file__).parents[2]
 
@@ -26,11 +27,11 @@ PROJECT = Path(__file__).parents[2]
 def site(tmp_path: Path) -> Site:
     """A site with the settings and credentials that dev.up would make."""
     instance = find_instance("dev_dummyauth", "default")
-    path = tmp_path / "deploy" / settings.FILE_NAME
-    settings.write_example(path, instance.environment)
+    path = tmp_path / "deploy" / deploy_configmap.FILE_NAME
+    deploy_configmap.write_example(path, instance.environment)
     return Site(
         instance=instance,
-        settings=settings.load(path, instance.environment),
+        settings=deploy_configmap.load(path, instance.environment),
         credentials=credentials.load_or_create(tmp_path / "credentials"),
         images={"jupyterhub": "localhost/hubpod/jupyterhub:dev", "slurm": "localhost/hubpod/slurm:dev"},
         volumes=PROJECT / "volumes",
@@ -96,7 +97,7 @@ def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
     """Password, tokens and keys reach containers in volumes; the manifest shows none of them."""
     spec = pod_spec(site)
 
-    manifest = kube.manifest(spec)
+    manifest = podman_manifest.manifest(spec)
 
     keys = site.credentials
     secrets = [site.settings["dummyAuthPassword"], keys.proxy_token.decode(), keys.crypt_key.decode()]
@@ -118,16 +119,16 @@ def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -
 def test_the_manifest_says_whether_it_changed(site: Site) -> None:
     """The same pod has the same digest as a label, another port another one."""
     spec = pod_spec(site)
-    label = yaml.safe_load(kube.manifest(spec))["metadata"]["labels"][kube.LABEL_MANIFEST]
+    label = yaml.safe_load(podman_manifest.manifest(spec))["metadata"]["labels"][podman_manifest.LABEL_MANIFEST]
 
-    assert label == kube.digest(spec) == kube.digest(pod_spec(site))
-    assert label != kube.digest(pod_spec(replace(site, port=8001)))
+    assert label == podman_manifest.digest(spec) == podman_manifest.digest(pod_spec(site))
+    assert label != podman_manifest.digest(pod_spec(replace(site, port=8001)))
 
 
 def test_every_name_is_valid_kubernetes(site: Site) -> None:
     """With the longest instance name, names of pod, containers and volumes are RFC 1123 labels, none of them twice."""
     longest = find_instance("dev_dummyauth", "a" * 20)
-    document = yaml.safe_load(kube.manifest(pod_spec(replace(site, instance=longest))))
+    document = yaml.safe_load(podman_manifest.manifest(pod_spec(replace(site, instance=longest))))
 
     volumes = [volume["name"] for volume in document["spec"]["volumes"]]
     names = [document["metadata"]["name"], document["spec"]["hostname"], *volumes]
@@ -141,7 +142,7 @@ def test_temporary_volumes_of_two_instances_differ(site: Site) -> None:
     """An emptyDir becomes a named volume on podman 4.3, so two instances may not use the same name."""
     other = replace(site, instance=find_instance("dev_dummyauth", "other"))
 
-    documents = [yaml.safe_load(kube.manifest(pod_spec(each))) for each in (site, other)]
+    documents = [yaml.safe_load(podman_manifest.manifest(pod_spec(each))) for each in (site, other)]
 
     first, second = ({v["name"] for v in each["spec"]["volumes"] if "emptyDir" in v} for each in documents)
     assert first
@@ -150,7 +151,7 @@ def test_temporary_volumes_of_two_instances_differ(site: Site) -> None:
 
 def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
     """The hub's API, Slurm and SSH are not reachable from outside the pod."""
-    document = yaml.safe_load(kube.manifest(pod_spec(site)))
+    document = yaml.safe_load(podman_manifest.manifest(pod_spec(site)))
 
     ports = {container["name"]: container.get("ports", []) for container in document["spec"]["containers"]}
 
@@ -160,7 +161,7 @@ def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
 
 def test_hub_and_proxy_have_no_capabilities(site: Site) -> None:
     """What faces the browser runs without any capability, and cannot gain privileges."""
-    document = yaml.safe_load(kube.manifest(pod_spec(site)))
+    document = yaml.safe_load(podman_manifest.manifest(pod_spec(site)))
 
     contexts = {container["name"]: container["securityContext"] for container in document["spec"]["containers"]}
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from invoke.context import MockContext
 from invoke.exceptions import Exit
-from support.instances import PROJECT, argv
 
 from hubpod.environments import find_instance
-from hubpod.interrupts import Terminated
+from hubpod.system.interrupts import Terminated
+from support.instances import PROJECT, argv
 from tasks import bench, dev, namespace, shell
 
 STAND_IN = """\
@@ -421,7 +421,7 @@ def test_what_a_command_has_compiled_is_kept(
     type_(project, "dev.status")
 
     assert {path.stem.partition(".")[0] for path in (tmp_path / "bytecode").rglob("*.pyc")} >= (
-        {"dev", "podman", "status"} if asked else set()
+        {"dev", "cli", "status"} if asked else set()
     )
     assert asked == (tmp_path / "bytecode").exists()
 
@@ -434,7 +434,7 @@ def test_measuring_is_the_session_of_nox(monkeypatch: pytest.MonkeyPatch) -> Non
         seen.append(argv)
         return 3
 
-    monkeypatch.setattr("hubpod.process.attach", attach)
+    monkeypatch.setattr("hubpod.system.process.attach", attach)
 
     with pytest.raises(Exit) as caught:
         bench.run(MockContext(), case=["up", "spawn"], rounds="2", svg="a.svg")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hubpod.process import run
+from hubpod.system.process import run
 
 PROJECT = Path(__file__).parents[2]
 ACTION = PROJECT / "action.yml"

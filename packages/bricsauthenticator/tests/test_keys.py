@@ -10,7 +10,7 @@ from traitlets.config import Config
 
 from bricsauthenticator import BricsAuthenticator
 from bricsauthenticator.keys import KeyStore, usable_keys
-from bricsauthenticator.refusals import BadTokenError, IssuerUnavailableError
+from bricsauthenticator.login_errors import BadTokenError, IssuerUnavailableError
 from bricsauthenticator.tokens import Header
 
 pytestmark = pytest.mark.asyncio

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bricsauthenticator import slurm as words
-from bricsauthenticator.hub_start import end_leftovers_when_up
 from bricsauthenticator.orphans import OrphanSearch
+from bricsauthenticator.startup_cleanup import end_leftovers_when_up
 
 pytestmark = pytest.mark.asyncio
 

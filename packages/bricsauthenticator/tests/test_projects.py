@@ -2,8 +2,8 @@
 
 import pytest
 
+from bricsauthenticator.login_errors import NotPermittedError
 from bricsauthenticator.projects import check_user, is_account, usable_projects
-from bricsauthenticator.refusals import NotPermittedError
 
 
 def claim(platform: str) -> dict[str, object]:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bricsauthenticator import slurm
+from bricsauthenticator.messages import situation
 from bricsauthenticator.slurm import Job, Life, read_answer, read_job_id, read_refusal
-from bricsauthenticator.wording import situation
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
-from bricsauthenticator import leftovers
+from bricsauthenticator import pending_cancellations
 
 pytestmark = pytest.mark.asyncio
 
@@ -455,9 +455,9 @@ async def test_that_a_server_stops_is_saved_before_slurm_answers(
     slurm.put("fault", f"while [ ! -e {slurm.directory}/healed ]; do sleep 0.05; done\n")
 
     stop = asyncio.create_task(spawner.user.stop())
-    await until(lambda: leftovers.in_state(spawner.orm_spawner.state))
+    await until(lambda: pending_cancellations.in_state(spawner.orm_spawner.state))
 
-    assert [leftover.job_id for leftover in leftovers.in_state(spawner.orm_spawner.state)] == ["41"]
+    assert [leftover.job_id for leftover in pending_cancellations.in_state(spawner.orm_spawner.state)] == ["41"]
     slurm.put("healed", "")
     await stop
     assert slurm.read("cancelled") == "41\n"

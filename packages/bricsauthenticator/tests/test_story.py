@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bricsauthenticator.story import Event, Story
+from bricsauthenticator.progress_events import Event, Story
 
 QUEUED: Event = {"message": "The job is queued"}
 STARTING: Event = {"message": "The job is starting"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bricsauthenticator.refusals import BadTokenError
+from bricsauthenticator.login_errors import BadTokenError
 from bricsauthenticator.tokens import Header, Policy, read_header, validate
 
 NOW = 1_700_000_000

@@ -7,10 +7,10 @@ from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
 from traitlets import Bool, Float, TraitError, Unicode, default, validate
 
 from bricsauthenticator import projects, tokens
-from bricsauthenticator.confirmations import Confirmations
 from bricsauthenticator.handlers import BricsLoginHandler, BricsLogoutHandler
 from bricsauthenticator.keys import KeyStore
-from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
+from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
+from bricsauthenticator.project_confirmations import Confirmations
 from bricsauthenticator.request_log import TOKEN_HEADER, without_token
 
 NOT_SIGNED_IN = "You reach this JupyterHub by signing in through the portal."

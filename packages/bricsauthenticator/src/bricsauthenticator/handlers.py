@@ -8,8 +8,8 @@ from jinja2 import Environment, Template, TemplateNotFound
 from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignore[import-untyped]
 from tornado.httputil import url_concat
 
+from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, NotPermittedError
 from bricsauthenticator.metrics import ACCEPTED, count_login
-from bricsauthenticator.refusals import BadTokenError, LoginHTTPError, NotPermittedError
 from bricsauthenticator.request_log import TOKEN_HEADER
 
 REFUSAL_PAGES = frozenset({"401.html", "403.html", "503.html"})

@@ -14,7 +14,7 @@ import jwt
 from tornado.httpclient import HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from bricsauthenticator.refusals import BadTokenError, IssuerUnavailableError
+from bricsauthenticator.login_errors import BadTokenError, IssuerUnavailableError
 from bricsauthenticator.tokens import ALGORITHMS, NOT_ACCEPTED, Header
 
 MAX_DOCUMENT_BYTES = 256 * 1024

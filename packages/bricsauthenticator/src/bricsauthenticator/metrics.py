@@ -3,7 +3,7 @@
 from jupyterhub.metrics import metrics_prefix  # type: ignore[import-untyped]
 from prometheus_client import Counter
 
-from bricsauthenticator.refusals import BadTokenError, IssuerUnavailableError, NotPermittedError
+from bricsauthenticator.login_errors import BadTokenError, IssuerUnavailableError, NotPermittedError
 
 ACCEPTED = "accepted"
 OUTCOMES = (ACCEPTED, *(kind.outcome for kind in (BadTokenError, NotPermittedError, IssuerUnavailableError)))

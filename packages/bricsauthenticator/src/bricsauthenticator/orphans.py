@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyterhub import orm  # type: ignore[import-untyped]
 
-from bricsauthenticator import leftovers, slurm
+from bricsauthenticator import pending_cancellations, slurm
 from bricsauthenticator.joblist import Listing
 from bricsauthenticator.projects import is_account
 
@@ -40,7 +40,7 @@ class Known:
 def known_jobs(database: Any) -> Known:  # noqa: ANN401 - a session of SQLAlchemy's
     """Return the jobs of all servers, those included that have to end."""
     states = [row.state for row in database.query(orm.Spawner) if row.state]
-    left = [leftover for state in states for leftover in leftovers.in_state(state)]
+    left = [leftover for state in states for leftover in pending_cancellations.in_state(state)]
     return Known(
         job_ids=frozenset([*(state.get("job_id", "") for state in states), *(each.job_id for each in left)]),
         keys=frozenset([*(state.get("job_key", "") for state in states), *(each.key for each in left)]),

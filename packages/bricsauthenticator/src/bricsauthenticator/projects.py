@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TypedDict
 
-from bricsauthenticator.refusals import BadTokenError, NotPermittedError
+from bricsauthenticator.login_errors import BadTokenError, NotPermittedError
 
 USER_RE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 PROJECT_RE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")

@@ -5,12 +5,12 @@ from typing import Any
 
 from traitlets import Dict, List, TraitError, Unicode, default, validate
 
-from bricsauthenticator import hub_start, options, port_report, spawn_request
+from bricsauthenticator import options, port_report, spawn_request, startup_cleanup
 from bricsauthenticator.authenticator import BricsAuthenticator
-from bricsauthenticator.failures import not_permitted, refused
-from bricsauthenticator.job import SlurmJobSpawner
+from bricsauthenticator.http_errors import not_permitted, refused
 from bricsauthenticator.options import Options, OptionsError
 from bricsauthenticator.projects import home_of, is_account, project_of
+from bricsauthenticator.slurm_spawner import SlurmJobSpawner
 
 port_report.install()
 spawn_request.install()
@@ -44,7 +44,7 @@ class BricsSlurmSpawner(SlurmJobSpawner):
 
     shell = Unicode("/bin/bash", help="SHELL of the server.").tag(config=True)
 
-    end_leftovers_when_up = staticmethod(hub_start.end_leftovers_when_up)
+    end_leftovers_when_up = staticmethod(startup_cleanup.end_leftovers_when_up)
 
     _options: Options | None = None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from bricsauthenticator.refusals import BadTokenError
+from bricsauthenticator.login_errors import BadTokenError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 REQUIRED_CLAIMS = ("aud", "exp", "iss", "iat", "short_name", "projects")

@@ -1,0 +1,145 @@
+"""What a stack consists of, as values: the deployed pod's own, what a hub meets outside, and the link between them."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hubpod.components import jupyterhub, proxy
+from hubpod.components.assembly import pod_spec
+from hubpod.components.site import Site
+from hubpod.environments import Environment, Ingress
+from hubpod.environments import Slurm as SlurmAxis
+from hubpod.pod import Container, File, PodSpec, Port, Seed
+from hubpod.settings.credentials import Credentials
+from hubpod.settings.deploy_configmap import SETTINGS
+from hubpod.settings.key_files import Supplied
+from hubpod_harness import zenith
+from hubpod_harness.external_services import ACCOUNTS, IMAGE, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
+
+LINK = "link"
+HUB = "hub"
+ISSUER_URL = "http://issuer:9000/realms/test"
+PLATFORM = "test.platform"
+AUDIENCE = "hubpod-test"
+
+OBSERVER = Path(__file__).parent / "configuration" / "observer.py"
+OBSERVER_TOKEN = "HUBPOD_OBSERVER_TOKEN"  # noqa: S105 - the name of a variable
+EXTRA_FRAGMENT = "fragments/zz_test.py"  # the last one, so that it has the last word
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The secrets of a stack that the deployed pod does not have.
+
+    Attributes:
+        observer: Token with which the harness asks the hub's API.
+        control: Token with which it tells the issuer what to do.
+        password: The password of the login form.
+    """
+
+    observer: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    control: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """A whole stack.
+
+    Attributes:
+        pod: The pod as it is deployed, with the harness's look into the hub; its name is the stack's.
+        link: Owns the network that the pod's containers share, and disturbs connections in it.
+        outside: What the pod's containers meet, each with an address of its own.
+    """
+
+    pod: PodSpec
+    link: Container
+    outside: tuple[Neighbour, ...]
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All containers, the owner of the network first."""
+        return (self.link, *(each.container for each in self.outside), *self.pod.containers)
+
+    @property
+    def seeds(self) -> tuple[Seed, ...]:
+        """The initial content of every volume."""
+        return (*self.pod.seeds, *(seed for each in self.outside for seed in each.seeds))
+
+    @property
+    def entrance(self) -> tuple[str, int]:
+        """Where people come in: the container that publishes the port, and its number there."""
+        server = next((each for each in self.outside if each.container.name == ZENITH_SERVER), None)
+        return (ZENITH_SERVER, zenith.RELAY_PORT) if server else (LINK, proxy.PORT)
+
+
+def deploy_configmap(environment: Environment, keys: Keys, changes: Mapping[str, str]) -> dict[str, str]:
+    """The deploy ConfigMap's data for a stack: what the environment reads and does not fix, and a test's changes."""
+    values = {
+        "devUsers": " ".join(ACCOUNTS),
+        "dummyAuthPassword": keys.password,
+        "oidcServer": ISSUER_URL,
+        "bricsPlatform": PLATFORM,
+        "jwtAudience": AUDIENCE,
+        "sshHostname": f"{SLURM_HOST}-host",
+        "slurmSpawnerWrappersBin": "/opt/jupyter/slurmspawner_wrappers/bin",
+        "condaPrefixDir": "/opt/jupyter/miniforge3",
+        "jupyterDataDir": "/opt/jupyter/jupyter_data",
+        "hubConnectUrl": f"http://{HUB}:{jupyterhub.API_PORT}",
+    }
+    wanted = {setting.key for setting in SETTINGS if setting.used(environment) and setting.fixed(environment) is None}
+    return {key: value for key, value in values.items() if key in wanted} | dict(changes)
+
+
+def supplied_files(environment: Environment, credentials: Credentials, ssh_hostname: str) -> Supplied:
+    """The key material that a site would have put beside its deploy ConfigMap."""
+    external, tunnel = environment.slurm is SlurmAxis.EXTERNAL, environment.ingress is Ingress.ZENITH
+    configuration = f"serverAddress: {ZENITH_SERVER}-host\nserverPort: {zenith.SSH_PORT}\n"
+    return Supplied(
+        ssh_client_key=credentials.ssh_client_key if external else None,
+        ssh_known_hosts=credentials.known_hosts(ssh_hostname) if external else None,
+        zenith_client_key=credentials.ssh_client_key if tunnel else None,
+        zenith_client_config=configuration.encode() if tunnel else None,
+    )
+
+
+def blueprint(site: Site, keys: Keys, *, config: str = "") -> Blueprint:
+    """The stack for one site.
+
+    Args:
+        site: What the pod derives from.
+        keys: The harness's own secrets.
+        config: JupyterHub configuration that is loaded after all other.
+    """
+    pod = pod_spec(site)
+    files = (
+        File(path="fragments/observer.py", content=OBSERVER.read_bytes()),
+        *((File(path=EXTRA_FRAGMENT, content=f"c = get_config()\n{config}\n".encode()),) if config else ()),
+    )
+    token = File(
+        path=f"env/{OBSERVER_TOKEN}",
+        content=keys.observer.encode(),
+        mode=0o400,
+        uid=jupyterhub.UID,
+        gid=jupyterhub.UID,
+    )
+    additions = {site.instance.volume("hub-config"): files, site.instance.volume("hub-credentials"): (token,)}
+    pod = replace(
+        pod,
+        seeds=tuple(replace(seed, files=seed.files + additions.get(seed.volume, ())) for seed in pod.seeds),
+        containers=tuple(replace(container, ports=()) for container in pod.containers),
+    )
+    return Blueprint(pod=pod, link=_link(site), outside=neighbours(site, control_token=keys.control))
+
+
+def _link(site: Site) -> Container:
+    published = site.instance.environment.ingress is Ingress.HOST_PORT
+    return Container(
+        name=LINK,
+        image=site.images[IMAGE],
+        args=("sleep", "infinity"),
+        ports=(Port(container=proxy.PORT, host=site.port),) if published else (),
+        tmpfs=("/run",),
+        capabilities=("KILL", "NET_ADMIN", "NET_RAW", "SETGID", "SETUID"),
+    )

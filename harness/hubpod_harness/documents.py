@@ -1,0 +1,114 @@
+"""What an issuer serves: the documents of OpenID Connect Discovery 1.0 and RFC 7517, and garbage made of them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from hubpod_harness.keys import SigningKey
+from hubpod_harness.token_mutations import FOREIGN_KEYS_PATH, foreign_key_set
+
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+KEYS_PATH = "/certs"
+MOVED_PATH = "/moved"
+TOO_BIG_BYTES = 2**20
+"""More than any key set needs; the hub reads at most 256 kB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """What the issuer answers at one path; the fields are those of the server's control API."""
+
+    body: str
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    endless: bool = False
+
+
+Documents = Mapping[str, Document]
+"""By the path below the issuer's URL."""
+
+
+def good_documents(url: str, keys: Mapping[str, SigningKey], published: Sequence[SigningKey] = ()) -> Documents:
+    """The discovery document and the key set of a working issuer.
+
+    Args:
+        url: The issuer's URL.
+        keys: The keys that it signs with.
+        published: Keys that it signed with before, and still publishes.
+    """
+    discovery = {
+        "issuer": url,
+        "jwks_uri": url + KEYS_PATH,
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(keys),
+    }
+    key_set = {"keys": [key.public_jwk for key in (*keys.values(), *published)]}
+    return {
+        DISCOVERY_PATH: Document(body=json.dumps(discovery)),
+        KEYS_PATH: Document(body=json.dumps(key_set)),
+        FOREIGN_KEYS_PATH: Document(body=json.dumps(foreign_key_set())),
+    }
+
+
+def _everywhere(change: Callable[[Document], Document]) -> Callable[[Documents], Documents]:
+    return lambda good: {path: change(document) for path, document in good.items()}
+
+
+def _discovery(**changes: object) -> Callable[[Documents], Documents]:
+    def change(good: Documents) -> Documents:
+        body = json.dumps(json.loads(good[DISCOVERY_PATH].body) | changes)
+        return {**good, DISCOVERY_PATH: replace(good[DISCOVERY_PATH], body=body)}
+
+    return change
+
+
+def _key_set(*keys: object) -> Callable[[Documents], Documents]:
+    return lambda good: {**good, KEYS_PATH: Document(body=json.dumps({"keys": keys}))}
+
+
+def _redirected(good: Documents) -> Documents:
+    # Who follows finds good documents there, and lets people in.
+    base = urlsplit(json.loads(good[DISCOVERY_PATH].body)["issuer"]).path
+    moved = {MOVED_PATH + path: document for path, document in good.items()}
+    return moved | {
+        path: Document(body="", status=302, headers={"Location": base + MOVED_PATH + path}) for path in good
+    }
+
+
+ERROR_PAGE = Document(status=500, content_type="text/html", body="<html><h1>500 Internal Server Error</h1></html>")
+
+GARBAGE: Mapping[str, Callable[[Documents], Documents]] = {
+    "not JSON": _everywhere(lambda good: replace(good, body=good.body[: len(good.body) // 2])),
+    "empty": _everywhere(lambda good: replace(good, body="")),
+    "array": _everywhere(lambda good: replace(good, body=f"[{good.body}]")),
+    "nested": _everywhere(lambda good: replace(good, body="[" * 5000 + "]" * 5000)),
+    "wrong issuer": _discovery(issuer="https://issuer.example/realms/test"),
+    "no key set": _discovery(jwks_uri=None),
+    "file as key set": _discovery(jwks_uri="file:///etc/passwd"),
+    "no keys": _key_set(),
+    "useless keys": _key_set({"kty": "oct", "k": "AA", "alg": "HS256"}, {"kty": "RSA"}, "key", None),
+    "error page": _everywhere(lambda _: ERROR_PAGE),
+    "not found": lambda _: {},
+    "too big": _everywhere(lambda good: replace(good, body=good.body + " " * TOO_BIG_BYTES)),
+    "endless": _everywhere(lambda good: replace(good, body=good.body + " " * TOO_BIG_BYTES, endless=True)),
+    "redirect": _redirected,
+}
+"""What a broken issuer may serve, made of what it should serve."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """How the issuer behaves.
+
+    Attributes:
+        mood: As the server's control API names it: up, down, slow or hanging.
+        delay_s: Seconds before each answer, when it is slow.
+        garbage: Which of GARBAGE it serves; empty for good documents.
+    """
+
+    mood: str = "up"
+    delay_s: float = 0.0
+    garbage: str = ""

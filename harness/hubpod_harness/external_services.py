@@ -1,0 +1,89 @@
+"""What a hub meets outside its pod, as containers: the issuer of tokens, a Slurm host of its own, a Zenith server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hubpod.components import slurm
+from hubpod.components.site import CREDENTIALS, Site
+from hubpod.environments import Environment, Ingress, Login
+from hubpod.environments import Slurm as SlurmAxis
+from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
+from hubpod.settings.ssh_keys import public_line
+from hubpod_harness import zenith
+
+IMAGE = "testkit"
+ISSUER = "issuer"
+CONTROL_PORT = 9001
+SLURM_HOST = slurm.NAME
+ZENITH_SERVER = zenith.NAME
+
+PROJECTS = ("project1", "project2")
+USERS = tuple(f"user{number:02}" for number in range(1, 13))
+"""More than a test ever needs at once; each costs two home folders, made when Slurm's container starts."""
+
+ACCOUNTS = tuple(f"{user}.{project}" for user in USERS for project in PROJECTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """One container outside the pod, with an address of its own.
+
+    Attributes:
+        container: As the pod's own are.
+        seeds: The initial content of its volumes.
+        hosts: Names that it knows besides those of the other neighbours.
+    """
+
+    container: Container
+    seeds: tuple[Seed, ...]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+
+def names(environment: Environment) -> tuple[str, ...]:
+    """The neighbours that an environment needs."""
+    return (
+        *((ISSUER,) if environment.login is Login.JWT else ()),
+        *((SLURM_HOST,) if environment.slurm is SlurmAxis.EXTERNAL else ()),
+        *((ZENITH_SERVER,) if environment.ingress is Ingress.ZENITH else ()),
+    )
+
+
+def neighbours(site: Site, *, control_token: str) -> tuple[Neighbour, ...]:
+    """Those of a site's environment."""
+    makers = {
+        ISSUER: lambda: _issuer(site, control_token),
+        SLURM_HOST: lambda: slurm_host(site),
+        ZENITH_SERVER: lambda: _zenith_server(site),
+    }
+    return tuple(makers[name]() for name in names(site.instance.environment))
+
+
+def slurm_host(site: Site) -> Neighbour:
+    """A host that has Slurm, wrappers and accounts, and takes the hub's key from wherever it comes."""
+    host = slurm.host(site, accounts=ACCOUNTS, clients=("*",))
+    return Neighbour(container=host.container, seeds=host.seeds, hosts=host.host_aliases)
+
+
+def _issuer(site: Site, control_token: str) -> Neighbour:
+    volume = site.instance.volume("issuer-credentials")
+    container = Container(
+        name=ISSUER,
+        image=site.images[IMAGE],
+        args=("python3", "/usr/local/lib/hubpod/issuer.py"),
+        mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
+        tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
+        ports=(Port(container=CONTROL_PORT, host=0),),
+    )
+    token = File(path="control_token", content=control_token.encode(), mode=0o400)
+    seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=(token,), mode=0o500)
+    return Neighbour(container=container, seeds=(seed,))
+
+
+def _zenith_server(site: Site) -> Neighbour:
+    key = site.supplied.zenith_client_key
+    assert key  # noqa: S101 - a site with a tunnel has one
+    keys = {zenith.SUBDOMAIN: public_line(key).decode()}
+    container, seed = zenith.server(
+        site.instance, image=site.images[IMAGE], keys=keys, host_key=site.credentials.ssh_host_key
+    )
+    return Neighbour(container=container, seeds=(seed,))

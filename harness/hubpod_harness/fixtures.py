@@ -1,0 +1,119 @@
+"""The fixtures of the plugin: what a test names to get a stack, or a part of one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hubpod.errors import HubpodError
+from hubpod_harness import options
+from hubpod_harness.plugin_state import KIT, LEFT, prepare, sentence
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from hubpod.client import Session
+    from hubpod.podman.cli import Podman
+    from hubpod_harness.hub import Hub
+    from hubpod_harness.issuer import Issuer
+    from hubpod_harness.slurm import SlurmProbe
+    from hubpod_harness.stack import Stack
+    from hubpod_harness.stacks import Kit
+    from hubpod_harness.users import User
+
+
+@pytest.fixture(scope="session")
+def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[Kit]":
+    """What starts stacks; the other fixtures are parts of it."""
+    from hubpod_harness.stacks import open_kit  # noqa: PLC0415 - heavy
+
+    with ExitStack() as opened:
+        try:
+            kit = opened.enter_context(open_kit(options.read(pytestconfig), lambda: prepare(pytestconfig)))
+        except HubpodError as error:
+            pytest.exit(sentence(error), returncode=pytest.ExitCode.USAGE_ERROR)
+        pytestconfig.stash[KIT] = kit
+        yield kit
+        pytestconfig.stash[LEFT] = tuple(f"{stack.site.instance.name} at {stack.url}" for stack in kit.stacks)
+    del pytestconfig.stash[KIT]
+
+
+@pytest.fixture(scope="session")
+def podman(hubpod_kit: "Kit") -> "Podman":
+    """The podman that everything runs on."""
+    return hubpod_kit.machine.context.podman
+
+
+@pytest.fixture(scope="session")
+def images(hubpod_kit: "Kit") -> dict[str, str]:
+    """The images under test: reference by name."""
+    return dict(hubpod_kit.machine.built.images)
+
+
+@pytest.fixture(scope="session")
+def stacks(hubpod_kit: "Kit") -> "Callable[..., Stack]":
+    """Makes further stacks: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``."""
+    return hubpod_kit.stack
+
+
+@pytest.fixture
+def stack(stacks: "Callable[..., Stack]") -> "Stack":
+    """The stack that tests share."""
+    return stacks()
+
+
+@pytest.fixture
+def hub(stack: "Stack") -> "Hub":
+    """The hub, as people see it."""
+    return stack.hub
+
+
+@pytest.fixture
+def slurm(stack: "Stack") -> "SlurmProbe":
+    """Slurm, as an administrator sees it."""
+    return stack.slurm
+
+
+@pytest.fixture
+def issuer(stack: "Stack") -> "Iterator[Issuer]":
+    """Who mints tokens; after the test it is as it was before."""
+    assert stack.issuer  # noqa: S101 - tests of other logins were left out
+    yield stack.issuer
+    if stack.issuer.changed:
+        stack.issuer.reset()
+
+
+@pytest.fixture
+def users(request: pytest.FixtureRequest, stacks: "Callable[..., Stack]") -> "Iterator[Callable[..., list[User]]]":
+    """Leases users: ``users(6)``, and ``users(2, of=other_stack)``; what they still run ends with the test."""
+    with ExitStack() as leases:
+
+        def lease(count: int = 1, *, of: "Stack | None" = None) -> "list[User]":
+            pool = (of or stacks()).pool
+            leased = pool.lease(count)
+            leases.callback(pool.give_back, leased, of=request.node.nodeid)
+            return leased
+
+        yield lease
+
+
+@pytest.fixture
+def user(users: "Callable[..., list[User]]") -> "User":
+    """A user whom nobody else is meanwhile."""
+    return users()[0]
+
+
+@pytest.fixture
+def session(hub: "Hub", user: "User") -> "Session":
+    """That user, logged in."""
+    return hub.login_as(user)
+
+
+@pytest.fixture
+def page() -> "Iterator[Page]":
+    """An empty page of the machine's own browser."""
+    from hubpod_harness.browser import new_page  # noqa: PLC0415 - heavy
+
+    with new_page() as page:
+        yield page

@@ -1,0 +1,100 @@
+"""A stack that outlives its run, so that the next one starts with it at once."""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from hubpod.components.site import Site
+from hubpod.environments import LABEL_INSTANCE, Instance
+from hubpod.podman.cli import Podman
+from hubpod.podman.labelled import remove_labelled, subnet_of
+from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod_harness.blueprint import Blueprint, Keys, blueprint
+from hubpod_harness.containers import Network
+from hubpod_harness.issuer import Keys as Signing
+from hubpod_harness.keys import ALGORITHMS, new_key, read_keys, write_keys
+from hubpod_harness.stack import Stack, connected
+from hubpod_harness.stack_launcher import Launch, Order, lasting_labels, launched, site_of
+from hubpod_harness.test_run import Run
+
+FOLDER = "reuse"
+DIGEST_LABEL = "hubpod.stack"
+
+
+@contextmanager
+def reused(run: Run, order: Order, state: Path, worker: str) -> Iterator[Stack]:
+    """The stack that an earlier run left, if nothing that it is made of has changed, else a new one; it stays.
+
+    Two runs never share one: where another run has it, this is an ordinary stack that ends with the block.
+
+    Args:
+        run: The run that wants it.
+        order: What kind of stack.
+        state: The folder .hubpod of the checkout.
+        worker: Name of the worker of pytest-xdist; empty without it.
+    """
+    wish = f"{order.environment.name} {order.config} {order.changes} {worker}"
+    name = f"reuse-{hashlib.sha256(wish.encode()).hexdigest()[:8]}"
+    folder = private_folder(private_folder(state / FOLDER) / name)
+    with (folder / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with launched(run, order) as stack:
+                yield stack
+            return
+        yield _have(run, order, Instance(environment=order.environment, name=name), folder)
+
+
+def _have(run: Run, order: Order, instance: Instance, folder: Path) -> Stack:
+    keys, signing = _keys(folder / "keys.json"), _signing(folder / "signing.json")
+    site = site_of(order, instance, folder, keys)
+    plan = blueprint(site, keys, config=order.config)
+    labels = {**lasting_labels(site), DIGEST_LABEL: _digest(site, plan)}
+    if _is_running(run.podman, site, plan, labels):
+        network = Network(name=instance.resource, subnet=subnet_of(run.podman, instance.resource))
+        stack = connected(site=site, blueprint=plan, podman=run.podman, network=network, keys=keys, signing=signing)
+        if stack.issuer:
+            stack.issuer.reset()
+        stack.wait_until_ready()
+        return stack
+    remove_labelled(run.podman, f"{LABEL_INSTANCE}={instance.name}")
+    with ExitStack() as cleanup:
+        launch = Launch(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup, signing=signing)
+        stack = launch.start()
+        cleanup.pop_all()
+    return stack
+
+
+def _is_running(podman: Podman, site: Site, plan: Blueprint, labels: dict[str, str]) -> bool:
+    states = podman.containers({**site.instance.labels, **labels}).values()
+    return len(states) == len(plan.containers) and all(state.state == "running" for state in states)
+
+
+def _digest(site: Site, plan: Blueprint) -> str:
+    """What identifies all that a stack is made of."""
+    seeds = [(seed.volume, seed.digest(site.credentials.digest_key)) for seed in plan.seeds]
+    return hashlib.sha256(repr((plan.containers, seeds)).encode()).hexdigest()[:16]
+
+
+def _keys(path: Path) -> Keys:
+    """The secrets of the stack, the same in each run."""
+    known = read_record(path)
+    keys = Keys(**{name: str(value) for name, value in known.items()}) if known else Keys()
+    write_private(path, json.dumps(asdict(keys)).encode())
+    return keys
+
+
+def _signing(path: Path) -> Signing:
+    """The keys that the issuer signs with: the hub of the stack has cached them."""
+    if not path.exists():
+        keys = {
+            name: new_key(name, f"{name.lower()}-{hashlib.sha256(str(path).encode()).hexdigest()[:4]}")
+            for name in ALGORITHMS
+        }
+        write_private(path, write_keys(keys))
+    return read_keys(path.read_bytes())

@@ -1,0 +1,211 @@
+"""A stack: everything between a person and their notebook, started for tests and gone after them."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from hubpod.components import jupyterhub, slurm
+from hubpod.components.site import Site
+from hubpod.deployment.readiness import wait_until_ready
+from hubpod.deployment.status import hub_url
+from hubpod.errors import UsageError
+from hubpod.podman.cli import Podman
+from hubpod.system.process import Result
+from hubpod_harness.blueprint import LINK, Blueprint, Keys
+from hubpod_harness.containers import FIRST_OUTSIDE, Network
+from hubpod_harness.external_services import CONTROL_PORT, ISSUER, PROJECTS, SLURM_HOST, USERS
+from hubpod_harness.hub import Hub
+from hubpod_harness.issuer import Issuer
+from hubpod_harness.issuer import Keys as Signing
+from hubpod_harness.link import PORTS, Link
+from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.user_pool import Pool
+from hubpod_harness.users import User
+
+NOT_FROZEN = ("unable to freeze",)
+"""How runc fails to pause a container on a busy machine, where cgroups are of version 1; the next try succeeds."""
+
+EXECUTE_TIMEOUT_S = 60.0
+"""A command in a container that takes longer than this hangs, as one whose network is cut does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A running stack.
+
+    Attributes:
+        site: What it derives from.
+        blueprint: What it consists of.
+        network: Its private network.
+        hub: The hub, as people see it.
+        slurm: Slurm, as an administrator sees it.
+        issuer: Who mints tokens; None where people log in with a form.
+        pool: Its users, for those that tests lease.
+        timings: Seconds that each phase of the start took.
+    """
+
+    site: Site
+    blueprint: Blueprint
+    podman: Podman
+    network: Network
+    keys: Keys
+    hub: Hub
+    slurm: SlurmProbe
+    issuer: Issuer | None
+    pool: Pool
+    timings: dict[str, float] = field(default_factory=dict)
+    _disturbed: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The hub's public address."""
+        return self.hub.url
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The names of its containers, without the stack's."""
+        return tuple(container.name for container in self.blueprint.containers)
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """Every secret of this stack, tokens that were minted included."""
+        credentials = self.site.credentials
+        texts = (credentials.proxy_token, credentials.crypt_key, credentials.ssh_client_key, credentials.ssh_host_key)
+        own = (self.keys.observer, self.keys.control, self.keys.password)
+        return {*own, *(text.decode().strip() for text in texts), *(self.issuer.minted if self.issuer else ())}
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def execute(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        timeout_s: float | None = EXECUTE_TIMEOUT_S,
+    ) -> Result:
+        """Run a command in a container; the result is not checked.
+
+        Raises:
+            CommandError: It took longer than ``timeout_s`` seconds.
+        """
+        return self.podman.execute(self._name(container), argv, user=user, timeout_s=timeout_s)
+
+    def log(self, container: str, *, since: float = 0) -> str:
+        """What a container has written so far, or since a moment, in seconds since the epoch."""
+        return self.podman.log(self._name(container), since=since)
+
+    def inspect(self, container: str) -> str:
+        """What podman tells of a container, as JSON."""
+        return self.podman.run("inspect", self._name(container), check=False).stdout
+
+    # -- disturbing -------------------------------------------------------------------------------------------------
+
+    def kill(self, container: str) -> None:
+        """Kill a container; it stays dead until it is started."""
+        self.pool.settle()
+        self._disturbed["container", container] = partial(self._recover, container)
+        self.podman.run("kill", "--signal=KILL", self._name(container))
+        self.podman.run("wait", self._name(container))
+
+    def start(self, container: str) -> None:
+        """Start a container that has ended; nothing happens when it runs."""
+        self.podman.run("start", self._name(container))
+
+    def restart(self, container: str) -> None:
+        """End a container in good order, and start it again."""
+        self.pool.settle()
+        self.podman.restart(self._name(container))
+
+    def pause(self, container: str) -> None:
+        """Freeze all processes of a container."""
+        self.pool.settle()
+        self._disturbed["container", container] = partial(self._recover, container)
+        self.podman.insist("pause", self._name(container), passing=NOT_FROZEN)
+
+    def unpause(self, container: str) -> None:
+        """Let a frozen container go on."""
+        self.podman.run("unpause", self._name(container))
+
+    def link(self, name: str) -> Link:
+        """The connections of that name, to be disturbed.
+
+        Raises:
+            UsageError: There are none of that name.
+        """
+        if name not in PORTS:
+            raise UsageError(f"there is no link {name!r}", remedy="links: " + ", ".join(PORTS))
+        self.pool.settle()
+        outside = [each.container.name for each in self.blueprint.outside]
+        end = {"ssh": SLURM_HOST, "issuer": ISSUER}.get(name, "")
+        address = self.network.address(FIRST_OUTSIDE + outside.index(end)) if end in outside else "127.0.0.1"
+        link = Link(partial(self.execute, LINK), address=address, port=PORTS[name])
+        self._disturbed["link", name] = link.restore
+        return link
+
+    def heal(self) -> None:
+        """Undo what was done to links and containers, last things first; the stack is ready then."""
+        if not self._disturbed:
+            return
+        while self._disturbed:
+            _, undo = self._disturbed.popitem()
+            undo()
+        self.wait_until_ready()
+
+    def _recover(self, container: str) -> None:
+        state = self.podman.containers(self.site.instance.labels)[self._name(container)].state
+        if state == "paused":
+            self.unpause(container)
+        elif state != "running":
+            self.start(container)
+
+    def wait_until_ready(self) -> None:
+        """Wait until a notebook could be spawned.
+
+        Raises:
+            NotReadyError: It cannot; carries the last log lines of the container that is to blame.
+        """
+        wait_until_ready(self.podman, self.site.instance, self.blueprint.pod, self.url, lambda _: None)
+
+    def _name(self, container: str) -> str:
+        if container not in self.containers:
+            raise UsageError(
+                f"the stack has no container {container!r}", remedy="containers: " + ", ".join(self.containers)
+            )
+        return f"{self.site.instance.resource}-{container}"
+
+
+def connected(  # noqa: PLR0913 - what a stack is made of
+    *, site: Site, blueprint: Blueprint, podman: Podman, network: Network, keys: Keys, signing: Signing | None = None
+) -> Stack:
+    """The stack whose containers run: where its ports are, and who speaks to what is behind them."""
+    name = site.instance.resource
+    states = podman.containers(site.instance.labels)
+    container, inside = blueprint.entrance
+    port = states[f"{name}-{container}"].ports[inside][1]
+    issuer = None
+    if f"{name}-{ISSUER}" in states:
+        control = states[f"{name}-{ISSUER}"].ports[CONTROL_PORT][1]
+        issuer = Issuer(f"http://127.0.0.1:{control}", keys.control, first=signing)
+
+    hub = Hub(
+        hub_url(port, site.settings["baseUrl"]),
+        observer=keys.observer,
+        log=partial(podman.log, f"{name}-{jupyterhub.NAME}"),
+        issuer=issuer,
+        password=keys.password,
+    )
+    execute = partial(podman.execute, f"{name}-{slurm.NAME}", timeout_s=EXECUTE_TIMEOUT_S)
+    probe = SlurmProbe(execute, partial(podman.log, f"{name}-{slurm.NAME}"))
+    users = [User(name=user, projects=PROJECTS) for user in USERS]
+    return Stack(
+        site=site,
+        blueprint=blueprint,
+        podman=podman,
+        network=network,
+        keys=keys,
+        hub=hub,
+        slurm=probe,
+        issuer=issuer,
+        pool=Pool(users, hub=hub, slurm=probe),
+    )

@@ -1,0 +1,105 @@
+"""What one process of tests works with: the machine, the run, and the stacks that are up."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from hubpod.environments import find_environment
+from hubpod.errors import HubpodError, NotReadyError
+from hubpod_harness.options import PROJECT, Options
+from hubpod_harness.preflight import Machine
+from hubpod_harness.reuse import reused
+from hubpod_harness.stack import Stack
+from hubpod_harness.stack_launcher import Order, launched
+from hubpod_harness.test_run import Run, started
+
+
+class Kit:
+    """Starts stacks on demand; the same wish gives the same stack."""
+
+    def __init__(self, *, options: Options, machine: Machine, run: Run, closing: ExitStack) -> None:
+        self.options = options
+        self.machine = machine
+        self._run = run
+        self._closing = closing
+        self._stacks: dict[Order, Stack] = {}
+        self._failed: dict[Order, str] = {}
+        self._logins: dict[Order, int] = {}
+        self.begun = 0.0
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """Those that are up."""
+        return tuple(self._stacks.values())
+
+    def stack(self, config: str = "", settings: Mapping[str, str] | None = None, environment: str = "") -> Stack:
+        """A stack that is ready: one that is up already, or a new one.
+
+        Args:
+            config: JupyterHub configuration that is loaded after all other, such as ``c.Spawner.mem_limit = "1G"``.
+            settings: Values of the deploy ConfigMap other than the harness's own, by key.
+            environment: Name of another environment than the one under test.
+
+        Raises:
+            NotReadyError: It does not get ready.
+            UsageError: There is no such environment.
+        """
+        order = Order(
+            environment=find_environment(environment) if environment else self.options.environment,
+            images=tuple(sorted(self.machine.built.images.items())),
+            sources=tuple(sorted(self.machine.built.sources.items())),
+            volumes=PROJECT / "volumes",
+            config=config,
+            changes=tuple(sorted((settings or {}).items())),
+        )
+        if order in self._failed:
+            raise NotReadyError(f"no second try: {self._failed[order]}")
+        if order not in self._stacks:
+            try:
+                self._stacks[order] = self._closing.enter_context(self._started(order))
+            except HubpodError as error:
+                self._failed[order] = error.message
+                raise
+        return self._stacks[order]
+
+    def _started(self, order: Order) -> AbstractContextManager[Stack]:
+        if self.options.reuse:
+            state = self.machine.context.workspace.state
+            return reused(self._run, order, state, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        return launched(self._run, order, keep=self.options.keep)
+
+    def begin(self) -> None:
+        """Note that a test begins."""
+        self.begun = time.time()
+        self._logins = {order: len(stack.hub.client.sessions) for order, stack in self._stacks.items()}
+
+    @property
+    def used(self) -> tuple[Stack, ...]:
+        """The stacks that the test has used, as far as that can be told: somebody has logged in, or it is new."""
+        used = [
+            stack
+            for order, stack in self._stacks.items()
+            if self._logins.get(order, -1) != len(stack.hub.client.sessions)
+        ]
+        return tuple(used) or self.stacks
+
+    def heal(self) -> None:
+        """Undo what a test did to links and containers."""
+        for stack in self.stacks:
+            stack.heal()
+
+
+@contextmanager
+def open_kit(options: Options, machine: Callable[[], Machine]) -> Iterator[Kit]:
+    """A kit, whose stacks are gone when the block ends.
+
+    Raises:
+        HubpodError: By what stands in the way.
+    """
+    ready = machine()
+    with started(ready.context.workspace, ready.context.podman) as run, ExitStack() as closing:
+        kit = Kit(options=options, machine=ready, run=run, closing=closing)
+        yield kit
+        for stack in kit.stacks:
+            stack.pool.settle()

@@ -1,0 +1,215 @@
+"""What can be wrong with a token, by name: each flaw makes a good draft fail for that one reason.
+
+The statuses are those that the login may answer with. The flaws follow RFC 8725 (best practices for JWT).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hubpod.attack import forgeries
+from hubpod_harness import token_mutations
+from hubpod_harness.token_mutations import (
+    account,
+    changed_claim,
+    named,
+    pointing,
+    times,
+    unsigned,
+    with_claims,
+    with_header,
+    with_parts,
+    with_payload,
+    without_claim,
+)
+from hubpod_harness.tokens import Bend
+
+DAY_S = 86400
+KB = forgeries.KB
+MANY = 5000
+
+
+class Layer(Enum):
+    """Who refuses the token."""
+
+    HUB = "the hub"
+    FRONT_DOOR = "the proxy, which takes 32 kB of headers, before the hub sees the request"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """Another form of a good token.
+
+    Attributes:
+        name: The keyword with which it is asked for.
+        title: What is special about the token, in a sentence.
+        bend: Makes it of a good draft.
+    """
+
+    name: str
+    title: str
+    bend: Bend = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flaw(Variant):
+    """Something that is wrong with a token.
+
+    Attributes:
+        statuses: The HTTP statuses that the login may refuse it with.
+        layer: Who refuses it.
+    """
+
+    statuses: frozenset[int]
+    layer: Layer = Layer.HUB
+
+
+Rows = Mapping[str, tuple[str, Bend]]
+
+_TIMES: Rows = {
+    "expired": ("it expired an hour ago", times(iat=-7200, nbf=-7200, exp=-3600)),
+    "expired_at_the_edge": ("it expired a second before the leeway", token_mutations.expired_at_the_edge),
+    "not_yet_valid": ("it becomes valid in half an hour", times(nbf=1800)),
+    "not_yet_valid_at_the_edge": ("it becomes valid just after the leeway", token_mutations.not_yet_valid_at_the_edge),
+    "issued_in_the_future": ("it was issued in half an hour", times(iat=1800)),
+    "endless_lifetime": ("it is valid for ten years", times(exp=3650 * DAY_S)),
+    "long_lifetime": ("it is valid for a day and an hour", times(exp=DAY_S + 3600)),
+    "boolean_exp": ("exp is true, which is 1 for who does not look", with_claims(exp=True)),
+    "infinite_exp": ("exp is infinite", with_claims(exp=float("inf"))),
+    "huge_exp": ("exp has 401 digits", with_claims(exp=10**400)),
+    "null_nbf": ("nbf is null", with_claims(nbf=None)),
+    "mistyped_nbf": ("nbf is a string", changed_claim("nbf", str)),
+}
+
+_REQUIRED: Mapping[str, tuple[str, Bend]] = {
+    "aud": ("a number", with_claims(aud=5)),
+    "exp": ("a string", changed_claim("exp", str)),
+    "iss": ("an object", changed_claim("iss", lambda good: {"url": good})),
+    "iat": ("a string", changed_claim("iat", str)),
+    "short_name": ("a number", with_claims(short_name=5)),
+    "projects": ("a number", with_claims(projects=5)),
+}
+
+_PURPOSE: Rows = {
+    "wrong_audience": ("it is for another audience", with_claims(aud="another-client")),
+    "list_audience": ("aud is a list with the right audience", changed_claim("aud", lambda good: [good])),
+    "two_audiences": ("aud has another audience, too", changed_claim("aud", lambda good: [good, "another-client"])),
+    "wrong_issuer": ("it is of another issuer", with_claims(iss="https://issuer.example/realms/test")),
+    "list_issuer": ("iss is a list with the right issuer", changed_claim("iss", lambda good: [good])),
+    "issuer_with_slash": ("iss has a slash at its end", changed_claim("iss", lambda good: f"{good}/")),
+    "azp_of_another": ("it was issued to another party", with_claims(azp="another-client")),
+    "access_token": ("its claims say that it is an access token", with_claims(typ="Bearer")),
+    "access_token_header": ("its header says that it is an access token", with_header(typ="at+jwt")),
+}
+
+_KEYS: Rows = {
+    "foreign_key": ("its kid is right, its signature made with a foreign key", token_mutations.foreign_signature),
+    "missing_kid": ("it has no kid, and the issuer several keys", token_mutations.without_header("kid")),
+    **{f"alg_{name}": (f"alg is {name!r}, and it has no signature", unsigned(name)) for name in forgeries.UNSIGNED},
+    **{name: (title, with_header(**header)) for name, (title, header) in forgeries.HEADERS.items()},
+    "key_confusion": ("it is signed by HS256 with the public key as secret", token_mutations.key_confusion),
+    "jku_header": ("its header points to a key set", pointing("jku")),
+    "jku_foreign_key": (
+        "its key is in the set its header points to",
+        token_mutations.with_brought_key(token_mutations.key_set_header),
+    ),
+    "x5u_header": ("its header points to a certificate", pointing("x5u")),
+    "jwk_header": ("its header has a key", token_mutations.with_own_jwk),
+    "jwk_foreign_key": ("its key is in its header", token_mutations.with_brought_key(token_mutations.jwk_header)),
+    "tampered_payload": ("its payload was changed after it was signed", with_parts(token_mutations.tampered)),
+    "broken_signature": ("one bit of its signature is wrong", with_parts(token_mutations.broken)),
+}
+
+_FORM: Rows = {
+    "jwe": ("it is encrypted", token_mutations.encrypted),
+    "nested": ("it is a signed token in a signed token", token_mutations.nested),
+    **{name: (title, with_parts(form)) for name, (title, form) in forgeries.FORMS.items()},
+    "not_json": ("its payload is not JSON", with_payload(lambda _: b"not JSON")),
+    "array_payload": ("its payload is an array", with_payload(lambda payload: b"[" + payload + b"]")),
+}
+
+_NAMES: Rows = {
+    "short_name_path": ("short_name is a path", named("../admin")),
+    "short_name_slash": ("short_name has a slash", named("a/b")),
+    "short_name_shell": ("short_name is a command substitution", named("$(id)")),
+    "short_name_quote": ("short_name ends a quoted string", named("o'x; id")),
+    "short_name_newline": ("short_name ends with a newline", named("user\n")),
+    "short_name_long": ("short_name has 300 characters", named("a" * 300)),
+    "short_name_empty": ("short_name is empty", named("")),
+    "short_name_root": ("short_name is root", named("root")),
+    "short_name_option": ("short_name looks like an option", named("-u")),
+    "short_name_capital": ("short_name has a capital letter", named("Admin")),
+    "short_name_dot": ("short_name has a dot", named("user.project")),
+}
+
+_PROJECTS: Rows = {
+    "projects_list": ("projects is a list", changed_claim("projects", lambda good: [good])),
+    "projects_deep": (f"projects is nested {MANY} deep", token_mutations.deep_projects(MANY)),
+    "projects_deep_text": (f"projects is a text, nested {MANY} deep", with_claims(projects="[" * MANY + "]" * MANY)),
+    "projects_string_garbage": ("projects is a text that is not JSON", with_claims(projects="{")),
+    "project_list": ("a project is a list", token_mutations.entries(lambda _draft, _name: [])),
+    "project_nameless": (
+        "a project's name is null",
+        token_mutations.entries(lambda *_: {"name": None, "resources": []}),
+    ),
+    "resources_object": ("a project's resources are an object", token_mutations.resources(lambda *_: {})),
+    "resource_string": ("a resource is a string", token_mutations.resources(lambda *_: ["x"])),
+    "resource_username_null": ("the account is null", account(None)),
+    "resource_username_root": ("the account is root", account("root")),
+    "resource_username_spawner": ("the account is the service's own", account("jupyterspawner")),
+    "resource_username_option": ("the account looks like options", account("-u root")),
+    "resource_username_shell": ("the account has a command", account("x; id")),
+    "resource_of_another_user": ("the account is another user's", token_mutations.accounts("mallory.{project}")),
+    "resource_of_another_project": ("the account is in another project", token_mutations.accounts("{user}.elsewhere")),
+    "resource_username_newline": ("the account ends with a newline", token_mutations.accounts("{user}.{project}\n")),
+}
+
+_NOWHERE: Rows = {
+    "no_project_here": ("its projects are on another platform", token_mutations.on_platform("elsewhere")),
+    "no_projects": ("it has no projects", with_claims(projects={})),
+}
+
+_SIZES: Rows = {
+    "size_33_kB": ("it has 33 kB", token_mutations.of_size(33 * KB)),
+    "oversize": ("it has 70 kB", token_mutations.of_size(70 * KB)),
+    "oversize_10_MB": ("it has 10 MB", token_mutations.of_size(10 * KB * KB)),
+}
+
+
+def _rows_of_required_claims() -> Iterator[tuple[str, tuple[str, Bend]]]:
+    for name, (mistyped, bend) in _REQUIRED.items():
+        yield f"missing_{name}", (f"{name} is missing", without_claim(name))
+        yield f"null_{name}", (f"{name} is null", with_claims(**{name: None}))
+        yield f"mistyped_{name}", (f"{name} is {mistyped}", bend)
+
+
+def _flaws(rows: Rows, *statuses: int, layer: Layer = Layer.HUB) -> dict[str, Flaw]:
+    return {
+        name: Flaw(name=name, title=title, bend=bend, statuses=frozenset(statuses), layer=layer)
+        for name, (title, bend) in rows.items()
+    }
+
+
+FLAWS: Mapping[str, Flaw] = {
+    **_flaws({**_TIMES, **dict(_rows_of_required_claims()), **_PURPOSE, **_KEYS}, 401),
+    **_flaws(_FORM, 400, 401),
+    **_flaws(_NAMES, 403),
+    **_flaws(_PROJECTS, 401, 403),
+    **_flaws(_NOWHERE, 403),
+    **_flaws(_SIZES, 400, 401, 431, layer=Layer.FRONT_DOOR),
+}
+
+_VARIANTS: Rows = {
+    "projects_as_text": ("projects is a string of JSON", changed_claim("projects", json.dumps)),
+    "bare_header": ("its header has no typ", token_mutations.without_header("typ")),
+    "without_nbf": ("it has no nbf", without_claim("nbf")),
+    "azp_of_ours": ("it was issued to our own client", lambda draft: with_claims(azp=draft.claims.get("aud"))(draft)),
+    "markup_in_project": ("a project's name is markup", token_mutations.project_name("<script>alert(1)</script>")),
+    "on_other_platforms_too": ("its projects are on another platform, too", token_mutations.on_another_platform_too),
+    "size_8_kB": ("it has 8 kB", token_mutations.of_size(8 * KB)),
+    "size_31_kB": ("it has 31 kB", token_mutations.of_size(31 * KB)),
+}
+VARIANTS: Mapping[str, Variant] = {
+    name: Variant(name=name, title=title, bend=bend) for name, (title, bend) in _VARIANTS.items()
+}

@@ -1,0 +1,101 @@
+"""What is shown of an instance over HTTP: that a person gets a notebook, and that the hub refuses strangers."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from hubpod.attack import Target, Verdict, cases, tried
+from hubpod.client import HubClient
+from hubpod.commands.inspect import require_running
+from hubpod.components import slurm
+from hubpod.context import Context
+from hubpod.deployment.status import Status
+from hubpod.environments import Instance, Login, Slurm
+from hubpod.errors import UsageError
+from hubpod.podman.cli import Podman
+from hubpod.probe import spawn_timeline
+from hubpod.probe.spawn import ProbeReport, Step, probe_session
+from hubpod.probe.timeline import Span
+from hubpod.request import Person
+from hubpod.settings import deploy_configmap
+from hubpod.settings.table import SETTINGS
+
+
+def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:
+    """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, and see the job gone.
+
+    Raises:
+        UsageError: The environment's login wants something else than what was given, or the hub's address is unknown.
+        NotRunningError: The instance is down.
+        ProbeError: A step failed.
+    """
+    instance = person.instance
+    by_token = instance.environment.login is Login.JWT
+    if by_token is not bool(person.token):
+        way = "a token, as from the front door" if by_token else "a name and the password of the deploy ConfigMap"
+        remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
+        raise UsageError(f"people log in to {instance.environment.name} with {way}", remedy=remedy)
+    now = require_running(context, instance)
+    client = HubClient(_address(instance, now, person.url))
+    if by_token:
+        login = partial(client.login_with_token, person.token)
+    else:
+        site_settings = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
+        name = person.user or site_settings.dev_users[0].partition(".")[0]
+        login = partial(client.login, name, site_settings["dummyAuthPassword"])
+    return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
+
+
+def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
+    """Where the time of a spawn went that has just been made; asked soon, before Slurm forgets the job."""
+    return spawn_timeline.told(context.podman, instance, report)
+
+
+def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:
+    """Try over HTTP what the instance's hub must refuse to a stranger.
+
+    Raises:
+        UsageError: The hub's address is unknown.
+        NotRunningError: The instance is down.
+        HubError: The hub does not answer.
+    """
+    now = require_running(context, instance)
+    values = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
+    target = _attacked(instance, _address(instance, now, url), values)
+    return tuple(tried(target, case) for case in cases(target))
+
+
+def _attacked(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
+    """The hub with what its settings tell: what a token claims, and which password must not be the right one."""
+    claims = {"iss": "oidcServer", "aud": "jwtAudience"}
+    return Target(
+        url=url,
+        login=instance.environment.login,
+        claims={name: values.values.get(key, "") for name, key in claims.items()} | {"short_name": "testuser"},
+        password=values.values.get("dummyAuthPassword", ""),
+        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
+    )
+
+
+def _address(instance: Instance, now: Status, url: str) -> str:
+    """Where a browser finds the hub: what was given, else what is published."""
+    if not (url or now.url):
+        raise UsageError(
+            f"people come to {instance.environment.name} through the {instance.environment.ingress.value}",
+            remedy="give the address at its other end with --url",
+        )
+    return (url or now.url).rstrip("/")
+
+
+def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:
+    """How to see in Slurm itself that a job has ended; None where Slurm is not ours to ask."""
+    if instance.environment.slurm is not Slurm.POD:
+        return None
+    container = f"{instance.resource}-{slurm.NAME}"
+
+    def gone(job: str) -> bool:
+        result = podman.execute(container, ["squeue", "--noheader", f"--jobs={job}"])
+        # A Slurm that does not answer has not said that the job is gone.
+        return not result.stdout.strip() if result.ok else "Invalid job id" in result.stderr
+
+    return gone

@@ -1,0 +1,215 @@
+"""From sources to images: clones, base image, and the images of an environment, built side by side."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import assert_never
+
+from hubpod.commands import doctor
+from hubpod.components.assembly import image_names
+from hubpod.components.site import Code
+from hubpod.components.zenith import IMAGE
+from hubpod.context import Context, full_disk_told, side_by_side
+from hubpod.environments import Environment, Ingress, Stage
+from hubpod.images import base as base_image
+from hubpod.images import build as images
+from hubpod.images import source_volumes
+from hubpod.images import zenith as zenith_image
+from hubpod.images.base import Found
+from hubpod.images.build_times import BuildClock
+from hubpod.podman import images as podman_images
+from hubpod.request import UpRequest
+from hubpod.sources import clones as sources
+from hubpod.sources import releases
+from hubpod.sources.clones import Checkout
+from hubpod.sources.origins import Origin
+from hubpod.system.private_files import private_folder
+from hubpod.system.progress import Reporter
+from hubpod.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What an environment's containers are made from.
+
+    Attributes:
+        images: References of the images, by name.
+        sources: The code of each source that comes in a volume, by its name.
+    """
+
+    images: Mapping[str, str]
+    sources: Mapping[str, Code] = field(default_factory=dict)
+
+
+def build(
+    context: Context,
+    request: UpRequest,
+    names: Sequence[str] = (),
+    *,
+    clock: BuildClock | None = None,
+    looking: Context | None = None,
+) -> Built:
+    """Have the sources, the base image and the images of an environment.
+
+    Args:
+        context: What commands work with.
+        request: What a person asks for.
+        names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
+        clock: Notes how long that takes.
+        looking: The context whose podman is asked which images there are, where one knows that already.
+
+    Raises:
+        SourceError: A clone cannot be made.
+        BuildError: An image cannot be made.
+        MachineError: The disk is full.
+    """
+    workspace, podman, environment = context.workspace, context.podman, request.instance.environment
+    known = (looking or context).podman
+    with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
+        checkouts = _checkouts(context.reporter, partial(_ensured, workspace, request))
+        own, pulled = _images(environment, partial(_zenith_client, context, request))
+        found = base_image.find_base(known, workspace.project, request.base)
+        if not found:
+            _tell_before_build(context)
+        with context.reporter.phase("base image") as phase:
+            base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
+            phase.result(base.reference)
+        plans = _plans(context, request, base, checkouts, sorted({*own, *names}))
+        there = known.image_ids([plan.reference for plan in plans])
+        missing = [plan for plan in plans if plan.reference not in there]
+        if missing:
+            if found:
+                _tell_before_build(context)
+            _tell_what_changed(context, missing)
+            _build_all(context, missing, clock or BuildClock())
+        else:
+            context.reporter.say("  images: nothing changed")
+        return _built(context, plans, pulled)
+
+
+def _built(context: Context, plans: Sequence[images.Build], pulled: Mapping[str, str]) -> Built:
+    references = {plan.name: plan.reference for plan in plans}
+    return Built(images={**references, **pulled}, sources=source_volumes.code(context.workspace, context.podman, plans))
+
+
+def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
+    """The names of the images to build, and the references by name of those that are not."""
+    own = set(image_names(environment))
+    if environment.ingress is not Ingress.ZENITH:
+        return own, {}
+    reference = zenith_client()
+    return (own, {IMAGE: reference}) if reference else ({*own, IMAGE}, {})
+
+
+def _zenith_client(context: Context, request: UpRequest) -> str:
+    with context.reporter.phase("zenith image") as phase:
+        stage = request.instance.environment.stage
+        reference = zenith_image.ensure(context.podman, request.zenith_image, stage, phase.detail)
+        phase.result(reference or "a stand-in, built here")
+        return reference
+
+
+def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+    """Have a checkout of every source, and tell in which state each is.
+
+    Raises:
+        SourceError: A clone cannot be made, or what stands in its place is not one.
+    """
+    with workspace.lock("build", reporter.say), full_disk_told(workspace):
+        return _checkouts(reporter, partial(sources.ensure, workspace.project, origins))
+
+
+def planned(context: Context, request: UpRequest) -> Built:
+    """What ``build`` would give, without building anything.
+
+    What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
+    """
+    project, environment = context.workspace.project, request.instance.environment
+    find = partial(zenith_image.find, context.podman, request.zenith_image, environment.stage)
+    names, pulled = _images(environment, find)
+    base = base_image.find_base(context.podman, project, request.base)
+    cloned = environment.stage is Stage.PROD or all(source.clone(project).exists() for source in sources.SOURCES)
+    if not base or not cloned:
+        unbuilt = {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names}
+        mounts = [each for each in sources.SOURCES if each.image in names and environment.stage is Stage.DEV]
+        return Built(images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts})
+    plans = _plans(context, request, base, _ensured(context.workspace, request), sorted(names))
+    return _built(context, plans, pulled)
+
+
+def _checkouts(reporter: Reporter, ensure: Callable[[], tuple[Checkout, ...]]) -> tuple[Checkout, ...]:
+    """Have the sources, and tell in which state each is."""
+    with reporter.phase("sources") as phase:
+        checkouts = ensure()
+        phase.result(", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts))
+        return checkouts
+
+
+def _ensured(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
+    """Development takes the clones as they lie there; production takes releases."""
+    match request.instance.environment.stage:
+        case Stage.DEV:
+            return sources.ensure(workspace.project, request.origins)
+        case Stage.PROD:
+            return releases.ensure(workspace.project, workspace.state, request.origins)
+        case _:
+            assert_never(request.instance.environment.stage)
+
+
+def _tell_before_build(context: Context) -> None:
+    for finding in doctor.before_build(context.podman):
+        context.reporter.say(f"! {finding.text}; {finding.remedy}")
+
+
+def _plans(
+    context: Context, request: UpRequest, base: Found, checkouts: tuple[Checkout, ...], names: Sequence[str]
+) -> tuple[images.Build, ...]:
+    stage = request.instance.environment.stage
+    return tuple(
+        images.plan_build(context.workspace.project, name, stage, base.id, checkouts, jupyterhub=request.jupyterhub)
+        for name in names
+    )
+
+
+def _tell_what_changed(context: Context, plans: list[images.Build]) -> None:
+    """Name the sources that are to blame for a build in development, where their code alone would need none."""
+    for checkout in source_volumes.reinstalled(context.workspace, plans):
+        name = checkout.source.name
+        context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
+
+
+def _build_all(context: Context, plans: list[images.Build], clock: BuildClock) -> None:
+    """Build images side by side; what a killed build left in the scratch folder goes first."""
+    scratch = context.workspace.scratch
+    shutil.rmtree(scratch, ignore_errors=True)
+    private_folder(scratch)
+    base = plans[0].base
+    before = podman_images.build_containers(context.podman, base)
+    try:
+        side_by_side([_builder(context, plan, clock) for plan in plans])
+    except BaseException:
+        podman_images.remove_build_containers(
+            context.podman, podman_images.build_containers(context.podman, base) - before
+        )
+        raise
+    # Not beside a build: what is removed may be what the other one takes from its cache.
+    for plan in plans:
+        images.prune(context.podman, plan)
+    source_volumes.note_installed(context.workspace, plans)
+
+
+def _builder(context: Context, plan: images.Build, clock: BuildClock) -> Callable[[], None]:
+    workspace = context.workspace
+
+    def build_one() -> None:
+        with context.reporter.phase(f"{plan.name} image") as phase, clock.timed(plan.name) as note:
+
+            def on_line(line: str) -> None:
+                note(line)
+                phase.detail(line)
+
+            images.build(context.podman, workspace.project, workspace.scratch, plan, on_line)
+            phase.result(plan.reference)
+
+    return build_one

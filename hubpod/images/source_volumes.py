@@ -1,0 +1,91 @@
+"""The code of the sources as containers of development mount it: that of the clones, and what installing it adds."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hubpod.components.site import SOURCE_FOLDER, Code
+from hubpod.environments import Instance, Stage
+from hubpod.images.build import Build
+from hubpod.pod import File, contents
+from hubpod.podman.cli import Podman
+from hubpod.podman.images import archive_of
+from hubpod.sources.clones import SOURCES, Checkout
+from hubpod.sources.origins import Origin
+from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod.workspace import Workspace
+
+
+def code(workspace: Workspace, podman: Podman, plans: Iterable[Build]) -> dict[str, Code]:
+    """The code of each source that goes into a volume, by its name; none for production, whose images have them."""
+    return {
+        checkout.source.name: _code(checkout, _installed(workspace, podman, plan, checkout.source.name))
+        for plan in plans
+        for checkout in _edited([plan])
+    }
+
+
+def _code(checkout: Checkout, installed: tuple[File, ...]) -> Code:
+    files = checkout.files()
+    known = {file.path for file in files}
+    return Code(folder=checkout.folder, files=(*files, *(file for file in installed if file.path not in known)))
+
+
+def _installed(workspace: Workspace, podman: Podman, plan: Build, name: str) -> tuple[File, ...]:
+    """What the installation in an image has written into the source, such as a module with the version.
+
+    Read from the image once, and kept: a tag stands for one installation. None while there is no such image.
+    """
+    kept = _folder(workspace) / f"{plan.reference.rpartition('/')[2].replace(':', '-')}.tar"
+    if not kept.exists():
+        if not podman.image_id(plan.reference):
+            return ()
+        write_private(kept, archive_of(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
+    return tuple(contents(kept.read_bytes()).values())
+
+
+def reinstalled(workspace: Workspace, plans: Iterable[Build]) -> tuple[Checkout, ...]:
+    """The sources of which this checkout has built images with another installation."""
+    known = read_record(_record(workspace))
+    return tuple(
+        each for each in _edited(plans) if known.get(each.source.name, each.installation()) != each.installation()
+    )
+
+
+def note_installed(workspace: Workspace, plans: Iterable[Build]) -> None:
+    """Note with which installation of each source images were built."""
+    new = {each.source.name: each.installation() for each in _edited(plans)}
+    write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
+
+
+def note_folders(workspace: Workspace, instance: Instance, sources: Mapping[str, Code]) -> None:
+    """Note where the code of an instance comes from, for those who edit it."""
+    folders = {name: str(code.folder) for name, code in sources.items()}
+    write_private(_folders(workspace, instance), json.dumps(folders, indent=2).encode())
+
+
+def noted_origins(workspace: Workspace, instance: Instance) -> dict[str, Origin]:
+    """The folders in place that an instance has its code from, by the sources' names; no clones of this checkout."""
+    noted = read_record(_folders(workspace, instance))
+    clones = {source.name: str(source.clone(workspace.project)) for source in SOURCES}
+    return {
+        name: Origin(folder=Path(str(noted[name])))
+        for name, clone in clones.items()
+        if name in noted and noted[name] != clone
+    }
+
+
+def _folders(workspace: Workspace, instance: Instance) -> Path:
+    return private_folder(workspace.folder(instance)) / "sources.json"
+
+
+def _edited(plans: Iterable[Build]) -> list[Checkout]:
+    return [checkout for plan in plans if plan.stage is Stage.DEV for checkout in plan.sources]
+
+
+def _record(workspace: Workspace) -> Path:
+    return _folder(workspace) / "sources.json"
+
+
+def _folder(workspace: Workspace) -> Path:
+    return private_folder(workspace.state / "installed")

@@ -1,0 +1,1 @@
+"""Manifests of a pod, for podman and for a Kubernetes cluster."""

@@ -1,0 +1,137 @@
+"""A pod as Kubernetes documents."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from hubpod.pod import Container, PodSpec
+from hubpod.podman.cli import STOP_GRACE_S
+
+Document = dict[str, Any]
+
+LABEL_MANIFEST = "hubpod.manifest"
+"""Digest of the manifest without this label: tells whether a running pod is the wanted one."""
+
+
+def manifest(pod: PodSpec) -> str:
+    """The pod as YAML that ``podman kube play`` takes, labelled with its own digest."""
+    document = _pod(pod)
+    document["metadata"]["labels"][LABEL_MANIFEST] = digest(pod)
+    return as_yaml(document)
+
+
+def digest(pod: PodSpec) -> str:
+    """What identifies the pod's manifest; a short hexadecimal string."""
+    return hashlib.sha256(json.dumps(_pod(pod)).encode()).hexdigest()[:16]
+
+
+def as_yaml(document: Document) -> str:
+    """A document in which people can compare texts line by line, and in which each is a text to every reader."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+    def text(self, text: str) -> yaml.ScalarNode:
+        style = None
+        # YAML as podman and clusters read it has other numbers, days, truth values and line ends than the one here:
+        # it would make 120000 of an instance called 12e4.
+        if re.fullmatch(r"[-+]?\.?[0-9].*|[yYnN]", text) or re.search("[\x85\u2028\u2029]", text):
+            style = '"'
+        elif "\n" in text:
+            style = "|"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
+
+
+def _pod(pod: PodSpec) -> Document:
+    volumes = {mount.volume for container in pod.containers for mount in container.mounts}
+    spec: Document = {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": STOP_GRACE_S,
+        "hostname": pod.name,
+        "hostAliases": [{"ip": ip, "hostnames": [name]} for name, ip in pod.host_aliases.items()],
+        "containers": [_container(pod, container) for container in pod.containers],
+        "volumes": [
+            *(
+                {"name": _volume_name(pod, volume), "persistentVolumeClaim": {"claimName": volume}}
+                for volume in sorted(volumes)
+            ),
+            *(
+                {"name": _tmpfs_name(pod, container, path), "emptyDir": {"medium": "Memory"}}
+                for container in pod.containers
+                for path in container.tmpfs
+            ),
+        ],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": pod.name, "labels": dict(pod.labels)},
+        "spec": spec,
+    }
+
+
+def _container(pod: PodSpec, container: Container) -> Document:
+    document: Document = {
+        "name": container.name,
+        "image": container.image,
+        "imagePullPolicy": "Never",
+        "env": [{"name": name, "value": value} for name, value in container.env.items()],
+        "securityContext": security_context(container.capabilities, may_gain=container.may_gain_privileges),
+        "volumeMounts": [
+            *(
+                {"name": _volume_name(pod, mount.volume), "mountPath": mount.path, "readOnly": mount.read_only}
+                for mount in container.mounts
+            ),
+            *({"name": _tmpfs_name(pod, container, path), "mountPath": path} for path in container.tmpfs),
+        ],
+    }
+    if container.args:
+        document["args"] = list(container.args)
+    if container.ports:
+        document["ports"] = [
+            {"containerPort": port.container, "hostIP": port.host_ip, "hostPort": port.host, "protocol": "TCP"}
+            for port in container.ports
+        ]
+    return document
+
+
+def security_context(capabilities: Iterable[str], *, may_gain: bool = False) -> Document:
+    """What a container may do: write to its volumes only, and no more than these capabilities (capabilities(7)) admit.
+
+    Args:
+        capabilities: Those that it has, without ``CAP_``.
+        may_gain: Whether a program of it may have more rights than who starts it, as sudo has.
+    """
+    return {
+        "allowPrivilegeEscalation": may_gain,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": list(capabilities)},
+    }
+
+
+def tmpfs_prefix(pod: str) -> str:
+    """What the names of a pod's small file systems begin with.
+
+    podman 4.3 makes a named volume of each, so they must not be those of another instance's; and leaves it when it is
+    killed before the container is there.
+    """
+    return f"tmpfs-{hashlib.sha256(pod.encode()).hexdigest()[:12]}-"
+
+
+def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:
+    # A name of a volume has at most 63 characters (RFC 1123), too few for all that it is made of.
+    return f"{tmpfs_prefix(pod.name)}{container.name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+
+
+def _volume_name(pod: PodSpec, volume: str) -> str:
+    return volume.removeprefix(f"{pod.name}-")

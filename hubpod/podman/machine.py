@@ -1,0 +1,119 @@
+"""Making podman work on this machine: a project-local containers.conf, only where a smoke test shows it is needed."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hubpod.errors import MachineError
+from hubpod.podman.cli import MINIMUM_VERSION, Podman
+from hubpod.system.private_files import private_folder, read_record, write_private
+
+CONTAINERS_CONF = """\
+# Written by hubpod, because podman cannot start a container here by its defaults: there is no systemd, and limits may
+# not be raised. Used by hubpod alone; remove this file and machine.json to have the machine tested again.
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
+# A notebook's job takes 43 processes and threads, most of them Slurm's; podman's own limit, 2048, ends at 47 jobs.
+pids_limit = 16384
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+CONF_NAME = "containers.conf"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeTest:
+    """Whether podman can start a container here, and with what.
+
+    Attributes:
+        works: It can.
+        with_conf: Only with the project-local containers.conf.
+        lines: What podman said where it cannot.
+    """
+
+    works: bool
+    with_conf: bool = False
+    lines: tuple[str, ...] = ()
+
+
+def version_text(version: tuple[int, ...]) -> str:
+    """A version as people write it."""
+    return ".".join(str(part) for part in version)
+
+
+def require_version(podman: Podman) -> None:
+    """Refuse a podman that is too old.
+
+    Raises:
+        MachineError: It is missing or too old.
+    """
+    if podman.version < MINIMUM_VERSION:
+        raise MachineError(
+            f"podman {version_text(podman.version)} is too old: hubpod needs {version_text(MINIMUM_VERSION)} or later",
+            remedy="install a newer podman; Debian 12, Ubuntu 24.04, Fedora and RHEL 9 have one",
+        )
+
+
+def usable_podman(state: Path, executable: str = "podman") -> Podman:
+    """A podman that has been seen to start a container on this machine since it was booted.
+
+    Raises:
+        MachineError: There is none; carries what podman said.
+    """
+    podman = Podman(executable=executable)
+    require_version(podman)
+    record = private_folder(state) / "machine.json"
+    facts = _facts(podman)
+    known = read_record(record)
+    if {name: known.get(name) for name in facts} == facts:
+        if not known.get("with_conf"):
+            return podman
+        if (state / CONF_NAME).exists():
+            return _with_conf(podman, state)
+    outcome = smoke_test(podman, state)
+    if not outcome.works:
+        raise MachineError(
+            "podman cannot start a container on this machine",
+            detail=outcome.lines,
+            remedy="run `invoke dev.doctor`, which looks for the reason",
+        )
+    write_private(record, json.dumps({**facts, "with_conf": outcome.with_conf}, indent=2).encode())
+    return _with_conf(podman, state) if outcome.with_conf else podman
+
+
+def smoke_test(podman: Podman, state: Path) -> SmokeTest:
+    """Start an empty pod as the machine is set up, and with a containers.conf of ours where that fails."""
+    private_folder(state)
+    plain = podman.smoke_test()
+    if plain.ok:
+        return SmokeTest(works=True)
+    if "CONTAINERS_CONF" in os.environ:
+        return SmokeTest(works=False, lines=plain.last_lines)
+    conf = state / CONF_NAME
+    was_there = conf.exists()
+    write_private(conf, CONTAINERS_CONF.encode())
+    helped = _with_conf(podman, state).smoke_test()
+    if helped.ok:
+        return SmokeTest(works=True, with_conf=True)
+    if not was_there:
+        conf.unlink()
+    return SmokeTest(works=False, lines=(*plain.last_lines, *helped.last_lines))
+
+
+def _with_conf(podman: Podman, state: Path) -> Podman:
+    return replace(podman, containers_conf=state / CONF_NAME)  # which knows the version by now
+
+
+def _facts(podman: Podman) -> dict[str, object]:
+    """What the outcome of a smoke test depends on; another boot or another podman is tested again."""
+    return {
+        "podman": version_text(podman.version),
+        "user": os.getuid(),
+        "boot": BOOT_ID.read_text().strip() if BOOT_ID.exists() else "",
+        "containers_conf": os.environ.get("CONTAINERS_CONF", ""),
+        "ours": CONTAINERS_CONF,
+    }

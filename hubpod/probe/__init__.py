@@ -1,0 +1,1 @@
+"""A spawn as a user does it, and where its time went."""

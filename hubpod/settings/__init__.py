@@ -1,0 +1,1 @@
+"""What a site configures: the deploy ConfigMap, the files beside it, and the credentials that hubpod makes."""

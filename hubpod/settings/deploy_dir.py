@@ -1,0 +1,39 @@
+"""A deploy directory: the deploy ConfigMap and the files beside it, with the problems of all of them told at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubpod.environments import Environment
+from hubpod.settings import deploy_configmap as settings
+from hubpod.settings import key_files as supplied
+from hubpod.settings.deploy_configmap import Settings
+from hubpod.settings.key_files import Supplied
+from hubpod.settings.yaml_files import report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deploy:
+    """What a site has decided and supplied for one instance.
+
+    Attributes:
+        settings: The valid deploy ConfigMap.
+        supplied: The valid files beside it.
+    """
+
+    settings: Settings
+    supplied: Supplied
+
+
+def load(folder: Path, environment: Environment) -> Deploy:
+    """Read and validate a deploy directory; report everything that is wrong with any of its files at once.
+
+    Raises:
+        SettingsError: A file is missing, unreadable or wrong.
+    """
+    path = folder / settings.FILE_NAME
+    values, problems = settings.examine(path, environment)
+    doubtful = {problem.key for problem in problems}
+    ssh_hostname = "" if "sshHostname" in doubtful else values.get("sshHostname", "")
+    files, more = supplied.read(folder, environment, ssh_hostname)
+    report(path, [*problems, *more])
+    return Deploy(settings=Settings(source=path, values=values), supplied=files)

@@ -1,0 +1,174 @@
+"""The keys of the deploy ConfigMap: one row drives a key's variable, its validation and its line in the examples.
+
+The keys and their meanings are those of existing sites' files, which work unchanged.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hubpod.environments import Environment, Login, Slurm
+from hubpod.settings import checks
+from hubpod.settings.checks import Check
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One key of the deploy ConfigMap.
+
+    Attributes:
+        key: Its name in the file.
+        variable: The variable that carries it in the containers, ``DEPLOY_CONFIG_…``.
+        meaning: What it does, in one line.
+        check: What makes a value wrong.
+        used: Whether an environment reads it; it may stand in the file of one that does not.
+        fixed: The only value that an environment admits, or None where the site chooses.
+        default: What holds when the file does not have the key; None makes it required.
+        example: What stands in the example files; it need not be given where there is a default.
+        words: Whether it is a list of words, in which blanks only separate.
+        secret: Whether it must not be shown.
+        invented: Whether a value can be made up, because it names nothing that is real.
+    """
+
+    key: str
+    variable: str
+    meaning: str
+    check: Check
+    used: Callable[[Environment], bool] = lambda _: True
+    fixed: Callable[[Environment], str | None] = lambda _: None
+    default: str | None = None
+    example: str = ""
+    words: bool = False
+    secret: bool = False
+    invented: bool = False
+
+
+def _when(slurm: Slurm, value: str) -> Callable[[Environment], str | None]:
+    return lambda environment: value if environment.slurm is slurm else None
+
+
+_PATH = checks.matching(r"(/[A-Za-z0-9._+-]+)+", "an absolute path of letters, digits and . _ + -")
+_HOST = checks.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", "a host name or address")
+_NAME = checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", "a name of letters, digits and . _ : / -")
+
+
+def _is_dummy(environment: Environment) -> bool:
+    return environment.login is Login.DUMMY
+
+
+def _is_jwt(environment: Environment) -> bool:
+    return environment.login is Login.JWT
+
+
+def _has_accounts(environment: Environment) -> bool:
+    return _is_dummy(environment) or environment.slurm is Slurm.POD
+
+
+SETTINGS = (
+    Setting(
+        key="logLevel",
+        variable="DEPLOY_CONFIG_LOG_LEVEL",
+        meaning="how much JupyterHub logs",
+        check=checks.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        default="INFO",
+    ),
+    Setting(
+        key="baseUrl",
+        variable="DEPLOY_CONFIG_BASE_URL",
+        meaning="path at the beginning of every URL of the hub",
+        check=checks.matching(r"/|(/[A-Za-z0-9._~-]+)+", "a path such as /jupyter, without a slash at its end"),
+        default="/jupyter",
+    ),
+    Setting(
+        key="devUsers",
+        variable="DEPLOY_CONFIG_DEV_USERS",
+        meaning="space-separated accounts `<USER>.<PROJECT>`",
+        check=checks.dev_users,
+        words=True,
+        used=_has_accounts,
+        example="testuser.project1 testuser.project2 otheruser.project1",
+        invented=True,
+    ),
+    Setting(
+        key="devAdmins",
+        variable="DEPLOY_CONFIG_DEV_ADMINS",
+        meaning="space-separated users who administer the hub",
+        check=checks.admins,
+        words=True,
+        used=_is_dummy,
+        default="",
+    ),
+    Setting(
+        key="dummyAuthPassword",
+        variable="DEPLOY_CONFIG_DUMMYAUTH_PASSWORD",
+        meaning="password of the login form",
+        check=checks.password,
+        used=_is_dummy,
+        secret=True,
+        example="change-this-password",
+        invented=True,
+    ),
+    Setting(
+        key="sshHostname",
+        variable="DEPLOY_CONFIG_SSH_HOSTNAME",
+        meaning="host where the Slurm wrappers run, reached over SSH",
+        check=_HOST,
+        fixed=_when(Slurm.POD, "localhost"),
+        example="ssh.example.org",
+    ),
+    Setting(
+        key="slurmSpawnerWrappersBin",
+        variable="DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN",
+        meaning="folder of the Slurm wrappers on that host",
+        check=_PATH,
+        fixed=_when(Slurm.POD, "/opt/jupyter/slurmspawner_wrappers/bin"),
+        example="/opt/jupyter/slurmspawner_wrappers/bin",
+    ),
+    Setting(
+        key="condaPrefixDir",
+        variable="DEPLOY_CONFIG_CONDA_PREFIX_DIR",
+        meaning="prefix whose bin/activate knows jupyter-user-env",
+        check=_PATH,
+        fixed=_when(Slurm.POD, "/opt/jupyter/miniforge3"),
+        example="/opt/jupyter/miniforge3",
+    ),
+    Setting(
+        key="jupyterDataDir",
+        variable="DEPLOY_CONFIG_JUPYTER_DATA_DIR",
+        meaning="Jupyter data folder of the users' servers",
+        check=_PATH,
+        fixed=_when(Slurm.POD, "/opt/jupyter/jupyter_data"),
+        example="/opt/jupyter/jupyter_data",
+    ),
+    Setting(
+        key="hubConnectUrl",
+        variable="DEPLOY_CONFIG_HUB_CONNECT_URL",
+        meaning="URL at which the users' servers reach the hub's API",
+        check=checks.url,
+        fixed=_when(Slurm.POD, "http://127.0.0.1:8081"),
+        example="http://hub.example.org:8081",
+    ),
+    Setting(
+        key="oidcServer",
+        variable="DEPLOY_CONFIG_OIDC_SERVER",
+        meaning="issuer of the JWT (iss)",
+        check=checks.url,
+        used=_is_jwt,
+        example="https://keycloak.example.org/realms/site",
+    ),
+    Setting(
+        key="bricsPlatform",
+        variable="DEPLOY_CONFIG_BRICS_PLATFORM",
+        meaning="platform whose projects may log in",
+        check=_NAME,
+        used=_is_jwt,
+        example="portal.dummy.platform.shared",
+    ),
+    Setting(
+        key="jwtAudience",
+        variable="DEPLOY_CONFIG_JWT_AUDIENCE",
+        meaning="audience of the JWT (aud)",
+        check=_NAME,
+        used=_is_jwt,
+        example="jupyter",
+    ),
+)

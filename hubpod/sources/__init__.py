@@ -1,0 +1,1 @@
+"""The development repositories: where they come from, their clones, and their releases."""

@@ -1,0 +1,1 @@
+"""This machine's processes, signals, files and terminal."""

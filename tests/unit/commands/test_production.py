@@ -1,0 +1,487 @@
+"""What production adds: a unit that starts it at boot, a question before anything is removed, and a way back."""
+
+import json
+import os
+import pty
+import re
+import sys
+from collections.abc import Callable, Iterator
+from configparser import ConfigParser
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+import yaml
+from invoke.exceptions import Exit
+from rich.console import Console
+
+from hubpod.commands import production
+from hubpod.components import jupyterhub, zenith
+from hubpod.components.assembly import pod_spec
+from hubpod.components.site import Site as PodSite
+from hubpod.context import Context
+from hubpod.deployment import rollback
+from hubpod.deployment.apply import Difference, bring_up, difference
+from hubpod.environments import Instance, find_environment, find_instance
+from hubpod.errors import HubpodError
+from hubpod.podman.cli import Podman
+from hubpod.system.process import CommandError, Result
+from hubpod.system.progress import ConsoleReporter
+from hubpod.workspace import Workspace
+from support.sites import site
+from tasks import prod, shell
+
+SILENT = ConsoleReporter(console=Console(quiet=True))
+NAME = "hubpod-prod--site-a"
+PODMAN = """\
+#!/bin/sh
+here=${0%/*}
+echo "$*" >>"$here/calls"
+case $1 in
+--version) echo "podman version $(cat "$here/version")" ;;
+info) cat "$here/info" ;;
+ps) echo "[]" ;;
+volume) echo "[]" ;;
+esac
+"""
+
+Render = Callable[..., str]
+Down = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the PATH with a podman that answers a little."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "podman").write_text(PODMAN)
+    (folder / "podman").chmod(0o700)
+    (folder / "version").write_text("4.9.3")
+    (folder / "info").write_text(json.dumps({"host": {"security": {"rootless": False}}}))
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    for variable in ("HUBPOD_ENVIRONMENT", "HUBPOD_INSTANCE", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"):
+        monkeypatch.delenv(variable, raising=False)
+    return folder
+
+
+@pytest.fixture
+def instance() -> Instance:
+    """One of production."""
+    return find_instance("prod", "site-a")
+
+
+@pytest.fixture
+def render(programs: Path, instance: Instance, tmp_path: Path) -> Render:
+    """The unit that is printed, for a podman of root or of a user, of a version, with a containers.conf or not."""
+
+    def rendered(*, rootless: bool = False, version: str = "4.9.3", conf: Path | None = None) -> str:
+        (programs / "version").write_text(version)
+        (programs / "info").write_text(json.dumps({"host": {"security": {"rootless": rootless}}}))
+        context = Context(
+            workspace=Workspace(project=tmp_path),
+            podman=Podman(containers_conf=conf),
+            reporter=SILENT,
+        )
+        return production.unit(context, instance)
+
+    return rendered
+
+
+def parsed(text: str) -> ConfigParser:
+    """A unit, read as what it is: sections of keys, each of them once."""
+    unit = ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"), strict=True)
+    unit.optionxform = str  # type: ignore[assignment,method-assign] # keys of units have capitals
+    unit.read_string(text)
+    return unit
+
+
+@pytest.mark.parametrize(
+    ("rootless", "folder", "command", "wanted_by"),
+    [
+        (False, "/etc/systemd/system", "systemctl enable --now", "multi-user.target"),
+        (True, "~/.config/systemd/user", "systemctl --user enable --now", "default.target"),
+    ],
+    ids=["root's", "a user's"],
+)
+def test_a_unit_starts_and_stops_the_pod(  # noqa: PLR0913 - a row
+    render: Render, programs: Path, *, rootless: bool, folder: str, command: str, wanted_by: str
+) -> None:
+    """It names podman and the pod in full, belongs to the right target, and says where it goes."""
+    text = render(rootless=rootless)
+    unit = parsed(text)
+
+    assert unit.sections() == ["Unit", "Service", "Install"]
+    assert unit["Service"]["ExecStart"] == f"{programs}/podman pod start {NAME}"
+    assert unit["Service"]["ExecStop"] == f"{programs}/podman pod stop --ignore --time=5 {NAME}"
+    assert (unit["Service"]["Type"], unit["Service"]["RemainAfterExit"]) == ("oneshot", "yes")
+    assert unit["Install"]["WantedBy"] == wanted_by
+    assert "site-a" in unit["Unit"]["Description"]
+    assert text.startswith(f"# Write this to {folder}/{NAME}.service, then: {command} {NAME}\n")
+    assert ("enable-linger" in text) is rootless
+
+
+@pytest.mark.parametrize(
+    ("version", "variable"),
+    [
+        ("4.3.1", "CONTAINERS_CONF"),
+        ("4.6.2", "CONTAINERS_CONF"),
+        ("4.7.0", "CONTAINERS_CONF_OVERRIDE"),
+        ("5.4.2", "CONTAINERS_CONF_OVERRIDE"),
+    ],
+)
+def test_a_unit_has_the_configuration_that_podman_needs_here(render: Render, version: str, variable: str) -> None:
+    """Where hubpod's own containers.conf is in use, systemd's podman gets it, by the variable that it knows."""
+    conf = Path("/srv/hub pod/.hubpod/containers.conf")
+
+    service = parsed(render(version=version, conf=conf))["Service"]
+
+    assert service["Environment"] == f'"{variable}={conf}"'
+
+
+def test_a_unit_sets_no_variables_where_podman_needs_none(render: Render) -> None:
+    """A podman that works by its defaults is started as it is."""
+    assert "Environment" not in parsed(render())["Service"]
+
+
+def test_a_path_in_a_unit_means_itself(render: Render) -> None:
+    """What systemd would take for a specifier is written so that it is none (systemd.unit(5), Specifiers)."""
+    service = parsed(render(conf=Path("/srv/50%hub/containers.conf")))["Service"]
+
+    assert service["Environment"] == '"CONTAINERS_CONF_OVERRIDE=/srv/50%%hub/containers.conf"'
+
+
+def test_a_unit_names_podman_in_full(render: Render, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the PATH may be relative; systemd knows only absolute paths."""
+    monkeypatch.chdir(programs.parent)
+    monkeypatch.setenv("PATH", f"{programs.name}{os.pathsep}{os.environ['PATH']}")
+
+    service = parsed(render())["Service"]
+
+    for line in (service["ExecStart"], service["ExecStop"]):
+        program = Path(line.split()[0])
+        assert program.is_absolute()
+        assert program.samefile(programs / "podman")
+
+
+@pytest.fixture
+def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Down:
+    """Types prod.down, with something in the place of the keyboard; the exit code, and the pods that were removed."""
+
+    def loud() -> Context:
+        return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
+
+    monkeypatch.setattr("tasks.console.loud", loud)
+    monkeypatch.setattr(shell, "INTERRUPTS", ())  # pytest's own
+
+    def typed(keyboard: TextIO, *, volumes: bool = False, yes: bool = False) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        code = 0
+        try:
+            prod.down.body(None, environment="prod", instance="site-a", volumes=volumes, yes=yes)
+        except Exit as exit_:
+            code = exit_.code
+        calls = (programs / "calls").read_text().splitlines() if (programs / "calls").exists() else []
+        return code, [call.split()[-1] for call in calls if call.startswith("pod rm ")]
+
+    return typed
+
+
+@contextmanager
+def terminal(keys: bytes) -> Iterator[TextIO]:
+    """A real terminal at which somebody has typed."""
+    master, slave = pty.openpty()
+    with os.fdopen(slave) as keyboard:
+        os.write(master, keys)
+        yield keyboard
+    os.close(master)
+
+
+@pytest.mark.parametrize(
+    ("keys", "agreed"),
+    [(b"y\n", True), (b" YES \n", True), (b"n\n", False), (b"\n", False), (b"yep\n", False), (b"\x04", False)],
+    ids=["y", "yes", "n", "Enter", "something else", "end of input"],
+)
+@pytest.mark.parametrize("volumes", [False, True], ids=["", "volumes"])
+def test_a_person_is_asked_before_production_is_removed(
+    down: Down, capsys: pytest.CaptureFixture[str], keys: bytes, *, agreed: bool, volumes: bool
+) -> None:
+    """The question names what would go; only yes removes it, and anything else is told and is no error."""
+    with terminal(keys) as keyboard:
+        code, removed = down(keyboard, volumes=volumes)
+
+    shown = capsys.readouterr()
+    what = f"{NAME} with its volumes: the hub's database and credentials" if volumes else NAME
+    assert f"Remove {what}? [y/N] " in shown.out + shown.err
+    assert removed == ([NAME] if agreed else [])
+    assert ("nothing was removed" in shown.out) is not agreed
+    assert code == 0
+
+
+@pytest.mark.parametrize("volumes", [False, True], ids=["", "volumes"])
+def test_nobody_is_asked_where_there_is_no_terminal(
+    down: Down, capsys: pytest.CaptureFixture[str], *, volumes: bool
+) -> None:
+    """A script has to say --yes; without it nothing is removed, and the exit code says that the options are wrong."""
+    with Path(os.devnull).open() as nobody:
+        code, removed = down(nobody, volumes=volumes)
+        shown = capsys.readouterr()
+        assert (code, removed, shown.out) == (2, [], "")
+        assert shown.err.startswith(f"✗ Remove {NAME}")
+        assert shown.err.endswith("→ add --yes\n")
+
+        assert down(nobody, volumes=volumes, yes=True) == (0, [NAME])
+
+
+def test_a_person_who_says_yes_beforehand_is_not_asked(down: Down, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --yes the keyboard is not looked at."""
+    with terminal(b"n\n") as keyboard:
+        assert down(keyboard, yes=True) == (0, [NAME])
+
+    assert "Remove" not in capsys.readouterr().out
+
+
+class UnfitError(HubpodError):
+    """What stands in the way of an upgrade."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RememberedPodman(Podman):
+    """A podman that has everything in memory, and that fails when told: bad days do not come by themselves.
+
+    Attributes:
+        volumes_: Labels and content, by name.
+        states: State of each container, by name.
+        pod: The labels of the pod; empty while there is none.
+        failing: Beginnings of commands that are refused.
+        calls: All that was asked.
+    """
+
+    volumes_: dict[str, tuple[dict[str, str], bytes]] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    pod: dict[str, str] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        check: bool = True,
+        timeout_s: float | None = None,  # noqa: ARG002 - nothing takes long here
+    ) -> Result:
+        """Do what a few commands do."""
+        line = " ".join(args)
+        self.calls.append(line)
+        if any(line.startswith(start) for start in self.failing):
+            refused = Result(argv=args, returncode=125, stderr="told to fail")
+            if check:
+                raise CommandError(refused)
+            return refused
+        answer = self._answer(args, stdin or b"")
+        return Result(argv=args, returncode=int(answer is None), stdout=answer or "")
+
+    def _answer(self, args: tuple[str, ...], stdin: bytes) -> str | None:
+        """What podman writes; None when it says no."""
+        match args:
+            case ["volume", "ls", "--quiet", *_]:
+                return "\n".join(self.volumes_)
+            case ["volume", "ls", *_]:
+                return json.dumps([{"Name": name, "Labels": labels} for name, (labels, _) in self.volumes_.items()])
+            case ["volume", "import", name, archive]:
+                content = stdin if archive == "-" else Path(archive).read_bytes()
+                self.volumes_[name] = (self.volumes_[name][0], content)
+            case ["volume", "export", output, name]:
+                Path(output.removeprefix("--output=")).write_bytes(self.volumes_[name][1])
+            case ["volume", "rm", "--force", *names]:
+                for name in names:
+                    self.volumes_.pop(name, None)
+            case ["run", *options]:
+                name = next(each for each in options if each.startswith("--volume=")).split("=")[1].split(":")[0]
+                self.volumes_[name] = (self.volumes_[name][0], stdin)
+            case _:
+                return self._answer_for_pods(args, stdin)
+        return ""
+
+    def _answer_for_pods(self, args: tuple[str, ...], stdin: bytes) -> str | None:
+        match args:
+            case ["kube", "play", "-"]:
+                for document in yaml.safe_load_all(stdin):
+                    self._play(document["kind"], document["metadata"], document["spec"])
+            case ["pod", "rm", *_]:
+                self.pod.clear()
+                self.states.clear()
+            case ["pod", "exists", _]:
+                return "" if self.pod else None
+            case ["stop", _, name]:
+                self.states[name] = "exited"
+            case ["start" | "restart", *_, name]:
+                self.states[name] = "running"
+            case ["ps", *_]:
+                rows = [
+                    {"Names": [name], "Image": "image", "State": state, "Labels": self.pod, "StartedAt": 1}
+                    for name, state in self.states.items()
+                ]
+                return json.dumps(rows)
+            case ["logs", *_]:
+                return zenith.READY_LINE
+        return ""
+
+    def _play(self, kind: str, metadata: dict[str, Any], spec: dict[str, Any]) -> None:
+        if kind == "PersistentVolumeClaim":
+            self.volumes_[metadata["name"]] = (metadata["labels"], b"")
+            return
+        self.pod.update(metadata["labels"])
+        self.states.update({f"{metadata['name']}-{each['name']}": "running" for each in spec["containers"]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A production that is brought up and changed; its versions differ in a credential only.
+
+    Attributes:
+        context: What commands work with.
+        podman: All that it has.
+        base: What every version derives from.
+    """
+
+    context: Context
+    podman: RememberedPodman
+    base: PodSite
+
+    def at(self, version: int) -> PodSite:
+        """What a version derives from."""
+        supplied = replace(self.base.supplied, ssh_known_hosts=b"host ssh-ed25519 KEY-%d\n" % version)
+        return replace(self.base, supplied=supplied)
+
+    def up(self, version: int, *, keep: bool = False) -> None:
+        """Bring a version up."""
+        bring_up(self.context, self.at(version), pod_spec(self.at(version)), keep=keep)
+
+    def is_running(self, version: int) -> bool:
+        """Whether hubpod takes what runs for that version."""
+        return difference(self.context, self.at(version), pod_spec(self.at(version))) is Difference.NONE
+
+    def upgrade_in_vain(self, version: int) -> HubpodError:
+        """Upgrade to a version that does not work, and whose hub changes the database; how that ends."""
+        with pytest.raises(HubpodError) as caught:
+            self._upgrade(version)
+        return caught.value
+
+    def _upgrade(self, version: int) -> None:
+        with rollback.on_failure(self.context, self.base.instance, database=True):
+            self.up(version, keep=True)
+            self.write(b"changed by the new version")
+            raise UnfitError("not ready")
+
+    @property
+    def database(self) -> str:
+        """Name of the volume."""
+        return self.base.instance.volume(jupyterhub.DATA_VOLUME)
+
+    def write(self, content: bytes) -> None:
+        """Be the hub that writes its database."""
+        self.podman.volumes_[self.database] = (self.podman.volumes_[self.database][0], content)
+
+    @property
+    def running(self) -> int:
+        """The version whose credential the hub would read; 0 when there is none."""
+        content = self.podman.volumes_[self.base.instance.volume("hub-credentials")][1]
+        found = re.search(rb"KEY-(\d)", content)
+        return int(found[1]) if found else 0
+
+    @property
+    def copies(self) -> Path:
+        """Where an upgrade keeps what it may have to put back."""
+        return self.context.workspace.folder(self.base.instance) / "before"
+
+
+@pytest.fixture
+def production_site(tmp_path: Path) -> Site:
+    """Production, version 1, with something in its database."""
+    podman = RememberedPodman(_versions=[(4, 9, 3)])
+    base = site(find_environment("prod"))
+    workspace = Workspace(project=tmp_path)
+    workspace.folder(base.instance).mkdir(parents=True)
+    found = Site(context=Context(workspace=workspace, podman=podman, reporter=SILENT), podman=podman, base=base)
+    found.up(1)
+    found.write(b"precious")
+    return found
+
+
+def test_a_failed_upgrade_puts_everything_back(production_site: Site) -> None:
+    """Database, credentials and pod are those from before, the person is told so, and no copy of a secret is left."""
+    error = production_site.upgrade_in_vain(2)
+
+    assert error.message == "not ready"
+    assert error.remedy.startswith("what ran before runs again; ")
+    assert production_site.podman.volumes_[production_site.database][1] == b"precious"
+    assert production_site.running == 1
+    assert set(production_site.podman.states.values()) == {"running"}
+    assert not production_site.copies.exists()
+
+
+def test_what_was_put_back_is_known_for_what_it_is(production_site: Site) -> None:
+    """A volume that was filled again since it was made is not taken for what it was made with."""
+    production_site.up(2)  # fills the volume again; its label is still that of version 1
+    production_site.upgrade_in_vain(3)
+
+    assert production_site.running == 2
+    assert not production_site.is_running(1)
+    production_site.up(1)
+    assert production_site.running == 1
+
+
+def test_copies_outlive_a_way_back_that_fails(production_site: Site) -> None:
+    """When the database cannot be put back, its copy is kept and named, and both reasons are told."""
+    production_site.podman.failing.append(f"volume import {production_site.database}")
+
+    error = production_site.upgrade_in_vain(2)
+
+    archive = production_site.copies / f"{production_site.database}.tar"
+    assert archive.read_bytes() == b"precious"
+    assert str(production_site.copies) in f"{error.message} {error.remedy}"
+    assert "not ready" in "\n".join((error.message, *error.detail))
+
+
+def test_a_hub_that_cannot_be_copied_goes_on(production_site: Site) -> None:
+    """An upgrade that fails before it has changed anything leaves the hub running, and no copy behind."""
+    production_site.podman.failing.append("volume export")
+
+    upgrade = rollback.on_failure(production_site.context, production_site.base.instance, database=True)
+    with pytest.raises(CommandError), upgrade:
+        pytest.fail("it went on without a copy")
+
+    assert set(production_site.podman.states.values()) == {"running"}
+    assert not production_site.copies.exists()
+
+
+def test_copies_of_an_upgrade_that_was_killed_are_not_overwritten(
+    production_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is half upgraded is not what to go back to: the first copy stays the one."""
+    upgrade = rollback.on_failure(production_site.context, production_site.base.instance, database=True)
+    upgrade.__enter__()  # and the process is killed, and never leaves it
+    production_site.up(2, keep=True)
+    production_site.write(b"half upgraded")
+
+    production_site.upgrade_in_vain(3)
+
+    assert production_site.podman.volumes_[production_site.database][1] == b"precious"
+    # A generator that is collected leaves its block, which a process that is killed never does.
+    monkeypatch.setattr(rollback, "_bring_back", lambda *_: None)
+    del upgrade
+
+
+def test_containers_are_restarted_after_a_refill_that_was_interrupted(production_site: Site) -> None:
+    """The credential is new, but the hub has read the old one: the next command restarts it."""
+    production_site.podman.failing.append("restart")
+    with pytest.raises(CommandError):
+        production_site.up(2)
+    production_site.podman.failing.clear()
+    production_site.podman.calls.clear()
+
+    production_site.up(2)
+
+    assert any(call.startswith(("restart", "kube play")) for call in production_site.podman.calls)

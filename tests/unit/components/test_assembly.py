@@ -1,0 +1,506 @@
+"""What holds for every arrangement of the axes, whether an environment has it yet or not."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hubpod.components import jupyterhub, proxy, slurm, zenith
+from hubpod.components.assembly import image_names, modules, pod_spec
+from hubpod.components.site import Site
+from hubpod.environments import ENVIRONMENTS, AxisValue, Environment, Ingress, Login, Slurm, Stage
+from hubpod.manifests import cluster
+from hubpod.manifests import podman as podman_manifest
+from hubpod.pod import Container, PodSpec, SeedKind
+from hubpod.request import Target
+from hubpod.settings.table import SETTINGS
+from support.sites import (
+    BROWSER_PORT,
+    HUB_API,
+    PASSWORD,
+    PROJECT,
+    arrangements,
+    hub_files,
+    load_hub_configuration,
+    site,
+    variables,
+)
+
+Document = dict[str, Any]
+
+ARRANGEMENTS = tuple(arrangements())
+LONGEST_INSTANCE = "a" * 20
+OUR_IMAGES = "localhost/hubpod/"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with
+DUMMY_PASSWORD = "DEPLOY_CONFIG_DUMMYAUTH_PASSWORD"
+
+FRAGMENTS: dict[AxisValue, str] = {
+    Login.DUMMY: "login_dummy.py",
+    Login.JWT: "login_jwt.py",
+    Slurm.POD: "slurm_pod.py",
+    Slurm.EXTERNAL: "slurm_external.py",
+    Ingress.ZENITH: "ingress_zenith.py",
+}
+CAPABILITIES = {
+    slurm.NAME: {"CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"},
+    zenith.NAME: {"KILL", "SETGID", "SETUID"},
+}
+UNREAD = {"DEPLOY_CONFIG_SSH_HOSTNAME": "hubpod itself writes it into ssh_config; a site's own fragment may want it"}
+
+PODMAN_KEYS = {
+    "apiVersion": str,
+    "kind": str,
+    "metadata.name": str,
+    "metadata.labels.*": str,
+    "spec.restartPolicy": str,
+    "spec.terminationGracePeriodSeconds": int,
+    "spec.hostname": str,
+    "spec.hostAliases.ip": str,
+    "spec.hostAliases.hostnames": str,
+    "spec.containers.name": str,
+    "spec.containers.image": str,
+    "spec.containers.imagePullPolicy": str,
+    "spec.containers.args": str,
+    "spec.containers.env.name": str,
+    "spec.containers.env.value": str,
+    "spec.containers.securityContext.allowPrivilegeEscalation": bool,
+    "spec.containers.securityContext.readOnlyRootFilesystem": bool,
+    "spec.containers.securityContext.capabilities.drop": str,
+    "spec.containers.securityContext.capabilities.add": str,
+    "spec.containers.volumeMounts.name": str,
+    "spec.containers.volumeMounts.mountPath": str,
+    "spec.containers.volumeMounts.readOnly": bool,
+    "spec.containers.ports.containerPort": int,
+    "spec.containers.ports.hostIP": str,
+    "spec.containers.ports.hostPort": int,
+    "spec.containers.ports.protocol": str,
+    "spec.volumes.name": str,
+    "spec.volumes.persistentVolumeClaim.claimName": str,
+    "spec.volumes.emptyDir.medium": str,
+}
+"""All that the podman target may say, and as what; podman 4.3 takes it, but ignores the medium of an emptyDir."""
+
+NO_TEXT_TO_GO = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[-+]?0[xb][0-9a-fA-F]+|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+)
+"""What podman's and Kubernetes' YAML takes for a number or a day, where no quotes say that it is a text (go-yaml)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Made:
+    """An arrangement, and what hubpod makes of it."""
+
+    environment: Environment
+    site: Site
+    pod: PodSpec
+
+    def container(self, name: str) -> Container:
+        """The container of that name."""
+        return next(each for each in self.pod.containers if each.name == name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The containers' names."""
+        return tuple(each.name for each in self.pod.containers)
+
+    @cached_property
+    def for_podman(self) -> Document:
+        """The manifest for podman, read again."""
+        (document,) = parsed(podman_manifest.manifest(self.pod))
+        return document
+
+    @cached_property
+    def for_a_cluster(self) -> list[Document]:
+        """The documents for a cluster, with Secrets, read again."""
+        return parsed(cluster.manifest(self.pod, digest_key=b"key", secrets=True))
+
+    @property
+    def in_a_cluster(self) -> Document:
+        """The template of the pod for a cluster."""
+        (deployment,) = (each for each in self.for_a_cluster if each["kind"] == "Deployment")
+        template: Document = deployment["spec"]["template"]
+        return template
+
+
+def parsed(text: str) -> list[Document]:
+    """The documents of a manifest."""
+    return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def made(environment: Environment, *, instance: str = LONGEST_INSTANCE, **changes: str) -> Made:
+    """An arrangement's pod."""
+    its_site = site(environment, instance=instance, changes=changes)
+    return Made(environment=environment, site=its_site, pod=pod_spec(its_site))
+
+
+@pytest.fixture(params=ARRANGEMENTS, ids=[each.name for each in ARRANGEMENTS], scope="module")
+def arrangement(request: pytest.FixtureRequest) -> Made:
+    """Each arrangement in turn, with a password in its settings even where no form asks for one."""
+    return made(request.param, dummyAuthPassword=PASSWORD)
+
+
+def test_all_arrangements_are_walked() -> None:
+    """Nothing is refused but the dummy login in production, and every environment is one of the arrangements."""
+    assert len(ARRANGEMENTS) == len({each.axes for each in ARRANGEMENTS}) == 12
+    assert {each.axes for each in ENVIRONMENTS} < {each.axes for each in ARRANGEMENTS}
+
+
+# Volumes
+
+
+def test_every_volume_is_seeded_and_every_seed_is_mounted(arrangement: Made) -> None:
+    """Volumes and seeds are the same, each of one container, and no path or file is there twice."""
+    mounted = [mount.volume for each in arrangement.pod.containers for mount in each.mounts]
+    seeded = [seed.volume for seed in arrangement.pod.seeds]
+
+    assert sorted(mounted) == sorted(seeded)
+    assert len(set(seeded)) == len(seeded)
+    for container in arrangement.pod.containers:
+        paths = [*(mount.path for mount in container.mounts), *container.tmpfs]
+        assert len(set(paths)) == len(paths)
+    for seed in arrangement.pod.seeds:
+        assert len({file.path for file in seed.files}) == len(seed.files)
+
+
+def test_only_data_can_be_written(arrangement: Made) -> None:
+    """Containers mount configuration and credentials read-only."""
+    kinds = {seed.volume: seed.kind for seed in arrangement.pod.seeds}
+
+    for container in arrangement.pod.containers:
+        for mount in container.mounts:
+            assert mount.read_only is (kinds[mount.volume] is not SeedKind.DATA)
+
+
+def test_the_hub_has_the_fragments_of_its_axes(arrangement: Made) -> None:
+    """The configuration volume has core and one fragment for each axis value that has one, and none besides."""
+    core = {path.name for path in (PROJECT / "volumes" / "jupyterhub" / "core").iterdir()}
+    fragments = {f"fragments/{FRAGMENTS[value]}" for value in arrangement.environment.axes if value in FRAGMENTS}
+
+    assert set(hub_files(arrangement.pod)) == core | fragments | {"ssh_config"}
+
+
+def test_every_fragment_belongs_to_an_axis_value() -> None:
+    """No file below axes/ has a name that no axis value leads to."""
+    assert {path.name for path in (PROJECT / "volumes" / "jupyterhub" / "axes").glob("*")} == set(FRAGMENTS.values())
+
+
+# Variables
+
+
+def reads_of_python(source: str) -> Iterator[tuple[str, bool]]:
+    """The environment variables that a Python file reads, and whether it fails without each."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(name))):
+                yield name, True
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="environ"), attr="get") | ast.Attribute(attr="getenv"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                yield name, False
+
+
+def reads_of_shell(source: str) -> Iterator[tuple[str, bool]]:
+    """The variables in capitals that a shell script reads, and whether it fails without each."""
+    code = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("#"))
+    for match in re.finditer(r"\$\{([A-Z][A-Z0-9_]*)(:?[-+=])?|\$([A-Z][A-Z0-9_]*)", code):
+        yield match[1] or match[3], not match[2]
+
+
+def reads_of_program(path: Path) -> Iterator[tuple[str, bool]]:
+    """The variables that an executable file reads, and whether it fails without each."""
+    source = path.read_text()
+    yield from reads_of_python(source) if "python" in source.partition("\n")[0] else reads_of_shell(source)
+
+
+@cache
+def programs(image: str) -> dict[str, Path]:
+    """Our own programs in an image of our own, by their name there, as the Containerfile copies them."""
+    if not image.startswith(OUR_IMAGES):
+        return {}
+    folder = PROJECT / "containers" / image.removeprefix(OUR_IMAGES).partition(":")[0]
+    found: dict[str, Path] = {}
+    copies = re.findall(r"^COPY --chmod=0755 (\S+) (\S+)$", (folder / "Containerfile").read_text(), re.MULTILINE)
+    for source, target in copies:
+        if target.endswith("/"):
+            below = [path for path in (folder / source).rglob("*") if path.is_file()]
+            found |= {str(path.relative_to(folder / source)): path for path in below}
+        else:
+            found[Path(target).name] = folder / source
+    return found
+
+
+@cache
+def reads_of_programs(image: str, without: frozenset[str]) -> tuple[tuple[str, bool], ...]:
+    """The variables that the programs of an image read, but for those that other containers run."""
+    return tuple(
+        read for name, path in programs(image).items() if name not in without for read in reads_of_program(path)
+    )
+
+
+def reads(of: Made, container: Container) -> dict[str, bool]:
+    """The variables of hubpod's that a container reads, and whether it fails without each."""
+    others = {each.ready[0] for each in of.pod.containers if each.ready and each.ready != container.ready}
+    found = list(reads_of_programs(container.image, frozenset(others)))
+    if container.name == jupyterhub.NAME:
+        for path_in_volume, content in hub_files(of.pod).items():
+            if path_in_volume.endswith(".py"):
+                found += reads_of_python(content.decode())
+    ours = [(name, needed) for name, needed in found if is_ours(name)]
+    return {name: any(needed for other, needed in ours if other == name) for name, _ in ours}
+
+
+def is_ours(variable: str) -> bool:
+    """Whether hubpod gives a variable its meaning."""
+    return variable.startswith(("DEPLOY_CONFIG_", "HUBPOD_"))
+
+
+def test_the_readers_are_found(arrangement: Made) -> None:
+    """Scripts and configuration are where these tests look for them, so that they do not pass for want of any."""
+    hub, front = (reads(arrangement, arrangement.container(name)) for name in (jupyterhub.NAME, proxy.NAME))
+
+    assert hub["DEPLOY_CONFIG_BASE_URL"] is True
+    assert hub["DEPLOY_CONFIG_DEV_USERS"] is (arrangement.environment.login is Login.DUMMY)
+    assert front == {"HUBPOD_LOGIN_PAGE": True}
+
+
+def test_every_variable_that_is_read_is_given(arrangement: Made) -> None:
+    """A container has each variable that it cannot do without, and each comes from a row of the settings' table."""
+    rows = {setting.variable for setting in SETTINGS}
+
+    for container in arrangement.pod.containers:
+        found = reads(arrangement, container)
+        assert {name for name in found if name.startswith("DEPLOY_CONFIG_")} <= rows
+        needed = {name for name, is_needed in found.items() if is_needed}
+        assert needed <= set(variables(arrangement.pod, container.name)), container.name
+
+
+def test_no_variable_is_given_that_nothing_reads(arrangement: Made) -> None:
+    """A container has no setting that none of its scripts and none of its configuration reads, but the listed one."""
+    for container in arrangement.pod.containers:
+        given = {name for name in variables(arrangement.pod, container.name) if is_ours(name)}
+        assert given - set(reads(arrangement, container)) <= set(UNREAD), container.name
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    """Each row of the settings' table is read in at least one arrangement, or listed with its reason as unread."""
+    everything = [made(environment) for environment in ARRANGEMENTS]
+    read = {name for each in everything for container in each.pod.containers for name in reads(each, container)}
+
+    assert {setting.variable for setting in SETTINGS} - read == set(UNREAD)
+
+
+def test_the_unread_hostname_is_in_the_ssh_configuration(arrangement: Made) -> None:
+    """The one setting that the hub does not read as a variable reaches ssh in its configuration."""
+    lines = [line.split() for line in hub_files(arrangement.pod)["ssh_config"].decode().splitlines()]
+
+    assert ["HostName", arrangement.site.settings["sshHostname"]] in lines
+
+
+def test_no_secret_is_a_variable_of_the_manifest(arrangement: Made) -> None:
+    """Secret settings, tokens and the key of auth_state reach the hub as credential files alone."""
+    secrets = {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"} | {each.variable for each in SETTINGS if each.secret}
+    given = variables(arrangement.pod, jupyterhub.NAME)
+
+    assert {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"} <= set(given)
+    assert not [name for each in arrangement.pod.containers for name in each.env if name in secrets]
+    assert given["CONFIGPROXY_AUTH_TOKEN"] == variables(arrangement.pod, proxy.NAME)["CONFIGPROXY_AUTH_TOKEN"]
+
+
+# Login
+
+
+def test_the_dummy_login_is_where_the_axis_says_so_and_never_in_production(arrangement: Made) -> None:
+    """Its fragment and its password are in no pod with the real login, whatever the deploy ConfigMap has."""
+    dummy = arrangement.environment.login is Login.DUMMY
+    fragments = set(hub_files(arrangement.pod))
+    contents = [file.content for seed in arrangement.pod.seeds for file in seed.files]
+
+    assert not (dummy and arrangement.environment.stage is Stage.PROD)
+    assert ("fragments/login_dummy.py" in fragments) is dummy
+    assert ("fragments/login_jwt.py" in fragments) is not dummy
+    assert (DUMMY_PASSWORD in variables(arrangement.pod, jupyterhub.NAME)) is dummy
+    assert any(PASSWORD.encode() in content for content in contents) is dummy
+    assert any(b"SharedPasswordAuthenticator" in content for content in contents) is dummy
+
+
+# Ways in
+
+
+def test_there_is_exactly_one_way_in_for_browsers(arrangement: Made) -> None:
+    """Either the proxy's port is published on the host's loopback address, or there is a tunnel to it; never both."""
+    published = [port for each in arrangement.pod.containers for port in each.ports if port.container == proxy.PORT]
+    tunnels = [each for each in arrangement.pod.containers if each.name == zenith.NAME]
+
+    assert len(published) + len(tunnels) == 1
+    match arrangement.environment.ingress:
+        case Ingress.HOST_PORT:
+            assert [(port.host, port.host_ip) for port in published] == [(BROWSER_PORT, "127.0.0.1")]
+        case Ingress.ZENITH:
+            assert tunnels[0].env["ZENITH_CLIENT__FORWARD_TO_HOST"] == "127.0.0.1"
+            assert tunnels[0].env["ZENITH_CLIENT__FORWARD_TO_PORT"] == str(proxy.PORT)
+
+
+def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrangement: Made) -> None:
+    """Where servers run elsewhere the hub's API is published at the address asked for, and nothing else ever is."""
+    ports = {
+        (each.name, port)
+        for each in arrangement.pod.containers
+        for port in each.ports
+        if (each.name, port.container) != (proxy.NAME, proxy.PORT)
+    }
+
+    assert ports == ({(jupyterhub.NAME, HUB_API)} if arrangement.environment.slurm is Slurm.EXTERNAL else set())
+
+
+def test_what_nobody_outside_needs_listens_on_loopback_only(arrangement: Made, tmp_path: Path) -> None:
+    """Behind a tunnel so does the proxy, with Slurm in the pod so does the hub, and the proxy's API always."""
+    words = arrangement.container(proxy.NAME).args
+    options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
+    tunnel = arrangement.environment.ingress is Ingress.ZENITH
+    external = arrangement.environment.slurm is Slurm.EXTERNAL
+    hub = load_hub_configuration(arrangement.pod, tmp_path).JupyterHub
+
+    assert options["ip"] == ("127.0.0.1" if tunnel else EVERYWHERE)
+    assert options["port"] == str(proxy.PORT)
+    assert options["api-ip"] == "127.0.0.1"
+    assert hub.hub_bind_url == f"http://{EVERYWHERE if external else '127.0.0.1'}:{jupyterhub.API_PORT}"
+    assert options["default-target"] == f"http://127.0.0.1:{jupyterhub.API_PORT}"
+
+
+# Containers
+
+
+def test_the_containers_are_those_of_the_axes(arrangement: Made) -> None:
+    """Proxy and hub are everywhere, Slurm and the tunnel exactly where the axes say so, each once."""
+    in_pod = arrangement.environment.slurm is Slurm.POD
+    tunnel = arrangement.environment.ingress is Ingress.ZENITH
+
+    assert sorted(arrangement.names) == sorted(
+        [proxy.NAME, jupyterhub.NAME, *([slurm.NAME] if in_pod else []), *([zenith.NAME] if tunnel else [])]
+    )
+    assert arrangement.names == tuple(module.NAME for module in modules(arrangement.environment))
+
+
+def test_the_images_that_are_built_are_those_that_are_used(arrangement: Made) -> None:
+    """No image is built in vain, and none is used that is neither built nor the Zenith client's."""
+    used = {each.image for each in arrangement.pod.containers}
+    built = {f"{OUR_IMAGES}{name}:unbuilt" for name in image_names(arrangement.environment)}
+
+    assert used - built == ({zenith.REGISTRY_IMAGE} if zenith.NAME in arrangement.names else set())
+    assert built <= used
+
+
+def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> None:
+    """Outside the pod that is the site's key with the site's pinned hosts, inside the pair that hubpod has made."""
+    supplied, own = arrangement.site.supplied, arrangement.site.credentials
+    in_pod = arrangement.environment.slurm is Slurm.POD
+    files = {file.path: file.content for seed in arrangement.pod.seeds for file in seed.files}
+
+    assert files["ssh_client_key"] == (own.ssh_client_key if in_pod else supplied.ssh_client_key)
+    assert files["ssh_known_hosts"] == (own.known_hosts("localhost") if in_pod else supplied.ssh_known_hosts)
+    assert (own.ssh_client_public_key in files.get("authorized_keys", b"")) is in_pod
+
+
+def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> None:
+    """Each drops all capabilities but the listed ones, has a read-only root, and only Slurm may gain privileges."""
+    for document in (arrangement.for_podman, arrangement.in_a_cluster):
+        for container in document["spec"]["containers"]:
+            context, name = container["securityContext"], container["name"]
+            assert context["capabilities"]["drop"] == ["ALL"], name
+            assert set(context["capabilities"]["add"]) == CAPABILITIES.get(name, set()), name
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["allowPrivilegeEscalation"] is (name == slurm.NAME), name
+
+
+def test_containers_tell_when_they_are_ready(arrangement: Made) -> None:
+    """Each has a command that is in its image, or a line of its log, never both, and words for who waits."""
+    for container in arrangement.pod.containers:
+        assert bool(container.ready) is not bool(container.ready_line), container.name
+        assert container.waits_for
+        if container.ready:
+            assert container.ready[0] in programs(container.image)
+
+
+# Manifests
+
+
+def leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every value of a document with the keys that lead to it; elements of lists have the list's."""
+    match document:
+        case dict():
+            for key, value in document.items():
+                name = "*" if path == "metadata.labels" else str(key)
+                yield from leaves(value, f"{path}.{name}" if path else name)
+        case list():
+            for value in document:
+                yield from leaves(value, path)
+        case _:
+            yield path, document
+
+
+def test_the_podman_target_says_nothing_that_podman_does_not_know(arrangement: Made) -> None:
+    """There are only the listed keys: no subPath, no Secret, no probe; and each value has its type."""
+    wrong = [(path, value) for path, value in leaves(arrangement.for_podman) if not is_known(path, value)]
+
+    assert not wrong
+
+
+def is_known(path: str, value: object) -> bool:
+    """Whether podman takes such a value at such a place; true and false are no numbers."""
+    return type(value) is PODMAN_KEYS.get(path)
+
+
+def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
+    """Names of pod, host, containers and volumes are labels after RFC 1123, none of them twice, and mounts have one."""
+    document = arrangement.for_podman
+    spec = document["spec"]
+    volumes, containers = ([each["name"] for each in spec[key]] for key in ("volumes", "containers"))
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in spec["volumes"] if "emptyDir" not in each]
+    names = [document["metadata"]["name"], spec["hostname"], *volumes, *containers]
+
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names)
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", claim) for claim in claims)
+    assert len(set(volumes)) == len(volumes)
+    assert len(set(containers)) == len(containers)
+    assert sorted(claims) == sorted(seed.volume for seed in arrangement.pod.seeds)
+    mounted = [mount["name"] for each in spec["containers"] for mount in each["volumeMounts"]]
+    assert sorted(mounted) == sorted(volumes)
+
+
+def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> None:
+    """There is a Deployment, a NetworkPolicy, a document for each seed, and a Service for each published container."""
+    documents = arrangement.for_a_cluster
+    kinds = [document["kind"] for document in documents]
+    stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.CREDENTIAL: "Secret", SeedKind.DATA: "PersistentVolumeClaim"}
+    services = ["Service" for each in arrangement.pod.containers if each.ports]
+
+    ours = ["Deployment", "NetworkPolicy", *services, *(stored[seed.kind] for seed in arrangement.pod.seeds)]
+    assert sorted(kinds) == sorted(ours)
+    assert [each["name"] for each in arrangement.in_a_cluster["spec"]["containers"]] == list(arrangement.names)
+
+
+def unquoted(manifest: str) -> list[str]:
+    """Texts of a manifest that stand there without quotes, and that podman or a cluster takes for something else."""
+    tokens = yaml.scan(manifest, Loader=yaml.SafeLoader)
+    plain = [token.value for token in tokens if isinstance(token, yaml.ScalarToken) and token.plain]
+    return [text for text in plain if NO_TEXT_TO_GO.fullmatch(text.replace("_", "")) and yaml.safe_load(text) == text]
+
+
+@pytest.mark.parametrize("target", Target)
+@pytest.mark.parametrize("text", ["12e4", "2026-1-5"])
+def test_texts_that_look_like_something_else_are_quoted(target: Target, text: str) -> None:
+    """Podman would make 120000 of an instance 12e4, which `down` would not find, and a time of a day."""
+    environment = next(each for each in ARRANGEMENTS if each.login is Login.JWT)
+    pod = made(environment, instance=text, jwtAudience=text).pod
+
+    manifest = podman_manifest.manifest(pod) if target is Target.PODMAN else cluster.manifest(pod, digest_key=b"key")
+
+    assert manifest.count(text) > 2
+    assert not unquoted(manifest)

@@ -1,0 +1,359 @@
+"""The issuer's server as its container runs it: a process with two ports."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from hubpod.errors import HubpodError
+from hubpod_harness.documents import GARBAGE
+from hubpod_harness.issuer import Issuer
+
+SCRIPT = Path(__file__).parents[3] / "containers" / "testkit" / "issuer.py"
+TOKEN = "control-token-of-a-test"
+CERTS = "/realms/test/certs"
+GARBAGE_REQUESTS = (
+    b"\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET\r\n\r\n",
+    b"GET " + b"/x" * 50_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET /a\x1b[2J\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n",
+    b"PUT /state HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+    b"FROB / HTTP/1.1\r\n\r\n",
+    b"GET http://[ HTTP/1.1\r\n\r\n",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    port: int
+    control_port: int
+
+    @property
+    def control_url(self) -> str:
+        """Its control API."""
+        return f"http://127.0.0.1:{self.control_port}"
+
+    def issuer(self, leeway_s: float = 5) -> Issuer:
+        """Who steers it."""
+        url = f"http://127.0.0.1:{self.port}/realms/test"
+        return Issuer(
+            self.control_url, TOKEN, url=url, platform="test.platform", audience="hubpod-test", leeway_s=leeway_s
+        )
+
+    def get(self, path: str, timeout_s: float = 5) -> requests.Response:
+        """Ask for a document."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(f"http://127.0.0.1:{self.port}{path}", timeout=timeout_s, allow_redirects=False)
+
+    def control(self, method: str, path: str, token: str = TOKEN, **options: object) -> requests.Response:
+        """Speak to the control API."""
+        with requests.Session() as session:
+            session.trust_env = False
+            request = requests.Request(method, self.control_url + path, {"Authorization": f"Bearer {token}"}, **options)
+            return session.send(request.prepare(), timeout=5)
+
+    def send(self, port: int, content: bytes) -> None:
+        """Send bytes, and wait until the server closes."""
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, suppress(ConnectionError):
+            connection.sendall(content + b"\r\n\r\n")
+            while connection.recv(4096):
+                pass
+
+    def stop(self) -> tuple[str, str]:
+        """End it as podman does, and return what it has written."""
+        self.process.terminate()
+        return self.process.communicate(timeout=5)
+
+
+def start(folder: Path) -> Server:
+    """Start a server on free ports; its first line says that it serves."""
+    token_file = folder / "control_token"
+    token_file.write_text(TOKEN + "\n")
+    argv = [sys.executable, str(SCRIPT), "--port=0", "--control-port=0", f"--token-file={token_file}"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    ports = re.fullmatch(r"documents on port (\d+), control on port (\d+)\n", process.stdout.readline())
+    assert ports
+    return Server(process=process, port=int(ports[1]), control_port=int(ports[2]))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Issuer]]:
+    """A running server, and who steers it."""
+    server = start(tmp_path_factory.mktemp("server"))
+    issuer = server.issuer()
+    issuer.wait_until_up()
+    yield server, issuer
+    server.stop()
+
+
+@pytest.fixture
+def server(served: tuple[Server, Issuer]) -> Server:
+    """The module's server, with good documents."""
+    if served[1].changed:
+        served[1].reset()
+    return served[0]
+
+
+@pytest.fixture
+def issuer(served: tuple[Server, Issuer], server: Server) -> Issuer:
+    """Who steers the server."""
+    assert server is served[0]
+    return served[1]
+
+
+def asked(issuer: Issuer, before: Counter[str]) -> Counter[str]:
+    """What was asked for since then."""
+    return issuer.requests() - before
+
+
+def test_it_serves_the_documents_it_was_given(server: Server, issuer: Issuer) -> None:
+    """The discovery document names the issuer and leads to a key set with a key for each algorithm."""
+    discovery = server.get("/realms/test/.well-known/openid-configuration")
+    keys = requests.get(discovery.json()["jwks_uri"], timeout=5).json()["keys"]
+
+    assert discovery.json()["issuer"] == issuer.url
+    assert discovery.headers["Content-Type"] == "application/json"
+    assert {key["alg"] for key in keys} == {"RS256", "PS256", "ES256", "EdDSA"}
+    assert not any("d" in key for key in keys)
+    assert server.get("/nothing").status_code == 404
+
+
+def test_it_counts_requests_by_path(server: Server, issuer: Issuer) -> None:
+    """Requests are counted without their queries, whatever became of them."""
+    before = issuer.requests()
+
+    server.get(f"{CERTS}?a=b")
+    server.get(CERTS)
+    server.get("/nothing")
+
+    assert asked(issuer, before) == {CERTS: 2, "/nothing": 1}
+
+
+def test_down_refuses_connections_until_it_is_up_again(server: Server, issuer: Issuer) -> None:
+    """Nobody listens while the issuer is down, and the same port serves when it is up."""
+    issuer.down()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+
+    issuer.up()
+
+    assert server.get(CERTS).status_code == 200
+
+
+def test_slow_answers_late(server: Server, issuer: Issuer) -> None:
+    """A slow issuer answers after the delay, and at once when it is up again."""
+    issuer.slow(0.3)
+    begun = time.monotonic()
+    server.get(CERTS)
+    assert time.monotonic() - begun >= 0.3
+
+    issuer.slow(60)
+    before = issuer.requests()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.get, CERTS)
+        while not asked(issuer, before):
+            pass
+        issuer.up()
+        assert answer.result(5).status_code == 200
+
+
+def test_hanging_never_answers(server: Server, issuer: Issuer) -> None:
+    """A hanging issuer takes the request and stays silent; the request is cut when the issuer is up again."""
+    issuer.hang()
+    with pytest.raises(requests.ReadTimeout):
+        server.get(CERTS, timeout_s=0.3)
+    before = issuer.requests()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.get, CERTS)
+        while not asked(issuer, before):
+            pass
+        issuer.up()
+        with pytest.raises(requests.ConnectionError):
+            answer.result(5)
+
+    assert server.get(CERTS).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [kind for kind in GARBAGE if kind != "endless"])
+def test_garbage_is_served_and_taken_back(server: Server, issuer: Issuer, kind: str) -> None:
+    """Each kind of garbage changes at least one of the two documents, until the issuer is up."""
+    paths = (CERTS, "/realms/test/.well-known/openid-configuration")
+    good = [server.get(path).content for path in paths]
+
+    issuer.garbage(kind)
+    assert [server.get(path).content for path in paths] != good
+
+    issuer.up()
+    assert [server.get(path).content for path in paths] == good
+
+
+def test_an_endless_document_has_no_end_but_the_clients(server: Server, issuer: Issuer) -> None:
+    """A client reads as much as it likes of an endless document; it ends when the issuer is up."""
+    issuer.garbage("endless")
+    with requests.get(f"http://127.0.0.1:{server.port}{CERTS}", stream=True, timeout=5) as response:
+        content = response.iter_content(2**20)
+        assert sum(len(next(content)) for _ in range(8)) > 4 * 2**20
+        issuer.up()
+        assert sum(map(len, content)) < 2**30
+
+
+def test_a_rotation_keeps_the_old_keys_only_with_overlap(server: Server, issuer: Issuer) -> None:
+    """With overlap both generations of keys are published, without it the new one only; reset brings the first back."""
+
+    def key_ids() -> set[str]:
+        return {key["kid"] for key in server.get(CERTS).json()["keys"]}
+
+    first = key_ids()
+    issuer.rotate(overlap=True)
+    both = key_ids()
+    issuer.rotate(overlap=False)
+    last = key_ids()
+    assert issuer.changed
+    issuer.reset()
+
+    assert first < both
+    assert not last & both
+    assert key_ids() == first
+    assert not issuer.changed
+
+
+def test_a_rotation_leaves_a_down_issuer_down(server: Server, issuer: Issuer) -> None:
+    """Keys and behaviour are changed independently."""
+    issuer.down()
+    issuer.rotate(overlap=False)
+
+    with pytest.raises(requests.ConnectionError):
+        server.get(CERTS)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/requests"), ("PUT", "/state"), ("GET", "/x")])
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "\xe9"])
+def test_the_control_api_wants_its_token(server: Server, method: str, path: str, token: str) -> None:
+    """Any other token is answered with 401."""
+    assert server.control(method, path, token, json={"mood": "down"}).status_code == 401
+    assert server.get("/").status_code == 404
+
+
+def test_readiness_needs_no_token(server: Server) -> None:
+    """Whether the server runs is no secret."""
+    assert server.control("GET", "/ready", token="").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        b"",
+        b"[]",
+        b"5",
+        b"{}",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"mood": "sad"}',
+        b'{"mood": ["up"]}',
+        b'{"mood": "slow", "delay_s": -1}',
+        b'{"mood": "slow", "delay_s": 1e400}',
+        b'{"mood": "up", "documents": {"/x": {"status": "200"}}}',
+        b'{"mood": "up", "documents": {"/x": {"headers": 5}}}',
+        b'{"mood": "up", "documents": {"/x": {"unknown": 5}}}',
+        b'{"mood": "up", "documents": 5}',
+    ],
+    ids=lambda state: state[:60].decode(errors="replace"),
+)
+def test_a_state_that_is_none_changes_nothing(server: Server, state: bytes) -> None:
+    """What is not a state is answered with 400, and the issuer goes on as before."""
+    assert server.control("PUT", "/state", data=state).status_code == 400
+    assert server.get(CERTS).status_code == 200
+
+
+def test_garbage_requests_end_nothing(server: Server, issuer: Issuer) -> None:
+    """Whatever bytes arrive on either port, both go on serving."""
+    for content in GARBAGE_REQUESTS:
+        for port in (server.port, server.control_port):
+            server.send(port, content)
+
+    issuer.up()
+    assert server.get(CERTS).status_code == 200
+
+
+def test_it_stops_at_once_and_has_logged_a_line_for_each_request(tmp_path: Path) -> None:
+    """SIGTERM ends it even with requests that hang; the log has no header, query and token."""
+    server = start(tmp_path)
+    issuer = server.issuer()
+    issuer.wait_until_up()
+    server.get(f"{CERTS}?code=secret")
+    server.send(server.port, b"GET /a\x1b[2J HTTP/1.1\r\nX-Secret: secret\r\n\r\n")
+    issuer.hang()
+    with pytest.raises(requests.ReadTimeout):
+        server.get(CERTS, timeout_s=0.2)
+    waiting = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    waiting.sendall(f"GET {CERTS} HTTP/1.1\r\n\r\n".encode())
+    while issuer.requests()[CERTS] < 3:
+        pass
+
+    stdout, stderr = server.stop()
+
+    assert server.process.returncode == 0
+    assert stderr == ""
+    lines = [line for line in stdout.splitlines() if not line.startswith("GET /requests")]
+    assert lines[:5] == [
+        "GET /ready 200",
+        "PUT /state 204",
+        f"GET {CERTS} 200",
+        r"GET /a\x1b[2J 404",
+        "PUT /state 204",
+    ]
+    assert "secret" not in stdout
+    assert TOKEN not in stdout
+    waiting.close()
+
+
+def test_the_port_being_taken_meanwhile_is_said(server: Server, issuer: Issuer) -> None:
+    """When somebody else has the port of a down issuer, going up fails with a sentence, and works later."""
+    issuer.down()
+    with socket.create_server(("0.0.0.0", server.port)):  # noqa: S104 - as the server itself
+        with pytest.raises(HubpodError, match="cannot listen"):
+            issuer.up()
+        assert issuer.changed
+
+    issuer.up()
+    assert server.get(CERTS).status_code == 200
+
+
+def test_a_server_that_is_gone_is_said(tmp_path: Path) -> None:
+    """Without its server the issuer's methods fail with a sentence that does not hold the token."""
+    server = start(tmp_path)
+    server.stop()
+
+    with pytest.raises(HubpodError, match="did not do as it was told") as error:
+        server.issuer().up()
+
+    assert TOKEN not in str(error.value)
+
+
+def test_an_empty_token_is_refused_at_the_start(tmp_path: Path) -> None:
+    """A server that everybody could steer does not start."""
+    (tmp_path / "empty").write_text("\n")
+    argv = [sys.executable, str(SCRIPT), "--port=0", "--control-port=0", f"--token-file={tmp_path / 'empty'}"]
+
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=5, check=False)
+
+    assert result.returncode == 2
+    assert "is empty" in result.stderr

@@ -1,0 +1,224 @@
+"""The Zenith client as its container runs it: a process that starts ssh."""
+
+import base64
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CLIENT = Path(__file__).parents[3] / "containers" / "zenith-client" / "client.py"
+SECRET = "a-client-secret-of-a-test-0123456789"
+KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nof a test\n-----END OPENSSH PRIVATE KEY-----\n"
+CONFIG = f"""
+serverAddress: zenith.test
+serverPort: 2222
+authOidcIssuer: http://issuer.test/realms/test
+authOidcClientId: jupyter
+authOidcClientSecret: {SECRET}
+"""
+
+# Plays the far side of a connection that the real ssh would have made; echoes as the terminal does.
+FAKE_SSH = f"""#!{sys.executable}
+import json, os, pathlib, sys, time
+folder = pathlib.Path(__file__).parent
+mode = (folder / "mode").read_text()
+key = pathlib.Path(sys.argv[sys.argv.index("-i") + 1])
+seen = {{"argv": sys.argv[1:], "pid": os.getpid(), "key": key.read_text(), "mode": key.stat().st_mode}}
+(folder / "seen").write_text(json.dumps(seen))
+def say(text):
+    sys.stdout.write(text + "\\r\\n")
+    sys.stdout.flush()
+if mode == "refused":
+    say("zenith@zenith.test: Permission denied (publickey).")
+    sys.exit(255)
+say("Warning: Permanently added")
+if mode == "silent":
+    time.sleep(60)
+say("Allocated port 40001 for remote forward to 127.0.0.1:8000")
+say("a message of the day")
+say("SEND_CONFIGURATION")
+lines = []
+for line in sys.stdin:
+    lines.append(line)
+    sys.stdout.write("noise " * (len(lines) == 2) + line.replace("\\n", "\\r\\n"))
+    if line == "END_CONFIGURATION\\n":
+        break
+(folder / "sent").write_text("".join(lines))
+say("RECEIVED_CONFIGURATION")
+say("checked")
+if mode == "dropped":
+    sys.exit(255)
+if mode == "rejected":
+    say("zenith-sshd: there is no key")
+    sys.exit(1)
+time.sleep(60)
+"""
+
+
+class Client:
+    """Runs the client in a folder with a configuration, a key and an ssh."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "ssh").write_text(FAKE_SSH)
+        (folder / "ssh").chmod(0o755)
+        (folder / "key").write_bytes(KEY)
+        self.variables = {
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "ZENITH_CLIENT_CONFIG": str(folder / "client.yaml"),
+            "ZENITH_CLIENT__SSH_IDENTITY_PATH": str(folder / "key"),
+            "ZENITH_CLIENT__FORWARD_TO_HOST": "127.0.0.1",
+            "ZENITH_CLIENT__FORWARD_TO_PORT": "8000",
+        }
+
+    def start(self, mode: str, config: str = CONFIG, **variables: str) -> subprocess.Popen[str]:
+        """Start it against a server that behaves in a certain way."""
+        (self.folder / "mode").write_text(mode)
+        (self.folder / "client.yaml").write_text(config)
+        return subprocess.Popen(
+            [sys.executable, CLIENT, "connect"],
+            env=self.variables | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, mode: str, config: str = CONFIG, **variables: str) -> tuple[int, str]:
+        """Run it to its end; returns exit code and output."""
+        process = self.start(mode, config, **variables)
+        output, _ = process.communicate(timeout=20)
+        return process.returncode, output
+
+    @property
+    def seen(self) -> dict[str, object]:
+        """What ssh was called with."""
+        return dict(json.loads((self.folder / "seen").read_text()))
+
+    @property
+    def sent(self) -> list[str]:
+        """The lines that the server was sent."""
+        return (self.folder / "sent").read_text().splitlines()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    """A client with its files."""
+    return Client(tmp_path)
+
+
+def test_the_client_tells_the_server_about_the_tunnel(client: Client) -> None:
+    """The allocated port and what the file sets arrive as base64 JSON in short lines, with the protocol's end."""
+    client.run("dropped")
+
+    *lines, empty, end = client.sent
+    assert (empty, end) == ("", "END_CONFIGURATION")
+    assert max(map(len, lines)) == 76
+    assert json.loads(base64.b64decode("".join(lines))) == {
+        "allocated_port": 40001,
+        "backend_protocol": "http",
+        "auth_oidc_issuer": "http://issuer.test/realms/test",
+        "auth_oidc_client_id": "jupyter",
+        "auth_oidc_client_secret": SECRET,
+    }
+
+
+def test_ssh_is_called_as_the_protocol_says(client: Client) -> None:
+    """The forwarding, the port and the address are as configured, and the key is a private copy that is gone after."""
+    client.run("dropped")
+
+    seen = client.seen
+    argv = list(map(str, seen["argv"])) if isinstance(seen["argv"], list) else []
+    assert argv[0] == "-tt"
+    assert argv[-6:] == ["-R", "0:127.0.0.1:8000", "-p", "2222", "--", "zenith@zenith.test"]
+    assert {"-oExitOnForwardFailure=yes", "-oServerAliveInterval=10", "-oServerAliveCountMax=3"} <= set(argv)
+    assert seen["key"] == KEY.decode()
+    assert isinstance(seen["mode"], int)
+    assert stat.S_IMODE(seen["mode"]) == 0o600
+    assert not Path(argv[argv.index("-i") + 1]).exists()
+
+
+def test_the_output_has_what_ssh_says_and_no_secret(client: Client) -> None:
+    """Other lines are passed on; the echo of the configuration is not, even when other text is in front of it."""
+    code, output = client.run("dropped")
+
+    assert code == 255
+    assert output.splitlines() == [
+        "Warning: Permanently added",
+        "a message of the day",
+        "Tunnel configured successfully",
+        "checked",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "said"),
+    [
+        ("refused", 1, "ssh ended before the server allocated a port"),
+        ("rejected", 1, "there is no key"),
+        ("silent", 1, "the server took more than 1 s"),
+    ],
+)
+def test_a_tunnel_that_cannot_be_had(client: Client, mode: str, code: int, said: str) -> None:
+    """The client ends with 1 and says why when it is refused, rejected or kept waiting."""
+    ended, output = client.run(mode, CONFIG + "configureTimeout: 1\n")
+
+    assert ended == code
+    assert said in output
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ("serverPort: 22", "serverAddress is missing"),
+        ("serverAddress: -oProxyCommand=x", "serverAddress is no host name"),
+        ("serverAddress: a b", "serverAddress is no host name"),
+        ("serverAddress: a\nserverPort: 65536", "serverPort is no port number"),
+        ("serverAddress: a\nserverPort: -p", "serverPort is no port number"),
+        ("serverAddress: a\nforwardToHost: '1:2'", "forwardToHost is no host name"),
+        ("serverAddress: a\nserverAdress: b", "there is no key serverAdress"),
+        ("serverAddress: a\nsshIdentityPath: /nowhere/key", "sshIdentityPath is no file that can be read"),
+        ("serverAddress: a\nsshPrivateKeyData: '***'", "sshPrivateKeyData is not base64"),
+        ("serverAddress: a\nskipAuth: maybe", "skipAuth is neither true nor false"),
+        ("serverAddress: a\nauthExternalParams: x", "authExternalParams is no mapping"),
+        (f"- {SECRET}", "is no YAML with keys and values"),
+        (f"a: [{SECRET}", "is no YAML with keys and values, see line"),
+    ],
+)
+def test_a_bad_configuration_is_refused(client: Client, config: str, sentence: str) -> None:
+    """Each mistake has its sentence, ssh is never started, and no value is shown."""
+    code, output = client.run("dropped", config)
+
+    assert code == 1
+    assert f"zenith-client: {sentence}" in output.replace(f"{client.folder}/client.yaml ", "")
+    assert SECRET not in output
+    assert not (client.folder / "seen").exists()
+
+
+def test_the_file_wins_over_the_environment(client: Client) -> None:
+    """A variable counts only where the file is silent."""
+    client.run("dropped", ZENITH_CLIENT__SERVER_PORT="99", ZENITH_CLIENT__SERVER_ALIVE_PERIOD="7")
+
+    argv = str(client.seen["argv"])
+    assert "'2222'" in argv
+    assert "'99'" not in argv
+    assert "ServerAliveInterval=7" in argv
+
+
+def test_a_signal_ends_the_client_and_ssh(client: Client) -> None:
+    """SIGTERM ends both, and the key's copy goes."""
+    process = client.start("stays")
+    output = process.stdout
+    assert output is not None
+    assert any("configured successfully" in line for line in output)
+
+    process.terminate()
+
+    assert process.wait(timeout=5) == 143
+    seen = client.seen
+    assert not Path(f"/proc/{seen['pid']}").exists()
+    argv = list(seen["argv"]) if isinstance(seen["argv"], list) else []
+    assert not Path(argv[argv.index("-i") + 1]).parent.exists()

@@ -1,0 +1,112 @@
+"""The Zenith server of the test kit: the commands that its sshd runs, and its container as values."""
+
+import base64
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from hubpod.environments import find_instance
+from hubpod_harness.zenith import RELAY_PORT, server
+
+SERVER = Path(__file__).parents[3] / "containers" / "testkit" / "zenith_sshd.py"
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """A port that somebody listens on, as sshd does for a tunnel."""
+    for port in range(41000, 41100):
+        with socket.socket() as taken:
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            taken.listen()
+            yield port
+            return
+
+
+def tunnel(records: Path, content: str) -> subprocess.Popen[str]:
+    """The server's command with a configuration."""
+    process = subprocess.Popen(
+        [sys.executable, SERVER, "tunnel", "jupyter", "--records", records, "--discovery", "skip"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(f"{content}\nEND_CONFIGURATION\n")
+    process.stdin.flush()
+    return process
+
+
+def encoded(configuration: Mapping[str, object]) -> str:
+    """A configuration as clients send it."""
+    return base64.encodebytes(json.dumps(configuration).encode()).decode()
+
+
+def test_a_tunnel_is_recorded_until_it_ends(tmp_path: Path, listener: int) -> None:
+    """The port is in the subdomain's record from the confirmation to SIGHUP."""
+    process = tunnel(tmp_path, encoded({"allocated_port": listener, "backend_protocol": "http"}))
+    record, deadline = tmp_path / "jupyter", time.monotonic() + 10
+    while not record.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    assert record.read_text() == f"{listener}\n"
+    process.send_signal(signal.SIGHUP)
+    output, _ = process.communicate(timeout=10)
+    assert (process.returncode, output) == (0, "SEND_CONFIGURATION\nRECEIVED_CONFIGURATION\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"unknown": 1}, "there is no key unknown"),
+        ({"allocated_port": 80}, "allocated_port is not from 1024 to 49151"),
+        ({"allocated_port": 49152}, "allocated_port is not from"),
+        ({"allocated_port": 1025}, "nobody listens on allocated_port"),
+        ({"allocated_port": "x"}, "allocated_port has a value that it cannot have"),
+        ({"auth_oidc_issuer": "http://x"}, "auth_oidc_issuer needs auth_oidc_client_id"),
+        ({"tls_cert": "x"}, "tls_cert needs a tls_key"),
+    ],
+)
+def test_a_bad_tunnel_is_refused(tmp_path: Path, listener: int, changes: dict[str, object], sentence: str) -> None:
+    """The server confirms that it received the configuration, says what is wrong with it, and ends with 1."""
+    process = tunnel(tmp_path, encoded({"allocated_port": listener, "backend_protocol": "http"} | changes))
+
+    output, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 1
+    assert output.startswith("SEND_CONFIGURATION\nRECEIVED_CONFIGURATION\n")
+    assert sentence in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_known_keys_get_a_tunnel(tmp_path: Path) -> None:
+    """A known key gets a line of authorized_keys, another one gets nothing."""
+    instance = find_instance("dev_dummyauth", "t-1")
+    _, seed = server(instance, image="testkit", keys={"jupyter": "ssh-ed25519 AAAA comment"}, host_key=b"")
+    (tmp_path / "zenith_keys").write_bytes(next(file.content for file in seed.files if file.path == "zenith_keys"))
+
+    def asked(key: str) -> str:
+        argv = [sys.executable, str(SERVER), "keys", "ssh-ed25519", key, "--keys", str(tmp_path / "zenith_keys")]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
+
+    assert asked("AAAA") == 'restrict,port-forwarding,pty,command="zenith-sshd tunnel jupyter" ssh-ed25519 AAAA\n'
+    assert asked("BBBB") == ""
+
+
+def test_the_server_publishes_the_front_door_only() -> None:
+    """Its SSH port stays inside the stack's network."""
+    container, seed = server(find_instance("dev_dummyauth", "t-1"), image="testkit", keys={}, host_key=b"key")
+
+    assert [(port.container, port.host) for port in container.ports] == [(RELAY_PORT, 0)]
+    assert [mount.volume for mount in container.mounts] == [seed.volume]

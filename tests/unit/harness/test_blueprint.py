@@ -1,0 +1,116 @@
+"""What a stack consists of: the deployed pod, and what the harness adds to it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hubpod.components.assembly import pod_spec
+from hubpod.components.site import Code, Site
+from hubpod.environments import Instance, find_environment
+from hubpod.errors import SettingsError
+from hubpod.pod import File
+from hubpod.sources.clones import SOURCE_NAMES
+from hubpod_harness.blueprint import LINK, Blueprint, Keys, blueprint
+from hubpod_harness.external_services import ISSUER
+from hubpod_harness.keys import ALGORITHMS, new_key, read_keys, write_keys
+from hubpod_harness.stack_launcher import Order, site_of
+from support.instances import PROJECT
+
+IMAGES = tuple((name, f"localhost/hubpod/{name}:dev-0") for name in ("jupyterhub", "slurm", "testkit", "zenith-client"))
+
+
+def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> Order:
+    """What a test may wish for."""
+    return Order(environment=find_environment(environment), images=IMAGES, volumes=PROJECT / "volumes", changes=changes)
+
+
+def site(folder: Path, wish: Order | None = None) -> Site:
+    """What the stack of a wish derives from."""
+    wish = wish or order()
+    return site_of(wish, Instance(environment=wish.environment, name="t-1"), folder, Keys())
+
+
+def file(plan: Blueprint, volume: str, path: str) -> str:
+    """The content of a file of a seed; empty when there is none."""
+    found = [
+        each.content for seed in plan.seeds if seed.volume.endswith(volume) for each in seed.files if each.path == path
+    ]
+    return found[0].decode() if found else ""
+
+
+def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
+    """But for its ports, which the owner of the network has, each container of the pod is what is deployed."""
+    of = site(tmp_path)
+
+    plan = blueprint(of, Keys())
+
+    deployed = tuple(replace(container, ports=()) for container in pod_spec(of).containers)
+    assert plan.pod.containers == deployed
+    assert plan.link.ports == tuple(port for container in pod_spec(of).containers for port in container.ports)
+
+
+@pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth"])
+def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
+    """No container of a stack mounts what nobody fills."""
+    plan = blueprint(site(tmp_path, order(environment)), Keys())
+
+    mounted = {mount.volume for container in plan.containers for mount in container.mounts}
+    assert mounted == {seed.volume for seed in plan.seeds}
+
+
+@pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth_extslurm", "prod"])
+def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment: str) -> None:
+    """Hub and Slurm, wherever that is, mount the sources, also where people deploy releases: images have none here."""
+    code = tuple(
+        (name, Code(folder=tmp_path, files=(File(path="code.py", content=name.encode()),))) for name in SOURCE_NAMES
+    )
+    plan = blueprint(site(tmp_path, replace(order(environment), sources=code)), Keys())
+
+    mounted = {mount.path: file(plan, mount.volume, "code.py") for each in plan.containers for mount in each.mounts}
+    assert {name: mounted[f"/usr/src/{name}"] for name in SOURCE_NAMES} == {name: name for name in SOURCE_NAMES}
+
+
+def test_only_a_login_by_token_has_an_issuer(tmp_path: Path) -> None:
+    """Where people log in with a form there is nobody to sign tokens."""
+    by_token = blueprint(site(tmp_path / "a"), Keys())
+    by_form = blueprint(site(tmp_path / "b", order("dev_dummyauth")), Keys())
+
+    assert [container.name for container in by_token.containers[:2]] == [LINK, ISSUER]
+    assert ISSUER not in [container.name for container in by_form.containers]
+
+
+def test_a_tests_configuration_has_the_last_word(tmp_path: Path) -> None:
+    """The lines of a test are a fragment that is loaded after all others."""
+    plan = blueprint(site(tmp_path), Keys(), config="c.Spawner.start_timeout = 5")
+
+    fragments = sorted(each.path for seed in plan.seeds for each in seed.files if each.path.startswith("fragments/"))
+    assert file(plan, "hub-config", fragments[-1]).splitlines() == ["c = get_config()", "c.Spawner.start_timeout = 5"]
+    assert "fragments/login_jwt.py" in fragments
+
+
+def test_the_harness_keeps_its_secrets_out_of_environments(tmp_path: Path) -> None:
+    """The tokens of the harness are in files that only their reader can open, and in no variable or argument."""
+    keys = Keys()
+
+    plan = blueprint(site(tmp_path), keys)
+
+    shown = repr(plan.containers)
+    assert not [secret for secret in (keys.observer, keys.control, keys.password) if secret in shown]
+    assert file(plan, "hub-credentials", "env/HUBPOD_OBSERVER_TOKEN") == keys.observer
+    assert keys.observer not in repr(plan)
+
+
+def test_a_changed_setting_is_validated_as_a_sites_own(tmp_path: Path) -> None:
+    """A test that changes a setting to something impossible is told so by key."""
+    with pytest.raises(SettingsError, match="logLevel"):
+        site(tmp_path, order("dev_realauth", ("logLevel", "LOUD")))
+
+
+def test_keys_survive_being_written() -> None:
+    """The keys of an issuer that outlives its run are the same ones in the next."""
+    keys = {algorithm: new_key(algorithm, f"{algorithm}-1") for algorithm in ALGORITHMS}
+
+    again = read_keys(write_keys(keys))
+
+    assert {name: key.public_jwk for name, key in again.items()} == {name: key.public_jwk for name, key in keys.items()}

@@ -1,0 +1,142 @@
+"""What broke, in the words of the hub's log."""
+
+import pytest
+
+from hubpod.client import SpawnFailed
+from hubpod_harness.log_excerpts import telling_lines
+
+LOGIN = "[I 2026-11-21 08:16:50.140 JupyterHub base:1033] User logged in: testuser"
+ACCESS = "[W 2026-11-21 08:16:51.000 JupyterHub log:192] 403 GET /jupyter/hub/login (@10.89.0.1) 3.71ms"
+NOT_SUBMITTED = "[E 2026-11-21 08:16:52.100 JupyterHub job:97] The job of user01 was not submitted: no such partition"
+SITE = "/opt/jupyterhub/lib/python3.13/site-packages"
+UNHANDLED = f"""\
+[E 2026-11-21 08:17:01.004 JupyterHub user:884] Unhandled error starting testuser's server: 'gpus'
+    Traceback (most recent call last):
+      File "{SITE}/jupyterhub/user.py", line 798, in spawn
+        url = await gen.with_timeout(timedelta(seconds=spawner.start_timeout), f)
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      File "{SITE}/tornado/gen.py", line 610, in error_callback
+        future.result()
+      File "{SITE}/bricsauthenticator/spawner.py", line 61, in start
+        script = self._script(self.user_options)
+      File "{SITE}/bricsauthenticator/jobscript.py", line 22, in _script
+        return template.format(gpus=options["gpus"])
+                                    ~~~~~~~^^^^^^^^
+    KeyError: 'gpus'
+
+[I 2026-11-21 08:17:01.010 JupyterHub log:192] 200 GET /jupyter/hub/home (testuser@10.89.0.1) 5.98ms
+""".splitlines()
+OTHERS = f"""\
+[E 2026-11-21 08:18:00.000 JupyterHub ioloop:770] Exception in callback
+    Traceback (most recent call last):
+      File "{SITE}/tornado/ioloop.py", line 750, in _run_callback
+        ret = callback()
+      File "{SITE}/jupyterhub/app.py", line 3700, in check
+        await self.proxy.check_routes()
+      File "{SITE}/jupyterhub/proxy.py", line 432, in check_routes
+        routes = await self.get_all_routes()
+    ConnectionRefusedError: [Errno 111] Connection refused
+""".splitlines()
+
+
+def test_a_traceback_is_shown_by_the_code_under_test() -> None:
+    """Frames of the changed packages stay with the exception; those of libraries become a count."""
+    assert telling_lines(None, [LOGIN, *UNHANDLED, ACCESS]) == (
+        "[E 2026-11-21 08:17:01.004 JupyterHub user:884] Unhandled error starting testuser's server: 'gpus'",
+        "    Traceback (most recent call last):",
+        "      … 2 frames in jupyterhub, tornado",
+        f'      File "{SITE}/bricsauthenticator/spawner.py", line 61, in start',
+        "        script = self._script(self.user_options)",
+        f'      File "{SITE}/bricsauthenticator/jobscript.py", line 22, in _script',
+        '        return template.format(gpus=options["gpus"])',
+        "    KeyError: 'gpus'",
+    )
+
+
+def test_the_last_traceback_of_the_code_under_test_counts() -> None:
+    """A later traceback of somebody else's code does not hide the one of the code under test."""
+    earlier = [line.replace("gpus", "early") for line in UNHANDLED]
+
+    told = telling_lines(None, [*earlier, *UNHANDLED, *OTHERS])
+
+    assert "    KeyError: 'gpus'" in told
+    assert not any("early" in line or "Connection" in line for line in told)
+
+
+def test_where_a_library_raised_is_shown() -> None:
+    """The frame that raised stays, also when it is a library's that the code under test has called."""
+    raising = [f'      File "{SITE}/jinja2/environment.py", line 936, in handle', "        raise error"]
+    at = UNHANDLED.index("    KeyError: 'gpus'")
+
+    assert "\n".join(raising) in "\n".join(telling_lines(None, [*UNHANDLED[:at], *raising, *UNHANDLED[at:]]))
+
+
+def test_a_configuration_that_does_not_load_is_to_blame() -> None:
+    """A traceback that Python itself printed, without a log line of its own, is found without the line before."""
+    printed = [
+        "Traceback (most recent call last):",
+        f'  File "{SITE}/traitlets/config/application.py", line 909, in _load_config_files',
+        "    config = loader.load_config()",
+        '  File "/etc/jupyterhub/fragments/login_jwt.py", line 3, in <module>',
+        '    c.BricsAuthenticator.oidc_server = os.environ["DEPLOY_CONFIG_OIDC_SERVER"]',
+        "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'",
+    ]
+
+    told = telling_lines(None, [LOGIN, *printed])
+
+    assert told[0] == "Traceback (most recent call last):"
+    assert told[-1] == "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'"
+    assert LOGIN not in told
+
+
+def test_a_chain_of_exceptions_stays_a_chain() -> None:
+    """What was raised from what is told with the sentence between them."""
+    chain = [
+        *UNHANDLED[:-2],
+        "",
+        "    The above exception was the direct cause of the following exception:",
+        "",
+        *[line.replace("KeyError: 'gpus'", "RuntimeError: no options") for line in UNHANDLED[1:-2]],
+    ]
+
+    told = telling_lines(None, chain)
+
+    assert "    KeyError: 'gpus'" in told
+    assert "    The above exception was the direct cause of the following exception:" in told
+    assert told[-1] == "    RuntimeError: no options"
+
+
+def test_without_such_a_traceback_the_complaints_tell() -> None:
+    """The last warnings and errors are shown; information is not, and of a long entry the end."""
+    told = telling_lines(None, [LOGIN, ACCESS, NOT_SUBMITTED, LOGIN, *OTHERS])
+
+    assert told[:2] == (ACCESS, NOT_SUBMITTED)
+    assert told[2] == OTHERS[0]
+    assert told[-1] == "    ConnectionRefusedError: [Errno 111] Connection refused"
+    assert LOGIN not in told
+
+
+def test_the_complaint_that_the_person_read_comes_alone() -> None:
+    """Where the log has the sentence of the page, other complaints are left out."""
+    error = SpawnFailed("the server of user01 failed to start: no such partition", sentence="no such partition")
+
+    assert telling_lines(error, [ACCESS, NOT_SUBMITTED, ACCESS]) == (NOT_SUBMITTED,)
+
+
+def test_the_log_of_the_failure_comes_before_the_whole_log() -> None:
+    """What the hub logged during the failure is looked at first."""
+    error = SpawnFailed("the server of user01 failed to start")
+    error.hub_log = (NOT_SUBMITTED,)
+
+    assert telling_lines(error, [ACCESS]) == (NOT_SUBMITTED,)
+
+
+@pytest.mark.parametrize("log", [[], ["", "   "], [LOGIN], ["plain text", "Traceback (most recent call last):"]])
+def test_nothing_is_told_when_nothing_tells(log: list[str]) -> None:
+    """A log without a complaint gives no lines, and neither does a traceback that was cut off."""
+    assert telling_lines(ValueError("x"), log) == ()
+
+
+def test_what_is_told_can_be_read() -> None:
+    """However many complaints there are, a screen of them is enough."""
+    assert len(telling_lines(None, [NOT_SUBMITTED, *["    detail"] * 7] * 100)) == 40

@@ -1,0 +1,183 @@
+"""Redaction: nothing secret survives, everything else does."""
+
+import base64
+import html
+import json
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from hubpod_harness.redaction import MARK, Redactor
+
+secrets = st.text(st.characters(codec="utf-8", exclude_characters="[]"), min_size=8).filter(
+    lambda secret: len(secret.strip()) >= 8
+)
+innocent = st.text("bcfghjlmnq \n.,()[]/-0123456789é")
+fragments = st.lists(
+    st.one_of(
+        innocent,
+        st.sampled_from(
+            [
+                *("eyJhbGciOiJub25lIn0.e30.", ".", "Authorization: ", "Cookie: ", "Set-Cookie: ", "a=b; c=d", '"', "'"),
+                *("\\", "=", ":", ";", "&", "_xsrf=", "API_TOKEN=", '"password": "', "token", "\n", MARK, "[", "]"),
+                *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", '<input name="_xsrf" value="', ">"),
+                "hunter22hunter22",
+            ]
+        ),
+    )
+).map("".join)
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzaG9ydF9uYW1lIjoidXNlcjAxIn0.c2lnbmF0dXJl_-"
+PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----"
+
+
+def forms(secret: str) -> list[str]:
+    """A secret as the tools of a stack write it."""
+    raw = secret.encode()
+    return [
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        html.escape(secret),
+        base64.b64encode(raw).decode(),
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode(),
+    ]
+
+
+@given(st.lists(secrets, min_size=1, max_size=3), fragments, fragments)
+def test_no_form_of_a_secret_survives(known: list[str], before: str, after: str) -> None:
+    """Wherever a known secret stands, and however it is written, it is not in the redacted text."""
+    redactor = Redactor(known)
+
+    for secret in known:
+        for form in forms(secret):
+            assert form not in redactor.text(before + form + after)
+
+
+@given(secrets, st.text("abc:", max_size=4), st.text("abc:", max_size=4))
+def test_a_secret_inside_of_base64_does_not_survive(secret: str, before: str, after: str) -> None:
+    """Basic authentication encodes the name with the password; what is left of it does not give the password."""
+    encoded = base64.b64encode((before + secret + after).encode()).decode()
+
+    assert encoded not in Redactor([secret]).text(f"value {encoded} end")
+    assert MARK in Redactor([secret]).text(f"value {encoded} end")
+
+
+@given(st.lists(secrets, max_size=3), innocent)
+def test_innocent_text_is_unchanged(known: list[str], text: str) -> None:
+    """A text with no secret and nothing in the shape of one is kept to the last character."""
+    if not any(form in text for secret in known for form in forms(secret)):
+        assert Redactor(known).text(text) == text
+
+
+@given(st.lists(st.one_of(secrets, st.sampled_from(["hunter22hunter22", "redacted", "[red"])), max_size=3), fragments)
+def test_redacting_twice_changes_nothing(known: list[str], text: str) -> None:
+    """What was redacted can be redacted again."""
+    redactor = Redactor(known)
+    once = redactor.text(text)
+
+    assert redactor.text(once) == once
+
+
+@given(st.binary(), st.binary())
+def test_bytes_that_are_no_text_are_kept(before: bytes, after: bytes) -> None:
+    """Only the secret is taken out of bytes of any kind."""
+    whole = b"\xff" + before + b"\xff%b\xff" + after + b"\xff"
+    assume(Redactor([]).data(whole) == whole)  # nothing in it looks like the beginning of a secret
+
+    redacted = Redactor(["hunter22hunter22"]).data(whole.replace(b"%b", b"hunter22hunter22"))
+
+    assert redacted == whole.replace(b"%b", MARK.encode())
+
+
+@example(before=b"", after=b"xsrf=")
+@example(before=b"-----BEGIN A PRIVATE KEY-----", after=b"")
+@given(st.binary(), st.binary())
+def test_a_secret_among_bytes_does_not_survive(before: bytes, after: bytes) -> None:
+    """Whatever stands before and after it."""
+    assert b"hunter22hunter22" not in Redactor(["hunter22hunter22"]).data(before + b"hunter22hunter22" + after)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        (f"the token {JWT} was", f"the token {MARK} was"),
+        (f"unsigned {JWT.rpartition('.')[0]}. ok", f"unsigned {MARK} ok"),
+        ("encrypted eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn.", f"encrypted {MARK}."),
+        (f"key:\n{PEM}\nrest", f"key:\n{MARK}\nrest"),
+        (json.dumps({"key": PEM, "next": 1}), json.dumps({"key": MARK, "next": 1})),
+        ("Authorization: token abc def\nHost: h", f"Authorization: {MARK}\nHost: h"),
+        ("{'Authorization': 'Bearer abc', 'Host': 'h'}", f"{{'Authorization': '{MARK}', 'Host': 'h'}}"),
+        ("X-XSRFToken: 2|abc|def", f"X-XSRFToken: {MARK}"),
+        ("X-Auth-Id-Token: not.a.token", f"X-Auth-Id-Token: {MARK}"),
+        (
+            'Cookie: _xsrf=MnwxfDA; jupyterhub-session-id=ab12; login="2|1:0|x"',
+            f"Cookie: _xsrf={MARK}; jupyterhub-session-id={MARK}; login={MARK}",
+        ),
+        ('{"Cookie": "a=b; c=d", "x": 1}', f'{{"Cookie": "a={MARK}; c={MARK}", "x": 1}}'),
+        ("Set-Cookie: sid=ab12; Path=/hub/; HttpOnly", f"Set-Cookie: sid={MARK}; Path=/hub/; HttpOnly"),
+        ("<Cookie sid=ab12 for 127.0.0.1/hub/>", f"<Cookie sid={MARK} for 127.0.0.1/hub/>"),
+        ("302 POST /hub/spawn?_xsrf=abc&x=1 (a@b)", f"302 POST /hub/spawn?_xsrf={MARK}&x=1 (a@b)"),
+        (r"?password=a\\b\c next", f"?password={MARK} next"),
+        ("GET /hub/?access_token=abc HTTP/1.1", f"GET /hub/?access_token={MARK} HTTP/1.1"),
+        ("JUPYTERHUB_API_TOKEN=a b'c\nHOME=/root", f"JUPYTERHUB_API_TOKEN={MARK}\nHOME=/root"),
+        (
+            '"Env": ["JUPYTERHUB_CRYPT_KEY=0a1b", "DEPLOY_CONFIG_DUMMY_AUTH_PASSWORD=a \\"b", "A=1"]',
+            f'"Env": ["JUPYTERHUB_CRYPT_KEY={MARK}", "DEPLOY_CONFIG_DUMMY_AUTH_PASSWORD={MARK}", "A=1"]',
+        ),
+        ('{"api_token": "a\\"b", "name": "n"}', f'{{"api_token": "{MARK}", "name": "n"}}'),
+        ('"{\\"password\\": \\"abc\\", \\"n\\": 1}"', f'"{{\\"password\\": \\"{MARK}\\", \\"n\\": 1}}"'),
+        ('window.jhdata = {xsrf_token: "abc", user: "n"}', f'window.jhdata = {{xsrf_token: "{MARK}", user: "n"}}'),
+        ('<input type="hidden" name="_xsrf" value="abc"/>', f'<input type="hidden" name="_xsrf" value="{MARK}"/>'),
+        ('<input value="abc" name="_xsrf">', f'<input value="{MARK}" name="_xsrf">'),
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out(text: str, redacted: str) -> None:
+    """Tokens, keys, cookies and passwords are found by their shape; names, and what stands around them, stay."""
+    assert Redactor([]).text(text) == redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[I 2026-11-21 08:16:50.140 JupyterHub base:1033] User logged in: testuser",
+        '"token_endpoint": "http://issuer:9000/token", "tokens": 3, "expires_in": 60',
+        "slurmctld: _slurm_rpc_submit_batch_job: JobId=2 InitPrio=1 usec=1004",
+    ],
+)
+def test_ordinary_lines_are_kept(text: str) -> None:
+    """Log lines that only speak of logins and tokens keep what a reader needs."""
+    assert Redactor(["hunter22hunter22"]).text(text) == text
+
+
+def test_an_unfinished_key_is_taken_out() -> None:
+    """A private key whose end was cut off does not survive."""
+    assert "b3Blbn" not in Redactor([]).text(PEM[:50])
+
+
+def test_each_line_of_a_secret_key_is_secret() -> None:
+    """A program that logs a key line by line shows none of its long lines."""
+    key = "-----BEGIN X-----\nb3BlbnNzaC1rZXktdjEAAAAABG5v\n-----END X-----\n"
+
+    assert Redactor([key]).text("line: b3BlbnNzaC1rZXktdjEAAAAABG5v.") == f"line: {MARK}."
+
+
+def test_a_redactor_does_not_show_what_it_knows() -> None:
+    """The repr has no secret."""
+    assert "hunter22hunter22" not in repr(Redactor(["hunter22hunter22"]))
+
+
+@pytest.mark.parametrize("filler", ["x", "a.", '"', "\\", "=", "token", "eyJ", "Cookie: a=", ";b=", "-----BEGIN"])
+def test_a_long_line_takes_no_longer_than_many_short_ones(filler: str) -> None:
+    """A line of 200 kB, as an attack leaves it in a log, costs no hours: its square has 40 thousand million steps."""
+    begun = time.process_time()
+
+    Redactor(["hunter22hunter22"]).text(filler * (200_000 // len(filler)))
+
+    assert time.process_time() - begun < 60

@@ -1,0 +1,255 @@
+"""The Slurm probe, on what Slurm 24.11 and s6 really answered."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pytest
+
+from hubpod.client.errors import HubTimeoutError
+from hubpod.system.process import Result
+from hubpod_harness.daemons import Condition, DaemonError, read_condition
+from hubpod_harness.slurm import (
+    Job,
+    NoSuchJobError,
+    SlurmError,
+    SlurmProbe,
+    SlurmSilentError,
+    read_jobs,
+    read_rpc_counts,
+)
+from hubpod_harness.users import NotAMemberError, User
+
+RUNNING = (
+    "JobId=2 JobName=spawner-jupyterhub UserId=testuser.project1(20714) GroupId=jupyterusers(9000) MCS_label=N/A "
+    "Priority=1 Nice=0 Account=(null) QOS=(null) JobState=RUNNING Reason=None Dependency=(null) Requeue=0 Restarts=0 "
+    "BatchFlag=1 Reboot=0 ExitCode=0:0 RunTime=00:00:00 TimeLimit=00:05:00 TimeMin=N/A "
+    "SubmitTime=2026-11-21T08:25:05 EligibleTime=2026-11-21T08:25:05 AccrueTime=2026-11-21T08:25:05 "
+    "StartTime=2026-11-21T08:25:05 EndTime=2026-11-21T08:30:05 Deadline=N/A SuspendTime=None SecsPreSuspend=0 "
+    "LastSchedEval=2026-11-21T08:25:05 Scheduler=Backfill Partition=workq AllocNode:Sid=pod:553 ReqNodeList=(null) "
+    "ExcNodeList=(null) NodeList=node1 BatchHost=node1 NumNodes=1 NumCPUs=1 NumTasks=1 CPUs/Task=1 "
+    "ReqB:S:C:T=0:0:*:* ReqTRES=cpu=1,mem=1000000M,node=1,billing=1 AllocTRES=cpu=1,node=1,billing=1 Socks/Node=* "
+    "NtasksPerN:B:S:C=0:0:*:* CoreSpec=* MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0 Features=(null) "
+    "DelayBoot=00:00:00 Reservation=res1 OverSubscribe=OK Contiguous=0 Licenses=(null) Network=(null) "
+    "Command=(null) WorkDir=/tmp StdErr=/tmp/slurm-2.out StdIn=/dev/null StdOut=/tmp/slurm-2.out "
+    "TresPerJob=gres/gpu:2 \n"
+)
+WAITING = (
+    "JobId=4 JobName=a b=c UserId=testuser.project1(20714) GroupId=jupyterusers(9000) MCS_label=N/A Priority=1 "
+    "Nice=0 Account=(null) QOS=(null) JobState=PENDING "
+    "Reason=Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority_partitions "
+    "Dependency=(null) Requeue=0 Restarts=0 BatchFlag=1 Reboot=0 ExitCode=0:0 RunTime=00:00:00 TimeLimit=1-00:00:00 "
+    "TimeMin=N/A SubmitTime=2026-11-21T08:27:54 EligibleTime=2026-11-21T08:27:54 AccrueTime=2026-11-21T08:27:54 "
+    "StartTime=Unknown EndTime=Unknown Deadline=N/A SuspendTime=None SecsPreSuspend=0 "
+    "LastSchedEval=2026-11-21T08:27:55 Scheduler=Backfill:* Partition=workq AllocNode:Sid=pod:729 ReqNodeList=(null) "
+    "ExcNodeList=(null) NodeList= NumNodes=1-1 NumCPUs=1 NumTasks=1 CPUs/Task=1 ReqB:S:C:T=0:0:*:* "
+    "ReqTRES=cpu=1,mem=1000000M,node=1,billing=1 AllocTRES=(null) Socks/Node=* NtasksPerN:B:S:C=0:0:*:* CoreSpec=* "
+    "MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0 Features=(null) DelayBoot=00:00:00 OverSubscribe=OK Contiguous=0 "
+    "Licenses=(null) Network=(null) Command=(null) WorkDir=/tmp StdErr=/tmp/slurm-4.out StdIn=/dev/null "
+    "StdOut=/tmp/slurm-4.out TresPerNode=gres/gpu:gh200:1 \n"
+)
+CANCELLED = RUNNING.replace("JobId=2 ", "JobId=3 ").replace("JobState=RUNNING", "JobState=CANCELLED")
+SDIAG = """\
+Remote Procedure Call statistics by message type
+\tREQUEST_PARTITION_INFO                  ( 2009) count:15     ave_time:73     total_time:1108
+\tREQUEST_JOB_INFO_SINGLE                 ( 2021) count:14     ave_time:83     total_time:1173
+
+Remote Procedure Call statistics by user
+\ttestuser.project1(   20714) count:41     ave_time:136    total_time:5595
+\troot            (       0) count:18     ave_time:152    total_time:2736
+
+Pending RPC statistics
+\tNo pending RPCs
+"""
+LOG = """\
+sshd: Accepted publickey for jupyterspawner from 127.0.0.1 port 55030 ssh2: ED25519 SHA256:Q3HyeZLEzx27DY5c3sbC2SImD
+authpriv.notice: Nov 21 08:16:53 sudo: jupyterspawner : PWD=/var/lib/jupyterspawner ; USER=testuser.project1
+sshd: Received disconnect from 127.0.0.1 port 55030:11: disconnected by user
+"""
+DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
+
+
+class Answer(NamedTuple):
+    """What a command answered: its output, error output and status."""
+
+    out: str = ""
+    err: str = ""
+    status: int = 0
+
+
+SHOW = "scontrol show job"
+TRANSCRIPT: Mapping[str, Answer] = {
+    f"{SHOW} --oneliner": Answer(RUNNING + CANCELLED + WAITING),
+    f"{SHOW} 2 --oneliner": Answer(RUNNING),
+    f"{SHOW} 3 --oneliner": Answer(CANCELLED),
+    f"{SHOW} 99 --oneliner": Answer("", "slurm_load_jobs error: Invalid job id specified\n", 1),
+    "scontrol update NodeName=node1 State=RESUME": Answer("", "slurm_update error: Invalid node state specified\n", 1),
+    "sdiag": Answer(SDIAG),
+    "s6-svstat -o up,paused,pid /run/service/munged": Answer("false false -1\n"),
+}
+
+
+def probe(**other: Answer) -> SlurmProbe:
+    """A probe that reads the transcript; every command answers the same when one is given as `everything`."""
+
+    def execute(argv: Sequence[str]) -> Result:
+        assert argv[0] == "timeout"
+        answer = other.get("everything") or TRANSCRIPT[" ".join(argv[2:])]
+        return Result(argv=tuple(argv), returncode=answer.status, stdout=answer.out, stderr=answer.err)
+
+    return SlurmProbe(execute, lambda: LOG)
+
+
+def test_a_running_job_is_read_whole() -> None:
+    """Every field of a job is read, the time limit in seconds and the GPUs from what was asked for."""
+    assert read_jobs(RUNNING) == (
+        Job(
+            id="2",
+            state="RUNNING",
+            reason="",
+            user="testuser.project1",
+            name="spawner-jupyterhub",
+            partition="workq",
+            reservation="res1",
+            node="node1",
+            work_dir="/tmp",  # noqa: S108 - as it was recorded
+            time_limit_s=300,
+            cpus=1,
+            gpus=2,
+            output="/tmp/slurm-2.out",  # noqa: S108 - as it was recorded
+        ),
+    )
+
+
+def test_a_waiting_job_has_no_node() -> None:
+    """A job that waits has a reason and no node, and odd characters of its name do no harm."""
+    (job,) = read_jobs(WAITING)
+
+    assert (job.name, job.state, job.node, job.reservation) == ("a b=c", "PENDING", "", "")
+    assert job.reason.startswith("Nodes_required_for_job_are_DOWN")
+    assert (job.time_limit_s, job.cpus, job.gpus) == (86400, 1, 1)
+
+
+@pytest.mark.parametrize("limit", ["UNLIMITED", "Partition_Limit"])
+def test_a_job_may_have_no_time_limit(limit: str) -> None:
+    """A time limit that is a word is none."""
+    assert read_jobs(RUNNING.replace("TimeLimit=00:05:00", f"TimeLimit={limit}"))[0].time_limit_s is None
+
+
+@pytest.mark.parametrize(("tres", "gpus"), [("gres/gpu:gh200:4", 4), ("gres/gpu", 0), ("license/x:1", 0)])
+def test_gpus_are_counted(tres: str, gpus: int) -> None:
+    """GPUs count with and without their type, and nothing else does."""
+    assert read_jobs(RUNNING.replace("gres/gpu:2", tres))[0].gpus == gpus
+
+
+def test_no_jobs_is_a_sentence() -> None:
+    """Slurm's sentence about an empty queue is no job."""
+    assert read_jobs("No jobs in the system\n") == ()
+
+
+def test_only_messages_are_counted() -> None:
+    """The counts by user are left out."""
+    assert read_rpc_counts(SDIAG) == {"REQUEST_PARTITION_INFO": 15, "REQUEST_JOB_INFO_SINGLE": 14}
+    assert probe().rpc_counts()["REQUEST_JOB_INFO_SINGLE"] == 14
+
+
+def test_jobs_that_ended_are_not_in_the_queue() -> None:
+    """The queue has what pends or runs, of one account when it is given."""
+    assert [job.id for job in probe().jobs()] == ["2", "4"]
+    assert [job.id for job in probe().jobs("testuser.project1")] == ["2", "4"]
+    assert probe().jobs("otheruser.project1") == ()
+
+
+@pytest.mark.parametrize(("job_id", "sentence"), [("99", "Slurm knows no job 99"), ("", "'' is no job's number")])
+def test_an_unknown_job_is_told(job_id: str, sentence: str) -> None:
+    """A job that Slurm does not know, and a server without a job, give a sentence, also when cancelled."""
+    for ask in (probe().job, probe().cancel):
+        with pytest.raises(NoSuchJobError) as caught:
+            ask(job_id)
+        assert caught.value.message == sentence
+
+
+def test_a_silent_slurm_is_not_an_unknown_job() -> None:
+    """When the controller cannot be reached, nothing is said about the job."""
+    with pytest.raises(SlurmSilentError, match=r"scontrol show job 2 --oneliner failed: .*Unable to contact"):
+        probe(everything=Answer("", DOWN, 1)).job("2")
+
+
+def test_a_hanging_slurm_is_told() -> None:
+    """A command that had to be ended is told as one without an answer."""
+    with pytest.raises(SlurmSilentError, match="no answer within 10 s"):
+        probe(everything=Answer("", "", 124)).jobs()
+
+
+def test_an_ended_job_is_cancelled_in_peace() -> None:
+    """Cancelling a job that has ended asks Slurm for nothing."""
+    probe().cancel("3")
+
+
+def test_waiting_ends_in_any_of_the_states() -> None:
+    """The job is returned as soon as it is in one of the states."""
+    assert probe().wait_for("2", "PENDING", "RUNNING").state == "RUNNING"
+
+
+def test_waiting_in_vain_says_what_the_job_is() -> None:
+    """A deadline that is over tells the job's state, or that Slurm said nothing."""
+    with pytest.raises(HubTimeoutError, match=r"job 2 did not become COMPLETED within 0.1 s: job 2 is RUNNING"):
+        probe().wait_for("2", "COMPLETED", deadline_s=0.1)
+    with pytest.raises(HubTimeoutError, match="Unable to contact slurm controller"):
+        probe(everything=Answer("", DOWN, 1)).wait_for("2", "COMPLETED", deadline_s=0.1)
+    with pytest.raises(HubTimeoutError, match=r"testuser.project1 did not all end .* job 2 is RUNNING, job 4 is PEND"):
+        probe().wait_until_no_jobs("testuser.project1", deadline_s=0.1)
+
+
+def test_nobody_waits_for_the_dead() -> None:
+    """Waiting for a state that an ended job will not reach fails at once."""
+    with pytest.raises(SlurmError, match="job 3 is CANCELLED and will not become RUNNING or PENDING"):
+        probe().wait_for("3", "RUNNING", "PENDING", deadline_s=60)
+
+
+def test_waiting_for_the_end_of_no_jobs() -> None:
+    """An account without jobs is not waited for."""
+    probe().wait_until_no_jobs("otheruser.project1")
+
+
+def test_a_node_in_service_is_resumed_in_peace() -> None:
+    """Slurm's refusal to resume a node that is in service is no error."""
+    probe().resume()
+
+
+def test_logins_are_counted() -> None:
+    """A login is a key that sshd accepted, not the other lines about a connection."""
+    assert probe().ssh_logins() == 1
+
+
+def test_the_supervisors_word_is_read() -> None:
+    """A daemon is up, paused or down as the supervisor says."""
+    assert read_condition("true true 48\n") == Condition(up=True, paused=True, pid=48)
+    assert read_condition("false false -1\n") == Condition(up=False, paused=False, pid=-1)
+
+
+def test_a_daemon_that_is_down_cannot_be_killed() -> None:
+    """Killing or pausing a daemon that does not run is told, and unknown daemons too."""
+    with pytest.raises(DaemonError, match="cannot kill munge: it does not run"):
+        probe().daemon("munge").kill()
+    with pytest.raises(DaemonError, match="cannot pause munge: it does not run"):
+        probe().daemon("munge").pause()
+    assert not probe().daemon("munge").works()
+    with pytest.raises(DaemonError, match="there is no daemon slurmdbd"):
+        probe().daemon("slurmdbd")
+
+
+def test_an_account_is_a_user_in_a_project() -> None:
+    """A user's account in a project has both names; where there is none, it is not made up."""
+    user = User(name="user01", projects=("project1", "project2"))
+
+    assert user.account("project2") == "user01.project2"
+    with pytest.raises(NotAMemberError, match="user01 has no account in project9") as caught:
+        user.account("project9")
+    assert caught.value.remedy == "choose among its projects: project1, project2"
+
+
+def test_a_job_whose_step_just_ended_is_read() -> None:
+    """While a job ends, Slurm leaves the number of its tasks out."""
+    (job,) = read_jobs(RUNNING.replace("NumTasks=1", "NumTasks="))
+
+    assert job.id == "2"

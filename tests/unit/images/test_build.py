@@ -1,0 +1,209 @@
+"""Tags that say what is in an image, and what a build is told of the host."""
+
+import json
+import re
+import stat
+import time
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from hubpod.context import Context
+from hubpod.environments import Stage, find_instance
+from hubpod.errors import UsageError
+from hubpod.images import build, ensure
+from hubpod.images.base import Base, BaseFrom, Found, read_base
+from hubpod.podman.cli import Podman
+from hubpod.request import UpRequest
+from hubpod.sources.clones import SOURCES, Checkout
+from hubpod.system.process import Result
+from hubpod.system.progress import ConsoleReporter
+from hubpod.workspace import Workspace
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one image and one source."""
+    (tmp_path / "containers" / "slurm" / "_dev_build_data").mkdir(parents=True)
+    (tmp_path / "containers" / "slurm" / "Containerfile").write_text("FROM x\n")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "code.py").write_text("1\n")
+    return tmp_path
+
+
+def tag(project: Path, *, base: str = "b", stage: Stage = Stage.DEV) -> str:
+    """The reference that the project's image would get."""
+    checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
+    return build.plan_build(project, "slurm", stage, base, (checkout,)).reference
+
+
+def test_nothing_changed_means_the_same_tag(project: Path) -> None:
+    """The tag is a function of what goes in; clones below _dev_build_data count by their content as sources only."""
+    before = tag(project)
+    (project / "containers" / "slurm" / "_dev_build_data" / "x").write_text("noise")
+
+    assert tag(project) == before
+
+
+def test_any_change_means_another_tag(project: Path) -> None:
+    """Containerfile, script modes, what a source needs, base and stage all change the tag."""
+    tags = {tag(project), tag(project, base="c"), tag(project, stage=Stage.PROD)}
+    (project / "source" / "pyproject.toml").write_text("[project]\n")
+    tags.add(tag(project))
+    (project / "containers" / "slurm" / "Containerfile").write_text("FROM y\n")
+    tags.add(tag(project))
+    (project / "containers" / "slurm" / "Containerfile").chmod(0o755)
+    tags.add(tag(project))
+
+    assert len(tags) == 6
+
+
+def test_code_is_no_part_of_an_image_of_development(project: Path) -> None:
+    """An edited module changes the tag of a release only: in development the code comes in a volume."""
+    before = {stage: tag(project, stage=stage) for stage in Stage}
+    (project / "source" / "code.py").write_text("2\n")
+    after = {stage: tag(project, stage=stage) for stage in Stage}
+
+    assert before[Stage.DEV] == after[Stage.DEV]
+    assert before[Stage.PROD] != after[Stage.PROD]
+
+
+@pytest.mark.parametrize(
+    "path", ["pyproject.toml", "setup.cfg", "requirements/run.txt", "new.py", "src/new/__init__.py", "code/fast.pyx"]
+)
+def test_what_an_installation_depends_on_changes_the_tag(project: Path, path: str) -> None:
+    """How to build, what is needed, what is compiled, and a new module at the top make a new image."""
+    before = tag(project)
+    new = project / "source" / path
+    new.parent.mkdir(parents=True, exist_ok=True)
+    new.write_text("")
+
+    assert tag(project) != before
+
+
+@pytest.mark.parametrize("path", ["README.md", "src/package/more.py", "src/package/page.html", "tests/test_more.py"])
+def test_what_an_installation_finds_by_itself_keeps_the_tag(project: Path, path: str) -> None:
+    """A further module of a package, its data, tests and texts need no new image."""
+    for name in ("src/package/__init__.py", "tests/test_it.py"):
+        (project / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "source" / name).write_text("")
+    before = tag(project)
+    (project / "source" / path).write_text("")
+
+    assert tag(project) == before
+
+
+def plan_hub(jupyterhub: str) -> build.Build:
+    """What to build of this project's own hub image for that line of JupyterHub."""
+    return build.plan_build(PROJECT, "jupyterhub", Stage.DEV, "b", (), jupyterhub=jupyterhub)
+
+
+def test_each_line_of_jupyterhub_has_its_own_lock_and_tag() -> None:
+    """An older line takes its lock file by a build argument and has another tag; the current one needs neither."""
+    current, older = plan_hub(""), plan_hub("5.5")
+
+    assert (current.arguments, older.arguments) == ((), ("REQUIREMENTS=requirements-jupyterhub5.lock",))
+    assert current.reference != older.reference
+    versions = {"": "6.", "5.5": "5.5."}
+    for line, version in versions.items():
+        lock = PROJECT / "containers" / "jupyterhub" / build.jupyterhub_lock(line)
+        assert re.search(rf"^jupyterhub=={re.escape(version)}", lock.read_text(), re.MULTILINE)
+
+
+def test_the_line_of_jupyterhub_changes_no_other_image(project: Path) -> None:
+    """The Slurm image is the same whatever line the hub has."""
+    plans = [build.plan_build(project, "slurm", Stage.DEV, "b", (), jupyterhub=line) for line in ("", "5.5")]
+
+    assert plans[0] == plans[1]
+
+
+def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
+    """A line without a lock file is refused as soon as it is asked for."""
+    instance = find_instance("dev_dummyauth", "default")
+    with pytest.raises(UsageError, match=r"JupyterHub 5\.4: must be one of 5\.5; did you mean '5\.5'") as caught:
+        UpRequest(instance=instance, jupyterhub="5.4")
+
+    assert caught.value.remedy == "leave it out for the current line"
+
+
+def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Besides the images that an environment needs a caller may name folders below containers/."""
+    monkeypatch.setattr("hubpod.sources.clones.ensure", lambda *_: ())
+    monkeypatch.setattr("hubpod.images.base.find_base", lambda *_: Found(reference="base", id="base"))
+    podman = cast("Podman", SimpleNamespace(image_ids=lambda these: {each: each for each in these}))
+    reporter = ConsoleReporter(console=Console(file=StringIO()))
+    context = Context(workspace=Workspace(project=tmp_path), podman=podman, reporter=reporter)
+    request = UpRequest(instance=find_instance("dev_dummyauth", "default"))
+
+    assert list(ensure.build(context, request).images) == ["jupyterhub", "slurm"]
+    assert list(ensure.build(context, request, ("slurm", "testkit")).images) == ["jupyterhub", "slurm", "testkit"]
+
+
+def test_a_failed_build_names_the_step_and_its_last_lines() -> None:
+    """What a person reads of a failed build is the step that failed and what it said."""
+    plan = build.Build(name="slurm", reference="r", stage=Stage.DEV, base="b", sources=())
+    output = "STEP 1/2: FROM x\nok\nSTEP 2/2: RUN false\nwent wrong"
+
+    error = build.build_error(plan, Result(argv=("podman",), returncode=1, stdout=output))
+
+    assert "STEP 2/2: RUN false" in error.message
+    assert error.detail == ("went wrong",)
+
+
+def test_a_build_gets_the_hosts_certificates_and_indexes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The CA bundle that the environment names and the package indexes are there for the build."""
+    bundle = tmp_path / "corporate.pem"
+    bundle.write_text("certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://user:it's@index.example/simple")
+
+    folder = build.build_environment(tmp_path / "environment")
+    exports = (folder / "env").read_text()
+
+    assert stat.S_IMODE((folder / "env").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert (folder / "ca-certificates.crt").read_text() == "certificate"
+    assert "export SSL_CERT_FILE=/run/hubpod-build/ca-certificates.crt\n" in exports
+    assert """export PIP_INDEX_URL='https://user:it'"'"'s@index.example/simple'\n""" in exports
+
+
+def test_the_base_has_a_name_for_each_origin() -> None:
+    """A base from a registry is never taken for a bootstrapped one."""
+    base = read_base(PROJECT)
+
+    assert base.reference(BaseFrom.REGISTRY) != base.reference(BaseFrom.BOOTSTRAP)
+
+
+@pytest.mark.parametrize("reference", ["host:5000/library/debian:trixie-slim", "host:5000/library/debian"])
+def test_a_registrys_port_is_no_tag(reference: str) -> None:
+    """The repository that a digest is asked of keeps the port of its registry, and loses the tag."""
+    assert Base(suite="trixie", registry=reference, packages=()).repository == "host:5000/library/debian"
+
+
+def test_images_that_another_checkout_may_use_stay(project: Path, tmp_path: Path) -> None:
+    """After a build only those go that are old, and not among the last three."""
+    now = time.time()
+    ages = {
+        "new": 0,
+        "second": 60,
+        "third": build.KEPT_S + 60,
+        "old": build.KEPT_S + 120,
+        "older": build.KEPT_S + 180,
+    }
+    made = [{"Names": [f"localhost/hubpod/slurm:dev-{tag}"], "Created": now - age} for tag, age in ages.items()]
+    calls = tmp_path / "calls"
+    script = tmp_path / "podman"
+    script.write_text(f"#!/bin/sh\necho $* >>{calls}\n[ $1 != images ] || echo '{json.dumps(made)}'\n")
+    script.chmod(0o755)
+    checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
+
+    build.prune(Podman(executable=str(script)), build.plan_build(project, "slurm", Stage.DEV, "b", (checkout,)))
+
+    (removed,) = (line for line in calls.read_text().splitlines() if line.startswith("image rm"))
+    assert removed == "image rm localhost/hubpod/slurm:dev-old localhost/hubpod/slurm:dev-older"

@@ -1,0 +1,109 @@
+"""Whatever stands in a deploy ConfigMap is refused or stays one text, in every document and file that is made of it."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hubpod.components import jupyterhub
+from hubpod.components.assembly import pod_spec
+from hubpod.environments import Environment, find_environment
+from hubpod.errors import SettingsError
+from hubpod.manifests import cluster as kubernetes
+from hubpod.manifests import podman as podman_manifest
+from hubpod.settings import deploy_configmap
+from hubpod.settings.table import SETTINGS, Setting
+from support.sites import load_hub_configuration, settings_of, site, variables
+
+ENVIRONMENTS = [find_environment(name) for name in ("prod", "dev_dummyauth_extslurm")]
+FREE = {
+    each.key: environment
+    for environment in ENVIRONMENTS
+    for each in SETTINGS
+    if each.used(environment) and each.fixed(environment) is None
+}
+"""An environment for each setting, in which the site chooses it."""
+HOSTILE = (
+    *("\n", "\r", "\t", "\0", "\x1b[2J", "\x7f", "\x85", "\u2028", "\ufeff", "\u202e", "ä"),
+    *(
+        "a\nb",
+        "\n---\nkind: Secret\n",
+        "---",
+        "...",
+        "'",
+        '"',
+        "''",
+        '"""',
+        "\\",
+        "`id`",
+        "$(id)",
+        "${HOME}",
+        "$$",
+        "%s",
+    ),
+    *("; id", "| id", "&a", "*a", "{a: b}", "[a]", "# a", ": a", "- a", "? a", "<<: a", "{{ 7 * 7 }}", "{% raw %}"),
+    *("!!python/object/apply:os.system [id]", "!!binary aGk=", "null", "~", "yes", "on", "0x10", "1e3", "1_0", ".5"),
+    *("2001-01-01", "12:30:45", "<script>", "../../x", "--option", "-o", "x" * 5000),
+)
+
+
+def accepted(environment: Environment, setting: Setting) -> Iterator[str]:
+    """Those that a setting admits, alone or behind its example; the others are refused by its name."""
+    text, key, usual = deploy_configmap.example(environment), setting.key, setting.example or setting.default or "a"
+    for value in (*HOSTILE, *(usual + hostile for hostile in HOSTILE)):
+        try:
+            loaded = settings_of(environment, text, {key: value})
+        except SettingsError as error:
+            told = "\n".join((error.message, *error.detail))
+            assert f" {key}: " in told, repr(value)
+            assert "Traceback" not in told
+        else:
+            assert loaded[key] in {value, " ".join(value.split())}
+            yield loaded[key]
+
+
+def parsed(text: str) -> list[dict[str, Any]]:
+    """The documents of a manifest."""
+    return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def given(spec: dict[str, Any]) -> dict[str, str]:
+    """The variables that a pod gives the hub."""
+    (hub,) = (each for each in spec["containers"] if each["name"] == jupyterhub.NAME)
+    return {each["name"]: each["value"] for each in hub["env"]}
+
+
+def from_cluster(value: str) -> str:
+    """What a cluster makes of a variable's text: a reference is replaced, a doubled dollar sign is one."""
+    return re.sub(r"\$(\$|\([^)]*\))", lambda match: "$" if match[1] == "$" else "<a variable>", value)
+
+
+def test_every_setting_is_tried() -> None:
+    """Each setting can be chosen in one of these environments."""
+    assert set(FREE) == {each.key for each in SETTINGS}
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=[each.key for each in SETTINGS])
+def test_a_value_stays_one_text(setting: Setting) -> None:
+    """What is accepted is one printable line, and both manifests, read again, and the hub itself have it as it was."""
+    environment, key, variable = FREE[setting.key], setting.key, setting.variable
+    usual = site(environment)
+    for value in accepted(environment, setting):
+        assert value.isascii()
+        assert value.isprintable()
+        pod = pod_spec(replace(usual, settings=replace(usual.settings, values={**usual.settings.values, key: value})))
+
+        assert variables(pod, jupyterhub.NAME)[variable] == value
+        (document,) = parsed(podman_manifest.manifest(pod))
+        cluster = parsed(kubernetes.manifest(pod, digest_key=b"key", secrets=True))
+        (deployment,) = (each for each in cluster if each["kind"] == "Deployment")
+        if not setting.secret:
+            assert given(document["spec"])[variable] == value
+            assert from_cluster(given(deployment["spec"]["template"]["spec"])[variable]) == value
+        with tempfile.TemporaryDirectory() as folder:
+            assert load_hub_configuration(pod, Path(folder))

@@ -1,0 +1,528 @@
+"""Clones of the development repositories, with a real git."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hubpod.errors import SourceError, UsageError
+from hubpod.sources import clones
+from hubpod.sources import git as hubpod_git
+from hubpod.sources.clones import SOURCE_NAMES, Checkout
+from hubpod.sources.origins import Origin, masked, parse_origins
+
+NAME = "bricsauthenticator"
+
+
+def git(folder: Path, *args: str) -> str:
+    """Run git in a folder, with an identity."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "protocol.file.allow=always"]
+    argv = ["git", "-C", str(folder), *identity, *args]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with its two packages."""
+    for name in SOURCE_NAMES:
+        folder = tmp_path / "project" / "packages" / name
+        folder.mkdir(parents=True)
+        (folder / "pyproject.toml").write_text("[project]\n")
+        (folder / "code.py").write_text("answer = 42\n")
+        (folder / ".gitignore").write_text("*.log\n")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Somebody's repository with two commits, the first one tagged v1."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    for tag in ("v1", "v2"):
+        (folder / "pyproject.toml").write_text(f"# {tag}\n")
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "-m", tag)
+        git(folder, "tag", tag)
+    return folder
+
+
+def commit(folder: Path, name: str = "mine.py") -> None:
+    """Commit a new file."""
+    (folder / name).write_text("mine\n")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "Mine")
+
+
+def exported(found: Checkout, target: Path) -> set[str]:
+    """The names of what a build takes, folders not counted."""
+    found.export(target)
+    paths = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {str(path.relative_to(target)) for path in paths}
+
+
+def checkout(project: Path, origin: Origin | None = None) -> Checkout:
+    """The checkout of the first source."""
+    return clones.ensure(project, {NAME: origin} if origin else {})[0]
+
+
+def test_the_default_clone_is_a_repository_that_shows_edits(project: Path) -> None:
+    """A clone of ours has one commit, so that `git diff` shows what a developer changed."""
+    found = checkout(project)
+    (found.folder / "code.py").write_text("answer = 43\n")
+
+    assert found.status == "cloned"
+    assert "+answer = 43" in git(found.folder, "diff")
+
+
+def test_an_existing_clone_is_left_alone_and_reported_as_modified(project: Path) -> None:
+    """A second call keeps the developer's edit and counts the files."""
+    folder = checkout(project).folder
+    assert checkout(project).status == "as it was"
+    (folder / "code.py").write_text("mine\n")
+
+    again = checkout(project)
+
+    assert again.status == "modified: 1 file"
+    assert (folder / "code.py").read_text() == "mine\n"
+
+
+def test_a_clone_that_the_package_has_left_behind_is_reported(project: Path) -> None:
+    """When packages/ has moved on, the developer is told that the clone is older, and how to get the new one."""
+    checkout(project)
+    (project / "packages" / NAME / "code.py").write_text("answer = 44\n")
+
+    assert "older than packages/bricsauthenticator" in checkout(project).status
+
+
+def test_a_clone_keeps_the_token_of_its_url_to_itself(project: Path, repository: Path) -> None:
+    """Nobody else can read the URL that git writes into a clone, with the token in it, under umask 000 too."""
+    before = os.umask(0)
+    try:
+        folder = checkout(project, Origin(url=f"file://{repository}")).folder
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / ".git" / "config").stat().st_mode) == 0o600
+
+
+def test_a_folder_that_is_no_repository_is_refused(project: Path) -> None:
+    """What stands in the place of a clone and is none is neither used nor overwritten."""
+    folder = project / "containers" / "jupyterhub" / "_dev_build_data" / NAME
+    folder.mkdir(parents=True)
+    (folder / "precious").write_text("x")
+
+    with pytest.raises(SourceError, match="not a git repository") as caught:
+        checkout(project)
+
+    assert "move it away" in caught.value.remedy
+    assert (folder / "precious").read_text() == "x"
+
+
+def test_another_repository_is_cloned_at_its_ref(project: Path, repository: Path) -> None:
+    """URL@REF gives that ref; the second call keeps it."""
+    origin = Origin(url=f"file://{repository}", ref="v1")
+
+    found = checkout(project, origin)
+
+    assert (found.folder / "pyproject.toml").read_text() == "# v1\n"
+    assert checkout(project, origin).status == "as it was"
+
+
+def test_a_clone_of_another_url_is_not_taken_for_the_wanted_one(project: Path, repository: Path) -> None:
+    """Asking for a repository where a clone of ours stands is refused with what stands there."""
+    checkout(project)
+
+    with pytest.raises(SourceError, match="was cloned from packages/bricsauthenticator"):
+        checkout(project, Origin(url=f"file://{repository}"))
+
+
+def test_a_clone_at_another_ref_is_not_taken_for_the_wanted_one(project: Path, repository: Path) -> None:
+    """Asking for a ref that the clone is not at is refused with the command that changes it."""
+    checkout(project, Origin(url=f"file://{repository}", ref="v1"))
+
+    with pytest.raises(SourceError, match="is not at v2") as caught:
+        checkout(project, Origin(url=f"file://{repository}", ref="v2"))
+
+    assert "checkout v2" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("ref", "url"), [("", "file:///nowhere/at/all"), ("no-such-ref", "")])
+def test_a_failed_clone_leaves_nothing_behind(project: Path, repository: Path, ref: str, url: str) -> None:
+    """A URL or ref that does not exist gives one sentence, and the next call starts from nothing."""
+    with pytest.raises(SourceError, match="cannot clone"):
+        checkout(project, Origin(url=url or f"file://{repository}", ref=ref))
+
+    assert not list((project / "containers" / "jupyterhub" / "_dev_build_data").iterdir())
+
+
+def test_a_local_folder_is_used_in_place(project: Path, tmp_path: Path) -> None:
+    """A folder is not copied, needs no git, and is what a build takes, without caches."""
+    folder = tmp_path / "mine"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "__pycache__" / "x.pyc").write_text("")
+    (folder / "setup.py").write_text("")
+
+    found = checkout(project, Origin(folder=folder))
+    found.export(tmp_path / "export")
+
+    assert found.folder == folder
+    assert [path.name for path in (tmp_path / "export").rglob("*")] == ["setup.py"]
+
+
+def test_a_folder_without_a_python_project_is_refused(project: Path, tmp_path: Path) -> None:
+    """A folder that cannot be installed is refused before anything is built."""
+    with pytest.raises(SourceError, match="not a Python project"):
+        checkout(project, Origin(folder=tmp_path))
+
+
+def test_the_digest_follows_edits_new_files_and_nothing_else(project: Path) -> None:
+    """What git ignores does not cause a build; edits and new files do."""
+    found = checkout(project)
+    before = found.digest()
+    (found.folder / "debug.log").write_text("noise")
+    assert found.digest() == before
+
+    (found.folder / "new.py").write_text("")
+
+    assert found.digest() != before
+
+
+@pytest.mark.parametrize(
+    ("where", "url", "ref"),
+    [
+        ("https://host/group/repo.git", "https://host/group/repo.git", ""),
+        ("https://host/group/repo.git@main", "https://host/group/repo.git", "main"),
+        ("https://user@host/repo@feature/x", "https://user@host/repo", "feature/x"),
+        ("git@host:group/repo.git", "git@host:group/repo.git", ""),
+        ("git@host:group/repo.git@v1.2", "git@host:group/repo.git", "v1.2"),
+        ("ssh://git@host:2222/repo@abc123", "ssh://git@host:2222/repo", "abc123"),
+        ("https://host/r@feature/x", "https://host/r", "feature/x"),
+        ("git@host:g/r@v1.2", "git@host:g/r", "v1.2"),
+        ("https://host/@scope/repo@v1", "https://host/@scope/repo", "v1"),
+        ("https://host/a@b/repo.git@feature/x", "https://host/a@b/repo.git", "feature/x"),
+        ("https://host/repo@package@1.0", "https://host/repo", "package@1.0"),
+        ("file:///tmp/a@b/repo", "file:///tmp/a@b/repo", ""),
+        ("file:///tmp/a@b/repo@v1", "file:///tmp/a@b/repo", "v1"),
+    ],
+)
+def test_a_url_and_its_ref_are_told_apart(where: str, url: str, ref: str) -> None:
+    """The `@` of a user and that of a ref are not confused."""
+    assert parse_origins((f"{NAME}={where}",), SOURCE_NAMES) == {NAME: Origin(url=url, ref=ref)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"{NAME}=ext::sh -c 'touch x'",
+        f"{NAME}=--upload-pack=touch x",
+        f"{NAME}=https://host/repo@--upload-pack=x",
+        f"{NAME}=EXT::sh -c id",
+        f"{NAME}=fd::17",
+        f"{NAME}=ssh://-oProxyCommand=touch%20x/repo",
+        f"{NAME}=ssh://git@-oProxyCommand=x/repo",
+        f"{NAME}=git@-host:repo",
+        f"{NAME}=git@host:--upload-pack=x",
+        f"{NAME}=ftp://host/repo",
+        f"{NAME}=/no/such/folder",
+        f"{NAME}=https://[bad/x",
+        f"{NAME}=~nosuchuser/x",
+        f"{NAME}={'x' * 5000}",
+        f"{NAME}=",
+        NAME,
+        "bricsauthenticatr=https://host/x",
+    ],
+)
+def test_what_is_neither_a_folder_nor_a_clean_url_is_refused(value: str) -> None:
+    """URLs that would run commands, options in disguise, missing folders and unknown names are refused."""
+    with pytest.raises(UsageError, match="--source"):
+        parse_origins((value,), SOURCE_NAMES)
+
+
+@pytest.mark.parametrize(("folder", "ref"), [("a@b", ""), ("a@b", "v1"), ("a@b", "feature/x"), ("a@b/c@d", "x@y")])
+def test_the_ref_of_a_file_url_begins_behind_the_folder_that_exists(tmp_path: Path, folder: str, ref: str) -> None:
+    """An `@` in the path of a local repository does not cut the path, whatever the ref looks like."""
+    url = f"file://{tmp_path / folder}"
+    (tmp_path / folder).mkdir(parents=True)
+
+    origins = parse_origins((f"{NAME}={url}@{ref}" if ref else f"{NAME}={url}",), SOURCE_NAMES)
+
+    assert origins == {NAME: Origin(url=url, ref=ref)}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:secret@host/r", "https://***@host/r"),
+        ("'HTTP://secret@host:80/r@v1'", "'HTTP://***@host:80/r@v1'"),
+        ("https://me@corp:secret@host/r", "https://***@host/r"),
+        ("ssh://git:secret@host/r", "ssh://git:***@host/r"),
+        ("ssh://git@host:22/r@v1", "ssh://git@host:22/r@v1"),
+        ("https://host:80/r@feature/x", "https://host:80/r@feature/x"),
+        ("git@host:g/r", "git@host:g/r"),
+    ],
+)
+def test_tokens_in_urls_are_not_shown(text: str, shown: str) -> None:
+    """Passwords are masked in any URL, and over HTTP the user too, because it may be a token."""
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize("value", ["nosuch=https://u:secret@host/r", f"{NAME}=ftp://u:secret@host/r"])
+def test_a_refused_source_does_not_show_its_token(value: str) -> None:
+    """A command line that is wrong is told without the token in it."""
+    with pytest.raises(UsageError) as caught:
+        parse_origins((value,), SOURCE_NAMES)
+
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(Origin(url="https://u:secret@host/r"))
+
+
+def test_a_failed_clone_does_not_show_its_token(project: Path) -> None:
+    """Neither the sentence nor what git says about a failed clone contains the token of the URL."""
+    with pytest.raises(SourceError, match="cannot clone") as caught:
+        checkout(project, Origin(url="http://user:secret@127.0.0.1:9/r", ref="v1"))
+
+    texts = [caught.value.message, caught.value.remedy, *caught.value.detail, str(caught.value.__cause__)]
+    assert "secret" not in "".join(texts)
+    assert "http://***@127.0.0.1:9/r@v1" in caught.value.message
+
+
+def test_a_submodule_belongs_to_the_source(project: Path, repository: Path, tmp_path: Path) -> None:
+    """A source with a submodule is cloned with it; its files are in the digest and in the build."""
+    library = tmp_path / "library"
+    library.mkdir()
+    git(library, "init", "--quiet")
+    commit(library, "lib.py")
+    git(repository, "submodule", "--quiet", "add", f"file://{library}", "lib")
+    commit(repository)
+
+    found = checkout(project, Origin(url=f"file://{repository}"))
+
+    assert exported(found, tmp_path / "export") == {".gitmodules", "pyproject.toml", "mine.py", "lib/lib.py"}
+    before = found.digest()
+    (found.folder / "lib" / "lib.py").write_text("edited\n")
+    assert found.digest() != before
+
+
+def test_a_repository_inside_is_content_and_its_version_control_is_not(project: Path, tmp_path: Path) -> None:
+    """A repository in the source, added or not, empty or not, contributes what it does not ignore."""
+    found = checkout(project)
+    for name in ("added", "other", "empty"):
+        (found.folder / name).mkdir()
+        git(found.folder / name, "init", "--quiet")
+    commit(found.folder / "added", "a.py")
+    git(found.folder, "-c", "advice.addEmbeddedRepo=false", "add", "added")
+    (found.folder / "other" / "o.py").write_text("")
+
+    before = found.digest()
+    names = exported(found, tmp_path / "export")
+
+    assert names == {".gitignore", "pyproject.toml", "code.py", "added/a.py", "other/o.py"}
+    (found.folder / "other" / "o.py").write_text("edited")
+    assert found.digest() != before
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_links_stay_links(project: Path, tmp_path: Path, with_git: bool) -> None:  # noqa: FBT001 - a parameter
+    """Links to files, to folders and to nothing are copied as links, with git and without."""
+    folder = checkout(project).folder if with_git else tmp_path / "mine"
+    folder.mkdir(exist_ok=True)
+    (folder / "setup.py").write_text("")
+    (folder / "data").mkdir()
+    (folder / "data" / "x").write_text("")
+    for name, to in (("to_file", "setup.py"), ("to_folder", "data"), ("to_nothing", "nowhere")):
+        (folder / name).symlink_to(to)
+    found = Checkout(source=clones.SOURCES[0], folder=folder, status="")
+
+    names = exported(found, tmp_path / "export")
+
+    assert found.digest()
+    assert {"to_file", "to_folder", "to_nothing", "data/x"} <= names
+    links = {path.name: str(path.readlink()) for path in (tmp_path / "export").iterdir() if path.is_symlink()}
+    assert links == {"to_file": "setup.py", "to_folder": "data", "to_nothing": "nowhere"}
+
+
+def test_a_name_that_is_not_utf8_is_content_too(project: Path, tmp_path: Path) -> None:
+    """Names of any bytes, blanks, quotes and line ends are copied and counted."""
+    found = checkout(project)
+    names = [b"latin-\xe9.txt", 'grün "x".txt'.encode(), b"two\nlines", b" blank ", b"back\\slash", b"\x01\t"]
+    for name in names:
+        (found.folder / os.fsdecode(name)).write_text("x")
+
+    found.export(tmp_path / "export")
+
+    assert set(names) <= {os.fsencode(path.name) for path in (tmp_path / "export").iterdir()}
+    assert found.digest()
+
+
+def test_without_git_only_caches_and_what_was_built_at_the_root_are_left_out(project: Path, tmp_path: Path) -> None:
+    """A package called `build` is content; what packaging tools leave at the root is not, nor are pipes."""
+    folder = tmp_path / "mine"
+    for name in ("build/x", "dist/x", "src/build/a.py", "src/dist/b.py", "src/.venv/c.py", "src/p.egg-info/d"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    (folder / "setup.py").write_text("")
+    os.mkfifo(folder / "pipe")
+
+    names = exported(checkout(project, Origin(folder=folder)), tmp_path / "export")
+
+    assert names == {"setup.py", "src/build/a.py", "src/dist/b.py"}
+
+
+@pytest.mark.parametrize("theirs", ["", "node: $Format:%H$\n"])
+def test_setuptools_scm_is_told_that_the_exported_folder_is_complete(
+    project: Path, tmp_path: Path, theirs: str
+) -> None:
+    """There is no git to ask for package data in the build, so the folder says that it comes from an archive."""
+    found = checkout(project)
+    (found.folder / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools-scm>=8"]\n')
+    if theirs:
+        (found.folder / ".git_archival.txt").write_text(theirs)
+
+    found.export(tmp_path / "export")
+
+    assert "$Format" not in (tmp_path / "export" / ".git_archival.txt").read_text()
+    assert not theirs or (found.folder / ".git_archival.txt").read_text() == theirs
+
+
+def test_a_url_that_git_rewrites_is_the_same_the_second_time(
+    project: Path, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person with url.*.insteadOf in their configuration, or another name for remotes, can repeat the command."""
+    config = tmp_path / "gitconfig"
+    config.write_text(
+        f'[url "file://{repository.parent}/"]\n\tinsteadOf = https://host/\n[clone]\n\tdefaultRemoteName = upstream\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    origin = Origin(url=f"https://host/{repository.name}")
+
+    assert checkout(project, origin).status == "cloned"
+    assert checkout(project, origin).status == "as it was"
+
+
+def test_commits_in_a_clone_of_ours_are_told(project: Path) -> None:
+    """Edits that were committed are edits, beside those that were not."""
+    folder = checkout(project).folder
+    commit(folder)
+    assert checkout(project).status == "modified: 1 commit"
+    commit(folder, "more.py")
+    (folder / "code.py").write_text("mine\n")
+    (folder / "new").mkdir()
+    (folder / "new" / "a.py").write_text("")
+    (folder / "new" / "b.py").write_text("")
+
+    assert checkout(project).status == "modified: 3 files, 2 commits"
+
+
+def test_a_clone_with_commits_that_the_package_has_left_behind_is_reported(project: Path) -> None:
+    """That the package has moved on is told beside the developer's own changes."""
+    commit(checkout(project).folder)
+    (project / "packages" / NAME / "code.py").write_text("answer = 44\n")
+
+    status = checkout(project).status
+
+    assert status.startswith("modified: 1 commit, older than packages/bricsauthenticator")
+    assert "remove" not in status
+
+
+@pytest.mark.parametrize("ref", ["", "main", "v1", "feature/x"])
+def test_commits_in_another_repository_are_told(project: Path, repository: Path, ref: str) -> None:
+    """Commits on top of what was cloned are counted, and the clone still is at its ref."""
+    git(repository, "branch", "feature/x", "v1")
+    origin = Origin(url=f"file://{repository}", ref=ref)
+    commit(checkout(project, origin).folder)
+
+    assert checkout(project, origin).status == "modified: 1 commit"
+
+
+def test_a_newer_version_is_not_an_older_one_with_commits(project: Path, repository: Path) -> None:
+    """A clone at v2 contains v1 but is not at it: what lies between was not made here."""
+    checkout(project, Origin(url=f"file://{repository}", ref="v2"))
+
+    with pytest.raises(SourceError, match="is not at v1"):
+        checkout(project, Origin(url=f"file://{repository}", ref="v1"))
+
+
+def test_a_clone_made_a_new_repository_is_used(project: Path) -> None:
+    """A developer who starts the history again, with no commit yet, is told of files only."""
+    folder = checkout(project).folder
+    (folder / ".git").rename(folder.parent / "old")
+    git(folder, "init", "--quiet")
+
+    assert checkout(project).status == "modified: 3 files"
+
+
+def test_a_clone_of_another_user_is_refused_with_what_git_recommends(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git does not read what belongs to another user; the command that allows it is told."""
+    checkout(project)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # which may trust every folder
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+
+    with pytest.raises(SourceError, match="belongs to another user") as caught:
+        checkout(project)
+
+    assert "git config --global --add safe.directory" in caught.value.remedy
+
+
+def test_a_broken_clone_is_refused_in_a_sentence(project: Path) -> None:
+    """Where a clone's version control is broken, git neither takes the project's own nor fails without a word."""
+    git(project, "init", "--quiet")
+    folder = checkout(project).folder
+    (folder / ".git" / "HEAD").unlink()
+
+    with pytest.raises(SourceError, match=r"`git status` failed in .*bricsauthenticator") as caught:
+        checkout(project)
+
+    assert "not a git repository" in "".join(caught.value.detail)
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", "ssh -oBatchMode=yes"), ("ssh -i key", "ssh -i key")])
+def test_a_clone_never_asks_for_a_password(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, expected: str
+) -> None:
+    """SSH does not prompt, unless the person has set a command of their own, and no window opens."""
+    seen = tmp_path / "seen"
+    fake = tmp_path / "bin" / "ssh"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$GIT_SSH_COMMAND|$GIT_ASKPASS|$GIT_TERMINAL_PROMPT" > {seen}\nexit 255\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_ASKPASS", "/bin/false")
+    monkeypatch.delenv("GIT_SSH", raising=False)
+    monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
+    if own:
+        monkeypatch.setenv("GIT_SSH_COMMAND", own)
+
+    with pytest.raises(SourceError, match="cannot clone"):
+        checkout(project, Origin(url="git@host:group/repo"))
+
+    assert seen.read_text().strip() == f"{expected}||0"
+
+
+def test_an_ssh_command_from_the_configuration_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person has configured as core.sshCommand is not overridden."""
+    config = tmp_path / "gitconfig"
+    config.write_text("[core]\n\tsshCommand = ssh -i key\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.delenv("GIT_SSH", raising=False)
+    monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
+
+    assert hubpod_git.ssh_environment(tmp_path) == {}
+
+
+def test_what_a_killed_clone_left_is_removed(project: Path) -> None:
+    """A half-made clone of an earlier command does not stay."""
+    leftover = project / "containers" / "jupyterhub" / "_dev_build_data" / ".clone-abc"
+    (leftover / NAME).mkdir(parents=True)
+
+    checkout(project)
+
+    assert [path.name for path in leftover.parent.iterdir()] == [NAME]

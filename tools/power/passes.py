@@ -1,0 +1,135 @@
+"""The two ways to look for a fault: the unit tests of what it is in, and the suite on real containers."""
+
+import os
+import shlex
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+
+from hubpod.system import process
+from power.copies import PACKAGES, Copy
+from power.fault import Fault, FaultError
+
+UNIT_TIMEOUT_S = 600.0
+OPTIONS = ("-q", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
+FAILED = 1  # pytest's own statuses
+PASSED = 0
+# Which tests a module's mistakes show in first; the order only saves time.
+NEAREST = {
+    **dict.fromkeys(("authenticator", "tokens", "projects", "login_errors"), "login"),
+    **dict.fromkeys(("slurm", "messages"), "slurm"),
+    **{name: name for name in ("keys", "options", "jobscript")},
+}
+ELSE_NEAREST = "spawn"
+HUB_CONFIGURATION = [
+    f"tests/unit/volumes/test_{name}.py" for name in ("hub_configuration", "login_dummy", "published_api")
+]
+SUITE = {
+    "login_dummy": ("login_form",),
+    **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "login_errors"), ("login",)),
+    **dict.fromkeys(
+        ("slurm_pod", "slurm_spawner", "job_status", "slurm", "messages", "progress_events", "commands"),
+        ("end", "spawn", "hub_restart"),
+    ),
+}
+SUITE_ELSE = ("spawn", "end", "hub_restart")
+NO_END = "no end within {:.0f} s"
+
+
+class Pass(Enum):
+    """Which tests are run, as the results name them."""
+
+    UNIT = "unit"
+    INTEGRATION = "integration"
+
+
+def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = False) -> tuple[str, ...]:
+    """Run a pass in a copy and return the names of the tests that fail; of the unit tests only the first if so wished.
+
+    Raises:
+        FaultError: pytest could not do its work.
+        KeyboardInterrupt: A person has pressed Ctrl-C.
+    """
+    report = copy.project.parent / f"{which.value}.xml"
+    if which is Pass.INTEGRATION:
+        return _integration(copy, report, fault)
+    paths = unit_paths(fault, copy.project)
+    return _unit(copy, ["-x", *paths] if first else paths, report) if paths else ()
+
+
+def unit_paths(fault: Fault | None, project: Path) -> list[str]:
+    """The modules of tests of the package that a fault is in, the nearest one first; all of them without a fault.
+
+    The packages stand alone: their tests see neither each other nor the hub's configuration, which has its own tests.
+    The golden manifests are left out: they notice every change, and tell nothing of it.
+    """
+    if fault and fault.file.startswith("volumes/"):
+        return HUB_CONFIGURATION
+    own = [name for name in PACKAGES if fault is None or fault.file.startswith(f"packages/{name}/")]
+    modules = [path for name in own for path in sorted((project / "packages" / name / "tests").glob("test_*.py"))]
+    nearest = f"test_{NEAREST.get(Path(fault.file).stem, ELSE_NEAREST)}.py" if fault else ""
+    paths = [str(path.relative_to(project)) for path in sorted(modules, key=lambda path: path.name != nearest)]
+    return paths if fault else [*paths, *HUB_CONFIGURATION]
+
+
+def _unit(copy: Copy, arguments: Sequence[str], report: Path) -> tuple[str, ...]:
+    argv = [str(copy.python), "-m", "pytest", *OPTIONS, f"--junitxml={report}", *arguments]
+    try:
+        result = process.run(argv, cwd=copy.project, env=_environment(copy), check=False, timeout_s=UNIT_TIMEOUT_S)
+    except process.CommandError:
+        return (NO_END.format(UNIT_TIMEOUT_S),)
+    return _verdict(result.returncode, report, result.last_lines)
+
+
+def suite_paths(fault: Fault | None, project: Path) -> list[str]:
+    """The modules of the suite, those first in which a fault of that file shows first."""
+    stem = Path(fault.file).stem.partition(".")[0] if fault else ""
+    first = SUITE.get(stem, SUITE_ELSE)
+    modules = sorted((project / "harness" / "suite").glob("test_*.py"))
+    order = {f"test_{name}": number for number, name in enumerate(first)}
+    return [
+        str(path.relative_to(project)) for path in sorted(modules, key=lambda path: order.get(path.stem, len(order)))
+    ]
+
+
+def _integration(copy: Copy, report: Path, fault: Fault | None) -> tuple[str, ...]:
+    sources = [f"--hubpod-source={name}={copy.package(name)}" for name in PACKAGES]
+    argv = [
+        str(copy.python),
+        "-m",
+        "pytest",
+        "-x",
+        *OPTIONS,
+        f"--junitxml={report}",
+        *sources,
+        *suite_paths(fault, copy.project),
+    ]
+    # On the terminal, so that the suite itself answers Ctrl-C and takes its containers away.
+    line = f"cd {shlex.quote(str(copy.project))} && exec {shlex.join(argv)}"
+    status = process.attach(["sh", "-c", line], env=_environment(copy))
+    if status > process.KILLED:
+        raise KeyboardInterrupt
+    return _verdict(status, report, ())
+
+
+def _environment(copy: Copy) -> dict[str, str]:
+    """This process's own environment, with nothing that leads to modules of the original."""
+    first = os.pathsep.join(str(copy.package(name) / "src") for name in PACKAGES)
+    kept = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTEST_ADDOPTS"}}
+    path = f"{copy.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return kept | {"PYTHONPATH": first, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _verdict(status: int, report: Path, said: Sequence[str]) -> tuple[str, ...]:
+    failing = failing_tests(report) if report.is_file() else ()
+    if status not in (PASSED, FAILED) or bool(failing) != (status != PASSED):
+        raise FaultError(f"pytest ended with status {status} and does not say which tests fail", detail=said)
+    return failing
+
+
+def failing_tests(report: Path) -> tuple[str, ...]:
+    """The names of the tests that failed, or could not be set up, in a report as JUnit has it."""
+    cases = ET.parse(report).iter("testcase")  # noqa: S314 - written by our own pytest a moment ago
+    bad = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    return tuple(dict.fromkeys("::".join(filter(None, (case.get("classname"), case.get("name")))) for case in bad))
