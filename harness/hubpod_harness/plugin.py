@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hubpod.environments import Login
-from hubpod_harness import fixtures, options
+from hubpod_harness import options
 from hubpod_harness.plugin_state import KIT, LEFT, prepare, told
 
 LOGIN_MARK = "hubpod_login"
@@ -20,7 +20,8 @@ FAULTS_MARK = "faults"
 LOGIN_DEPENDENT = {"issuer": Login.JWT}
 """Fixtures that exist with one kind of login only."""
 
-pytest_plugins = ("hubpod_harness.fixtures",)
+FIXTURES = "hubpod_harness.fixtures"
+pytest_plugins = (FIXTURES,)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,7 +80,7 @@ def _uses(item: pytest.Item, fixture: str) -> bool:
     """Whether a test uses the plugin's fixture of that name, and not somebody else's."""
     known = getattr(item, "_fixtureinfo", None)
     definitions = known.name2fixturedefs.get(fixture, ()) if known else ()
-    return any(each.func.__module__ == fixtures.__name__ for each in definitions[-1:])
+    return any(each.func.__module__ == FIXTURES for each in definitions[-1:])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
