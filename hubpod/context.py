@@ -9,14 +9,12 @@ from pathlib import Path
 
 from hubpod.environments import Instance
 from hubpod.errors import HubpodError, MachineError, UsageError
+from hubpod.labels import LABEL_PROJECT
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman, version_text
 from hubpod.system import process
 from hubpod.system.progress import Reporter
 from hubpod.workspace import Workspace
-
-PROJECT = "hubpod.project"
-"""Label of every volume: the checkout that made it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,7 @@ class Context:
 
     def _require_own(self, instance: Instance) -> None:
         """Refuse to touch what belongs to another checkout of the project, as long as that is there."""
-        owners = {volume.labels.get(PROJECT, "") for volume in self.podman.volumes(instance.labels).values()}
+        owners = {volume.labels.get(LABEL_PROJECT, "") for volume in self.podman.volumes(instance.labels).values()}
         for owner in owners - {"", str(self.workspace.project)}:
             if Path(owner).exists():
                 raise UsageError(

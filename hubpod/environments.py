@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hubpod.errors import UsageError
+from hubpod.labels import LABEL_ENVIRONMENT, LABEL_INSTANCE, MANAGED_BY
 
 
 class Stage(Enum):
@@ -87,9 +88,6 @@ ENVIRONMENTS = (
 DEFAULT_ENVIRONMENT = "dev_dummyauth"
 DEFAULT_INSTANCE = "default"
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-LABEL_ENVIRONMENT = "hubpod.environment"
-LABEL_INSTANCE = "hubpod.instance"
 
 _INSTANCE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 

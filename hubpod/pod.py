@@ -128,6 +128,9 @@ class Port:
     host_ip: str = "127.0.0.1"
 
 
+STOP_GRACE_S = 5
+"""Seconds that a container gets to end before it is killed; all of ours need less than one."""
+
 REFUSED = 65
 """What a container's command to begin anew ends with when its volumes hold what it cannot work with (sysexits.h)."""
 

@@ -5,11 +5,22 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from hubpod.environments import Instance
-from hubpod.images.base import BaseFrom
-from hubpod.images.build import jupyterhub_lock
+from hubpod.environments import Instance, nearest
+from hubpod.errors import UsageError
 from hubpod.pod import Port
 from hubpod.sources.origins import Origin
+
+CURRENT_LOCK = "requirements.lock"
+JUPYTERHUB_LOCKS = {"": CURRENT_LOCK, "5.5": "requirements-jupyterhub5.lock"}
+"""Lock file of the hub image for each line of JupyterHub: the current one, and the oldest that is supported."""
+
+
+class BaseFrom(Enum):
+    """Where the base image comes from."""
+
+    AUTO = "auto"
+    REGISTRY = "registry"
+    BOOTSTRAP = "bootstrap"
 
 
 class Target(Enum):
@@ -17,6 +28,19 @@ class Target(Enum):
 
     PODMAN = "podman"
     KUBERNETES = "kubernetes"
+
+
+def jupyterhub_lock(line: str) -> str:
+    """The lock file, below containers/jupyterhub, of a line of JupyterHub; of the current one when empty.
+
+    Raises:
+        UsageError: There is none.
+    """
+    known = [name for name in JUPYTERHUB_LOCKS if name]
+    if line not in JUPYTERHUB_LOCKS:
+        problem = f"JupyterHub {line}: must be one of {', '.join(known)}{nearest(line, known)}"
+        raise UsageError(problem, remedy="leave it out for the current line")
+    return JUPYTERHUB_LOCKS[line]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -205,7 +205,7 @@ def doctor(_: InvokeContext, environment: str = ENVIRONMENT, instance: str = INS
         doing.given.instance_of(environment, instance)
         findings = doing.doctor.examine(WORKSPACE.state)
         doing.shown.show_findings(findings)
-    if any(finding.verdict is doing.doctor.Verdict.BAD for finding in findings):
+    if any(finding.verdict is doing.findings.Verdict.BAD for finding in findings):
         raise Exit(code=MachineError.exit_code)
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "console",
     "doctor",
     "editing",
+    "findings",
     "given",
     "lifecycle",
     "process",
@@ -33,6 +34,7 @@ _HOME = {
     "build_times": "hubpod.images.build_times",
     "building": "hubpod.images.ensure",
     "doctor": "hubpod.commands.doctor",
+    "findings": "hubpod.podman.findings",
     "lifecycle": "hubpod.commands.up",
     "process": "hubpod.system.process",
     "production": "hubpod.commands.production",
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from hubpod.deployment import status
     from hubpod.images import build_times
     from hubpod.images import ensure as building
+    from hubpod.podman import findings
     from hubpod.system import process
     from tasks import console, editing, given, shown, shown_proofs
 else:

@@ -11,9 +11,8 @@ from pathlib import Path
 from hubpod.deployment.publish import parse_publish
 from hubpod.environments import Instance, Stage, find_environment, find_instance, nearest
 from hubpod.errors import UsageError
-from hubpod.images.base import BaseFrom
 from hubpod.images.zenith import STAND_IN
-from hubpod.request import Target, UpRequest
+from hubpod.request import BaseFrom, Target, UpRequest
 from hubpod.sources.clones import SOURCE_NAMES
 from hubpod.sources.origins import Origin, parse_origins
 from tasks.options import ENVIRONMENT_VARIABLE, INSTANCE_VARIABLE

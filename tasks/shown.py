@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hubpod.commands import doctor as examination
 from hubpod.deployment.status import ContainerStatus, State, Status
 from hubpod.environments import Instance, Login
 from hubpod.images.build_times import BuildClock, BuildTime
+from hubpod.podman.findings import Finding, Verdict
 from hubpod.settings.deploy_configmap import FILE_NAME, load
 from hubpod.system.progress import marks
 from tasks.console import err, out
@@ -99,13 +99,13 @@ def _short(text: str) -> str:
     return textwrap.shorten(text, STEP_WIDTH, placeholder=" …")
 
 
-def show_findings(findings: Sequence[examination.Finding]) -> None:
+def show_findings(findings: Sequence[Finding]) -> None:
     """What the machine lacks, each with its remedy."""
     signs = marks(out)
     styled = {
-        examination.Verdict.GOOD: (signs.good, "green"),
-        examination.Verdict.WARNING: (signs.warning, "yellow"),
-        examination.Verdict.BAD: (signs.bad, "red"),
+        Verdict.GOOD: (signs.good, "green"),
+        Verdict.WARNING: (signs.warning, "yellow"),
+        Verdict.BAD: (signs.bad, "red"),
     }
     for finding in findings:
         out.print(Text.assemble(styled[finding.verdict], f" {finding.check:<11} {finding.text}"), soft_wrap=True)

@@ -9,6 +9,7 @@ from hubpod.context import Context, prepare
 from hubpod.environments import DEFAULT_INSTANCE, Instance, Stage
 from hubpod.errors import MachineError
 from hubpod.images.ensure import Built, build
+from hubpod.labels import LABEL_KEPT
 from hubpod.podman.labelled import remove_labelled
 from hubpod.podman.machine import version_text
 from hubpod.request import UpRequest
@@ -17,7 +18,6 @@ from hubpod.workspace import Workspace
 from hubpod_harness.external_services import IMAGE
 from hubpod_harness.options import PROJECT, Options
 from hubpod_harness.reuse import FOLDER
-from hubpod_harness.stack_launcher import KEPT_LABEL
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
@@ -70,7 +70,7 @@ def remove_kept() -> int:
         MachineError: podman does not work here.
     """
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
-    count = remove_labelled(context.podman, f"{KEPT_LABEL}={PROJECT}")
+    count = remove_labelled(context.podman, f"{LABEL_KEPT}={PROJECT}")
     shutil.rmtree(context.workspace.state / FOLDER, ignore_errors=True)
     return count
 

@@ -19,13 +19,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from hubpod.labels import LABEL_RUN
 from hubpod.podman.cli import Podman
 from hubpod.podman.labelled import remove_labelled
 from hubpod.system import process, stray_processes
 from hubpod.system.private_files import read_record, write_private
 from hubpod.system.process import Process
 
-RUN_LABEL = "hubpod.run"
 RUN_VARIABLE = "HUBPOD_RUN"
 """Every process that a run starts has this in its environment, which is how the reaper finds those that remain."""
 
@@ -67,7 +67,7 @@ def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> N
     for _ in range(PASSES):
         # A process that ended meanwhile may have made something in its last moment.
         killed = stray_processes.kill_those_with_variable(RUN_VARIABLE, record.stem, spare=parent)
-        if not killed + remove_labelled(podman, f"{RUN_LABEL}={record.stem}", name_part=f"-{record.stem}-"):
+        if not killed + remove_labelled(podman, f"{LABEL_RUN}={record.stem}", name_part=f"-{record.stem}-"):
             break
     if folder := str(about.get("folder", "")):
         shutil.rmtree(folder, ignore_errors=True)

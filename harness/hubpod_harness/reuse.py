@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hubpod.components.site import Site
-from hubpod.environments import LABEL_INSTANCE, Instance
+from hubpod.environments import Instance
+from hubpod.labels import LABEL_INSTANCE, LABEL_STACK
 from hubpod.podman.cli import Podman
 from hubpod.podman.labelled import remove_labelled, subnet_of
 from hubpod.system.private_files import private_folder, read_record, write_private
@@ -22,7 +23,6 @@ from hubpod_harness.stack_launcher import Launch, Order, lasting_labels, launche
 from hubpod_harness.test_run import Run
 
 FOLDER = "reuse"
-DIGEST_LABEL = "hubpod.stack"
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def _have(run: Run, order: Order, instance: Instance, folder: Path) -> Stack:
     keys, signing = _keys(folder / "keys.json"), _signing(folder / "signing.json")
     site = site_of(order, instance, folder, keys)
     plan = blueprint(site, keys, config=order.config)
-    labels = {**lasting_labels(site), DIGEST_LABEL: _digest(site, plan)}
+    labels = {**lasting_labels(site), LABEL_STACK: _digest(site, plan)}
     if _is_running(run.podman, site, plan, labels):
         network = Network(name=instance.resource, subnet=subnet_of(run.podman, instance.resource))
         stack = connected(site=site, blueprint=plan, podman=run.podman, network=network, keys=keys, signing=signing)

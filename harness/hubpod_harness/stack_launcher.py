@@ -15,6 +15,7 @@ from hubpod.components.site import Code, Site
 from hubpod.context import side_by_side
 from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import NotReadyError
+from hubpod.labels import LABEL_KEPT
 from hubpod.pod import Container
 from hubpod.podman.labelled import create_network, remove_network
 from hubpod.podman.volumes import create, fill_over
@@ -26,8 +27,6 @@ from hubpod_harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, besi
 from hubpod_harness.issuer import Keys as Signing
 from hubpod_harness.stack import Stack, connected
 from hubpod_harness.test_run import Run
-
-KEPT_LABEL = "hubpod.kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
 
 def lasting_labels(site: Site) -> dict[str, str]:
     """The label of what outlives its run, by which `--hubpod-clean` finds it."""
-    return {KEPT_LABEL: str(site.volumes.parent)}
+    return {LABEL_KEPT: str(site.volumes.parent)}
 
 
 class Launch:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hubpod.errors import MachineError
+from hubpod.labels import LABEL_RUN
 from hubpod.podman.cli import Podman
 from hubpod.system import process
 from hubpod.system.private_files import private_folder
@@ -38,7 +39,7 @@ class Run:
     @property
     def labels(self) -> dict[str, str]:
         """The labels by which the reaper finds what the run has made."""
-        return {reaper.RUN_LABEL: self.name}
+        return {LABEL_RUN: self.name}
 
 
 @contextmanager

@@ -6,49 +6,19 @@ import shutil
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from hubpod.errors import HubpodError, MachineError
-from hubpod.images.build import ca_bundle
+from hubpod.errors import HubpodError
 from hubpod.podman import port_forwards
 from hubpod.podman.cli import Podman
+from hubpod.podman.findings import Finding, Verdict, disk_space, good, storage
 from hubpod.podman.machine import CONF_NAME, require_version, smoke_test, version_text
+from hubpod.system.certificates import ca_bundle
 from hubpod.workspace import FIRST_PORT, LAST_PORT, port_is_free
 
-DISK_NEEDED_GIB = 4.0
-"""Base, two images and their build layers took 2.6 GiB when measured; the rest is room for edits."""
-
-DISK_LEAST_GIB = 0.5
 SUBORDINATE_IDS_NEEDED = 65536
 TUN = Path("/dev/net/tun")
-
-
-class Verdict(Enum):
-    """How a check ended."""
-
-    GOOD = "ok"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        check: Its name.
-        verdict: Whether it stands in the way.
-        text: What is there.
-        remedy: What to do about it; empty when all is well.
-    """
-
-    check: str
-    verdict: Verdict
-    text: str
-    remedy: str = ""
 
 
 def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
@@ -63,26 +33,8 @@ def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
         findings.append(Finding(check="podman info", verdict=Verdict.BAD, text=text, remedy=remedy))
     else:
         findings += [_network(info), *_forwards(executable)]
-        findings += [_runtime(info), _storage(info), _disk(Path(info["store"]["graphRoot"]))]
+        findings += [_runtime(info), storage(info), disk_space(Path(info["store"]["graphRoot"]))]
     return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
-
-
-def before_build(podman: Podman) -> tuple[Finding, ...]:
-    """The quick checks of what a build needs; those that found something to tell.
-
-    Raises:
-        MachineError: A build cannot end well: there is next to no space where podman keeps its images.
-    """
-    info = podman.info()
-    findings = (_disk(Path(info["store"]["graphRoot"])), _storage(info))
-    for finding in findings:
-        if finding.verdict is Verdict.BAD:
-            raise MachineError(finding.text, remedy=finding.remedy)
-    return tuple(finding for finding in findings if finding.verdict is Verdict.WARNING)
-
-
-def _good(check: str, text: str) -> Finding:
-    return Finding(check=check, verdict=Verdict.GOOD, text=text)
 
 
 def _podman(state: Path, executable: str) -> Iterator[Finding]:
@@ -92,7 +44,7 @@ def _podman(state: Path, executable: str) -> Iterator[Finding]:
     except HubpodError as error:
         yield Finding(check="podman", verdict=Verdict.BAD, text=error.message, remedy=error.remedy)
         return
-    yield _good("podman", version_text(podman.version))
+    yield good("podman", version_text(podman.version))
     outcome = smoke_test(podman, state)
     if not outcome.works:
         text = "cannot start a container: " + (outcome.lines[-1] if outcome.lines else "it gives no reason")
@@ -101,15 +53,15 @@ def _podman(state: Path, executable: str) -> Iterator[Finding]:
         )
         yield Finding(check="containers", verdict=Verdict.BAD, text=text, remedy=remedy)
     elif outcome.with_conf:
-        yield _good("containers", f"start, with {state / CONF_NAME} (used by hubpod alone)")
+        yield good("containers", f"start, with {state / CONF_NAME} (used by hubpod alone)")
     else:
-        yield _good("containers", "start")
+        yield good("containers", "start")
 
 
 def _network(info: dict[str, Any]) -> Finding:
     backend = info["host"].get("networkBackend", "unknown")
     if backend == "netavark":
-        return _good("network", backend)
+        return good("network", backend)
     return Finding(
         check="network",
         verdict=Verdict.WARNING,
@@ -128,31 +80,19 @@ def _forwards(executable: str) -> Iterator[Finding]:
 
 def _runtime(info: dict[str, Any]) -> Finding:
     host = info["host"]
-    return _good("runtime", f"{host['ociRuntime']['name']}, cgroups {host['cgroupVersion']}")
-
-
-def _storage(info: dict[str, Any]) -> Finding:
-    driver = info["store"]["graphDriverName"]
-    if driver != "vfs":
-        return _good("storage", driver)
-    return Finding(
-        check="storage",
-        verdict=Verdict.WARNING,
-        text="the storage driver vfs copies every layer: slow, and large",
-        remedy='put `[storage]` and `driver = "overlay"` into storage.conf, then run `podman system reset` once',
-    )
+    return good("runtime", f"{host['ociRuntime']['name']}, cgroups {host['cgroupVersion']}")
 
 
 def _rootless() -> Iterator[Finding]:
     if os.access(TUN, os.R_OK | os.W_OK):
-        yield _good("tun", f"{TUN} can be used")
+        yield good("tun", f"{TUN} can be used")
     else:
         remedy = f"as root: `chmod 0666 {TUN}`, or load the module tun"
         yield Finding(check="tun", verdict=Verdict.BAD, text=f"{TUN} is not readable and writable", remedy=remedy)
     for name in ("subuid", "subgid"):
         yield _subordinate_ids(Path("/etc") / name)
     if os.environ.get("XDG_RUNTIME_DIR"):
-        yield _good("session", os.environ["XDG_RUNTIME_DIR"])
+        yield good("session", os.environ["XDG_RUNTIME_DIR"])
     else:
         text, remedy = "XDG_RUNTIME_DIR is not set", "log in with a session, or run `loginctl enable-linger`"
         yield Finding(check="session", verdict=Verdict.WARNING, text=text, remedy=remedy)
@@ -164,7 +104,7 @@ def _subordinate_ids(path: Path) -> Finding:
     owners = (user, str(os.getuid()))
     count = sum(int(fields[2]) for line in lines if len(fields := line.split(":")) == 3 and fields[0] in owners)  # noqa: PLR2004 - user:first:count
     if count >= SUBORDINATE_IDS_NEEDED:
-        return _good(path.name, f"{count} for {user}")
+        return good(path.name, f"{count} for {user}")
     return Finding(
         check=path.name,
         verdict=Verdict.BAD,
@@ -173,20 +113,10 @@ def _subordinate_ids(path: Path) -> Finding:
     )
 
 
-def _disk(folder: Path) -> Finding:
-    free = shutil.disk_usage(folder).free / 2**30
-    text = f"{free:.1f} GiB free below {folder}"
-    if free >= DISK_NEEDED_GIB:
-        return _good("disk", text)
-    verdict = Verdict.BAD if free < DISK_LEAST_GIB else Verdict.WARNING
-    remedy = f"free some space, e.g. with `podman image prune`; {DISK_NEEDED_GIB:.0f} GiB are needed for a first build"
-    return Finding(check="disk", verdict=verdict, text=f"only {text}", remedy=remedy)
-
-
 def _ports() -> Finding:
     free = sum(map(port_is_free, range(FIRST_PORT, FIRST_PORT + 20)))
     if free:
-        return _good("ports", f"{free} of the first 20 from {FIRST_PORT} are free")
+        return good("ports", f"{free} of the first 20 from {FIRST_PORT} are free")
     remedy = f"the next up to {LAST_PORT} are tried; choose another with --port"
     return Finding(
         check="ports", verdict=Verdict.WARNING, text=f"{FIRST_PORT} and the next 19 are taken", remedy=remedy
@@ -202,26 +132,26 @@ def _certificates() -> Finding:
         count = len(ssl.create_default_context(cafile=str(bundle)).get_ca_certs())
     except (ssl.SSLError, OSError) as error:
         return Finding(check="CA bundle", verdict=Verdict.BAD, text=f"{bundle} cannot be used: {error}", remedy=remedy)
-    return _good("CA bundle", f"{bundle} with {count} authorities")
+    return good("CA bundle", f"{bundle} with {count} authorities")
 
 
 def _clock() -> Finding:
     # Tokens and certificates are refused by a clock that is behind; the project's own files cannot be from the future.
     newest = max(path.stat().st_mtime for path in Path(__file__).parents[1].rglob("*.py"))
     if time.time() >= newest - 60:
-        return _good("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
+        return good("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
     text = f"the clock says {time.strftime('%Y-%m-%d %H:%M')}, which is before hubpod's own files were written"
     return Finding(check="clock", verdict=Verdict.BAD, text=text, remedy="set it, e.g. with `timedatectl set-ntp true`")
 
 
 def _git() -> Finding:
     if shutil.which("git"):
-        return _good("git", "is installed")
+        return good("git", "is installed")
     return Finding(check="git", verdict=Verdict.BAD, text="git is not installed", remedy="`./run` installs it")
 
 
 def _bootstrap() -> Finding:
     if shutil.which("mmdebstrap"):
-        return _good("bootstrap", "mmdebstrap is there, where no registry answers")
+        return good("bootstrap", "mmdebstrap is there, where no registry answers")
     text, remedy = "mmdebstrap is not installed", "install it if no registry answers here"
     return Finding(check="bootstrap", verdict=Verdict.WARNING, text=text, remedy=remedy)

@@ -8,7 +8,6 @@ from pathlib import Path
 import requests
 
 from hubpod.client.browser import direct_session
-from hubpod.commands.doctor import Finding, Verdict
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
@@ -20,8 +19,8 @@ from hubpod.deployment.status import State, Status, status
 from hubpod.environments import Instance, Login, Slurm
 from hubpod.errors import UsageError
 from hubpod.images.ensure import build
-from hubpod.pod import PodSpec
-from hubpod.podman.cli import STOP_GRACE_S
+from hubpod.pod import STOP_GRACE_S, PodSpec
+from hubpod.podman.findings import Finding, Verdict
 from hubpod.request import UpRequest
 from hubpod.sources import releases
 

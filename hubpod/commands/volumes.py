@@ -10,6 +10,7 @@ from hubpod.deployment import seeding
 from hubpod.deployment.status import State, status
 from hubpod.environments import Instance, nearest
 from hubpod.errors import MachineError, UsageError
+from hubpod.labels import LABEL_KIND
 from hubpod.pod import SeedKind
 from hubpod.podman.volumes import export as write_archive
 from hubpod.podman.volumes import replace as put_in_place
@@ -37,7 +38,7 @@ def found(context: Context, instance: Instance) -> tuple[Held, ...]:
     """The volumes that an instance has now."""
     volumes = context.podman.volumes(instance.labels)
     return tuple(
-        Held(part=name.removeprefix(instance.volume("")), kind=volume.labels.get(seeding.KIND, ""), name=name)
+        Held(part=name.removeprefix(instance.volume("")), kind=volume.labels.get(LABEL_KIND, ""), name=name)
         for name, volume in sorted(volumes.items())
     )
 

@@ -15,6 +15,7 @@ from hubpod.deployment.status import published_url
 from hubpod.environments import Instance
 from hubpod.errors import MachineError, NotReadyError
 from hubpod.images import source_volumes
+from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import PodSpec, Seed
 from hubpod.podman import port_forwards
@@ -105,9 +106,7 @@ def _is_played(podman: Podman, site: Site, spec: PodSpec, restarting: Sequence[s
     if len(states) != len(spec.containers) or not needed <= running:
         return False
     # podman gives a pod's labels to its containers, too.
-    return {state.labels.get(podman_manifest.LABEL_MANIFEST) for state in states.values()} == {
-        podman_manifest.digest(spec)
-    }
+    return {state.labels.get(LABEL_MANIFEST) for state in states.values()} == {podman_manifest.digest(spec)}
 
 
 def _replace(context: Context, site: Site, spec: PodSpec, stale: seeding.Stale, *, keep: bool) -> None:

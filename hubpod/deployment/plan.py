@@ -8,10 +8,10 @@ from hubpod.components import jupyterhub, proxy
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.publish import checked_hub_api, require_free, require_ways_in
-from hubpod.deployment.status import DEPLOY_DIR
 from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import SettingsError
 from hubpod.images.ensure import Built
+from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.pod import Port
 from hubpod.podman import port_forwards
 from hubpod.podman.answers import ContainerState
@@ -125,7 +125,7 @@ def _folder(context: Context, request: UpRequest) -> Path:
     if request.deploy_dir:
         return request.deploy_dir
     labels = [volume.labels for volume in context.podman.volumes(instance.labels).values()]
-    used = next((label[DEPLOY_DIR] for label in labels if DEPLOY_DIR in label), None)
+    used = next((label[LABEL_DEPLOY_DIR] for label in labels if LABEL_DEPLOY_DIR in label), None)
     own = context.workspace.folder(instance)
     path = own / deploy_configmap.FILE_NAME
     if used or path.exists():

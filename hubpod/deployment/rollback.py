@@ -15,8 +15,8 @@ from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.status import State, status
 from hubpod.environments import Instance
 from hubpod.errors import HubpodError, MachineError
-from hubpod.pod import SeedKind
-from hubpod.podman.cli import STOP_GRACE_S
+from hubpod.labels import LABEL_KIND
+from hubpod.pod import STOP_GRACE_S, SeedKind
 from hubpod.podman.volumes import export, replace
 from hubpod.system.private_files import new_private_file, private_folder, read_record, write_private
 
@@ -116,7 +116,7 @@ def _to_copy(context: Context, instance: Instance, *, database: bool) -> dict[st
     return {
         volume.name: dict(volume.labels)
         for volume in volumes
-        if volume.labels.get(seeding.KIND) != SeedKind.DATA.value or volume.name == own
+        if volume.labels.get(LABEL_KIND) != SeedKind.DATA.value or volume.name == own
     }
 
 

@@ -13,17 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from hubpod.components.site import Site
-from hubpod.context import PROJECT, Context, side_by_side
-from hubpod.deployment.status import BASE_URL, DEPLOY_DIR
+from hubpod.context import Context, side_by_side
 from hubpod.environments import Instance
+from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT
 from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
 from hubpod.podman.answers import Volume
 from hubpod.podman.volumes import create, fill_over, refill
 from hubpod.system.private_files import private_folder, read_record, write_private
 from hubpod.workspace import Workspace
 
-DIGEST = "hubpod.digest"
-KIND = "hubpod.kind"
 UNFINISHED = "unfinished"
 """In the place of a digest while a volume is being written: a command that is killed leaves it there."""
 
@@ -52,7 +50,7 @@ def stale(context: Context, site: Site, spec: PodSpec) -> Stale:
     """Compare the volumes with their seeds."""
     existing = context.podman.volumes(site.instance.labels)
     noted = written(context.workspace, site.instance)
-    found = {name: noted.get(name, volume.labels.get(DIGEST, "")) for name, volume in existing.items()}
+    found = {name: noted.get(name, volume.labels.get(LABEL_DIGEST, "")) for name, volume in existing.items()}
     missing, changed = [], []
     for seed in spec.seeds:
         volume = existing.get(seed.volume)
@@ -133,19 +131,19 @@ def forget(workspace: Workspace, instance: Instance) -> None:
 
 
 def _labels(site: Site, seed: Seed) -> dict[str, str]:
-    labels = {**site.instance.labels, KIND: seed.kind.value, PROJECT: str(site.volumes.parent)}
+    labels = {**site.instance.labels, LABEL_KIND: seed.kind.value, LABEL_PROJECT: str(site.volumes.parent)}
     if seed.kind.follows_seed:
-        labels[DIGEST] = _digest(site, seed)
-        labels[DEPLOY_DIR] = str(site.settings.source.parent.resolve())
-        labels[BASE_URL] = site.settings["baseUrl"]
+        labels[LABEL_DIGEST] = _digest(site, seed)
+        labels[LABEL_DEPLOY_DIR] = str(site.settings.source.parent.resolve())
+        labels[LABEL_BASE_URL] = site.settings["baseUrl"]
     return labels
 
 
 def _made_for(volume: Volume) -> dict[str, str]:
     """What a volume was made for, apart from its content; data outlives all of that."""
-    if volume.labels.get(KIND) == SeedKind.DATA.value:
+    if volume.labels.get(LABEL_KIND) == SeedKind.DATA.value:
         return {}
-    return {name: value for name, value in volume.labels.items() if name != DIGEST}
+    return {name: value for name, value in volume.labels.items() if name != LABEL_DIGEST}
 
 
 def _made_for_now(site: Site, seed: Seed) -> dict[str, str]:

@@ -12,13 +12,12 @@ from hubpod.components.assembly import ComponentModule, modules
 from hubpod.components.site import Site
 from hubpod.deployment.readiness import ask_container, ask_hub, ask_log
 from hubpod.environments import Instance
+from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import version_text
 from hubpod.system.polling import Answer
 
-DEPLOY_DIR = "hubpod.deploy-dir"
-BASE_URL = "hubpod.base-url"
 STARTING_S = 60.0
 """A container that is younger and not ready counts as starting, an older one as broken."""
 
@@ -119,7 +118,7 @@ def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Statu
     label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
     ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
     published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)
-    url = hub_url(published, label.get(BASE_URL, "")) if published else ""
+    url = hub_url(published, label.get(LABEL_BASE_URL, "")) if published else ""
     ask = (lambda _: Answer(ready=True)) if waited else _asker(podman, instance, url)
     with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
         containers = tuple(pool.map(lambda state: _look(instance, state, ask), states.values()))
@@ -131,7 +130,7 @@ def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Statu
         ports=ports,
         containers=containers,
         volumes=tuple(sorted(volumes)),
-        deploy_dir=label.get(DEPLOY_DIR, ""),
+        deploy_dir=label.get(LABEL_DEPLOY_DIR, ""),
         podman=version_text(podman.version),
     )
 

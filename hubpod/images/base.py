@@ -6,14 +6,14 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import assert_never
 
-from hubpod.environments import MANAGED_BY
 from hubpod.errors import BuildError, MachineError
+from hubpod.labels import MANAGED_BY
 from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
+from hubpod.request import BaseFrom
 from hubpod.system import process
 from hubpod.system.private_files import private_folder, read_record, write_private
 from hubpod.system.process import CommandError
@@ -22,14 +22,6 @@ REPOSITORY = "localhost/hubpod"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PULL_TIMEOUT_S = 90
 """After this `auto` takes a registry for one that does not answer, as behind a firewall that drops packets."""
-
-
-class BaseFrom(Enum):
-    """Where the base image comes from."""
-
-    AUTO = "auto"
-    REGISTRY = "registry"
-    BOOTSTRAP = "bootstrap"
 
 
 UNREAD = ("doc", "info", "lintian", "locale", "man")

@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.environments import MANAGED_BY, Stage, nearest
-from hubpod.errors import BuildError, UsageError
+from hubpod.environments import Stage
+from hubpod.errors import BuildError
 from hubpod.images.base import REPOSITORY
 from hubpod.images.build_times import STEP
+from hubpod.labels import MANAGED_BY
 from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
+from hubpod.request import CURRENT_LOCK, jupyterhub_lock
 from hubpod.sources.clones import Checkout
 from hubpod.system import process, stray_processes
+from hubpod.system.certificates import CA_VARIABLES, ca_bundle
 from hubpod.system.private_files import write_private
 from hubpod.system.process import Result
 
@@ -32,11 +35,6 @@ KEPT_IMAGES = 3
 KEPT_S = 24 * 3600
 """Seconds for which all others stay, too: another checkout may use them, or a branch that one goes back to."""
 
-CURRENT_LOCK = "requirements.lock"
-JUPYTERHUB_LOCKS = {"": CURRENT_LOCK, "5.5": "requirements-jupyterhub5.lock"}
-"""Lock file of the hub image for each line of JupyterHub: the current one, and the oldest that is supported."""
-
-CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 INDEX_VARIABLES = (
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
@@ -44,12 +42,6 @@ INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
     "npm_config_registry",
-)
-SYSTEM_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
 )
 BUILD_ENVIRONMENT = "/run/hubpod-build"
 """Where a build finds the host's CA bundle and package indexes; mounted, so that no layer keeps them."""
@@ -74,19 +66,6 @@ class Build:
     base: str
     sources: tuple[Checkout, ...]
     arguments: tuple[str, ...] = ()
-
-
-def jupyterhub_lock(line: str) -> str:
-    """The lock file, below containers/jupyterhub, of a line of JupyterHub; of the current one when empty.
-
-    Raises:
-        UsageError: There is none.
-    """
-    known = [name for name in JUPYTERHUB_LOCKS if name]
-    if line not in JUPYTERHUB_LOCKS:
-        problem = f"JupyterHub {line}: must be one of {', '.join(known)}{nearest(line, known)}"
-        raise UsageError(problem, remedy="leave it out for the current line")
-    return JUPYTERHUB_LOCKS[line]
 
 
 def plan_build(  # noqa: PLR0913 - all that goes in
@@ -183,13 +162,6 @@ def build_environment(folder: Path) -> Path:
     ]
     write_private(folder / "env", ("\n".join(lines) + "\n").encode())
     return folder
-
-
-def ca_bundle() -> Path | None:
-    """The CA bundle that this machine trusts: the one its environment names, else the system's."""
-    named = [os.environ.get(variable, "") for variable in CA_VARIABLES]
-    candidates = [Path(path) for path in (*named, *SYSTEM_BUNDLES) if path]
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def prune(podman: Podman, plan: Build) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
-from hubpod.commands import doctor
 from hubpod.components.assembly import image_names
 from hubpod.components.site import Code
 from hubpod.components.zenith import IMAGE
@@ -19,6 +18,7 @@ from hubpod.images import zenith as zenith_image
 from hubpod.images.base import Found
 from hubpod.images.build_times import BuildClock
 from hubpod.podman import images as podman_images
+from hubpod.podman.findings import before_build
 from hubpod.request import UpRequest
 from hubpod.sources import clones as sources
 from hubpod.sources import releases
@@ -158,7 +158,7 @@ def _ensured(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
 
 
 def _tell_before_build(context: Context) -> None:
-    for finding in doctor.before_build(context.podman):
+    for finding in before_build(context.podman):
         context.reporter.say(f"! {finding.text}; {finding.remedy}")
 
 

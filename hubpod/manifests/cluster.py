@@ -8,8 +8,7 @@ from typing import Any, assert_never
 from hubpod.manifests.cluster_volumes import init_containers, mounts, resource_name, volume_name, volumes
 from hubpod.manifests.names import document, encoded, key, literal, name
 from hubpod.manifests.podman import Document, security_context
-from hubpod.pod import Container, File, PodSpec, Seed, SeedKind
-from hubpod.podman.cli import STOP_GRACE_S
+from hubpod.pod import STOP_GRACE_S, Container, File, PodSpec, Seed, SeedKind
 
 CLAIM_SIZE = "10Gi"
 """What each claim asks for: room for the home folders of some, and far more than the hub's and Slurm's state."""

@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
-from hubpod.pod import Container, PodSpec
-from hubpod.podman.cli import STOP_GRACE_S
+from hubpod.labels import LABEL_MANIFEST
+from hubpod.pod import STOP_GRACE_S, Container, PodSpec
 
 Document = dict[str, Any]
 
-LABEL_MANIFEST = "hubpod.manifest"
 """Digest of the manifest without this label: tells whether a running pod is the wanted one."""
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubpod.environments import MANAGED_BY
 from hubpod.errors import MachineError
+from hubpod.labels import MANAGED_BY
+from hubpod.pod import STOP_GRACE_S
 from hubpod.podman.answers import ContainerState, Volume, container_state
 from hubpod.system import process
 from hubpod.system.process import CommandError, Result
@@ -30,9 +31,6 @@ GONE = ("no such ", " not known")
 """Failures that pass: something is being mounted just now; something was removed by others between two looks at it."""
 
 TRIES, PAUSE_S = 20, 0.5
-
-STOP_GRACE_S = 5
-"""Seconds that a container gets to end before it is killed; all of ours need less than one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hubpod.environments import MANAGED_BY
+from hubpod.labels import MANAGED_BY
 from hubpod.podman.cli import Podman
 
 

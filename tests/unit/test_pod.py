@@ -16,6 +16,7 @@ from hubpod.components.site import Site, files_below
 from hubpod.components.slurm import account_numbers
 from hubpod.environments import find_instance
 from hubpod.errors import SettingsError
+from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
 from hubpod.settings import credentials, deploy_configmap
@@ -119,7 +120,7 @@ def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -
 def test_the_manifest_says_whether_it_changed(site: Site) -> None:
     """The same pod has the same digest as a label, another port another one."""
     spec = pod_spec(site)
-    label = yaml.safe_load(podman_manifest.manifest(spec))["metadata"]["labels"][podman_manifest.LABEL_MANIFEST]
+    label = yaml.safe_load(podman_manifest.manifest(spec))["metadata"]["labels"][LABEL_MANIFEST]
 
     assert label == podman_manifest.digest(spec) == podman_manifest.digest(pod_spec(site))
     assert label != podman_manifest.digest(pod_spec(replace(site, port=8001)))

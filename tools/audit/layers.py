@@ -24,8 +24,9 @@ from rich.console import Console  # noqa: E402 - found by the line above
 
 from hubpod.context import Context, prepare  # noqa: E402
 from hubpod.images.base import REPOSITORY  # noqa: E402
-from hubpod.images.build import INDEX_VARIABLES, ca_bundle  # noqa: E402
+from hubpod.images.build import INDEX_VARIABLES  # noqa: E402
 from hubpod.podman import images as podman_images  # noqa: E402
+from hubpod.system.certificates import ca_bundle  # noqa: E402
 from hubpod.system.progress import ConsoleReporter  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
 

@@ -24,6 +24,7 @@ from hubpod.environments import Stage, find_environment
 from hubpod.errors import MachineError, NotReadyError, NotRunningError, SourceError, UsageError
 from hubpod.images import source_volumes
 from hubpod.images.build import Build
+from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import REFUSED, File, Seed, SeedKind
 from hubpod.podman.cli import Podman
@@ -104,7 +105,7 @@ def test_an_interrupted_restart_costs_no_pod(
 ) -> None:
     """A container that does not run may be one that has to restart anyway; any other one means a new pod."""
     spec = pod_spec(dummy)
-    labels = {podman_manifest.LABEL_MANIFEST: podman_manifest.digest(spec)}
+    labels = {LABEL_MANIFEST: podman_manifest.digest(spec)}
     states = {
         f"{spec.name}-{each.name}": SimpleNamespace(
             state="exited" if each.name in stopped else "running", labels=labels

@@ -16,9 +16,9 @@ from hubpod.context import Context
 from hubpod.environments import Stage, find_instance
 from hubpod.errors import UsageError
 from hubpod.images import build, ensure
-from hubpod.images.base import Base, BaseFrom, Found, read_base
+from hubpod.images.base import Base, Found, read_base
 from hubpod.podman.cli import Podman
-from hubpod.request import UpRequest
+from hubpod.request import BaseFrom, UpRequest, jupyterhub_lock
 from hubpod.sources.clones import SOURCES, Checkout
 from hubpod.system.process import Result
 from hubpod.system.progress import ConsoleReporter
@@ -112,7 +112,7 @@ def test_each_line_of_jupyterhub_has_its_own_lock_and_tag() -> None:
     assert current.reference != older.reference
     versions = {"": "6.", "5.5": "5.5."}
     for line, version in versions.items():
-        lock = PROJECT / "containers" / "jupyterhub" / build.jupyterhub_lock(line)
+        lock = PROJECT / "containers" / "jupyterhub" / jupyterhub_lock(line)
         assert re.search(rf"^jupyterhub=={re.escape(version)}", lock.read_text(), re.MULTILINE)
 
 
