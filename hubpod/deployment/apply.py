@@ -13,12 +13,11 @@ from hubpod.deployment.refresh import readers, refresh
 from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.status import published_url
 from hubpod.environments import Instance
-from hubpod.errors import MachineError, NotReadyError
+from hubpod.errors import MachineError
 from hubpod.images import source_volumes
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import PodSpec, Seed
-from hubpod.podman import port_forwards
 from hubpod.podman.cli import Podman
 from hubpod.system.private_files import write_private
 from hubpod.system.process import CommandError
@@ -176,13 +175,4 @@ def wait(context: Context, site: Site, spec: PodSpec) -> None:
     """
     with context.reporter.phase("ready") as phase:
         url = published_url(site)
-        try:
-            wait_until_ready(context.podman, site.instance, spec, url, phase.detail)
-        except NotReadyError as error:
-            left = [each for each in port_forwards.left_behind(context.podman) if url and each.port == site.port]
-            if left:
-                what = f"port {site.port} is forwarded to a container that is gone"
-                raise NotReadyError(
-                    f"{error.message}; {what}", remedy=port_forwards.remedy(left), detail=error.detail
-                ) from error
-            raise
+        wait_until_ready(context.podman, site.instance, spec, url, phase.detail)

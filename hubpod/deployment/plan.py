@@ -13,13 +13,12 @@ from hubpod.errors import SettingsError
 from hubpod.images.ensure import Built
 from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.pod import Port
-from hubpod.podman import port_forwards
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.request import UpRequest
 from hubpod.settings import credentials, deploy_configmap, zenith_config
 from hubpod.settings.deploy_dir import Deploy, load
-from hubpod.workspace import choose_port, port_is_free, port_is_ours
+from hubpod.workspace import choose_port, port_is_ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,19 +103,12 @@ def site(context: Context, plan: Plan, built: Built) -> Site:
 
 
 def port_for(podman: Podman, instance: Instance, hub_api: Port | None) -> int:
-    """The port that the instance runs at, or ran at if it is free; else a free one.
-
-    None that a killed podman has left forwarded: podman listens at each port that it forwards, so one that is free and
-    forwarded leads to where nobody is.
-    """
+    """The port that the instance runs at, or ran at if it is free; else a free one."""
     states = podman.containers(instance.labels).values()
     own = _ports(states).get(proxy.PORT)
-    if own and any(state.state == "running" for state in states):
+    if own and (any(state.state == "running" for state in states) or port_is_ours(own.host)):
         return own.host
-    astray = {port for port in port_forwards.ports() if port_is_free(port)}
-    if own and own.host not in astray and port_is_ours(own.host):
-        return own.host
-    return choose_port({hub_api.host, *astray} if hub_api else astray)
+    return choose_port({hub_api.host} if hub_api else ())
 
 
 def _folder(context: Context, request: UpRequest) -> Path:

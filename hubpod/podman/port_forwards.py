@@ -45,11 +45,6 @@ def read(rules: str) -> tuple[Forward, ...]:
     return tuple(Forward(port=int(each[2]), address=each[3], rule=each[1]) for each in found if each)
 
 
-def ports() -> frozenset[int]:
-    """The ports of this machine that are forwarded, by whomever; none where that cannot be told."""
-    return frozenset(each.port for each in _listed())
-
-
 def left_behind(podman: Podman) -> tuple[Forward, ...]:
     """The forwards to addresses of podman's own networks that no container has; none where that cannot be told."""
     before = _listed()  # first: who starts meanwhile is among the containers

@@ -5,19 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from hubpod.components.assembly import pod_spec
-from hubpod.context import Context
-from hubpod.deployment import apply
-from hubpod.deployment import plan as planning
-from hubpod.environments import Instance, find_environment
-from hubpod.errors import NotReadyError
 from hubpod.podman import port_forwards
 from hubpod.podman.cli import Podman
-from hubpod.system.progress import ConsoleReporter
-from hubpod.workspace import Workspace
-from support.sites import site
 
 GONE, RUNNING, FOREIGN = "10.89.0.5", "10.89.0.7", "10.99.0.5"
 CHAIN = "NETAVARK-DN-4B9D9135B29BA"
@@ -89,40 +79,3 @@ def test_nothing_is_claimed_while_containers_go(podman: Podman, tmp_path: Path) 
     _stand_in(tmp_path / "podman", "[ \"$1\" = ps ] && echo c1 || { echo 'no such container' >&2; exit 125; }")
 
     assert not port_forwards.left_behind(podman)
-
-
-def test_an_up_that_is_not_reached_tells_of_it(podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the login page does not answer and its port is forwarded to nobody, the remedy is to remove the forward."""
-
-    def late(*_: object) -> None:
-        raise NotReadyError("not ready within 120 s", detail=("last lines",), remedy="look at the log")
-
-    monkeypatch.setattr(apply, "wait_until_ready", late)
-    context = Context(
-        workspace=Workspace(project=tmp_path), podman=podman, reporter=ConsoleReporter(console=Console(quiet=True))
-    )
-    here = site(find_environment("dev_dummyauth"))
-    (tmp_path / "rules").write_text(RULES.replace("--dport 8000", f"--dport {here.port}"))
-
-    with pytest.raises(NotReadyError) as blamed:
-        apply.wait(context, here, pod_spec(here))
-    (tmp_path / "rules").write_text(RULES.replace("--dport 8000", "--dport 1"))
-    with pytest.raises(NotReadyError) as other:
-        apply.wait(context, here, pod_spec(here))
-
-    assert f"port {here.port} is forwarded to a container that is gone" in blamed.value.message
-    assert "iptables -t nat -D" in blamed.value.remedy
-    assert blamed.value.detail == ("last lines",)
-    assert other.value.remedy == "look at the log"
-
-
-def test_a_port_that_leads_astray_is_not_chosen(podman: Podman, tmp_path: Path) -> None:
-    """A port that is free, and forwarded all the same, would lead the next pod's visitors to where nobody is."""
-    _stand_in(tmp_path / "podman", "echo '[]'")
-    instance = Instance(environment=find_environment("dev_dummyauth"), name="one")
-    (tmp_path / "rules").write_text("")
-    free = planning.port_for(podman, instance, None)
-
-    (tmp_path / "rules").write_text(RULES.replace("--dport 8000", f"--dport {free}"))
-
-    assert planning.port_for(podman, instance, None) != free
