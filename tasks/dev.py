@@ -189,7 +189,7 @@ def attack(
     """Try what a hub must refuse to a stranger, and tell what it has answered; exit code 1 when it let one through."""
     with told():
         found = doing.given.instance_of(environment, instance)
-        verdicts = doing.proofs.attack(doing.console.quiet(), found, url=url)
+        verdicts = doing.attack.attack(doing.console.quiet(), found, url=url)
         if json:
             doing.shown.show_json([verdict.as_dict() for verdict in verdicts])
         else:

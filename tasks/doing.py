@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "attack",
     "build_times",
     "building",
     "console",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "attack": "hubpod_harness.attack.command",
     "build_times": "hubpod.images.build_times",
     "building": "hubpod.images.ensure",
     "doctor": "hubpod.commands.doctor",
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from hubpod.images import ensure as building
     from hubpod.podman import findings
     from hubpod.system import process
+    from hubpod_harness.attack import command as attack
     from tasks import console, editing, given, shown, shown_proofs
 else:
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.text import Text
 
-from hubpod.attack import Verdict, status_text
 from hubpod.probe import svg
 from hubpod.probe.spawn import ProbeReport, Step
 from hubpod.probe.timeline import Span, drawn
 from hubpod.system.progress import marks
+from hubpod_harness.attack import Verdict, status_text
 from tasks.console import out
 from tasks.shown import show_table
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from hubpod.attack import forgeries
 from hubpod_harness import token_mutations
+from hubpod_harness.attack import forgeries
 from hubpod_harness.token_mutations import (
     account,
     changed_claim,

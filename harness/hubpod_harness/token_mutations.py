@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hubpod.attack.forgeries import encoded
+from hubpod_harness.attack.forgeries import encoded
 from hubpod_harness.keys import SigningKey, foreign_key
 from hubpod_harness.tokens import Bend, Draft, decoded, projects_claim
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hubpod.attack.forgeries import encoded
+from hubpod_harness.attack.forgeries import encoded
 from hubpod_harness.keys import SigningKey
 
 LIFETIME_S = 3600

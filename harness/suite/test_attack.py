@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from hubpod.attack import Case, Request, Target, Verdict, cases, tried
-from hubpod.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
-from hubpod.attack.cases import SCRIPT
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
+from hubpod_harness.attack import Case, Request, Target, Verdict, cases, tried
+from hubpod_harness.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
+from hubpod_harness.attack.cases import SCRIPT
 from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.stack import Stack

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hubpod.attack import Request
-from hubpod.attack.exchange import send
 from hubpod.client import Session
 from hubpod.client.session import TOKEN_HEADER
+from hubpod_harness.attack import Request
+from hubpod_harness.attack.exchange import send
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.stack import Stack
 from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until

@@ -1,10 +1,9 @@
-"""What is shown of an instance over HTTP: that a person gets a notebook, and that the hub refuses strangers."""
+"""Spawn a notebook on an instance as a user does."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from hubpod.attack import Target, Verdict, cases, tried
 from hubpod.client import HubClient
 from hubpod.commands.inspect import require_running
 from hubpod.components import slurm
@@ -18,7 +17,6 @@ from hubpod.probe.spawn import ProbeReport, Step, probe_session
 from hubpod.probe.timeline import Span
 from hubpod.request import Person
 from hubpod.settings import deploy_configmap
-from hubpod.settings.table import SETTINGS
 
 
 def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:
@@ -36,7 +34,7 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
         raise UsageError(f"people log in to {instance.environment.name} with {way}", remedy=remedy)
     now = require_running(context, instance)
-    client = HubClient(_address(instance, now, person.url))
+    client = HubClient(hub_address(instance, now, person.url))
     if by_token:
         login = partial(client.login_with_token, person.token)
     else:
@@ -51,33 +49,7 @@ def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple
     return spawn_timeline.told(context.podman, instance, report)
 
 
-def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:
-    """Try over HTTP what the instance's hub must refuse to a stranger.
-
-    Raises:
-        UsageError: The hub's address is unknown.
-        NotRunningError: The instance is down.
-        HubError: The hub does not answer.
-    """
-    now = require_running(context, instance)
-    values = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
-    target = _attacked(instance, _address(instance, now, url), values)
-    return tuple(tried(target, case) for case in cases(target))
-
-
-def _attacked(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
-    """The hub with what its settings tell: what a token claims, and which password must not be the right one."""
-    claims = {"iss": "oidcServer", "aud": "jwtAudience"}
-    return Target(
-        url=url,
-        login=instance.environment.login,
-        claims={name: values.values.get(key, "") for name, key in claims.items()} | {"short_name": "testuser"},
-        password=values.values.get("dummyAuthPassword", ""),
-        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
-    )
-
-
-def _address(instance: Instance, now: Status, url: str) -> str:
+def hub_address(instance: Instance, now: Status, url: str) -> str:
     """Where a browser finds the hub: what was given, else what is published."""
     if not (url or now.url):
         raise UsageError(

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
-from hubpod.attack import Request
-from hubpod.attack.exchange import send
 from hubpod.context import prepare
 from hubpod.images.ensure import build
 from hubpod.podman.cli import Podman
@@ -21,6 +19,8 @@ from hubpod.sources.origins import Origin
 from hubpod.system.process import Result
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
+from hubpod_harness.attack import Request
+from hubpod_harness.attack.exchange import send
 from hubpod_harness.test_run import started as run_started
 from support import plain_host
 from support.instances import PROJECT, Running

@@ -8,6 +8,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 MODULES = sorted((PROJECT / "hubpod").rglob("*.py"))
 HARNESS = sorted(set((PROJECT / "harness").rglob("*.py")) - set((PROJECT / "harness" / "suite").rglob("*.py")))
+ATTACK = sorted((PROJECT / "harness" / "hubpod_harness" / "attack").glob("*.py"))
 TASKS = sorted((PROJECT / "tasks").glob("*.py"))
 PACKAGES = sorted((PROJECT / "packages").glob("*/src/**/*.py"))
 COMMANDS = {PROJECT / "tasks" / "dev.py"}
@@ -15,13 +16,13 @@ COMMANDS = {PROJECT / "tasks" / "dev.py"}
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 50
 ENVIRONMENTS_MAX_LINES = 450
-FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "harness", "tasks"}
+FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "hubpod_harness", "tasks"}
 
 # From the top of the imports to their bottom; a package imports from later rows only.
 FLOORS = (
     {"commands"},
     {"deployment"},
-    {"images", "probe", "attack"},
+    {"images", "probe"},
     {"components", "request", "context"},
     {"settings", "sources", "podman", "client", "workspace"},
     {"manifests", "environments", "system"},
@@ -63,6 +64,14 @@ def test_only_process_imports_subprocess(path: Path) -> None:
 def test_the_harness_starts_no_process_by_itself(path: Path) -> None:
     """The harness runs commands through hubpod, and never by subprocess."""
     assert "subprocess" not in imports(path)
+
+
+@pytest.mark.parametrize("path", ATTACK, ids=str)
+def test_the_attack_package_needs_no_test_framework(path: Path) -> None:
+    """`invoke dev.attack` runs where only hubpod's own dependencies are installed."""
+    own = {name for name in imports(path) if name.startswith("hubpod_harness")}
+    assert all(name.startswith("hubpod_harness.attack") for name in own)
+    assert not {name.partition(".")[0] for name in imports(path)} & {"pytest", "testcontainers", "jwt"}
 
 
 def test_imports_point_one_way() -> None:

@@ -12,13 +12,12 @@ from types import SimpleNamespace
 import pytest
 from invoke.exceptions import Exit
 
-from hubpod.attack import Answer, Case, Request, Target, Verdict, cases, judged, tried
-from hubpod.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES
-from hubpod.attack.exchange import send
 from hubpod.client import HubError
-from hubpod.commands import prove
 from hubpod.environments import Login, find_instance
 from hubpod.errors import UsageError
+from hubpod_harness.attack import Answer, Case, Request, Target, Verdict, cases, command, judged, tried
+from hubpod_harness.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES
+from hubpod_harness.attack.exchange import send
 from tasks import dev
 
 PROJECT = Path(__file__).parents[3]
@@ -208,7 +207,7 @@ def verdict(*told: str) -> Verdict:
 def type_attack(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, json: bool = False) -> None:
     """Type dev.attack where the attempts end like this."""
     monkeypatch.setattr("tasks.console.quiet", lambda: None)
-    monkeypatch.setattr("hubpod.commands.prove.attack", lambda *_, **__: verdicts)
+    monkeypatch.setattr("hubpod_harness.attack.command.attack", lambda *_, **__: verdicts)
     dev.attack.body(None, environment="dev_realauth", instance="mine", json=json)
 
 
@@ -264,8 +263,8 @@ def test_an_instances_settings_say_what_is_attacked(tmp_path: Path, monkeypatch:
 
     with answering(REFUSAL) as (url, _):
         now = SimpleNamespace(url=url, deploy_dir=str(tmp_path))
-        monkeypatch.setattr("hubpod.commands.prove.require_running", lambda *_: now)
-        verdicts = prove.attack(SimpleNamespace(), instance, url="")  # type: ignore[arg-type] # nothing of it is used
+        monkeypatch.setattr("hubpod_harness.attack.command.require_running", lambda *_: now)
+        verdicts = command.attack(SimpleNamespace(), instance, url="")  # type: ignore[arg-type] # nothing of it is used
 
     tried_by_form = [each.case for each in verdicts if each.case.request.form]
     sent = {value for each in tried_by_form for name, value in each.request.form if name == "password"}
@@ -277,7 +276,7 @@ def test_a_hub_behind_a_tunnel_has_to_be_named(monkeypatch: pytest.MonkeyPatch) 
     """Where this machine publishes nothing, the address at the other end of the tunnel is asked for."""
     instance = find_instance("dev_realauth_zenithclient", "mine")
     now = SimpleNamespace(url="", deploy_dir=str(PROJECT / "examples/dev_realauth_zenithclient"))
-    monkeypatch.setattr("hubpod.commands.prove.require_running", lambda *_: now)
+    monkeypatch.setattr("hubpod_harness.attack.command.require_running", lambda *_: now)
 
     with pytest.raises(UsageError, match="Zenith tunnel"):
-        prove.attack(SimpleNamespace(), instance, url="")  # type: ignore[arg-type]
+        command.attack(SimpleNamespace(), instance, url="")  # type: ignore[arg-type]

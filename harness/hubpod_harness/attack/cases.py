@@ -7,11 +7,11 @@ with the harness: harness/flaws.py and harness/suite.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from hubpod.attack import forgeries
-from hubpod.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
-from hubpod.attack.exchange import Headers, Request
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
+from hubpod_harness.attack import forgeries
+from hubpod_harness.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
+from hubpod_harness.attack.exchange import Headers, Request
 
 KB = 1024
 SCRIPT = "<script>attack()</script>"

@@ -8,8 +8,8 @@ The cases are values: a request, and what may be answered. `judged` compares the
 tested without a hub.
 """
 
-from hubpod.attack.cases import Case, Target, cases
-from hubpod.attack.exchange import Answer, Request
-from hubpod.attack.verdicts import Verdict, judged, status_text, tried
+from hubpod_harness.attack.cases import Case, Target, cases
+from hubpod_harness.attack.exchange import Answer, Request
+from hubpod_harness.attack.verdicts import Verdict, judged, status_text, tried
 
 __all__ = ["Answer", "Case", "Request", "Target", "Verdict", "cases", "judged", "status_text", "tried"]

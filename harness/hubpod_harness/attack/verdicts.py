@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
-from hubpod.attack.cases import Case, Target
-from hubpod.attack.exchange import Answer, send
+from hubpod_harness.attack.cases import Case, Target
+from hubpod_harness.attack.exchange import Answer, send
 
 HINTS = {500: ": the hub has failed", 503: ": it could not judge, as when it cannot reach the issuer"}
 ANONYMOUS_COOKIE = "_xsrf"

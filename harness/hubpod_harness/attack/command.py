@@ -1,0 +1,38 @@
+"""Attack the hub of a running instance."""
+
+from pathlib import Path
+
+from hubpod.commands.inspect import require_running
+from hubpod.commands.prove import hub_address
+from hubpod.context import Context
+from hubpod.environments import Instance
+from hubpod.settings import deploy_configmap
+from hubpod.settings.table import SETTINGS
+from hubpod_harness.attack.cases import Target, cases
+from hubpod_harness.attack.verdicts import Verdict, tried
+
+
+def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:
+    """Try over HTTP what the instance's hub must refuse to a stranger.
+
+    Raises:
+        UsageError: The hub's address is unknown.
+        NotRunningError: The instance is down.
+        HubError: The hub does not answer.
+    """
+    now = require_running(context, instance)
+    values = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
+    target = _attacked(instance, hub_address(instance, now, url), values)
+    return tuple(tried(target, case) for case in cases(target))
+
+
+def _attacked(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
+    """The hub with what its settings tell: what a token claims, and which password must not be the right one."""
+    claims = {"iss": "oidcServer", "aud": "jwtAudience"}
+    return Target(
+        url=url,
+        login=instance.environment.login,
+        claims={name: values.values.get(key, "") for name, key in claims.items()} | {"short_name": "testuser"},
+        password=values.values.get("dummyAuthPassword", ""),
+        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
+    )
