@@ -1,4 +1,4 @@
-"""The README tells the truth."""
+"""Tables and length of the README."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from hubpod.settings.reference import updated
 README = Path(__file__).parents[3] / "README.md"
 
 
-def test_the_tables_are_those_of_the_code() -> None:
-    """Environments and settings in the README are current; `./run nox -s generated` makes them so."""
+def test_the_tables_match_the_code() -> None:
+    """The tables of environments and settings are up to date (`./run nox -s generated` writes them)."""
     text = README.read_text()
 
     assert updated(text) == text
 
 
-def test_the_readme_stays_short() -> None:
-    """A person reads it in one sitting."""
+def test_the_readme_is_short() -> None:
+    """The README has fewer than 150 lines."""
     assert len(README.read_text().splitlines()) < 150

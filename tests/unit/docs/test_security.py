@@ -1,4 +1,4 @@
-"""docs/security.md claims nothing that no test proves."""
+"""Each claim of docs/security.md names a test."""
 
 import ast
 import re
@@ -12,15 +12,15 @@ PROOFS = sorted(set(re.findall(r"`([\w./-]+\.py)::(\w+)`", TEXT)))
 
 
 @pytest.mark.parametrize(("path", "name"), PROOFS, ids=[name for _, name in PROOFS])
-def test_a_proof_is_a_test_that_exists(path: str, name: str) -> None:
-    """Each test that is named is there, in the file that is named."""
+def test_each_named_test_exists(path: str, name: str) -> None:
+    """Each test that the page names exists in the named file."""
     nodes = ast.walk(ast.parse((PROJECT / path).read_text()))
 
     assert name in {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def test_every_claim_has_a_proof() -> None:
-    """No row of the tables of protections stands without a test."""
+def test_every_row_of_protections_names_a_test() -> None:
+    """Each row of the tables of protections names at least one test."""
     tables = TEXT[TEXT.index("## 1 and 2") : TEXT.index("## Try it")]
     rows = [line for line in tables.splitlines() if line.startswith("| ") and "proven by" not in line]
 
