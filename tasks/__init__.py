@@ -8,7 +8,7 @@ from invoke.collection import Collection
 # invoke keeps no bytecode of what it loads unless it is told --write-pyc, so each command compiled all of hubpod again.
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
-from tasks import bench, dev, prod  # noqa: E402 - they are what is kept
+from tasks import dev, prod  # noqa: E402 - they are what is kept
 
 
 def _collection(*tasks: Any) -> Collection:  # noqa: ANN401 - invoke's Task is generic over its body
@@ -51,4 +51,3 @@ namespace.add_collection(
     ),
     name="prod",
 )
-namespace.add_collection(_collection(bench.run, bench.cases), name="bench")

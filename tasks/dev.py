@@ -16,7 +16,6 @@ from tasks.options import (
     ENVIRONMENT_HELP,
     INSTANCE,
     PLAN_HELP,
-    TIMINGS_HELP,
     UP_HELP,
 )
 from tasks.shell import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, WORKSPACE, told
@@ -26,7 +25,7 @@ CONTAINERS = "jupyterhub, proxy, slurm or zenith"
 VOLUME_ACTIONS = ("list", "export", "import", "reset")
 
 
-@task(help={**UP_HELP, **TIMINGS_HELP}, iterable=["source"])
+@task(help=UP_HELP, iterable=["source"])
 def up(  # noqa: PLR0913, PLR0917 - options for a person
     _: InvokeContext,
     environment: str = ENVIRONMENT,
@@ -38,7 +37,6 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
     keep: bool = False,  # noqa: FBT001, FBT002 - a flag
-    timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Bring an instance up, from nothing to "a notebook can be spawned"; a second call changes only what differs."""
     with told(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
@@ -53,10 +51,7 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             zenith_image=zenith_image,
             keep=keep,
         )
-        clock = doing.build_times.BuildClock()
-        now = doing.lifecycle.up(doing.console.loud(), request, clock)
-        if timings:
-            doing.shown.show_build_times(clock)
+        now = doing.lifecycle.up(doing.console.loud(), request)
         doing.shown.show_welcome(now, found)
 
 
@@ -253,27 +248,23 @@ def clone(
 
 
 @task(
-    help={**ENVIRONMENT_HELP, **BUILD_HELP, **TIMINGS_HELP, "zenith_image": PLAN_HELP["zenith_image"]},
+    help={**ENVIRONMENT_HELP, **BUILD_HELP, "zenith_image": PLAN_HELP["zenith_image"]},
     iterable=["source"],
 )
-def build(  # noqa: PLR0913, PLR0917 - options for a person
+def build(
     _: InvokeContext,
     environment: str = ENVIRONMENT,
     instance: str = INSTANCE,
     base: str | None = None,
     source: Sequence[str] | None = None,  # invoke makes it a list; a default of another type would be its type
     zenith_image: str | None = None,
-    timings: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> None:
     """Build the images of an environment, without starting anything; its instances share them."""
     with told(INTERRUPTED_CLEAN):
         found = doing.given.instance_of(environment, instance)
         request = doing.given.request_of(found, base=base, source=source, zenith_image=zenith_image)
-        clock = doing.build_times.BuildClock()
-        for reference in doing.building.build(doing.console.loud(), request, clock=clock).images.values():
+        for reference in doing.building.build(doing.console.loud(), request).images.values():
             sys.stdout.write(reference + "\n")
-        if timings:
-            doing.shown.show_build_times(clock)
 
 
 @task(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "attack",
-    "build_times",
     "building",
     "console",
     "doctor",
@@ -33,7 +32,6 @@ __all__ = [
 
 _HOME = {
     "attack": "hubpod_harness.attack.command",
-    "build_times": "hubpod.images.build_times",
     "building": "hubpod.images.ensure",
     "doctor": "hubpod.commands.doctor",
     "findings": "hubpod.podman.findings",
@@ -55,7 +53,6 @@ if TYPE_CHECKING:
     from hubpod.commands import prove as proofs
     from hubpod.commands import up as lifecycle
     from hubpod.deployment import status
-    from hubpod.images import build_times
     from hubpod.images import ensure as building
     from hubpod.podman import findings
     from hubpod.system import process

@@ -26,7 +26,6 @@ BUILD_HELP = {
     "base": "where the base image comes from: auto, registry or bootstrap",
     "source": "NAME=URL[@REF] to clone a source from, or NAME=PATH to use a folder in place; may be repeated",
 }
-TIMINGS_HELP = {"timings": "tell at the end which steps of the images' builds took longest"}
 UP_HELP = {
     **ENVIRONMENT_HELP,
     **PLAN_HELP,

@@ -2,24 +2,18 @@
 
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hubpod.deployment.status import ContainerStatus, State, Status
 from hubpod.environments import Instance, Login
-from hubpod.images.build_times import BuildClock, BuildTime
 from hubpod.podman.findings import Finding, Verdict
 from hubpod.settings.deploy_configmap import FILE_NAME, load
 from hubpod.system.progress import marks
-from tasks.console import err, out
-
-STEP_WIDTH = 70
-SLOWEST_STEPS = 5
+from tasks.console import out
 
 
 def show_welcome(now: Status, instance: Instance) -> None:
@@ -60,7 +54,7 @@ def _row(container: ContainerStatus) -> tuple[str, ...]:
     return container.name, container.state, "yes" if container.ready else no, since, container.image
 
 
-def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]], out: Console = out) -> None:
+def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal, and lines with aligned columns where a program may read them."""
     if out.is_terminal:
         table = Table(box=None)
@@ -74,29 +68,6 @@ def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]], out: Consol
     for row in (titles, *rows):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         out.print(Text(line.rstrip()), soft_wrap=True)
-
-
-def show_build_times(clock: BuildClock) -> None:
-    """Which steps of the builds took longest; on standard error, beside what is told of the builds themselves."""
-    if not clock.images:
-        err.print("  no image was built, so there is nothing to time")
-        return
-    rows = [row for built in clock.images for row in _time_rows(built)]
-    show_table(("image", "seconds", "", "step"), [*rows, ("all", f"{clock.took_s:7.1f}", "", "side by side")], err)
-
-
-def _time_rows(built: BuildTime) -> list[tuple[str, ...]]:
-    slowest = built.slowest(SLOWEST_STEPS)
-    others, rest_s = len(built.steps) - len(slowest), built.took_s - sum(step.took_s for step in slowest)
-    return [
-        *((built.image, f"{step.took_s:7.1f}", "cached" if step.cached else "", _short(step.text)) for step in slowest),
-        (built.image, f"{rest_s:7.1f}", "", f"the other steps ({others}), and what is around them"),
-        (built.image, f"{built.took_s:7.1f}", "", "total"),
-    ]
-
-
-def _short(text: str) -> str:
-    return textwrap.shorten(text, STEP_WIDTH, placeholder=" …")
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

@@ -17,7 +17,6 @@ from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.status import Status, status
 from hubpod.environments import Instance
 from hubpod.images.base import references
-from hubpod.images.build_times import BuildClock
 from hubpod.images.ensure import build, planned
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
@@ -28,13 +27,12 @@ PORT_ATTEMPTS = 5
 """Instances that come up at the same time may choose the same port; all but one of them choose again."""
 
 
-def up(context: Context, request: UpRequest, clock: BuildClock | None = None) -> Status:
+def up(context: Context, request: UpRequest) -> Status:
     """Go from whatever there is to an instance in which a notebook can be spawned.
 
     Args:
         context: What commands work with.
         request: What a person asks for.
-        clock: Notes how long the images take.
 
     Raises:
         HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
@@ -44,7 +42,7 @@ def up(context: Context, request: UpRequest, clock: BuildClock | None = None) ->
     ahead = partial(_ask_ahead, context.workspace.project, podman, request)
     with looking.alone(request.instance, begin=partial(podman.ask_ahead, ahead)):
         plan = check(looking, request)
-        built = build(context, request, clock=clock, looking=looking)
+        built = build(context, request, looking=looking)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
             wanted = site(looking, plan, built)
             try:

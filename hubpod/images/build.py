@@ -5,6 +5,7 @@ A tag is a digest of everything that goes into the image, so nothing is built wh
 
 import hashlib
 import os
+import re
 import shlex
 import tempfile
 import textwrap
@@ -16,7 +17,6 @@ from pathlib import Path
 from hubpod.environments import Stage
 from hubpod.errors import BuildError
 from hubpod.images.base import REPOSITORY
-from hubpod.images.build_times import STEP
 from hubpod.labels import MANAGED_BY
 from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
@@ -26,6 +26,9 @@ from hubpod.system import process, stray_processes
 from hubpod.system.certificates import CA_VARIABLES, ca_bundle
 from hubpod.system.private_files import write_private
 from hubpod.system.process import Result
+
+STEP = re.compile(r"(?:\[\d+/\d+\] )?STEP \d+/\d+: ")
+"""How podman (buildah) begins the line of a step, in a Containerfile with several stages and with one."""
 
 STEP_CHARACTERS = 160
 

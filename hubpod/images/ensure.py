@@ -16,7 +16,6 @@ from hubpod.images import build as images
 from hubpod.images import source_volumes
 from hubpod.images import zenith as zenith_image
 from hubpod.images.base import Found
-from hubpod.images.build_times import BuildClock
 from hubpod.podman import images as podman_images
 from hubpod.podman.findings import before_build
 from hubpod.request import UpRequest
@@ -47,7 +46,6 @@ def build(
     request: UpRequest,
     names: Sequence[str] = (),
     *,
-    clock: BuildClock | None = None,
     looking: Context | None = None,
 ) -> Built:
     """Have the sources, the base image and the images of an environment.
@@ -56,7 +54,6 @@ def build(
         context: What commands work with.
         request: What a person asks for.
         names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
-        clock: Notes how long that takes.
         looking: The context whose podman is asked which images there are, where one knows that already.
 
     Raises:
@@ -82,7 +79,7 @@ def build(
             if found:
                 _tell_before_build(context)
             _tell_what_changed(context, missing)
-            _build_all(context, missing, clock or BuildClock())
+            _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
         return _built(context, plans, pulled)
@@ -179,7 +176,7 @@ def _tell_what_changed(context: Context, plans: list[images.Build]) -> None:
         context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
 
 
-def _build_all(context: Context, plans: list[images.Build], clock: BuildClock) -> None:
+def _build_all(context: Context, plans: list[images.Build]) -> None:
     """Build images side by side; what a killed build left in the scratch folder goes first."""
     scratch = context.workspace.scratch
     shutil.rmtree(scratch, ignore_errors=True)
@@ -187,7 +184,7 @@ def _build_all(context: Context, plans: list[images.Build], clock: BuildClock) -
     base = plans[0].base
     before = podman_images.build_containers(context.podman, base)
     try:
-        side_by_side([_builder(context, plan, clock) for plan in plans])
+        side_by_side([_builder(context, plan) for plan in plans])
     except BaseException:
         podman_images.remove_build_containers(
             context.podman, podman_images.build_containers(context.podman, base) - before
@@ -199,17 +196,12 @@ def _build_all(context: Context, plans: list[images.Build], clock: BuildClock) -
     source_volumes.note_installed(context.workspace, plans)
 
 
-def _builder(context: Context, plan: images.Build, clock: BuildClock) -> Callable[[], None]:
+def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
     workspace = context.workspace
 
     def build_one() -> None:
-        with context.reporter.phase(f"{plan.name} image") as phase, clock.timed(plan.name) as note:
-
-            def on_line(line: str) -> None:
-                note(line)
-                phase.detail(line)
-
-            images.build(context.podman, workspace.project, workspace.scratch, plan, on_line)
+        with context.reporter.phase(f"{plan.name} image") as phase:
+            images.build(context.podman, workspace.project, workspace.scratch, plan, phase.detail)
             phase.result(plan.reference)
 
     return build_one

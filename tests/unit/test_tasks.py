@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invoke.context import MockContext
 from invoke.exceptions import Exit
 
 from hubpod.environments import find_instance
 from hubpod.system.interrupts import Terminated
 from support.instances import PROJECT, argv
-from tasks import bench, dev, namespace, shell
+from tasks import dev, namespace, shell
 
 STAND_IN = """\
 #!/bin/sh
@@ -424,21 +423,3 @@ def test_what_a_command_has_compiled_is_kept(
         {"dev", "cli", "status"} if asked else set()
     )
     assert asked == (tmp_path / "bytecode").exists()
-
-
-def test_measuring_is_the_session_of_nox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """bench.run hands on what was asked for to `nox -s bench`, and ends as that does."""
-    seen: list[list[str]] = []
-
-    def attach(argv: list[str]) -> int:
-        seen.append(argv)
-        return 3
-
-    monkeypatch.setattr("hubpod.system.process.attach", attach)
-
-    with pytest.raises(Exit) as caught:
-        bench.run(MockContext(), case=["up", "spawn"], rounds="2", svg="a.svg")
-
-    assert caught.value.code == 3
-    (argv,) = seen
-    assert argv[argv.index("-s") :] == ["-s", "bench", "--", "--case=up", "--case=spawn", "--rounds=2", "--svg=a.svg"]
