@@ -1,1 +1,1 @@
-"""What the supply chain is: known vulnerabilities of what is pinned, and what images consist of."""
+"""Audits of the supply chain: known vulnerabilities of locked packages, and secrets in image layers."""

@@ -1,10 +1,10 @@
-"""Known vulnerabilities of what the lock files pin: `./run nox -s audit`, or `python tools/audit/locks.py [LOCK ...]`.
+"""Audit the lock files for known vulnerabilities: `./run nox -s audit`, or `python tools/audit/locks.py [LOCK ...]`.
 
-pip-audit asks the advisory database of the Python Package Index about each package. A package that the database says
-nothing of is not a package without vulnerabilities, and counts as not audited: behind a mirror, which has packages and
-no advisories, that is every one.
+pip-audit queries the advisory database of the Python Package Index for each package. A package that the database does
+not know counts as not audited. Behind a mirror that serves packages without advisories, this is every package.
 
-Ends with 0 when all were audited and nothing is known, 1 when a vulnerability is known, 3 when not all were audited.
+Exit codes: 0 when every package was audited without a finding, 1 for a known vulnerability, 3 when the audit is
+incomplete.
 """
 
 import json
@@ -23,13 +23,13 @@ RUN_TIMEOUT_S = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What is known of the packages of one lock file.
+    """Result of auditing one lock file.
 
     Attributes:
-        audited: How many packages the database knows.
-        unknown: Those of which it says nothing.
-        vulnerable: A sentence for each known vulnerability.
-        reason: Why nothing at all could be asked; empty when it could.
+        audited: Number of packages that the database knows.
+        unknown: Names of the packages that the database does not know.
+        vulnerable: One sentence per known vulnerability.
+        reason: Why the query failed as a whole; empty when it succeeded.
     """
 
     audited: int = 0
@@ -39,32 +39,33 @@ class Findings:
 
 
 def lock_files(project: Path) -> list[Path]:
-    """Every lock file of Python packages."""
+    """List every lock file of Python packages."""
     return sorted([*project.glob("requirements/*.lock"), *project.glob("containers/*/*.lock")])
 
 
 def read_report(text: str) -> Findings:
-    """Read pip-audit's JSON.
+    """Parse the JSON report of pip-audit.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The text is not JSON.
+        LookupError: A key is missing.
     """
     packages: list[dict[str, Any]] = json.loads(text)["dependencies"]
     known = [package for package in packages if "vulns" in package]
     return Findings(
         audited=len(known),
         unknown=tuple(package["name"] for package in packages if "vulns" not in package),
-        vulnerable=tuple(_sentence(package, found) for package in known for found in package["vulns"]),
+        vulnerable=tuple(_describe(package, found) for package in known for found in package["vulns"]),
     )
 
 
-def _sentence(package: dict[str, Any], found: dict[str, Any]) -> str:
+def _describe(package: dict[str, Any], found: dict[str, Any]) -> str:
     fixed = ", ".join(found["fix_versions"]) or "no release yet"
     return f"{package['name']} {package['version']}: {found['id']}, fixed in {fixed}"
 
 
 def audit(lock: Path) -> Findings:
-    """Ask for all packages of a lock file."""
+    """Run pip-audit on one lock file."""
     options = ("--disable-pip", "--require-hashes", "--format=json", "--progress-spinner=off", f"--timeout={TIMEOUT_S}")
     argv = [sys.executable, "-m", "pip_audit", *options, f"--requirement={lock}"]
     result = subprocess.run(argv, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
@@ -75,8 +76,8 @@ def audit(lock: Path) -> Findings:
         return Findings(reason=last[0])
 
 
-def status(findings: Sequence[Findings]) -> int:
-    """What to end with."""
+def exit_code(findings: Sequence[Findings]) -> int:
+    """Map the findings of all lock files to an exit code."""
     if any(each.vulnerable for each in findings):
         return VULNERABLE
     incomplete = not findings or any(each.unknown or each.reason or not each.audited for each in findings)
@@ -84,19 +85,19 @@ def status(findings: Sequence[Findings]) -> int:
 
 
 def main(locks: Sequence[Path]) -> int:
-    """Audit them, and tell what is known."""
-    found: list[Findings] = []
+    """Audit lock files and print the findings."""
+    findings: list[Findings] = []
     for lock in locks:
-        found.append(audit(lock))
-        print(f"{lock}: {_summary(found[-1])}", flush=True)  # noqa: T201 - what it is for
-        for sentence in found[-1].vulnerable:
+        findings.append(audit(lock))
+        print(f"{lock}: {_summary(findings[-1])}", flush=True)  # noqa: T201 - standard output is the interface
+        for sentence in findings[-1].vulnerable:
             print(f"  {sentence}")  # noqa: T201
-    code = status(found)
-    audited, unknown = sum(each.audited for each in found), sum(len(each.unknown) for each in found)
+    code = exit_code(findings)
+    audited, unknown = sum(each.audited for each in findings), sum(len(each.unknown) for each in findings)
     if code == NOT_AUDITED:
-        none = "no advisory database answers here, so nothing was audited"
+        none = "the advisory database is unreachable, so nothing was audited"
         some = f"{unknown} packages were not audited, {audited} were"
-        print(f"{some if audited else none}: this is no pass, status {NOT_AUDITED}")  # noqa: T201
+        print(f"{some if audited else none}: the audit did not pass, exit code {NOT_AUDITED}")  # noqa: T201
     return code
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tools"), str(PROJECT / "tests")]
 
 from bench.edits import KINDS, holds, notebook, watching  # noqa: E402 - found by the line above
 from hubpod.client import HubClient  # noqa: E402

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tools"), str(PROJECT / "tests")]
 
 from hubpod.client import HubClient, HubError  # noqa: E402
 from hubpod.client.browser import direct_session  # noqa: E402

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tools")]
 
 from bench import case, results  # noqa: E402 - found by the line above
 from bench.case import Tool  # noqa: E402

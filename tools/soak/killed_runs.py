@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tools"), str(PROJECT / "tests")]
 
 from hubpod.podman.cli import Podman  # noqa: E402
 from hubpod.podman.labelled import labelled  # noqa: E402

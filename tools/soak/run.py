@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tools")]
 
 from hubpod_harness import diagnosis  # noqa: E402
 from hubpod_harness.invariants import Violation, assert_invariants  # noqa: E402
