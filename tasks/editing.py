@@ -95,8 +95,8 @@ def _followers(context: Context, request: UpRequest, then: Then) -> Iterator[Cal
 
 def _last_user(context: Context, instance: Instance) -> str:
     now = require_running(context, instance)
-    users = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment).dev_users
-    return users[-1].partition(".")[0]
+    accounts = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment).dev_users
+    return accounts[-1].user
 
 
 def _spawn(context: Context, person: Person) -> None:

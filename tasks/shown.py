@@ -21,7 +21,7 @@ def show_welcome(now: Status, instance: Instance) -> None:
     environment, file = instance.environment, Path(now.deploy_dir) / FILE_NAME
     where = now.url or f"through the {environment.ingress.value}"
     out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
-    users = dict.fromkeys(user.partition(".")[0] for user in load(file, environment).dev_users)
+    users = dict.fromkeys(account.user for account in load(file, environment).dev_users)
     if users:
         out.print(Text(f"  users     {', '.join(users)}"), soft_wrap=True)
     way = f"password  dummyAuthPassword in {file}"

@@ -77,7 +77,7 @@ class Blueprint:
 def deploy_configmap(environment: Environment, keys: Keys, changes: Mapping[str, str]) -> dict[str, str]:
     """The deploy ConfigMap's data for a stack: what the environment reads and does not fix, and a test's changes."""
     values = {
-        "devUsers": " ".join(ACCOUNTS),
+        "devUsers": " ".join(map(str, ACCOUNTS)),
         "dummyAuthPassword": keys.password,
         "oidcServer": ISSUER_URL,
         "bricsPlatform": PLATFORM,

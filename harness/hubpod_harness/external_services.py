@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hubpod.accounts import Account
 from hubpod.components import slurm
 from hubpod.components.site import CREDENTIALS, Site
 from hubpod.environments import Environment, Ingress, Login
@@ -21,7 +22,7 @@ PROJECTS = ("project1", "project2")
 USERS = tuple(f"user{number:02}" for number in range(1, 13))
 """More than a test ever needs at once; each costs two home folders, made when Slurm's container starts."""
 
-ACCOUNTS = tuple(f"{user}.{project}" for user in USERS for project in PROJECTS)
+ACCOUNTS = tuple(Account(user=user, project=project) for user in USERS for project in PROJECTS)
 
 
 @dataclass(frozen=True, kw_only=True)

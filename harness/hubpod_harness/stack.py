@@ -189,7 +189,7 @@ def connected(  # noqa: PLR0913 - what a stack is made of
         issuer = Issuer(f"http://127.0.0.1:{control}", keys.control, first=signing)
 
     hub = Hub(
-        hub_url(port, site.settings["baseUrl"]),
+        hub_url(port, site.settings.base_url),
         observer=keys.observer,
         log=partial(podman.log, f"{name}-{jupyterhub.NAME}"),
         issuer=issuer,

@@ -70,7 +70,7 @@ def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
         sources=dict(order.sources),
         volumes=order.volumes,
         port=0,
-        supplied=supplied_files(order.environment, keyring, loaded["sshHostname"]),
+        supplied=supplied_files(order.environment, keyring, loaded.ssh_hostname),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from hubpod.accounts import Account
 from hubpod.client import LoginRefused
 from hubpod.client.deadline import Deadline
 from hubpod.system.process import CommandError, Result
@@ -41,8 +42,8 @@ def until(what: str, look: Callable[[], T], deadline_s: float = 30.0) -> T:
 
 
 def home_of(account: str) -> str:
-    """The home folder of an account USER.PROJECT on the Slurm host."""
-    return f"/home/{account.partition('.')[2]}/{account}"
+    """Return the home directory of an account ``<USER>.<PROJECT>`` on the Slurm host."""
+    return Account.parse(account).home
 
 
 def as_account(stack: Stack, account: str, *argv: str) -> Result:

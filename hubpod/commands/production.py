@@ -55,12 +55,12 @@ def _neighbours(plan: Plan) -> Iterator[Finding]:
     """Whether those answer on whom the hub depends; a warning only, as containers may have another way there."""
     environment, values = plan.request.instance.environment, plan.deploy.settings
     if environment.slurm is Slurm.EXTERNAL:
-        host = values["sshHostname"]
+        host = values.ssh_hostname
         yield _finding(
             "Slurm host", f"{host} takes SSH connections", _ssh_doubt(host), "see whether sshHostname is right"
         )
     if environment.login is Login.JWT:
-        issuer = values["oidcServer"]
+        issuer = values.oidc_server
         yield _finding("issuer", f"{issuer} answers", _issuer_doubt(issuer), "see whether oidcServer is right")
 
 

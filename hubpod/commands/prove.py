@@ -39,8 +39,8 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         login = partial(client.login_with_token, person.token)
     else:
         site_settings = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
-        name = person.user or site_settings.dev_users[0].partition(".")[0]
-        login = partial(client.login, name, site_settings["dummyAuthPassword"])
+        name = person.user or site_settings.dev_users[0].user
+        login = partial(client.login, name, site_settings.dummy_auth_password)
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
 
 

@@ -75,7 +75,7 @@ def _ssh_config(settings: Settings) -> str:
 def _ssh_options(settings: Settings) -> str:
     """Only with the hub's own key, only to a host whose key is pinned."""
     return f"""\
-    HostName {settings["sshHostname"]}
+    HostName {settings.ssh_hostname}
     User jupyterspawner
     IdentityFile {CREDENTIALS}/ssh_client_key
     IdentitiesOnly yes

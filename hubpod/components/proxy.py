@@ -18,7 +18,7 @@ MAX_HEADER_BYTES = 32768
 def component(site: Site) -> Component:
     """The proxy and its token."""
     volume = site.instance.volume("proxy-credentials")
-    base_url = site.settings["baseUrl"].rstrip("/")
+    base_url = site.settings.base_url.rstrip("/")
     tunnel = site.instance.environment.ingress is Ingress.ZENITH
     container = Container(
         name=NAME,

@@ -66,7 +66,7 @@ class Site:
     @property
     def ssh_known_hosts(self) -> bytes:
         """The pinned host keys of the Slurm host: the site's, or those of the Slurm that comes with the pod."""
-        return self.supplied.ssh_known_hosts or self.credentials.known_hosts(self.settings["sshHostname"])
+        return self.supplied.ssh_known_hosts or self.credentials.known_hosts(self.settings.ssh_hostname)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from hubpod.accounts import Account
 from hubpod.components.site import CREDENTIALS, Component, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 
@@ -39,12 +40,12 @@ def component(site: Site) -> Component:
     return host(site, accounts=site.settings.dev_users, clients=("127.0.0.1", "::1"))
 
 
-def host(site: Site, *, accounts: Sequence[str], clients: Sequence[str]) -> Component:
+def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> Component:
     """A host with Slurm, for the pod or, in tests, for a place of its own.
 
     Args:
         site: What it derives from.
-        accounts: The accounts, ``<USER>.<PROJECT>``.
+        accounts: The accounts that the host has.
         clients: Addresses from which the hub logs in.
     """
     names = ("config", "credentials", "accounts", "state")
@@ -93,14 +94,14 @@ def _credential_seed(site: Site, volume: str, clients: Sequence[str]) -> Seed:
     return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files)
 
 
-def account_files(users: Sequence[str]) -> tuple[File, ...]:
-    """The accounts as files that libnss-extrausers reads: passwd, group and shadow (extrausers(5))."""
-    numbers = account_numbers(users)
+def account_files(accounts: Sequence[Account]) -> tuple[File, ...]:
+    """Render the accounts for libnss-extrausers: passwd, group and shadow (extrausers(5))."""
+    numbers = account_numbers(accounts)
     passwd = "".join(
-        f"{user}:x:{uid}:{JUPYTERUSERS_GID}::{home_folder(user)}:/bin/bash\n" for user, uid in numbers.items()
+        f"{account}:x:{uid}:{JUPYTERUSERS_GID}::{account.home}:/bin/bash\n" for account, uid in numbers.items()
     )
-    shadow = "".join(f"{user}:*:1::::::\n" for user in numbers)
-    group = f"jupyterusers:x:{JUPYTERUSERS_GID}:{','.join(users)}\n"
+    shadow = "".join(f"{account}:*:1::::::\n" for account in accounts)
+    group = f"jupyterusers:x:{JUPYTERUSERS_GID}:{','.join(map(str, accounts))}\n"
     return (
         File(path="passwd", content=passwd.encode()),
         File(path="group", content=group.encode()),
@@ -108,21 +109,16 @@ def account_files(users: Sequence[str]) -> tuple[File, ...]:
     )
 
 
-def home_folder(user: str) -> str:
-    """The home folder of an account ``USER.PROJECT``."""
-    return f"/home/{user.partition('.')[2]}/{user}"
+def account_numbers(accounts: Sequence[Account]) -> dict[Account, int]:
+    """Assign a numeric user id to each account.
 
-
-def account_numbers(users: Sequence[str]) -> dict[str, int]:
-    """A number for each account.
-
-    It is derived from the name, not from the position, so that nobody inherits another's files when the list of
-    accounts changes while the home folders stay.
+    The id derives from the name, not from the position in the list: when the list changes while the home directories
+    stay, no account inherits the files of another.
     """
-    numbers: dict[str, int] = {}
-    for user in sorted(users):
-        offset = int.from_bytes(hashlib.sha256(user.encode()).digest()[:4]) % UID_RANGE
+    numbers: dict[Account, int] = {}
+    for account in sorted(accounts, key=str):
+        offset = int.from_bytes(hashlib.sha256(str(account).encode()).digest()[:4]) % UID_RANGE
         while FIRST_UID + offset in numbers.values():
             offset = (offset + 1) % UID_RANGE
-        numbers[user] = FIRST_UID + offset
-    return {user: numbers[user] for user in users}
+        numbers[account] = FIRST_UID + offset
+    return {account: numbers[account] for account in accounts}

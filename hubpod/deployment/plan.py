@@ -78,7 +78,7 @@ def _doubts(deploy: Deploy, environment: Environment) -> Iterator[str]:
         yield f"{environment.name} does not use {folder / name}"
     tunnel = deploy.supplied.zenith_client_config
     brings = zenith_config.issuer_of(tunnel) if tunnel else ""
-    if brings and brings != deploy.settings.values.get("oidcServer", brings):
+    if brings and deploy.settings.oidc_server and brings != deploy.settings.oidc_server:
         file = folder / zenith_config.FILE_NAME
         yield f"{file}: authOidcIssuer is not oidcServer, so the hub would refuse what the front door brings"
 

@@ -71,7 +71,7 @@ def checked_hub_api(settings: Settings, environment: Environment, hub_api: Port 
     """
     if environment.slurm is not Slurm.EXTERNAL:
         return None, ""
-    url = settings["hubConnectUrl"]
+    url = settings.hub_connect_url
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SCHEME_PORTS[parts.scheme]
     told = f"{settings.source}: hubConnectUrl: {url}"

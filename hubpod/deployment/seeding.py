@@ -135,7 +135,7 @@ def _labels(site: Site, seed: Seed) -> dict[str, str]:
     if seed.kind.follows_seed:
         labels[LABEL_DIGEST] = _digest(site, seed)
         labels[LABEL_DEPLOY_DIR] = str(site.settings.source.parent.resolve())
-        labels[LABEL_BASE_URL] = site.settings["baseUrl"]
+        labels[LABEL_BASE_URL] = site.settings.base_url
     return labels
 
 

@@ -100,7 +100,7 @@ def hub_url(port: int, base_url: str) -> str:
 
 def published_url(site: Site) -> str:
     """Where a browser on this machine finds a site's hub; empty where a tunnel is the way in."""
-    return hub_url(site.port, site.settings["baseUrl"]) if site.port else ""
+    return hub_url(site.port, site.settings.base_url) if site.port else ""
 
 
 def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Status:

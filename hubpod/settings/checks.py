@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from hubpod.accounts import FORM, Account
+
 EXAMPLE_PASSWORDS = frozenset({"MyVerySecurePassword", "change-this-password"})
 """Passwords that stand in public example files; a hub that anyone can enter is refused."""
 
@@ -37,21 +39,24 @@ def url(value: str) -> str:
     return ""
 
 
-_USERNAME = re.compile(r"(?!root\.)[a-z][a-z0-9_-]{0,31}\.[a-z0-9][a-z0-9_-]{0,31}")
-
-
 def dev_users(value: str) -> str:
     """Accounts ``<USER>.<PROJECT>``, at least one, none twice."""
     users = value.split()
     if not users:
         return "is empty: give at least one <USER>.<PROJECT>"
-    wrong = [user for user in users if not _USERNAME.fullmatch(user)]
+    wrong = [user for user in users if not _is_account(user)]
     if wrong:
-        return (
-            f"has {', '.join(map(repr, wrong))}, which is not <USER>.<PROJECT> in lower case, as in testuser.project1"
-        )
+        return f"has {', '.join(map(repr, wrong))}, which is not {FORM}"
     twice = sorted({user for user in users if users.count(user) > 1})
     return f"names {', '.join(twice)} twice" if twice else ""
+
+
+def _is_account(name: str) -> bool:
+    try:
+        Account.parse(name)
+    except ValueError:
+        return False
+    return True
 
 
 def admins(value: str) -> str:

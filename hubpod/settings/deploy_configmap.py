@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hubpod.accounts import Account
 from hubpod.environments import Environment, nearest
 from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, Problem, read_configmap, report
@@ -16,20 +17,36 @@ FILE_NAME = "deploy-configmap.yaml"
 HEAD = ("apiVersion: v1", "kind: ConfigMap", "metadata:", "  name: deploy-config", "data:")
 
 
+class _Text:
+    """A typed attribute that reads the setting of one key."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __get__(self, settings: "Settings", _: type | None = None) -> str:
+        return settings.values.get(self._key, "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The valid settings of one instance.
+    """The validated settings of one instance.
+
+    A setting that the environment does not use is empty.
 
     Attributes:
-        source: The file they come from.
-        values: By key; every setting that the environment uses.
+        source: The file that the settings were read from.
+        values: The text of every setting that the environment uses, by key.
     """
 
     source: Path
     values: Mapping[str, str] = field(repr=False)
 
-    def __getitem__(self, key: str) -> str:
-        return self.values[key]
+    base_url = _Text("baseUrl")
+    dummy_auth_password = _Text("dummyAuthPassword")
+    hub_connect_url = _Text("hubConnectUrl")
+    jwt_audience = _Text("jwtAudience")
+    oidc_server = _Text("oidcServer")
+    ssh_hostname = _Text("sshHostname")
 
     def variables(self, *, secret: bool) -> dict[str, str]:
         """The DEPLOY_CONFIG_* variables, either those that may be shown or those that may not."""
@@ -40,9 +57,9 @@ class Settings:
         }
 
     @property
-    def dev_users(self) -> tuple[str, ...]:
-        """The accounts, ``<USER>.<PROJECT>``, in the file's order."""
-        return tuple(self.values.get("devUsers", "").split())
+    def dev_users(self) -> tuple[Account, ...]:
+        """The accounts, in the file's order."""
+        return tuple(map(Account.parse, self.values.get("devUsers", "").split()))
 
 
 def load(path: Path, environment: Environment) -> Settings:

@@ -85,7 +85,7 @@ class Neighbours:
         slurm = self.addresses[SLURM_HOST]
         values = {
             "logLevel": "DEBUG",
-            "devUsers": " ".join(ACCOUNTS),
+            "devUsers": " ".join(map(str, ACCOUNTS)),
             "dummyAuthPassword": self.password,
             "sshHostname": slurm,
             "slurmSpawnerWrappersBin": "/opt/jupyter/slurmspawner_wrappers/bin",

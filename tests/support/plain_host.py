@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from hubpod.accounts import Account
 from hubpod.components import slurm
 from hubpod.environments import Instance, find_environment
 from hubpod.images.ensure import Built
@@ -102,7 +103,7 @@ def started(run: Run, built: Built) -> Iterator[PlainHost]:
     site = site_of(order, instance, run.folder / instance.name, Keys())
     # Pods of other tests are in this network, and their Slurm's node is called node1.
     node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)
-    component = slurm.host(site, accounts=ACCOUNTS, clients=())
+    component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())
     neighbour = Neighbour(
         container=_plain(component.container),
         seeds=tuple(_plain_seed(seed, node) for seed in component.seeds),

@@ -56,7 +56,7 @@ def site(
     """
     external, tunnel = environment.slurm is Slurm.EXTERNAL, environment.ingress is Ingress.ZENITH
     values = settings_of(environment, text or deploy_configmap.example(environment), changes or {})
-    known_host = b"%s %s\n" % (values["sshHostname"].encode(), made_up_credentials("the site").ssh_host_public_key)
+    known_host = b"%s %s\n" % (values.ssh_hostname.encode(), made_up_credentials("the site").ssh_host_public_key)
     return Site(
         instance=Instance(environment=environment, name=instance),
         settings=values,

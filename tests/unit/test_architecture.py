@@ -26,7 +26,7 @@ FLOORS = (
     {"components", "request", "context"},
     {"settings", "sources", "podman", "client", "workspace"},
     {"manifests", "environments", "system"},
-    {"pod", "labels", "errors"},
+    {"accounts", "pod", "labels", "errors"},
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hubpod.accounts import Account
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site, files_below
 from hubpod.components.slurm import account_numbers
@@ -101,7 +102,7 @@ def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
     manifest = podman_manifest.manifest(spec)
 
     keys = site.credentials
-    secrets = [site.settings["dummyAuthPassword"], keys.proxy_token.decode(), keys.crypt_key.decode()]
+    secrets = [site.settings.dummy_auth_password, keys.proxy_token.decode(), keys.crypt_key.decode()]
     assert not [secret for secret in secrets if secret in manifest]
     assert "BEGIN OPENSSH PRIVATE KEY" not in manifest
     seeded = b"".join(seed.tar() for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL)
@@ -183,11 +184,12 @@ def test_the_hub_gets_exactly_the_fragments_of_its_axes(site: Site) -> None:
 
 def test_an_account_keeps_its_number_when_others_come_and_go() -> None:
     """Nobody inherits another's home folder when the list of accounts changes."""
-    before = account_numbers(("a.p", "b.p", "c.p"))
+    ada, bob, cy = (Account(user=name, project="p") for name in ("ada", "bob", "cy"))
+    before = account_numbers((ada, bob, cy))
 
-    after = account_numbers(("c.p", "b.p"))
+    after = account_numbers((cy, bob))
 
-    assert after == {"c.p": before["c.p"], "b.p": before["b.p"]}
+    assert after == {cy: before[cy], bob: before[bob]}
     assert len(set(before.values())) == 3
 
 

@@ -28,11 +28,10 @@ def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, 
 
 def _attacked(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
     """The hub with what its settings tell: what a token claims, and which password must not be the right one."""
-    claims = {"iss": "oidcServer", "aud": "jwtAudience"}
     return Target(
         url=url,
         login=instance.environment.login,
-        claims={name: values.values.get(key, "") for name, key in claims.items()} | {"short_name": "testuser"},
-        password=values.values.get("dummyAuthPassword", ""),
+        claims={"iss": values.oidc_server, "aud": values.jwt_audience, "short_name": "testuser"},
+        password=values.dummy_auth_password,
         known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
     )

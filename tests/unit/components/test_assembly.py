@@ -300,7 +300,7 @@ def test_the_unread_hostname_is_in_the_ssh_configuration(arrangement: Made) -> N
     """The one setting that the hub does not read as a variable reaches ssh in its configuration."""
     lines = [line.split() for line in hub_files(arrangement.pod)["ssh_config"].decode().splitlines()]
 
-    assert ["HostName", arrangement.site.settings["sshHostname"]] in lines
+    assert ["HostName", arrangement.site.settings.ssh_hostname] in lines
 
 
 def test_no_secret_is_a_variable_of_the_manifest(arrangement: Made) -> None:

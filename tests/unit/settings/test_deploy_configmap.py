@@ -63,7 +63,7 @@ def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
 
     loaded = deploy_configmap.load(path, DUMMY)
 
-    assert loaded.dev_users == ("testuser.project1", "testuser.project2", "otheruser.project1")
+    assert list(map(str, loaded.dev_users)) == ["testuser.project1", "testuser.project2", "otheruser.project1"]
     assert loaded.variables(secret=False)["DEPLOY_CONFIG_CONDA_PREFIX_DIR"] == "/opt/jupyter/miniforge3"
 
 
@@ -74,7 +74,7 @@ def test_a_sites_file_works_in_every_environment(path: Path, environment: Enviro
 
     loaded = deploy_configmap.load(path, environment)
 
-    assert loaded["sshHostname"] == "localhost"
+    assert loaded.ssh_hostname == "localhost"
     assert ("DEPLOY_CONFIG_OIDC_SERVER" in loaded.variables(secret=False)) is (environment.login.value == "JWT")
 
 
@@ -82,8 +82,8 @@ def test_what_the_environment_fixes_need_not_be_written(path: Path) -> None:
     """Users and password are enough for dev_dummyauth."""
     loaded = deploy_configmap.load(write(path), DUMMY)
 
-    assert loaded["sshHostname"] == "localhost"
-    assert loaded["baseUrl"] == "/jupyter"
+    assert loaded.ssh_hostname == "localhost"
+    assert loaded.base_url == "/jupyter"
 
 
 def test_everything_wrong_is_reported_at_once_with_file_line_and_key(path: Path) -> None:
@@ -194,7 +194,7 @@ def test_the_file_that_is_made_is_valid_private_and_has_a_password_of_its_own(pa
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    passwords = {deploy_configmap.load(file, DUMMY)["dummyAuthPassword"] for file in (path, other)}
+    passwords = {deploy_configmap.load(file, DUMMY).dummy_auth_password for file in (path, other)}
     assert len(passwords) == 2
 
 

@@ -63,8 +63,8 @@ def accepted(environment: Environment, setting: Setting) -> Iterator[str]:
             assert f" {key}: " in told, repr(value)
             assert "Traceback" not in told
         else:
-            assert loaded[key] in {value, " ".join(value.split())}
-            yield loaded[key]
+            assert loaded.values[key] in {value, " ".join(value.split())}
+            yield loaded.values[key]
 
 
 def parsed(text: str) -> list[dict[str, Any]]:

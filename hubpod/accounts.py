@@ -1,0 +1,45 @@
+"""Accounts on the Slurm host: their names and home directories."""
+
+import re
+from dataclasses import dataclass
+
+FORM = "<USER>.<PROJECT> in lower case, as in testuser.project1"
+
+_NAME = re.compile(r"(?!root\.)([a-z][a-z0-9_-]{0,31})\.([a-z0-9][a-z0-9_-]{0,31})")
+"""The names that BricsAuthenticator accepts, too; the hub passes one to sudo as the account to switch to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One user's account in one project; the jobs of that user and project run as this account.
+
+    Attributes:
+        user: The user's name at the hub.
+        project: The project's name, without its portal.
+    """
+
+    user: str
+    project: str
+
+    @classmethod
+    def parse(cls, name: str) -> "Account":
+        """Parse an account name.
+
+        Args:
+            name: The name, ``<USER>.<PROJECT>``.
+
+        Raises:
+            ValueError: The name is not of that form, or the user is root.
+        """
+        match = _NAME.fullmatch(name)
+        if not match:
+            raise ValueError(f"{name!r} is not {FORM}")
+        return cls(user=match[1], project=match[2])
+
+    def __str__(self) -> str:
+        return f"{self.user}.{self.project}"
+
+    @property
+    def home(self) -> str:
+        """The home directory on the Slurm host."""
+        return f"/home/{self.project}/{self}"
