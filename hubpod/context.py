@@ -78,7 +78,7 @@ def side_by_side(jobs: list[Callable[[], None]]) -> None:
             for future in sorted(futures, key=lambda each: not each.done()):
                 future.result()
         except BaseException:
-            process.end_all()
+            process.terminate_all()
             raise
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hubpod.environments import Instance
 from hubpod.errors import MachineError
-from hubpod.system.private_files import private_folder
+from hubpod.system.private_files import private_directory
 
 LOCK_TIMEOUT_S = 900.0
 LOCK_INTERVAL_S = 0.1
@@ -54,8 +54,8 @@ class Workspace:
         Raises:
             MachineError: Another command does not come to an end.
         """
-        private_folder(self.state)
-        path = private_folder(self.state / "locks") / name
+        private_directory(self.state)
+        path = private_directory(self.state / "locks") / name
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _acquire(descriptor, path, on_wait)

@@ -244,7 +244,7 @@ def clone(
     with told():
         doing.given.instance_of(environment, instance)
         origins = doing.given.origins_of(source)
-        doing.building.clone(WORKSPACE, doing.console.reporter(), origins)
+        doing.building.clone_sources(WORKSPACE, doing.console.reporter(), origins)
 
 
 @task(
@@ -263,7 +263,7 @@ def build(
     with told(INTERRUPTED_CLEAN):
         found = doing.given.instance_of(environment, instance)
         request = doing.given.request_of(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in doing.building.build(doing.console.loud(), request).images.values():
+        for reference in doing.building.ensure_images(doing.console.loud(), request).images.values():
             sys.stdout.write(reference + "\n")
 
 

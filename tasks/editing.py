@@ -113,7 +113,7 @@ def _spawn(context: Context, person: Person) -> None:
 def _test(command: Sequence[str], expression: str) -> None:
     begun = time.monotonic()
     status = process.attach(command)
-    if status == process.KILLED + signal.SIGINT:
+    if status == process.SIGNAL_EXIT_BASE + signal.SIGINT:
         raise KeyboardInterrupt  # pytest has the terminal, and got the signal in our place
     outcome = OUTCOMES.get(status, f"status {status}")
     _line(f"tests matching {expression!r}: {outcome}, {time.monotonic() - begun:.1f} s", good=status == 0)

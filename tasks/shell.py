@@ -14,8 +14,8 @@ from typing import NoReturn
 from invoke.exceptions import Exit
 
 from hubpod.errors import HubpodError, MachineError
-from hubpod.system.interrupts import INTERRUPTS, Terminated
-from hubpod.system.process import KILLED
+from hubpod.system.interrupts import INTERRUPTS, TerminationSignal
+from hubpod.system.process import SIGNAL_EXIT_BASE
 from hubpod.workspace import Workspace
 from tasks import doing
 
@@ -40,11 +40,13 @@ def told(interrupted: str = INTERRUPTED) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         with suppress(OSError):  # after SIGHUP, the terminal has gone
             doing.console.print_error(HubpodError(interrupted))
-        raise Exit(code=KILLED + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)) from None
+        raise Exit(
+            code=SIGNAL_EXIT_BASE + (interrupt.number if isinstance(interrupt, TerminationSignal) else signal.SIGINT)
+        ) from None
     except BrokenPipeError:
         # Whoever read our output has gone, as in `… | head`.
         sys.stderr.close()
-        raise Exit(code=KILLED + signal.SIGINT) from None
+        raise Exit(code=SIGNAL_EXIT_BASE + signal.SIGINT) from None
     except Exception as error:
         if logging.getLogger("invoke").isEnabledFor(logging.DEBUG):
             raise
@@ -57,7 +59,7 @@ def _interrupt(number: int, _frame: object) -> NoReturn:
     # Whoever is impatient and asks twice does not stop the cleaning up that the first time has begun.
     for each in INTERRUPTS:
         signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else TerminationSignal(number)
 
 
 def _sentence(error: Exception) -> HubpodError:

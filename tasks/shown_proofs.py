@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hubpod.probe import svg
 from hubpod.probe.spawn import ProbeReport, Step
-from hubpod.probe.timeline import Span, drawn
+from hubpod.probe.timeline import Span, draw_timeline
 from hubpod.system.progress import marks
 from hubpod_harness.attack import Verdict, status_text
 from tasks.console import out
@@ -37,7 +37,9 @@ def draw_spawn(picture: Path, report: ProbeReport, spans: Sequence[Span]) -> Non
     """Where the time of a spawn went, as a file."""
     title = f"{spans[-1].end_s:.2f} s from the login to a kernel's first answer"
     when = datetime.fromtimestamp(report.began, UTC).strftime("%F %T UTC")
-    drawing = drawn(title, f"{report.user} in {report.project}, job {report.job_id} on {report.node}, {when}", spans)
+    drawing = draw_timeline(
+        title, f"{report.user} in {report.project}, job {report.job_id} on {report.node}, {when}", spans
+    )
     picture.write_text(svg.page(drawing, title) if picture.suffix == ".html" else drawing)
 
 

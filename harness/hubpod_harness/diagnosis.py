@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import requests
 
-from hubpod.system.private_files import private_folder, write_private
+from hubpod.system.private_files import private_directory, write_private
 from hubpod.system.process import CommandError, Result
 from hubpod_harness.log_excerpts import telling_lines
 from hubpod_harness.redaction import Redactor
@@ -124,7 +124,7 @@ def write(
     Returns:
         The path of README.txt.
     """
-    private_folder(folder)
+    private_directory(folder)
     if (folder / INDEX).is_file():
         for path in folder.iterdir():
             if path.is_file():

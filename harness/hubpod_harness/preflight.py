@@ -8,9 +8,9 @@ from rich.console import Console
 from hubpod.context import Context, prepare
 from hubpod.environments import DEFAULT_INSTANCE, Instance, Stage
 from hubpod.errors import MachineError
-from hubpod.images.ensure import Built, build
+from hubpod.images.ensure import ImageSet, ensure_images
 from hubpod.labels import LABEL_KEPT
-from hubpod.podman.labelled import remove_labelled
+from hubpod.podman.by_label import remove_by_label
 from hubpod.podman.machine import version_text
 from hubpod.request import UpRequest
 from hubpod.system.progress import ConsoleReporter
@@ -32,7 +32,7 @@ class Machine:
     """
 
     context: Context
-    built: Built
+    built: ImageSet
 
 
 def prepare_machine(options: Options) -> Machine:
@@ -51,7 +51,7 @@ def prepare_machine(options: Options) -> Machine:
     # Of production, too, the arrangement is tested with the sources as they lie here, which are no releases.
     instance = Instance(environment=replace(options.environment, stage=Stage.DEV), name=DEFAULT_INSTANCE)
     request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
-    return Machine(context=context, built=build(context, request, names=("slurm", IMAGE)))
+    return Machine(context=context, built=ensure_images(context, request, names=("slurm", IMAGE)))
 
 
 def _require_version(context: Context, wanted: str) -> None:
@@ -70,7 +70,7 @@ def remove_kept() -> int:
         MachineError: podman does not work here.
     """
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
-    count = remove_labelled(context.podman, f"{LABEL_KEPT}={PROJECT}")
+    count = remove_by_label(context.podman, f"{LABEL_KEPT}={PROJECT}")
     shutil.rmtree(context.workspace.state / FOLDER, ignore_errors=True)
     return count
 

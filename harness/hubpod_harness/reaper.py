@@ -20,8 +20,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from hubpod.labels import LABEL_RUN
+from hubpod.podman.by_label import remove_by_label
 from hubpod.podman.cli import Podman
-from hubpod.podman.labelled import remove_labelled
 from hubpod.system import process, stray_processes
 from hubpod.system.private_files import read_record, write_private
 from hubpod.system.process import Process
@@ -63,11 +63,11 @@ def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> N
         parent: The process of the tests.
     """
     podman = _podman(about)
-    stray_processes.kill_those_with_variable(SERVICE_VARIABLE, record.stem)
+    stray_processes.kill_processes_with_variable(SERVICE_VARIABLE, record.stem)
     for _ in range(PASSES):
         # A process that ended meanwhile may have made something in its last moment.
-        killed = stray_processes.kill_those_with_variable(RUN_VARIABLE, record.stem, spare=parent)
-        if not killed + remove_labelled(podman, f"{LABEL_RUN}={record.stem}", name_part=f"-{record.stem}-"):
+        killed = stray_processes.kill_processes_with_variable(RUN_VARIABLE, record.stem, spare=parent)
+        if not killed + remove_by_label(podman, f"{LABEL_RUN}={record.stem}", name_part=f"-{record.stem}-"):
             break
     if folder := str(about.get("folder", "")):
         shutil.rmtree(folder, ignore_errors=True)

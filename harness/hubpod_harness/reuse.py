@@ -11,9 +11,9 @@ from pathlib import Path
 from hubpod.components.site import Site
 from hubpod.environments import Instance
 from hubpod.labels import LABEL_INSTANCE, LABEL_STACK
+from hubpod.podman.by_label import remove_by_label, subnet_of
 from hubpod.podman.cli import Podman
-from hubpod.podman.labelled import remove_labelled, subnet_of
-from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod_harness.blueprint import Blueprint, Keys, blueprint
 from hubpod_harness.containers import Network
 from hubpod_harness.issuer import Keys as Signing
@@ -39,7 +39,7 @@ def reused(run: Run, order: Order, state: Path, worker: str) -> Iterator[Stack]:
     """
     wish = f"{order.environment.name} {order.config} {order.changes} {worker}"
     name = f"reuse-{hashlib.sha256(wish.encode()).hexdigest()[:8]}"
-    folder = private_folder(private_folder(state / FOLDER) / name)
+    folder = private_directory(private_directory(state / FOLDER) / name)
     with (folder / "lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,7 +62,7 @@ def _have(run: Run, order: Order, instance: Instance, folder: Path) -> Stack:
             stack.issuer.reset()
         stack.wait_until_ready()
         return stack
-    remove_labelled(run.podman, f"{LABEL_INSTANCE}={instance.name}")
+    remove_by_label(run.podman, f"{LABEL_INSTANCE}={instance.name}")
     with ExitStack() as cleanup:
         launch = Launch(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup, signing=signing)
         stack = launch.start()

@@ -121,7 +121,7 @@ class Stack:
         """Freeze all processes of a container."""
         self.pool.settle()
         self._disturbed["container", container] = partial(self._recover, container)
-        self.podman.insist("pause", self._name(container), passing=NOT_FROZEN)
+        self.podman.run_with_retries("pause", self._name(container), transient=NOT_FROZEN)
 
     def unpause(self, container: str) -> None:
         """Let a frozen container go on."""

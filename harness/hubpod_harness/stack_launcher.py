@@ -17,11 +17,11 @@ from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import NotReadyError
 from hubpod.labels import LABEL_KEPT
 from hubpod.pod import Container
-from hubpod.podman.labelled import create_network, remove_network
-from hubpod.podman.volumes import create, fill_over
+from hubpod.podman.by_label import create_network, remove_network
+from hubpod.podman.volumes import add_files, create
 from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as settings
-from hubpod.system.private_files import private_folder, write_private
+from hubpod.system.private_files import private_directory, write_private
 from hubpod_harness.blueprint import HUB, LINK, Blueprint, Keys, blueprint, deploy_configmap, supplied_files
 from hubpod_harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, beside, in_network
 from hubpod_harness.issuer import Keys as Signing
@@ -57,7 +57,7 @@ def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
         SettingsError: A changed value is not a valid one.
     """
     data = deploy_configmap(order.environment, keys, dict(order.changes))
-    path = private_folder(folder) / settings.FILE_NAME
+    path = private_directory(folder) / settings.FILE_NAME
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
     write_private(path, yaml.safe_dump(document).encode())
     loaded = settings.load(path, order.environment)
@@ -160,7 +160,7 @@ class Launch:
         create(podman, {seed.volume: self._labels for seed in self._plan.seeds})
         jobs: list[Callable[[], None]] = [
             lambda: subnets.append(create_network(podman, self._name, self._labels)),
-            *(partial(fill_over, podman, seed.volume, seed.tar()) for seed in self._plan.seeds),
+            *(partial(add_files, podman, seed.volume, seed.tar()) for seed in self._plan.seeds),
         ]
         side_by_side(jobs)
         return Network(name=self._name, subnet=subnets[0])

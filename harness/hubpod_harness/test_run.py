@@ -14,7 +14,7 @@ from hubpod.errors import MachineError
 from hubpod.labels import LABEL_RUN
 from hubpod.podman.cli import Podman
 from hubpod.system import process
-from hubpod.system.private_files import private_folder
+from hubpod.system.private_files import private_directory
 from hubpod.workspace import Workspace
 from hubpod_harness import reaper
 from hubpod_harness.containers import use_socket
@@ -50,7 +50,7 @@ def started(workspace: Workspace, podman: Podman) -> Iterator[Run]:
         MachineError: The podman service does not start.
     """
     name = secrets.token_hex(4)
-    records = private_folder(workspace.state / reaper.RECORDS)
+    records = private_directory(workspace.state / reaper.RECORDS)
     # Not below the project: the path of a socket has at most 107 bytes (unix(7)).
     folder = Path(tempfile.mkdtemp(prefix=f"hubpod-{name}-"))
     words = (records / f"{name}.json", os.getpid(), folder, podman.executable, podman.containers_conf or "")

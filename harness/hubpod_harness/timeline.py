@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from hubpod.client import ProgressEvent, Server
-from hubpod.probe.timeline import Span, drawn
+from hubpod.probe.timeline import Span, draw_timeline
 
 
 class SessionLike(Protocol):
@@ -50,7 +50,7 @@ def lines_of(spawn: Mapping[str, Any]) -> Iterator[str]:
 def drawing_of(spawns: Sequence[Mapping[str, Any]]) -> str:
     """All spawns as SVG, one bar for what each event told, until the next one."""
     spans = [span for spawn in spawns for span in _spans(f"{spawn['user']}/{spawn['server']}", spawn["events"])]
-    return drawn("How each spawn went", "from the first progress event of each server to its last one", spans)
+    return draw_timeline("How each spawn went", "from the first progress event of each server to its last one", spans)
 
 
 def _spans(server: str, events: Sequence[Mapping[str, Any]]) -> Iterator[Span]:

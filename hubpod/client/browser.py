@@ -78,7 +78,7 @@ class Browser:
         call = Call(method=method, url=url, mode="cors", json=json, timeout_s=timeout_s)
         response = self.send(call)
         if response.status_code >= OK_BELOW:
-            raise refused(call.name, response)
+            raise refusal(call.name, response)
         return response
 
     def api_object(
@@ -112,7 +112,7 @@ class Browser:
         call = Call(method="GET", url=url, mode="cors", stream=True, timeout_s=deadline.remaining())
         with self.send(call) as response:
             if response.status_code >= OK_BELOW:
-                raise refused(call.name, response)
+                raise refusal(call.name, response)
             socket = getattr(response.raw.connection, "sock", None)
             lines = response.iter_lines(chunk_size=1)
             while True:
@@ -182,7 +182,7 @@ def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
     return session
 
 
-def refused(what: str, response: requests.Response, kind: type[HubError] = HubError) -> HubError:
+def refusal(what: str, response: requests.Response, kind: type[HubError] = HubError) -> HubError:
     """The error for a response with an error status, with the sentence that it shows."""
     sentence = sentence_of_response(response)
     status = response.status_code

@@ -75,7 +75,7 @@ class Form:
         """The field of that name, or None when the form has none."""
         return next((field for field in self.fields if field.name == name), None)
 
-    def filled(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
+    def fill(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
         """The pairs to submit: the given values, and the form's defaults for the rest.
 
         A value that the form does not offer, even a field that it does not have, is submitted all the same: refusing

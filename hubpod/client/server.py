@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import quote, urlsplit
 
-from hubpod.client.browser import OK_BELOW, Browser, refused
+from hubpod.client.browser import OK_BELOW, Browser, refusal
 from hubpod.client.deadline import Deadline
 from hubpod.client.errors import HubError, SpawnFailed
 from hubpod.client.kernel import Kernel
@@ -71,7 +71,7 @@ class Server:
         url = f"{self._url}/lab"
         response = self._browser.page(url)
         if response.status_code >= OK_BELOW:
-            raise refused(f"opening the server of {self._name}", response)
+            raise refusal(f"opening the server of {self._name}", response)
         path = urlsplit(response.url).path
         if not path.startswith(urlsplit(self._url).path + "/"):
             raise HubError(f"opening the server of {self._name} ended at {path}", response=response)

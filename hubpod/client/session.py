@@ -6,7 +6,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
-from hubpod.client.browser import OK_BELOW, Browser, refused
+from hubpod.client.browser import OK_BELOW, Browser, refusal
 from hubpod.client.errors import LoginRefused, SpawnRefused
 from hubpod.client.forms import Form, parse_forms
 from hubpod.client.pages import refusal_of_page
@@ -49,9 +49,9 @@ class HubClient:
         page = browser.page(self._login_url)
         form = next((form for form in parse_forms(page.text) if form.field("password")), None)
         if form is None or page.status_code >= OK_BELOW:
-            raise refused("opening the login form", page, LoginRefused)
+            raise refusal("opening the login form", page, LoginRefused)
         values = {"username": username, "password": password, "_xsrf": browser.xsrf_token(page.url)}
-        response = browser.submit(urljoin(page.url, form.action), form.filled(values))
+        response = browser.submit(urljoin(page.url, form.action), form.fill(values))
         return self._session(browser, response, f"the login of {username}")
 
     def login_with_headers(self, headers: Mapping[str, str]) -> "Session":
@@ -74,7 +74,7 @@ class HubClient:
 
     def _session(self, browser: Browser, response: requests.Response, what: str) -> "Session":
         if response.status_code >= OK_BELOW:
-            raise refused(what, response, LoginRefused)
+            raise refusal(what, response, LoginRefused)
         if not urlsplit(response.url).path.endswith("/hub/home"):
             sentence = refusal_of_page(response.text)
             raise LoginRefused(
@@ -124,7 +124,7 @@ class Session:
         url = self._spawn_url(server_name)
         response = self._browser.page(url, follow=False)
         if response.status_code >= OK_BELOW:
-            raise refused("opening the spawn form", response, SpawnRefused)
+            raise refusal("opening the spawn form", response, SpawnRefused)
         form = next((form for form in parse_forms(response.text) if form.name == "spawn_form"), None)
         if form is None:
             path = urlsplit(response.headers.get("Location", url)).path
@@ -151,9 +151,9 @@ class Session:
         if project is not None:
             chosen[PROJECT_FIELD] = match_project(project, form)
         url = urljoin(self._spawn_url(server_name), form.action)
-        response = self._browser.submit(url, form.filled(chosen), multipart=form.multipart, follow=False)
+        response = self._browser.submit(url, form.fill(chosen), multipart=form.multipart, follow=False)
         if response.status_code >= OK_BELOW:
-            raise refused("the spawn form", response, SpawnRefused)
+            raise refusal("the spawn form", response, SpawnRefused)
         if not response.is_redirect:  # the hub shows some errors of a spawner with status 200
             sentence = refusal_of_page(response.text)
             raise SpawnRefused(f"the spawn form was refused: {sentence}", sentence=sentence, response=response)
@@ -190,7 +190,7 @@ class Session:
         """Log out, and forget all cookies."""
         response = self._browser.page(f"{self._url}/hub/logout", follow=False)
         if response.status_code >= OK_BELOW:
-            raise refused("the logout", response)
+            raise refusal("the logout", response)
         self._browser.forget()
 
     def _spawn_url(self, server_name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from hubpod.errors import HubpodError
 from hubpod.podman import port_forwards
 from hubpod.podman.cli import Podman
-from hubpod.podman.findings import Finding, Verdict, disk_space, good, storage
+from hubpod.podman.findings import Finding, Verdict, check_disk_space, check_storage, good
 from hubpod.podman.machine import CONF_NAME, require_version, smoke_test, version_text
 from hubpod.system.certificates import ca_bundle
 from hubpod.workspace import FIRST_PORT, LAST_PORT, port_is_free
@@ -33,7 +33,7 @@ def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
         findings.append(Finding(check="podman info", verdict=Verdict.BAD, text=text, remedy=remedy))
     else:
         findings += [_network(info), *_forwards(executable)]
-        findings += [_runtime(info), storage(info), disk_space(Path(info["store"]["graphRoot"]))]
+        findings += [_runtime(info), check_storage(info), check_disk_space(Path(info["store"]["graphRoot"]))]
     return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
 
 

@@ -18,7 +18,7 @@ from hubpod.deployment.plan import check as check_plan
 from hubpod.deployment.status import State, Status, status
 from hubpod.environments import Instance, Login, Slurm
 from hubpod.errors import UsageError
-from hubpod.images.ensure import build
+from hubpod.images.ensure import ensure_images
 from hubpod.pod import STOP_GRACE_S, PodSpec
 from hubpod.podman.findings import Finding, Verdict
 from hubpod.request import UpRequest
@@ -44,7 +44,7 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
             where = f"hub API at {plan.hub_api.host_ip}:{plan.hub_api.host}, for users' servers as hubConnectUrl"
             findings.append(Finding(check="publish", verdict=Verdict.GOOD, text=where))
         with context.workspace.lock("build", context.reporter.say):
-            checkouts = releases.ensure(context.workspace.project, context.workspace.state, request.origins)
+            checkouts = releases.ensure_releases(context.workspace.project, context.workspace.state, request.origins)
         for checkout in checkouts:
             text = f"{checkout.source.name} {checkout.status}"
             findings.append(Finding(check="source", verdict=Verdict.GOOD, text=text))
@@ -136,7 +136,7 @@ def upgrade(context: Context, request: UpRequest) -> Status:
 
 
 def _built(context: Context, plan: Plan) -> tuple[PodSpec, Site]:
-    wanted = site(context, plan, build(context, plan.request))
+    wanted = site(context, plan, ensure_images(context, plan.request))
     return pod_spec(wanted), wanted
 
 
@@ -149,7 +149,7 @@ def unit(context: Context, instance: Instance) -> str:
     rootless = podman.info()["host"]["security"]["rootless"]
     folder = "~/.config/systemd/user" if rootless else "/etc/systemd/system"
     user = " --user" if rootless else ""
-    variables = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in podman.own_variables.items())
+    variables = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in podman.conf_variables.items())
     linger = "# `loginctl enable-linger` lets it run while nobody is logged in.\n" if rootless else ""
     program = _quoted(str(Path(shutil.which(podman.executable) or podman.executable).absolute()))
     return f"""\

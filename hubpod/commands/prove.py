@@ -46,7 +46,7 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
 
 def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
     """Where the time of a spawn went that has just been made; asked soon, before Slurm forgets the job."""
-    return spawn_timeline.told(context.podman, instance, report)
+    return spawn_timeline.collect_stages(context.podman, instance, report)
 
 
 def hub_address(instance: Instance, now: Status, url: str) -> str:

@@ -10,7 +10,7 @@ from hubpod.context import Context
 from hubpod.deployment.apply import Done, bring_up
 from hubpod.deployment.plan import check, site
 from hubpod.images import source_volumes
-from hubpod.images.ensure import build, planned
+from hubpod.images.ensure import ensure_images, plan_images
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.remembering import remembering
 from hubpod.request import UpRequest
@@ -34,9 +34,9 @@ def reload(context: Context, request: UpRequest) -> Done:
         running = require_up(looking, request.instance)
         request = with_its_sources(context, _with_running_tunnel(request, running))
         plan = check(looking, request)
-        known = planned(looking, request)
+        known = plan_images(looking, request)
         in_use = {state.image for state in running.values()}
-        built = known if set(known.images.values()) <= in_use else build(context, request)
+        built = known if set(known.images.values()) <= in_use else ensure_images(context, request)
         wanted = site(looking, plan, built)
         return bring_up(context, wanted, pod_spec(wanted))
 

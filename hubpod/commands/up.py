@@ -16,8 +16,8 @@ from hubpod.deployment.readiness import ask_container
 from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.status import Status, status
 from hubpod.environments import Instance
-from hubpod.images.base import references
-from hubpod.images.ensure import build, planned
+from hubpod.images.base import base_references
+from hubpod.images.ensure import ensure_images, plan_images
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.podman.remembering import RememberingPodman, remembering
@@ -42,7 +42,7 @@ def up(context: Context, request: UpRequest) -> Status:
     ahead = partial(_ask_ahead, context.workspace.project, podman, request)
     with looking.alone(request.instance, begin=partial(podman.ask_ahead, ahead)):
         plan = check(looking, request)
-        built = build(context, request, looking=looking)
+        built = ensure_images(context, request, looking=looking)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
             wanted = site(looking, plan, built)
             try:
@@ -63,7 +63,7 @@ def _ask_ahead(project: Path, podman: RememberingPodman, request: UpRequest) -> 
     ready = {f"{name}-{each.NAME}": each.READY for each in asked if each.READY and each is not proxy}
     podman.ask_ahead(*(partial(ask_container, podman, each, argv) for each, argv in ready.items() if each in running))
     if running:
-        podman.image_ids([*references(project, request.base), *{state.image for state in running.values()}])
+        podman.image_ids([*base_references(project, request.base), *{state.image for state in running.values()}])
 
 
 def _looking(context: Context) -> Context:
@@ -79,7 +79,7 @@ def manifest(context: Context, request: UpRequest, target: Target, *, secrets: b
     looking = _looking(context)
     with looking.alone(request.instance):
         plan = check(looking, request, here=target is Target.PODMAN)
-        wanted = site(looking, plan, planned(looking, request))
+        wanted = site(looking, plan, plan_images(looking, request))
         match target:
             case Target.PODMAN:
                 return podman_manifest.manifest(pod_spec(wanted))

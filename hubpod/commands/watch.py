@@ -65,7 +65,7 @@ def folders(context: Context, request: UpRequest) -> tuple[Path, ...]:
     Raises:
         SourceError: A clone cannot be used.
     """
-    checkouts = clones.ensure(context.workspace.project, request.origins)
+    checkouts = clones.ensure_clones(context.workspace.project, request.origins)
     return (*(checkout.folder for checkout in checkouts), context.workspace.project / "volumes")
 
 

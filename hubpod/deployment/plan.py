@@ -10,7 +10,7 @@ from hubpod.context import Context
 from hubpod.deployment.publish import checked_hub_api, require_free, require_ways_in
 from hubpod.environments import Environment, Ingress, Instance
 from hubpod.errors import SettingsError
-from hubpod.images.ensure import Built
+from hubpod.images.ensure import ImageSet
 from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.pod import Port
 from hubpod.podman.answers import ContainerState
@@ -83,7 +83,7 @@ def _doubts(deploy: Deploy, environment: Environment) -> Iterator[str]:
         yield f"{file}: authOidcIssuer is not oidcServer, so the hub would refuse what the front door brings"
 
 
-def site(context: Context, plan: Plan, built: Built) -> Site:
+def site(context: Context, plan: Plan, built: ImageSet) -> Site:
     """All that the pod derives from; the port is the one asked for, else the instance's own, else a free one."""
     instance = plan.request.instance
     port = 0

@@ -11,8 +11,8 @@ from hubpod.errors import NotReadyError
 from hubpod.pod import Container, PodSpec
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
-from hubpod.system.loopback import page_status
-from hubpod.system.polling import Answer, Condition, asking
+from hubpod.system.loopback import fetch_status
+from hubpod.system.polling import CheckResult, Condition, poll
 from hubpod.system.process import CommandError
 
 READY_TIMEOUT_S = 120.0
@@ -38,36 +38,37 @@ REMEDIES = {
 }
 
 
-def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> Answer:
+def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> CheckResult:
     """Run a container's own readiness command once."""
     try:
         result = podman.execute(name, argv, timeout_s=ASK_TIMEOUT_S)
     except CommandError:
-        return Answer(ready=False, reason=f"no answer within {ASK_TIMEOUT_S:.0f} s")
+        return CheckResult(ready=False, reason=f"no answer within {ASK_TIMEOUT_S:.0f} s")
     lines = result.last_lines
-    return Answer(ready=result.ok, reason="" if result.ok else (lines[-1] if lines else f"status {result.returncode}"))
+    last = lines[-1] if lines else f"status {result.returncode}"
+    return CheckResult(ready=result.ok, reason="" if result.ok else last)
 
 
-def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> Answer:
+def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> CheckResult:
     """See once whether a container has written a line since it was last started, and goes on."""
     state = podman.containers(labels).get(name)
     running = state is not None and state.state == "running"
     lines = podman.log(name, since=state.started).splitlines() if state and running else []
     ready = any(line in each for each in lines)
     if state and ready and time.time() - state.started < LASTING_S:
-        return Answer(ready=False, reason="it has just begun")
-    return Answer(ready=ready, reason="" if ready else (lines[-1] if lines else "it has written nothing"))
+        return CheckResult(ready=False, reason="it has just begun")
+    return CheckResult(ready=ready, reason="" if ready else (lines[-1] if lines else "it has written nothing"))
 
 
-def ask_hub(url: str) -> Answer:
+def ask_hub(url: str) -> CheckResult:
     """Ask for the page where a person logs in, through the proxy."""
     try:
-        status = page_status(f"{url.rstrip('/')}/hub/login", ASK_TIMEOUT_S)
+        status = fetch_status(f"{url.rstrip('/')}/hub/login", ASK_TIMEOUT_S)
     except ConnectionError as error:
-        return Answer(ready=False, reason=str(error))
+        return CheckResult(ready=False, reason=str(error))
     # Without a token the JWT login answers 401, which is an answer of a hub that works.
     ok = status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_FOUND
-    return Answer(ready=ok, reason="" if ok else f"status {status}")
+    return CheckResult(ready=ok, reason="" if ok else f"status {status}")
 
 
 def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
@@ -96,16 +97,16 @@ def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
     """
     begun = time.monotonic()
     look_at, deadline = begun + LOOK_EVERY_S, begun + timeout_s
-    with asking(_conditions(podman, instance, spec, url)) as asked:
-        while asked.missing:
-            on_detail("; ".join(condition.what for condition in asked.missing.values()))
-            asked.wait(max(0.0, min(look_at, deadline) - time.monotonic()))
-            waited = "; ".join(f"{each.what} ({asked.reasons[name]})" for name, each in asked.missing.items())
+    with poll(_conditions(podman, instance, spec, url)) as poller:
+        while poller.pending:
+            on_detail("; ".join(condition.description for condition in poller.pending.values()))
+            poller.wait(max(0.0, min(look_at, deadline) - time.monotonic()))
+            waited = "; ".join(f"{each.description} ({poller.reasons[name]})" for name, each in poller.pending.items())
             if waited and time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_EVERY_S
                 _check_none_ended(podman, instance, spec, started or {}, waited)
             if waited and time.monotonic() >= deadline:
-                blamed = next((name for name in asked.missing if name != LOGIN_PAGE), "jupyterhub")
+                blamed = next((name for name in poller.pending if name != LOGIN_PAGE), "jupyterhub")
                 late = f"not ready within {timeout_s:.0f} s: {waited}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
 
@@ -114,14 +115,14 @@ def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> 
     """What has to be true, by the container's name; the published login page is asked for from outside alone."""
     found = {
         container.name: Condition(
-            what=container.waits_for, ask=_asker(podman, instance, spec, container), every_s=EXECUTE_EVERY_S
+            description=container.waits_for, check=_asker(podman, instance, spec, container), interval_s=EXECUTE_EVERY_S
         )
         for container in spec.containers
         if container.ready_line or (container.ready and not (url and container.ready == proxy.READY))
     }
     if url:
         page = f"the login page at {url}"
-        found[LOGIN_PAGE] = Condition(what=page, ask=lambda: ask_hub(url), every_s=PAGE_EVERY_S)
+        found[LOGIN_PAGE] = Condition(description=page, check=lambda: ask_hub(url), interval_s=PAGE_EVERY_S)
     if {slurm.NAME, jupyterhub.NAME} <= found.keys():
         # As long as everything starts, the hub's way to Slurm is known to be closed.
         opens = frozenset({slurm.NAME, LOGIN_PAGE} & found.keys())
@@ -138,7 +139,7 @@ def _check_none_ended(
         raise _not_ready(podman, instance, spec, ended, f"a container ended while waiting for {waited}")
 
 
-def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], Answer]:
+def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], CheckResult]:
     name = f"{spec.name}-{container.name}"
     if container.ready:
         return lambda: ask_container(podman, name, container.ready)

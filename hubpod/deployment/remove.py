@@ -13,4 +13,4 @@ def remove_pod(podman: Podman, name: str) -> None:
     """
     podman.remove_pod(name)
     # Those of a start that was killed have no container yet that would take them along.
-    podman_volumes.remove_all(podman, podman_manifest.tmpfs_prefix(name))
+    podman_volumes.remove_by_prefix(podman, podman_manifest.tmpfs_prefix(name))

@@ -18,7 +18,7 @@ from hubpod.errors import HubpodError, MachineError
 from hubpod.labels import LABEL_KIND
 from hubpod.pod import STOP_GRACE_S, SeedKind
 from hubpod.podman.volumes import export, replace
-from hubpod.system.private_files import new_private_file, private_folder, read_record, write_private
+from hubpod.system.private_files import new_private_file, private_directory, read_record, write_private
 
 FOLDER = "before"
 COMPLETE = "complete.json"
@@ -89,7 +89,7 @@ def _remember(context: Context, instance: Instance, folder: Path, *, database: b
         return None
     hub = f"{instance.resource}-{jupyterhub.NAME}"
     shutil.rmtree(folder, ignore_errors=True)
-    private_folder(folder)
+    private_directory(folder)
     with context.reporter.phase("what runs remembered"):
         try:
             if database:

@@ -18,8 +18,8 @@ from hubpod.environments import Instance
 from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT
 from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
 from hubpod.podman.answers import Volume
-from hubpod.podman.volumes import create, fill_over, refill
-from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod.podman.volumes import add_files, create, replace_content
+from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.workspace import Workspace
 
 UNFINISHED = "unfinished"
@@ -67,7 +67,7 @@ def make(context: Context, site: Site, stale: Stale) -> None:
     note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
     context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in stale.found])
     create(context.podman, {seed.volume: _labels(site, seed) for seed in seeds})
-    side_by_side([partial(fill_over, context.podman, seed.volume, seed.tar()) for seed in seeds])
+    side_by_side([partial(add_files, context.podman, seed.volume, seed.tar()) for seed in seeds])
     note_written(context.workspace, site.instance, {seed.volume: None for seed in seeds})
 
 
@@ -96,7 +96,7 @@ def filled_again(
 
 def keep(context: Context, site: Site, spec: PodSpec) -> None:
     """Keep what the volumes with configuration and code hold, because the pod is ready with it."""
-    folder = private_folder(_kept(context.workspace, site.instance))
+    folder = private_directory(_kept(context.workspace, site.instance))
     for seed in spec.seeds:
         path, archive = folder / f"{seed.volume}.tar", seed.tar()
         if seed.kind is SeedKind.CONFIG and not (path.exists() and path.read_bytes() == archive):
@@ -161,9 +161,9 @@ def _digest(site: Site, seed: Seed) -> str:
 def _filler(context: Context, spec: PodSpec, volume: str, archive: bytes, before: bytes | None) -> Callable[[], None]:
     # Six times as fast as a container that empties the volume first; files that have gone would stay.
     if before and contents(before).keys() <= contents(archive).keys():
-        return lambda: fill_over(context.podman, volume, archive)
+        return lambda: add_files(context.podman, volume, archive)
     image = next(each.image for each in spec.containers if any(mount.volume == volume for mount in each.mounts))
-    return lambda: refill(context.podman, volume, image, archive)
+    return lambda: replace_content(context.podman, volume, image, archive)
 
 
 def _record(workspace: Workspace, instance: Instance) -> Path:

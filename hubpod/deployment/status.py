@@ -16,7 +16,7 @@ from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import version_text
-from hubpod.system.polling import Answer
+from hubpod.system.polling import CheckResult
 
 STARTING_S = 60.0
 """A container that is younger and not ready counts as starting, an older one as broken."""
@@ -119,7 +119,7 @@ def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Statu
     ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
     published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)
     url = hub_url(published, label.get(LABEL_BASE_URL, "")) if published else ""
-    ask = (lambda _: Answer(ready=True)) if waited else _asker(podman, instance, url)
+    ask = (lambda _: CheckResult(ready=True)) if waited else _asker(podman, instance, url)
     with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
         containers = tuple(pool.map(lambda state: _look(instance, state, ask), states.values()))
     return Status(
@@ -135,8 +135,8 @@ def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Statu
     )
 
 
-def _look(instance: Instance, state: ContainerState, ask: Callable[[ContainerState], Answer]) -> ContainerStatus:
-    answer = ask(state) if state.state == "running" else Answer(ready=False)
+def _look(instance: Instance, state: ContainerState, ask: Callable[[ContainerState], CheckResult]) -> ContainerStatus:
+    answer = ask(state) if state.state == "running" else CheckResult(ready=False)
     return ContainerStatus(
         name=state.name.removeprefix(f"{instance.resource}-"),
         image=state.image,
@@ -147,19 +147,19 @@ def _look(instance: Instance, state: ContainerState, ask: Callable[[ContainerSta
     )
 
 
-def _asker(podman: Podman, instance: Instance, url: str) -> Callable[[ContainerState], Answer]:
+def _asker(podman: Podman, instance: Instance, url: str) -> Callable[[ContainerState], CheckResult]:
     known = {f"{instance.resource}-{module.NAME}": module for module in modules(instance.environment)}
 
-    def ask(state: ContainerState) -> Answer:
+    def ask(state: ContainerState) -> CheckResult:
         if state.name not in known:
-            return Answer(ready=False)
+            return CheckResult(ready=False)
         answer = _ask(podman, instance, state.name, known[state.name])
         return ask_hub(url) if answer.ready and known[state.name].NAME == proxy.NAME and url else answer
 
     return ask
 
 
-def _ask(podman: Podman, instance: Instance, name: str, module: ComponentModule) -> Answer:
+def _ask(podman: Podman, instance: Instance, name: str, module: ComponentModule) -> CheckResult:
     if module.READY:
         return ask_container(podman, name, module.READY)
     return ask_log(podman, instance.labels, name, module.READY_LINE)

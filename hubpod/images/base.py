@@ -15,7 +15,7 @@ from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
 from hubpod.request import BaseFrom
 from hubpod.system import process
-from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.system.process import CommandError
 
 REPOSITORY = "localhost/hubpod"
@@ -29,7 +29,7 @@ UNREAD = ("doc", "info", "lintian", "locale", "man")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Base:
+class BaseSpec:
     """What containers/base.toml says."""
 
     suite: str
@@ -49,43 +49,45 @@ class Base:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class BaseImage:
     """A base image that is there, by its name and by the id that stands for its content."""
 
     reference: str
     id: str
 
 
-def read_base(project: Path) -> Base:
+def read_base(project: Path) -> BaseSpec:
     """Read containers/base.toml."""
     data = tomllib.loads((project / "containers" / "base.toml").read_text())
-    return Base(suite=data["suite"], registry=data["registry"], packages=tuple(data["packages"]))
+    return BaseSpec(suite=data["suite"], registry=data["registry"], packages=tuple(data["packages"]))
 
 
-def references(project: Path, wanted: BaseFrom) -> list[str]:
+def base_references(project: Path, wanted: BaseFrom) -> list[str]:
     """The names under which the base image may be there, the better one first."""
     base = read_base(project)
     origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
     return [base.reference(origin) for origin in origins]
 
 
-def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> Found | None:
+def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> BaseImage | None:
     """A base image that is there already."""
-    found = podman.image_ids(references(project, wanted))
-    return next((Found(reference=reference, id=image) for reference, image in found.items()), None)
+    found = podman.image_ids(base_references(project, wanted))
+    return next((BaseImage(reference=reference, id=image) for reference, image in found.items()), None)
 
 
-def make_base(podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> Found:
+def make_base(
+    podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]
+) -> BaseImage:
     """Pull or bootstrap the base image.
 
     Raises:
         BuildError: Neither a registry nor a bootstrap gives it.
     """
     reference = _made(podman, read_base(project), state, wanted, on_line)
-    return Found(reference=reference, id=podman.image_id(reference) or reference)
+    return BaseImage(reference=reference, id=podman.image_id(reference) or reference)
 
 
-def _made(podman: Podman, base: Base, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
+def _made(podman: Podman, base: BaseSpec, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
     match wanted:
         case BaseFrom.REGISTRY:
             _pull(podman, base, state, on_line)
@@ -105,10 +107,10 @@ def _made(podman: Podman, base: Base, state: Path, wanted: BaseFrom, on_line: Ca
 
 
 def _pull(
-    podman: Podman, base: Base, state: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
+    podman: Podman, base: BaseSpec, state: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
 ) -> None:
     """Pull the recorded digest, or the tag where none is recorded yet, and record what it resolved to."""
-    record = private_folder(state) / "base-image.json"
+    record = private_directory(state) / "base-image.json"
     recorded = read_record(record)
     digest = str(recorded.get(base.registry, ""))
     wanted = f"{base.repository}@{digest}" if digest else base.registry
@@ -130,7 +132,7 @@ def _pull(
         on_line(f"the registry does not know {resolved or 'a digest'} for {base.registry}, so none is recorded")
 
 
-def _bootstrap(podman: Podman, base: Base, on_line: Callable[[str], None]) -> None:
+def _bootstrap(podman: Podman, base: BaseSpec, on_line: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="hubpod-base-") as scratch:
         archive = Path(scratch) / "base.tar"
         on_line(f"bootstrapping Debian {base.suite} with mmdebstrap")

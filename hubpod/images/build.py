@@ -51,7 +51,7 @@ BUILD_ENVIRONMENT = "/run/hubpod-build"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Build:
+class BuildPlan:
     """One image to build.
 
     Attributes:
@@ -73,7 +73,7 @@ class Build:
 
 def plan_build(  # noqa: PLR0913 - all that goes in
     project: Path, name: str, stage: Stage, base: str, checkouts: tuple[Checkout, ...], *, jupyterhub: str = ""
-) -> Build:
+) -> BuildPlan:
     """What to build for one folder below containers/; its tag is a digest of all that goes in.
 
     Raises:
@@ -94,10 +94,10 @@ def plan_build(  # noqa: PLR0913 - all that goes in
         identity = checkout.installation() if stage is Stage.DEV else checkout.digest()
         digest.update(f"{checkout.source.name} {identity}\n".encode())
     reference = f"{REPOSITORY}/{name}:{stage.value}-{digest.hexdigest()[:12]}"
-    return Build(name=name, reference=reference, stage=stage, base=base, sources=sources, arguments=arguments)
+    return BuildPlan(name=name, reference=reference, stage=stage, base=base, sources=sources, arguments=arguments)
 
 
-def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Callable[[str], None]) -> None:
+def build_image(podman: Podman, project: Path, scratch: Path, plan: BuildPlan, on_line: Callable[[str], None]) -> None:
     """Build one image, with what it needs meanwhile in a new folder below ``scratch``.
 
     Raises:
@@ -105,7 +105,7 @@ def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Ca
     """
     folder = project / "containers" / plan.name
     with tempfile.TemporaryDirectory(dir=scratch) as name:
-        environment = build_environment(Path(name) / "environment")
+        environment = write_build_environment(Path(name) / "environment")
         contexts = []
         for checkout in plan.sources:
             export = Path(name) / checkout.source.name
@@ -127,13 +127,13 @@ def build(podman: Podman, project: Path, scratch: Path, plan: Build, on_line: Ca
             )
         finally:
             # A podman that is told to end leaves the step that it was at running; the mount tells which is ours.
-            stray_processes.kill_those_that_mount(environment)
+            stray_processes.kill_processes_with_mount(environment)
     # Rootless podman that is told to end does so with status 0.
     if not result.ok or not podman.image_id(plan.reference):
         raise build_error(plan, result)
 
 
-def build_error(plan: Build, result: Result) -> BuildError:
+def build_error(plan: BuildPlan, result: Result) -> BuildError:
     """What a person needs of a failed build: the step, and its last lines."""
     lines = result.stdout.splitlines()
     steps = [number for number, line in enumerate(lines) if STEP.match(line)]
@@ -145,7 +145,7 @@ def build_error(plan: Build, result: Result) -> BuildError:
     )
 
 
-def build_environment(folder: Path) -> Path:
+def write_build_environment(folder: Path) -> Path:
     """Make a folder with the host's CA bundle, and a file ``env`` of exports that point package managers at it."""
     folder.mkdir(mode=0o755)  # apt reads it as a user of its own
     lines = []
@@ -167,9 +167,9 @@ def build_environment(folder: Path) -> Path:
     return folder
 
 
-def prune(podman: Podman, plan: Build) -> None:
+def prune_images(podman: Podman, plan: BuildPlan) -> None:
     """Remove images of this name and stage that later builds replaced a while ago; those in use stay."""
-    made = podman_images.ours(podman, f"{REPOSITORY}/{plan.name}:{plan.stage.value}-")
+    made = podman_images.list_managed(podman, f"{REPOSITORY}/{plan.name}:{plan.stage.value}-")
     kept = {plan.reference, *list(made)[:KEPT_IMAGES]}
     limit = time.time() - KEPT_S
     podman_images.remove(podman, [name for name, created in made.items() if created < limit and name not in kept])

@@ -15,21 +15,21 @@ from hubpod.images import base as base_image
 from hubpod.images import build as images
 from hubpod.images import source_volumes
 from hubpod.images import zenith as zenith_image
-from hubpod.images.base import Found
+from hubpod.images.base import BaseImage
 from hubpod.podman import images as podman_images
-from hubpod.podman.findings import before_build
+from hubpod.podman.findings import check_build_prerequisites
 from hubpod.request import UpRequest
 from hubpod.sources import clones as sources
 from hubpod.sources import releases
 from hubpod.sources.clones import Checkout
 from hubpod.sources.origins import Origin
-from hubpod.system.private_files import private_folder
+from hubpod.system.private_files import private_directory
 from hubpod.system.progress import Reporter
 from hubpod.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class ImageSet:
     """What an environment's containers are made from.
 
     Attributes:
@@ -41,13 +41,13 @@ class Built:
     sources: Mapping[str, Code] = field(default_factory=dict)
 
 
-def build(
+def ensure_images(
     context: Context,
     request: UpRequest,
     names: Sequence[str] = (),
     *,
     looking: Context | None = None,
-) -> Built:
+) -> ImageSet:
     """Have the sources, the base image and the images of an environment.
 
     Args:
@@ -85,9 +85,11 @@ def build(
         return _built(context, plans, pulled)
 
 
-def _built(context: Context, plans: Sequence[images.Build], pulled: Mapping[str, str]) -> Built:
+def _built(context: Context, plans: Sequence[images.BuildPlan], pulled: Mapping[str, str]) -> ImageSet:
     references = {plan.name: plan.reference for plan in plans}
-    return Built(images={**references, **pulled}, sources=source_volumes.code(context.workspace, context.podman, plans))
+    return ImageSet(
+        images={**references, **pulled}, sources=source_volumes.load_code(context.workspace, context.podman, plans)
+    )
 
 
 def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
@@ -102,35 +104,37 @@ def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple
 def _zenith_client(context: Context, request: UpRequest) -> str:
     with context.reporter.phase("zenith image") as phase:
         stage = request.instance.environment.stage
-        reference = zenith_image.ensure(context.podman, request.zenith_image, stage, phase.detail)
+        reference = zenith_image.ensure_image(context.podman, request.zenith_image, stage, phase.detail)
         phase.result(reference or "a stand-in, built here")
         return reference
 
 
-def clone(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+def clone_sources(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
     """Have a checkout of every source, and tell in which state each is.
 
     Raises:
         SourceError: A clone cannot be made, or what stands in its place is not one.
     """
     with workspace.lock("build", reporter.say), full_disk_told(workspace):
-        return _checkouts(reporter, partial(sources.ensure, workspace.project, origins))
+        return _checkouts(reporter, partial(sources.ensure_clones, workspace.project, origins))
 
 
-def planned(context: Context, request: UpRequest) -> Built:
-    """What ``build`` would give, without building anything.
+def plan_images(context: Context, request: UpRequest) -> ImageSet:
+    """What ``ensure_images`` would give, without building anything.
 
     What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
     """
     project, environment = context.workspace.project, request.instance.environment
-    find = partial(zenith_image.find, context.podman, request.zenith_image, environment.stage)
+    find = partial(zenith_image.find_image, context.podman, request.zenith_image, environment.stage)
     names, pulled = _images(environment, find)
     base = base_image.find_base(context.podman, project, request.base)
     cloned = environment.stage is Stage.PROD or all(source.clone(project).exists() for source in sources.SOURCES)
     if not base or not cloned:
         unbuilt = {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names}
         mounts = [each for each in sources.SOURCES if each.image in names and environment.stage is Stage.DEV]
-        return Built(images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts})
+        return ImageSet(
+            images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts}
+        )
     plans = _plans(context, request, base, _ensured(context.workspace, request), sorted(names))
     return _built(context, plans, pulled)
 
@@ -147,21 +151,21 @@ def _ensured(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
     """Development takes the clones as they lie there; production takes releases."""
     match request.instance.environment.stage:
         case Stage.DEV:
-            return sources.ensure(workspace.project, request.origins)
+            return sources.ensure_clones(workspace.project, request.origins)
         case Stage.PROD:
-            return releases.ensure(workspace.project, workspace.state, request.origins)
+            return releases.ensure_releases(workspace.project, workspace.state, request.origins)
         case _:
             assert_never(request.instance.environment.stage)
 
 
 def _tell_before_build(context: Context) -> None:
-    for finding in before_build(context.podman):
+    for finding in check_build_prerequisites(context.podman):
         context.reporter.say(f"! {finding.text}; {finding.remedy}")
 
 
 def _plans(
-    context: Context, request: UpRequest, base: Found, checkouts: tuple[Checkout, ...], names: Sequence[str]
-) -> tuple[images.Build, ...]:
+    context: Context, request: UpRequest, base: BaseImage, checkouts: tuple[Checkout, ...], names: Sequence[str]
+) -> tuple[images.BuildPlan, ...]:
     stage = request.instance.environment.stage
     return tuple(
         images.plan_build(context.workspace.project, name, stage, base.id, checkouts, jupyterhub=request.jupyterhub)
@@ -169,18 +173,18 @@ def _plans(
     )
 
 
-def _tell_what_changed(context: Context, plans: list[images.Build]) -> None:
+def _tell_what_changed(context: Context, plans: list[images.BuildPlan]) -> None:
     """Name the sources that are to blame for a build in development, where their code alone would need none."""
-    for checkout in source_volumes.reinstalled(context.workspace, plans):
+    for checkout in source_volumes.find_reinstalled(context.workspace, plans):
         name = checkout.source.name
         context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
 
 
-def _build_all(context: Context, plans: list[images.Build]) -> None:
+def _build_all(context: Context, plans: list[images.BuildPlan]) -> None:
     """Build images side by side; what a killed build left in the scratch folder goes first."""
     scratch = context.workspace.scratch
     shutil.rmtree(scratch, ignore_errors=True)
-    private_folder(scratch)
+    private_directory(scratch)
     base = plans[0].base
     before = podman_images.build_containers(context.podman, base)
     try:
@@ -192,16 +196,16 @@ def _build_all(context: Context, plans: list[images.Build]) -> None:
         raise
     # Not beside a build: what is removed may be what the other one takes from its cache.
     for plan in plans:
-        images.prune(context.podman, plan)
-    source_volumes.note_installed(context.workspace, plans)
+        images.prune_images(context.podman, plan)
+    source_volumes.record_installations(context.workspace, plans)
 
 
-def _builder(context: Context, plan: images.Build) -> Callable[[], None]:
+def _builder(context: Context, plan: images.BuildPlan) -> Callable[[], None]:
     workspace = context.workspace
 
     def build_one() -> None:
         with context.reporter.phase(f"{plan.name} image") as phase:
-            images.build(context.podman, workspace.project, workspace.scratch, plan, phase.detail)
+            images.build_image(context.podman, workspace.project, workspace.scratch, plan, phase.detail)
             phase.result(plan.reference)
 
     return build_one

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from hubpod.components.site import SOURCE_FOLDER, Code
 from hubpod.environments import Instance, Stage
-from hubpod.images.build import Build
+from hubpod.images.build import BuildPlan
 from hubpod.pod import File, contents
 from hubpod.podman.cli import Podman
-from hubpod.podman.images import archive_of
+from hubpod.podman.images import export_directory
 from hubpod.sources.clones import SOURCES, Checkout
 from hubpod.sources.origins import Origin
-from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.workspace import Workspace
 
 
-def code(workspace: Workspace, podman: Podman, plans: Iterable[Build]) -> dict[str, Code]:
+def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) -> dict[str, Code]:
     """The code of each source that goes into a volume, by its name; none for production, whose images have them."""
     return {
         checkout.source.name: _code(checkout, _installed(workspace, podman, plan, checkout.source.name))
@@ -31,7 +31,7 @@ def _code(checkout: Checkout, installed: tuple[File, ...]) -> Code:
     return Code(folder=checkout.folder, files=(*files, *(file for file in installed if file.path not in known)))
 
 
-def _installed(workspace: Workspace, podman: Podman, plan: Build, name: str) -> tuple[File, ...]:
+def _installed(workspace: Workspace, podman: Podman, plan: BuildPlan, name: str) -> tuple[File, ...]:
     """What the installation in an image has written into the source, such as a module with the version.
 
     Read from the image once, and kept: a tag stands for one installation. None while there is no such image.
@@ -40,11 +40,11 @@ def _installed(workspace: Workspace, podman: Podman, plan: Build, name: str) -> 
     if not kept.exists():
         if not podman.image_id(plan.reference):
             return ()
-        write_private(kept, archive_of(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
+        write_private(kept, export_directory(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
     return tuple(contents(kept.read_bytes()).values())
 
 
-def reinstalled(workspace: Workspace, plans: Iterable[Build]) -> tuple[Checkout, ...]:
+def find_reinstalled(workspace: Workspace, plans: Iterable[BuildPlan]) -> tuple[Checkout, ...]:
     """The sources of which this checkout has built images with another installation."""
     known = read_record(_record(workspace))
     return tuple(
@@ -52,7 +52,7 @@ def reinstalled(workspace: Workspace, plans: Iterable[Build]) -> tuple[Checkout,
     )
 
 
-def note_installed(workspace: Workspace, plans: Iterable[Build]) -> None:
+def record_installations(workspace: Workspace, plans: Iterable[BuildPlan]) -> None:
     """Note with which installation of each source images were built."""
     new = {each.source.name: each.installation() for each in _edited(plans)}
     write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
@@ -76,10 +76,10 @@ def noted_origins(workspace: Workspace, instance: Instance) -> dict[str, Origin]
 
 
 def _folders(workspace: Workspace, instance: Instance) -> Path:
-    return private_folder(workspace.folder(instance)) / "sources.json"
+    return private_directory(workspace.folder(instance)) / "sources.json"
 
 
-def _edited(plans: Iterable[Build]) -> list[Checkout]:
+def _edited(plans: Iterable[BuildPlan]) -> list[Checkout]:
     return [checkout for plan in plans if plan.stage is Stage.DEV for checkout in plan.sources]
 
 
@@ -88,4 +88,4 @@ def _record(workspace: Workspace) -> Path:
 
 
 def _folder(workspace: Workspace) -> Path:
-    return private_folder(workspace.state / "installed")
+    return private_directory(workspace.state / "installed")

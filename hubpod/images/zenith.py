@@ -14,16 +14,16 @@ STAND_IN = "stand-in"
 """What a person types to have the client that is built here, which speaks the same protocol."""
 
 
-def find(podman: Podman, wanted: str, stage: Stage) -> str:
+def find_image(podman: Podman, wanted: str, stage: Stage) -> str:
     """The image that would be used without pulling any; empty for the stand-in."""
     if wanted:
         return "" if wanted == STAND_IN else wanted
     built = f"{REPOSITORY}/{IMAGE}:{stage.value}-"
-    stand_in = stage is Stage.DEV and bool(podman_images.ours(podman, built))
+    stand_in = stage is Stage.DEV and bool(podman_images.list_managed(podman, built))
     return "" if stand_in and not podman.image_id(REGISTRY_IMAGE) else REGISTRY_IMAGE
 
 
-def ensure(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[str], None]) -> str:
+def ensure_image(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[str], None]) -> str:
     """Have the image; empty when the stand-in is to be built.
 
     In development the stand-in is good enough where no registry answers; in production somebody has to ask for it.
@@ -31,7 +31,7 @@ def ensure(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[str], N
     Raises:
         BuildError: It cannot be pulled.
     """
-    reference = find(podman, wanted, stage)
+    reference = find_image(podman, wanted, stage)
     if not reference or podman.image_id(reference):
         return reference
     on_line(f"pulling {reference}")

@@ -49,13 +49,13 @@ class Podman:
     @property
     def env(self) -> dict[str, str]:
         """The environment in which podman is run."""
-        env = {**os.environ, **self.own_variables}
+        env = {**os.environ, **self.conf_variables}
         if os.getuid() and self.version < CACHE_PER_USER_VERSION:
             env.setdefault("TMPDIR", str(_own_temporary_folder()))
         return env
 
     @property
-    def own_variables(self) -> dict[str, str]:
+    def conf_variables(self) -> dict[str, str]:
         """What of it tells podman to use the project-local containers.conf."""
         if not self.containers_conf:
             return {}
@@ -91,7 +91,7 @@ class Podman:
         """
         return process.run(self.command(*args), stdin=stdin, env=self.env, check=check, timeout_s=timeout_s)
 
-    def insist(self, *args: str, passing: Sequence[str]) -> Result:
+    def run_with_retries(self, *args: str, transient: Sequence[str]) -> Result:
         """Run a podman command again for as long as it fails in one of these ways, which pass.
 
         Raises:
@@ -101,18 +101,18 @@ class Podman:
             result = self.run(*args, check=False)
             if result.ok:
                 return result
-            if not any(failure in result.stderr for failure in passing):
+            if not any(failure in result.stderr for failure in transient):
                 break
             time.sleep(PAUSE_S)
         raise CommandError(result)
 
     def listing(self, *args: str) -> list[str]:
         """The words that a listing writes, such as names."""
-        return self.insist(*args, passing=GONE).stdout.split()
+        return self.run_with_retries(*args, transient=GONE).stdout.split()
 
     def rows(self, *args: str) -> list[dict[str, Any]]:
         """What a listing tells of each thing, in podman's own terms."""
-        return list(json.loads(self.insist(*args, "--format=json", passing=GONE).stdout or "[]"))
+        return list(json.loads(self.run_with_retries(*args, "--format=json", transient=GONE).stdout or "[]"))
 
     def stream(self, *args: str, on_line: Callable[[str], None]) -> Result:
         """Run a podman command and hand on its lines as they come; the result is not checked."""
@@ -189,7 +189,7 @@ class Podman:
         # Stopped first, because `pod rm --force` of a running pod takes four seconds longer, container by container.
         self.run("pod", "stop", "--ignore", f"--time={STOP_GRACE_S}", name, check=False)
         # What a start that was killed has left behind may just be mounting a container's folders.
-        self.insist("pod", "rm", "--force", "--ignore", name, passing=BUSY)
+        self.run_with_retries("pod", "rm", "--force", "--ignore", name, transient=BUSY)
 
     def pod_exists(self, name: str) -> bool:
         """Whether there is a pod of that name, in whatever state."""

@@ -45,21 +45,21 @@ def good(check: str, text: str) -> Finding:
     return Finding(check=check, verdict=Verdict.GOOD, text=text)
 
 
-def before_build(podman: Podman) -> tuple[Finding, ...]:
+def check_build_prerequisites(podman: Podman) -> tuple[Finding, ...]:
     """The quick checks of what a build needs; those that found something to tell.
 
     Raises:
         MachineError: A build cannot end well: there is next to no space where podman keeps its images.
     """
     info = podman.info()
-    findings = (disk_space(Path(info["store"]["graphRoot"])), storage(info))
+    findings = (check_disk_space(Path(info["store"]["graphRoot"])), check_storage(info))
     for finding in findings:
         if finding.verdict is Verdict.BAD:
             raise MachineError(finding.text, remedy=finding.remedy)
     return tuple(finding for finding in findings if finding.verdict is Verdict.WARNING)
 
 
-def storage(info: dict[str, Any]) -> Finding:
+def check_storage(info: dict[str, Any]) -> Finding:
     """Check the storage driver that `podman info` reports."""
     driver = info["store"]["graphDriverName"]
     if driver != "vfs":
@@ -72,7 +72,7 @@ def storage(info: dict[str, Any]) -> Finding:
     )
 
 
-def disk_space(folder: Path) -> Finding:
+def check_disk_space(folder: Path) -> Finding:
     """Check the free space of the file system on which podman keeps its images."""
     free = shutil.disk_usage(folder).free / 2**30
     text = f"{free:.1f} GiB free below {folder}"

@@ -32,7 +32,7 @@ def import_archive(
     podman.run("import", "--quiet", *(f"--change={change}" for change in changes), str(archive), reference)
 
 
-def archive_of(podman: Podman, reference: str, folder: str) -> bytes:
+def export_directory(podman: Podman, reference: str, folder: str) -> bytes:
     """A folder of an image as a tar archive.
 
     Raises:
@@ -44,7 +44,7 @@ def archive_of(podman: Podman, reference: str, folder: str) -> bytes:
     return base64.b64decode(packed.stdout)
 
 
-def ours(podman: Podman, prefix: str) -> dict[str, float]:
+def list_managed(podman: Podman, prefix: str) -> dict[str, float]:
     """Images that hubpod has made, newest first: references beginning so, and when they were made, in epoch seconds."""
     rows = podman.rows("images", f"--filter=label={MANAGED_BY}=hubpod")
     rows.sort(key=lambda row: row["Created"], reverse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubpod.errors import MachineError
 from hubpod.podman.cli import MINIMUM_VERSION, Podman
-from hubpod.system.private_files import private_folder, read_record, write_private
+from hubpod.system.private_files import private_directory, read_record, write_private
 
 CONTAINERS_CONF = """\
 # Written by hubpod, because podman cannot start a container here by its defaults: there is no systemd, and limits may
@@ -66,7 +66,7 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
     """
     podman = Podman(executable=executable)
     require_version(podman)
-    record = private_folder(state) / "machine.json"
+    record = private_directory(state) / "machine.json"
     facts = _facts(podman)
     known = read_record(record)
     if {name: known.get(name) for name in facts} == facts:
@@ -87,7 +87,7 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
 
 def smoke_test(podman: Podman, state: Path) -> SmokeTest:
     """Start an empty pod as the machine is set up, and with a containers.conf of ours where that fails."""
-    private_folder(state)
+    private_directory(state)
     plain = podman.smoke_test()
     if plain.ok:
         return SmokeTest(works=True)

@@ -40,7 +40,7 @@ def _claim(name: str, labels: Mapping[str, str]) -> str:
     return json.dumps(claim) + "\n"
 
 
-def refill(podman: Podman, name: str, image: str, archive: bytes) -> None:
+def replace_content(podman: Podman, name: str, image: str, archive: bytes) -> None:
     """Replace the content of a volume by that of a tar archive, also while containers have it mounted.
 
     Done inside a container of the given image, because `podman volume import` keeps what the archive does not have.
@@ -67,7 +67,7 @@ def refill(podman: Podman, name: str, image: str, archive: bytes) -> None:
     )
 
 
-def fill_over(podman: Podman, name: str, archive: bytes) -> None:
+def add_files(podman: Podman, name: str, archive: bytes) -> None:
     """Write the files of a tar archive into a volume, also while containers have it mounted; others in it stay.
 
     Raises:
@@ -96,6 +96,6 @@ def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path)
     podman.run("volume", "import", name, str(archive))
 
 
-def remove_all(podman: Podman, prefix: str) -> None:
+def remove_by_prefix(podman: Podman, prefix: str) -> None:
     """Remove the volumes whose names begin so; that there are none is no error."""
     podman.remove_volumes(podman.listing("volume", "ls", "--quiet", f"--filter=name=^{prefix}"))

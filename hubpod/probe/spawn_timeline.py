@@ -58,7 +58,7 @@ _SERVER_SPEAKS = re.compile(r"^\[\w (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ", r
 _OUTPUT = re.compile(r".* StdOut=(/\S+)")  # the last one: a job's name may look like one
 
 
-def told(podman: Podman, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
+def collect_stages(podman: Podman, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
     """The stages of a spawn that a probe has just made; those of which too little is known are shown as one."""
     names = {"user": re.escape(report.user), "job": re.escape(report.job_id)}
     moments = {step.name: report.began + step.at_s for step in report.timeline} | {"began": report.began}

@@ -35,7 +35,7 @@ class Span:
         return self.end_s - self.start_s
 
 
-def drawn(title: str, subtitle: str, spans: Sequence[Span]) -> str:
+def draw_timeline(title: str, subtitle: str, spans: Sequence[Span]) -> str:
     """The spans as SVG, one bar for each, in the order given, over an axis of seconds."""
     bottom = TOP + ROW * len(spans)
     drawing = Drawing(title, subtitle, height=bottom + 44)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hubpod.errors import SettingsError
 from hubpod.settings.ssh_keys import public_line
-from hubpod.system.private_files import private_folder, write_private
+from hubpod.system.private_files import private_directory, write_private
 
 MUNGE_KEY_BYTES = 128
 """munge accepts 32 to 1024 bytes; its own mungekey makes 128 (munge 0.5.16, mungekey(8))."""
@@ -61,7 +61,7 @@ def load_or_create(folder: Path) -> Credentials:
     Raises:
         SettingsError: A file cannot be read, or is not a key.
     """
-    private_folder(folder)
+    private_directory(folder)
     makers: dict[str, Callable[[], bytes]] = {
         "ssh_client_key": _new_ssh_key,
         "ssh_host_key": _new_ssh_key,

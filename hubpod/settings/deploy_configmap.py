@@ -9,7 +9,7 @@ from hubpod.accounts import Account
 from hubpod.environments import Environment, nearest
 from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, Problem, read_configmap, report
-from hubpod.system.private_files import private_folder, write_private
+from hubpod.system.private_files import private_directory, write_private
 
 __all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "examine", "example", "load", "write_example"]
 
@@ -113,7 +113,7 @@ def can_be_invented(environment: Environment) -> bool:
 def write_example(path: Path, environment: Environment) -> None:
     """Write a file that works as it is: example accounts, and a random password where the login needs one."""
     passwords = {setting.key: secrets.token_urlsafe(18) for setting in SETTINGS if setting.secret}
-    private_folder(path.parent)
+    private_directory(path.parent)
     write_private(path, "\n".join([*HEAD, *_lines(_chosen(environment), passwords), ""]).encode())
 
 

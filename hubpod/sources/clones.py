@@ -9,8 +9,8 @@ from pathlib import Path
 from hubpod.errors import SourceError
 from hubpod.pod import File
 from hubpod.sources import content, git
-from hubpod.sources.origins import Origin, masked
-from hubpod.system.private_files import private_folder
+from hubpod.sources.origins import Origin, mask_secrets
+from hubpod.system.private_files import private_directory
 
 IMPORTED = "Imported-Digest"
 """Trailer of the first commit of a clone made from packages/: tells when the package has moved on."""
@@ -71,7 +71,7 @@ class Checkout:
         content.mark_complete(target)
 
 
-def ensure(project: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+def ensure_clones(project: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
     """Have a checkout of every source: an existing clone as it is, a new one where there is none.
 
     Raises:
@@ -88,7 +88,7 @@ def _ensure(project: Path, source: Source, origin: Origin | None) -> Checkout:
         require_project(source, origin.folder)
         return Checkout(source=source, folder=origin.folder, status=f"in place at {origin.folder}")
     clone = source.clone(project)
-    private_folder(clone.parent)  # git writes the URL into the clone, and in the URL there may be a token
+    private_directory(clone.parent)  # git writes the URL into the clone, and in the URL there may be a token
     if clone.exists():
         return Checkout(source=source, folder=clone, status=_status(project, source, clone, origin))
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=clone.parent) as scratch:
@@ -159,10 +159,10 @@ def _status(project: Path, source: Source, clone: Path, origin: Origin | None) -
 
 def _require_origin(source: Source, clone: Path, origin: Origin) -> None:
     # Not `git remote get-url`, which applies url.*.insteadOf. Compared masked: a new token is no other repository.
-    found = masked(git.run(clone, "config", "--get", "remote.origin.url", check=False).strip())
-    if found != masked(origin.url):
+    found = mask_secrets(git.run(clone, "config", "--get", "remote.origin.url", check=False).strip())
+    if found != mask_secrets(origin.url):
         raise SourceError(
-            f"{clone} was cloned from {found or 'packages/' + source.name}, not from {masked(origin.url)}",
+            f"{clone} was cloned from {found or 'packages/' + source.name}, not from {mask_secrets(origin.url)}",
             remedy="move it away to have the other one cloned; it is never overwritten",
         )
     if origin.ref and not git.is_at(clone, origin.ref):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hubpod.errors import SourceError
-from hubpod.sources.origins import masked
+from hubpod.sources.origins import mask_secrets
 from hubpod.system import process
 from hubpod.system.process import Result
 
@@ -47,7 +47,7 @@ def run(
 
 
 def _error(folder: Path, command: str, result: Result) -> SourceError:
-    detail = tuple(masked(line) for line in result.last_lines)
+    detail = tuple(mask_secrets(line) for line in result.last_lines)
     trust = next((line.strip() for line in detail if "config" in line and "safe.directory" in line), "")
     if trust:
         return SourceError(

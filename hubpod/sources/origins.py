@@ -19,10 +19,10 @@ class Origin:
 
     def __str__(self) -> str:
         """What a person may see of it."""
-        return masked(f"{self.url}@{self.ref}" if self.ref else self.url or str(self.folder))
+        return mask_secrets(f"{self.url}@{self.ref}" if self.ref else self.url or str(self.folder))
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """The text with passwords and tokens in its URLs replaced; over HTTP a user may be a token as well."""
     text = re.sub(r"(\bhttps?://)[^/\s]*@", r"\1***@", text, flags=re.IGNORECASE)
     return re.sub(r"(\b[a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", r"\1:***@", text, flags=re.IGNORECASE)
@@ -37,12 +37,12 @@ def parse_origins(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, 
     origins: dict[str, Origin] = {}
     for value in values:
         name, separator, where = value.partition("=")
-        told = f"--source {masked(value)}"
+        told = f"--source {mask_secrets(value)}"
         if not separator or not where:
             raise UsageError(f"{told}: expected NAME=URL[@REF] or NAME=PATH")
         if name not in names:
             remedy = "sources: " + ", ".join(names)
-            raise UsageError(f"{told}: there is no source {masked(name)!r}{nearest(name, names)}", remedy=remedy)
+            raise UsageError(f"{told}: there is no source {mask_secrets(name)!r}{nearest(name, names)}", remedy=remedy)
         if name in origins:
             raise UsageError(f"--source {name} is given twice")
         origins[name] = _origin(told, where)
@@ -62,7 +62,7 @@ def _origin(told: str, where: str) -> Origin:
     optional = re.search(r"(^|//|@|:)-", url) or ref.startswith("-")
     if "::" in url or optional or not (scheme or scp_like):
         raise UsageError(
-            f"{told}: there is no folder {masked(where)!r}, and it is not a repository's URL",
+            f"{told}: there is no folder {mask_secrets(where)!r}, and it is not a repository's URL",
             remedy="give an existing folder, or a URL such as https://host/group/repository.git@main",
         )
     if scheme and scheme not in {"https", "http", "ssh", "git", "file"}:

@@ -11,7 +11,7 @@ from hubpod.errors import SourceError, UsageError
 from hubpod.sources import content, git
 from hubpod.sources.clones import SOURCES, Checkout, Source, clone_from, require_project
 from hubpod.sources.origins import Origin
-from hubpod.system.private_files import private_folder
+from hubpod.system.private_files import private_directory
 
 FOLDER = "releases"
 SHORT = 12
@@ -19,7 +19,7 @@ _SCRATCH = ".clone-"
 _STATUS = ("status", "--porcelain", "--untracked-files=all")
 
 
-def ensure(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+def ensure_releases(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
     """Have every source as it was released: ours as it is committed in this checkout, others at a tag or commit.
 
     Raises:
@@ -64,7 +64,7 @@ def _committed(project: Path, folder: Path) -> str:
 
 def _release(state: Path, source: Source, origin: Origin) -> Path:
     """The clone of a release, which stays as it is once it is there."""
-    releases = private_folder(private_folder(state) / FOLDER)
+    releases = private_directory(private_directory(state) / FOLDER)
     identity = hashlib.sha256(f"{origin.url} {origin.ref}".encode()).hexdigest()[:SHORT]
     clone = releases / f"{source.name}-{identity}"
     if _is_untouched(clone, origin.ref):

@@ -8,7 +8,7 @@ from typing import Any
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Terminated(KeyboardInterrupt):
+class TerminationSignal(KeyboardInterrupt):
     """This process was told to end by a signal that, unlike a terminal's Ctrl-C, the commands it runs did not get."""
 
     def __init__(self, number: int) -> None:
@@ -16,8 +16,8 @@ class Terminated(KeyboardInterrupt):
         self.number = number
 
 
-class HeldBack:
-    """Notes the signals that come between hold() and let_go(), whose handlers are then called, and may raise.
+class DeferredSignals:
+    """Notes the signals that come between defer() and release(), whose handlers are then called, and may raise.
 
     Only signals that Python handles are held back. One that is ignored stays so, also for what is started meanwhile.
     In any thread but the main one there is nothing to do: handlers never run there.
@@ -27,7 +27,7 @@ class HeldBack:
         self._came: list[int] = []
         self._before: dict[signal.Signals, Any] = {}
 
-    def hold(self) -> None:
+    def defer(self) -> None:
         """Hold the signals back."""
         if threading.current_thread() is not threading.main_thread():
             return
@@ -37,7 +37,7 @@ class HeldBack:
                 self._before[number] = before
                 signal.signal(number, self._note)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Give the signals their handlers back, and raise the first one that came meanwhile."""
         try:
             self._restore()

@@ -15,7 +15,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def page_status(url: str, timeout_s: float) -> int:
+def fetch_status(url: str, timeout_s: float) -> int:
     """The status with which a server on this machine answers a GET; redirects are answers, too.
 
     It is asked directly: a proxy that the environment names is no way to this machine.

@@ -1,4 +1,4 @@
-"""Several questions asked again and again until each is answered with yes: side by side, each at its own pace."""
+"""Poll several conditions in parallel, each at its own interval, until all hold."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -8,8 +8,8 @@ from threading import Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Whether something is ready; when not, why, in a few words."""
+class CheckResult:
+    """Whether a condition holds and, if not, a short reason."""
 
     ready: bool
     reason: str = ""
@@ -17,66 +17,66 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """Something to wait for.
+    """A condition to wait for.
 
     Attributes:
-        what: In words.
-        ask: Asks for it once.
-        every_s: Seconds between an answer and the next question.
-        after: Other conditions; it is not asked for before one of them is true. When empty, it is asked for at once.
+        description: What is waited for, as a noun phrase for progress and error messages.
+        check: Checks the condition once.
+        interval_s: Seconds between two checks.
+        after: Names of other conditions; the first check waits until one of them holds. Empty: no wait.
     """
 
-    what: str
-    ask: Callable[[], Answer]
-    every_s: float
+    description: str
+    check: Callable[[], CheckResult]
+    interval_s: float
     after: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
-class Asking:
-    """The conditions that are not true yet, and what was said of them last.
+class Poller:
+    """The conditions that do not hold yet, with the result of their latest check.
 
     Attributes:
-        missing: Those conditions, by name.
-        reasons: Why, by name.
+        pending: Conditions that do not hold yet, by name.
+        reasons: Reason of the latest failed check, by name.
     """
 
-    missing: dict[str, Condition]
+    pending: dict[str, Condition]
     reasons: dict[str, str]
     _pool: ThreadPoolExecutor
-    _over: Event = field(default_factory=Event)
-    _asked: dict[Future[None], str] = field(default_factory=dict)
+    _stopped: Event = field(default_factory=Event)
+    _running: dict[Future[None], str] = field(default_factory=dict)
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until one more of them is true, for so many seconds at most."""
-        for name, condition in self.missing.items():
-            may_ask = not condition.after or condition.after - self.missing.keys()
-            if may_ask and name not in self._asked.values():
-                self._asked[self._pool.submit(self._until_ready, name, condition)] = name
-        done, _ = wait(self._asked, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        """Wait until another condition holds, or until the timeout."""
+        for name, condition in self.pending.items():
+            may_start = not condition.after or condition.after - self.pending.keys()
+            if may_start and name not in self._running.values():
+                self._running[self._pool.submit(self._check_until_ready, name, condition)] = name
+        done, _ = wait(self._running, timeout=timeout_s, return_when=FIRST_COMPLETED)
         for future in done:
             future.result()
-            del self.missing[self._asked.pop(future)]
+            del self.pending[self._running.pop(future)]
 
-    def end(self) -> None:
-        """Ask nothing more."""
-        self._over.set()
+    def stop(self) -> None:
+        """Stop all checks."""
+        self._stopped.set()
 
-    def _until_ready(self, name: str, condition: Condition) -> None:
-        while not self._over.is_set():
-            answer = condition.ask()
-            if answer.ready:
+    def _check_until_ready(self, name: str, condition: Condition) -> None:
+        while not self._stopped.is_set():
+            result = condition.check()
+            if result.ready:
                 return
-            self.reasons[name] = answer.reason
-            self._over.wait(condition.every_s)
+            self.reasons[name] = result.reason
+            self._stopped.wait(condition.interval_s)
 
 
 @contextmanager
-def asking(conditions: Mapping[str, Condition]) -> Iterator[Asking]:
-    """Ask for conditions until the block ends."""
+def poll(conditions: Mapping[str, Condition]) -> Iterator[Poller]:
+    """Poll conditions until the block ends."""
     with ThreadPoolExecutor(max_workers=len(conditions)) as pool:
-        asked = Asking(missing=dict(conditions), reasons=dict.fromkeys(conditions, "not asked yet"), _pool=pool)
+        poller = Poller(pending=dict(conditions), reasons=dict.fromkeys(conditions, "not checked yet"), _pool=pool)
         try:
-            yield asked
+            yield poller
         finally:
-            asked.end()
+            poller.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 from hubpod.errors import UsageError
 
 
-def private_folder(folder: Path) -> Path:
+def private_directory(folder: Path) -> Path:
     """Make a folder, and what is missing above it, that nobody else can read; or make it so."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from hubpod.errors import HubpodError, MachineError
-from hubpod.system.interrupts import HeldBack
+from hubpod.system.interrupts import DeferredSignals
 
 Process = subprocess.Popen[bytes]
 
 TERMINATE_GRACE_S = 5.0
 LAST_LINES = 20
-KILLED = 128
+SIGNAL_EXIT_BASE = 128
 """A shell tells a command that a signal ended by this plus the signal's number."""
 
 
@@ -135,7 +135,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
 
     Raises:
         MachineError: The program does not exist.
-        Terminated: This process was told to end; the command has been ended.
+        TerminationSignal: This process was told to end; the command has been ended.
     """
     pressed: list[int] = []
     before = signal.getsignal(signal.SIGINT)
@@ -147,8 +147,8 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     if status and pressed:
-        return KILLED + signal.SIGINT  # podman answers Ctrl-C with a status of its own
-    return KILLED - status if status < 0 else status
+        return SIGNAL_EXIT_BASE + signal.SIGINT  # podman answers Ctrl-C with a status of its own
+    return SIGNAL_EXIT_BASE - status if status < 0 else status
 
 
 def start(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
@@ -176,7 +176,7 @@ def _started(
     cwd: str | os.PathLike[str] | None,
     stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
-    """A process whose output can be read, and that an interrupt in the main thread can end with end_all."""
+    """A process whose output can be read, and that an interrupt in the main thread can end with terminate_all."""
     source = subprocess.PIPE if isinstance(stdin, bytes) else (stdin or subprocess.DEVNULL)
     pipes = {"stdin": source, "stdout": subprocess.PIPE, "stderr": stderr}
     with _owned(argv, **pipes, env=env, cwd=cwd) as process, _registered(process):
@@ -186,18 +186,18 @@ def _started(
 @contextmanager
 def _owned(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
     """A process that is ended, and waited for, when the block is left in any other way than by its end."""
-    interrupts = HeldBack()  # while it starts nobody knows it yet, so nobody could end it
+    interrupts = DeferredSignals()  # while it starts nobody knows it yet, so nobody could end it
     try:
-        interrupts.hold()
+        interrupts.defer()
         process = subprocess.Popen(argv, **options)
     except BaseException as error:
-        interrupts.let_go()
+        interrupts.release()
         if isinstance(error, FileNotFoundError):
             raise _missing(argv[0]) from None
         raise
     with process:
         try:
-            interrupts.let_go()
+            interrupts.release()
             yield process
         except BaseException:
             _end(process)
@@ -220,7 +220,7 @@ def _registered(process: Process) -> Iterator[None]:
             _running.discard(process)
 
 
-def end_all() -> None:
+def terminate_all() -> None:
     """End every command that still runs, in whichever thread it was started."""
     with _running_lock:
         processes = tuple(_running)

@@ -12,7 +12,7 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
-def kill_those_that_mount(folder: Path) -> None:
+def kill_processes_with_mount(folder: Path) -> None:
     """Kill every process that sees a folder of ours mounted: the steps of a build that has ended.
 
     Their own main process is among them, and whatever they started ends with it.
@@ -22,7 +22,7 @@ def kill_those_that_mount(folder: Path) -> None:
     _kill("mountinfo", lambda table: mounted in table)
 
 
-def kill_those_with_variable(name: str, value: str, *, spare: int = 0) -> int:
+def kill_processes_with_variable(name: str, value: str, *, spare: int = 0) -> int:
     """Kill every process that was started with an environment variable, but this one and one other.
 
     Returns:

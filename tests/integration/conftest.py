@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hubpod.context import prepare
 from hubpod.environments import find_environment
-from hubpod.images.ensure import build
+from hubpod.images.ensure import ensure_images
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman
 from hubpod.request import UpRequest
@@ -76,7 +76,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
     """An issuer, a Slurm host and a Zenith server, which all environments share."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=OURS)
-    built = build(context, request, names=("slurm", IMAGE))
+    built = ensure_images(context, request, names=("slurm", IMAGE))
     folder = tmp_path_factory.mktemp("neighbours")
     with run_started(context.workspace, context.podman) as run, started(run, built, folder) as found:
         yield found

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from hubpod.context import prepare
-from hubpod.images.ensure import build
+from hubpod.images.ensure import ensure_images
 from hubpod.podman.cli import Podman
 from hubpod.request import UpRequest
 from hubpod.sources.clones import SOURCE_NAMES
@@ -94,7 +94,7 @@ def host() -> Iterator[PlainHost]:
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
-    built = build(context, request, names=("slurm",))
+    built = ensure_images(context, request, names=("slurm",))
     with run_started(context.workspace, context.podman) as run, plain_host.started(run, built) as found:
         yield found
 

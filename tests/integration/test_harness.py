@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from hubpod.client.deadline import Deadline
+from hubpod.podman.by_label import find_by_label
 from hubpod.podman.cli import Podman
-from hubpod.podman.labelled import labelled
 from hubpod.workspace import Workspace
 from support.instances import PROJECT
 from support.runs import path_without, program, pytest_argv, run_pytest
@@ -56,7 +56,7 @@ def clone(tmp_path: Path) -> Path:
 
 def left_of(podman: Podman, run: str) -> list[str]:
     """What there is of a run: containers, volumes, networks, and its folder."""
-    things = labelled(podman, f"hubpod.run={run}", name_part=f"-{run}-").values()
+    things = find_by_label(podman, f"hubpod.run={run}", name_part=f"-{run}-").values()
     return [*chain.from_iterable(things), *map(str, Path(tempfile.gettempdir()).glob(f"hubpod-{run}-*"))]
 
 
@@ -201,7 +201,7 @@ def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str
         label = f"hubpod.run={record.stem}"
         moments: dict[str, Callable[[], bool]] = {
             "at once": lambda: True,
-            "while it starts": lambda: bool(labelled(podman, label)["container"]),
+            "while it starts": lambda: bool(find_by_label(podman, label)["container"]),
         }
         reached = moments.get(moment, flag.exists)
         while not reached():

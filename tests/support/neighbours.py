@@ -15,10 +15,10 @@ from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.site import Site
 from hubpod.deployment.status import hub_url
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
-from hubpod.images.ensure import Built
+from hubpod.images.ensure import ImageSet
+from hubpod.podman.by_label import subnet_of
 from hubpod.podman.cli import Podman
-from hubpod.podman.labelled import subnet_of
-from hubpod.podman.volumes import create, fill_over
+from hubpod.podman.volumes import add_files, create
 from hubpod.settings.deploy_configmap import FILE_NAME, SETTINGS
 from hubpod_harness import zenith
 from hubpod_harness.blueprint import AUDIENCE, PLATFORM, Keys
@@ -128,7 +128,7 @@ class Neighbours:
 
 
 @contextmanager
-def started(run: Run, built: Built, folder: Path) -> Iterator[Neighbours]:
+def started(run: Run, built: ImageSet, folder: Path) -> Iterator[Neighbours]:
     """Start all three in the network of deployed pods."""
     podman, network = run.podman, kube_network(run.podman)
     instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
@@ -176,7 +176,7 @@ def one_started(  # noqa: PLR0913 - what it is, and where it lives
         for seed in neighbour.seeds:
             cleanup.callback(run.podman.remove_volumes, [seed.volume])
             create(run.podman, {seed.volume: labels})
-            fill_over(run.podman, seed.volume, seed.tar())
+            add_files(run.podman, seed.volume, seed.tar())
         container = in_network(
             neighbour.container,
             name=f"{site.instance.resource}-{neighbour.container.name}",

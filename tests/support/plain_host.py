@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hubpod.accounts import Account
 from hubpod.components import slurm
 from hubpod.environments import Instance, find_environment
-from hubpod.images.ensure import Built
+from hubpod.images.ensure import ImageSet
 from hubpod.pod import Container, Seed
 from hubpod.podman.cli import Podman
 from hubpod.system.process import Result
@@ -90,7 +90,7 @@ class PlainHost:
 
 
 @contextmanager
-def started(run: Run, built: Built) -> Iterator[PlainHost]:
+def started(run: Run, built: ImageSet) -> Iterator[PlainHost]:
     """Start one in the network of deployed pods; it leaves nothing."""
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")

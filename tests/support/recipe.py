@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubpod.settings.credentials import load_or_create
-from hubpod.system.private_files import private_folder, write_private
+from hubpod.system.private_files import private_directory, write_private
 from support.instances import PROJECT, Running, run_command
 from support.plain_host import PlainHost
 
@@ -73,7 +73,7 @@ def follow(host: PlainHost, choices: dict[str, str], running: Running, folder: P
     here = Recipe(choices={**choices, "PARCEL": str(parcel), "DEPLOY_DIR": str(folder / "deploy")})
     # The document keeps a key that is there; a bare machine has no ssh-keygen to make one.
     key = load_or_create(folder / "made")
-    private_folder(folder / "deploy")
+    private_directory(folder / "deploy")
     write_private(folder / "deploy" / "ssh_client_key", key.ssh_client_key)
     write_private(folder / "deploy" / "ssh_client_key.pub", key.ssh_client_public_key + b"\n")
     assert {mark for mark, _ in here.blocks} == MARKS

@@ -14,7 +14,7 @@ import pytest
 from invoke.exceptions import Exit
 
 from hubpod.environments import find_instance
-from hubpod.system.interrupts import Terminated
+from hubpod.system.interrupts import TerminationSignal
 from support.instances import PROJECT, argv
 from tasks import dev, namespace, shell
 
@@ -296,8 +296,8 @@ def test_exec_hands_the_status_on(project: Path) -> None:
         (KeyError("[/x]\n"), 1, "✗ unforeseen error: KeyError: '[/x]\\n'\n→ run again with --debug\n"),
         (AssertionError(), 1, "✗ unforeseen error: AssertionError\n→ run again with --debug\n"),
         (KeyboardInterrupt(), 130, "✗ why\n"),
-        (Terminated(signal.SIGTERM), 143, "✗ why\n"),
-        (Terminated(signal.SIGHUP), 129, "✗ why\n"),
+        (TerminationSignal(signal.SIGTERM), 143, "✗ why\n"),
+        (TerminationSignal(signal.SIGHUP), 129, "✗ why\n"),
     ],
     ids=repr,
 )

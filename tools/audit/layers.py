@@ -26,7 +26,7 @@ from hubpod.context import Context, prepare  # noqa: E402
 from hubpod.environments import find_instance  # noqa: E402
 from hubpod.images.base import REPOSITORY  # noqa: E402
 from hubpod.images.build import INDEX_VARIABLES  # noqa: E402
-from hubpod.images.ensure import build  # noqa: E402
+from hubpod.images.ensure import ensure_images  # noqa: E402
 from hubpod.images.zenith import STAND_IN  # noqa: E402
 from hubpod.podman import images as podman_images  # noqa: E402
 from hubpod.request import UpRequest  # noqa: E402
@@ -140,8 +140,8 @@ def audit(context: Context, image: str, unwanted: Mapping[str, bytes]) -> list[s
 
 def development_images(context: Context) -> list[str]:
     """Build the development images if necessary, and list the newest image of each name and stage."""
-    build(context, UpRequest(instance=find_instance(WIDEST, "default"), zenith_image=STAND_IN))
-    return newest(list(podman_images.ours(context.podman, REPOSITORY)))
+    ensure_images(context, UpRequest(instance=find_instance(WIDEST, "default"), zenith_image=STAND_IN))
+    return newest(list(podman_images.list_managed(context.podman, REPOSITORY)))
 
 
 def main(images: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubpod.system import process
-from hubpod.system.private_files import private_folder
+from hubpod.system.private_files import private_directory
 from hubpod.workspace import Workspace
 from hubpod_harness import reaper
 from power.fault import PROJECT, FaultError
@@ -54,7 +54,7 @@ def pristine(project: Path = PROJECT) -> Iterator[Path]:
     place = workspace.state / PLACE
     with workspace.lock(PLACE, on_wait=_tell):
         shutil.rmtree(place, ignore_errors=True)
-        private_folder(place)
+        private_directory(place)
         try:
             shutil.copytree(project, place / "pristine", symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
             yield place / "pristine"

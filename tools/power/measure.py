@@ -13,7 +13,7 @@ from pathlib import Path
 from hubpod.environments import nearest
 from hubpod.errors import HubpodError, UsageError
 from hubpod.system import process
-from hubpod.system.interrupts import Terminated
+from hubpod.system.interrupts import TerminationSignal
 from power import copies, passes
 from power.fault import Fault, FaultError
 from power.faults import FAULTS
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         _say("Interrupted; the copies are removed.")
-        return process.KILLED + signal.SIGINT
+        return process.SIGNAL_EXIT_BASE + signal.SIGINT
     _say(table(faults, results))
     return 0 if all(results.is_caught(fault) for fault in faults) else 1
 
@@ -117,7 +117,7 @@ def _each(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             while any(future.running() for future in futures):  # one may be about to start its tests
-                process.end_all()
+                process.terminate_all()
                 wait(futures, timeout=0.2)
             raise
 
@@ -140,7 +140,7 @@ def _ended_by_signals() -> Iterator[None]:
     """Take SIGTERM for Ctrl-C, so that copies are removed then too."""
 
     def end(number: int, _frame: object) -> None:
-        raise Terminated(number)
+        raise TerminationSignal(number)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -108,7 +108,7 @@ def _integration(copy: Copy, report: Path, fault: Fault | None) -> tuple[str, ..
     # On the terminal, so that the suite itself answers Ctrl-C and takes its containers away.
     line = f"cd {shlex.quote(str(copy.project))} && exec {shlex.join(argv)}"
     status = process.attach(["sh", "-c", line], env=_environment(copy))
-    if status > process.KILLED:
+    if status > process.SIGNAL_EXIT_BASE:
         raise KeyboardInterrupt
     return _verdict(status, report, ())
 

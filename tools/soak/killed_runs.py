@@ -14,8 +14,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tools"), str(PROJECT / "tests")]
 
+from hubpod.podman.by_label import find_by_label  # noqa: E402
 from hubpod.podman.cli import Podman  # noqa: E402
-from hubpod.podman.labelled import labelled  # noqa: E402
 from hubpod.podman.machine import usable_podman  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
 from support.runs import pytest_argv  # noqa: E402 - found by the line above
@@ -89,7 +89,7 @@ def _until_reaped(records: Path, names: set[str]) -> float:
 
 def _left(podman: Podman, name: str) -> list[str]:
     """Everything of a run that is still there."""
-    things = labelled(podman, f"hubpod.run={name}", name_part=f"-{name}-")
+    things = find_by_label(podman, f"hubpod.run={name}", name_part=f"-{name}-")
     marks = (f"HUBPOD_RUN={name}".encode(), f"HUBPOD_SERVICE_OF={name}".encode())
     processes = [
         path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if any(mark in _read(path) for mark in marks)

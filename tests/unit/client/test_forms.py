@@ -34,7 +34,7 @@ def spawn_form() -> Form:
 
 def test_form_is_submitted_as_a_browser_would_leave_it() -> None:
     """Selected options, first options, ticked boxes and texts are submitted; disabled fields and buttons are not."""
-    assert spawn_form().filled({}) == [
+    assert spawn_form().fill({}) == [
         ("brics_project", "project2.portal"),
         ("partition", "workq"),
         ("features", "a"),
@@ -60,7 +60,7 @@ def test_form_knows_its_choices_unescaped() -> None:
 
 def test_form_submits_values_that_it_does_not_offer() -> None:
     """Given values replace the defaults even when the form has no such choice or field: the hub has to refuse them."""
-    filled = spawn_form().filled({"features": "z", "unknown": "1"})
+    filled = spawn_form().fill({"features": "z", "unknown": "1"})
 
     assert [pair for pair in filled if pair[0] in {"features", "unknown"}] == [("features", "z"), ("unknown", "1")]
 

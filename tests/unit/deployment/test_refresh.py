@@ -23,7 +23,7 @@ from hubpod.deployment.refresh import begin_anew, readers
 from hubpod.environments import Stage, find_environment
 from hubpod.errors import MachineError, NotReadyError, NotRunningError, SourceError, UsageError
 from hubpod.images import source_volumes
-from hubpod.images.build import Build
+from hubpod.images.build import BuildPlan
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import REFUSED, File, Seed, SeedKind
@@ -279,7 +279,7 @@ def test_what_an_installation_has_written_comes_with_the_code(tmp_path: Path) ->
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "code.py").write_text("edited")
     checkout = Checkout(source=SOURCES[0], folder=tmp_path / "source", status="")
-    plan = Build(name="jupyterhub", reference="x/jupyterhub:dev-1", stage=Stage.DEV, base="b", sources=(checkout,))
+    plan = BuildPlan(name="jupyterhub", reference="x/jupyterhub:dev-1", stage=Stage.DEV, base="b", sources=(checkout,))
     written = Seed(
         volume="v",
         kind=SeedKind.CONFIG,
@@ -293,14 +293,15 @@ def test_what_an_installation_has_written_comes_with_the_code(tmp_path: Path) ->
 
     podman = podman_that({"image_id": "id"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source_volumes, "archive_of", read_from_image)
+        patch.setattr(source_volumes, "export_directory", read_from_image)
         found = [
-            source_volumes.code(Workspace(project=tmp_path), podman, [plan])["bricsauthenticator"] for _ in range(2)
+            source_volumes.load_code(Workspace(project=tmp_path), podman, [plan])["bricsauthenticator"]
+            for _ in range(2)
         ]
 
     assert {file.path: file.content for file in found[1].files} == {"code.py": b"edited", "_version.py": b"1"}
     assert asked == ["/usr/src/bricsauthenticator"]
-    assert source_volumes.code(Workspace(project=tmp_path), podman, [replace(plan, stage=Stage.PROD)]) == {}
+    assert source_volumes.load_code(Workspace(project=tmp_path), podman, [replace(plan, stage=Stage.PROD)]) == {}
 
 
 def test_a_build_is_explained_by_what_was_built_before(tmp_path: Path) -> None:
@@ -308,14 +309,14 @@ def test_a_build_is_explained_by_what_was_built_before(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "pyproject.toml").write_text("1")
     checkout = Checkout(source=SOURCES[0], folder=tmp_path / "source", status="")
-    plan = Build(name="jupyterhub", reference="r", stage=Stage.DEV, base="b", sources=(checkout,))
+    plan = BuildPlan(name="jupyterhub", reference="r", stage=Stage.DEV, base="b", sources=(checkout,))
     workspace = Workspace(project=tmp_path)
 
-    assert source_volumes.reinstalled(workspace, [plan]) == ()
-    source_volumes.note_installed(workspace, [plan])
-    assert source_volumes.reinstalled(workspace, [plan]) == ()
+    assert source_volumes.find_reinstalled(workspace, [plan]) == ()
+    source_volumes.record_installations(workspace, [plan])
+    assert source_volumes.find_reinstalled(workspace, [plan]) == ()
     (tmp_path / "source" / "pyproject.toml").write_text("2")
-    assert source_volumes.reinstalled(workspace, [plan]) == (checkout,)
+    assert source_volumes.find_reinstalled(workspace, [plan]) == (checkout,)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hubpod.context import Context
 from hubpod.environments import Stage, find_instance
 from hubpod.errors import UsageError
 from hubpod.images import build, ensure
-from hubpod.images.base import Base, Found, read_base
+from hubpod.images.base import BaseImage, BaseSpec, read_base
 from hubpod.podman.cli import Podman
 from hubpod.request import BaseFrom, UpRequest, jupyterhub_lock
 from hubpod.sources.clones import SOURCES, Checkout
@@ -99,7 +99,7 @@ def test_what_an_installation_finds_by_itself_keeps_the_tag(project: Path, path:
     assert tag(project) == before
 
 
-def plan_hub(jupyterhub: str) -> build.Build:
+def plan_hub(jupyterhub: str) -> build.BuildPlan:
     """What to build of this project's own hub image for that line of JupyterHub."""
     return build.plan_build(PROJECT, "jupyterhub", Stage.DEV, "b", (), jupyterhub=jupyterhub)
 
@@ -134,20 +134,24 @@ def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
 
 def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Besides the images that an environment needs a caller may name folders below containers/."""
-    monkeypatch.setattr("hubpod.sources.clones.ensure", lambda *_: ())
-    monkeypatch.setattr("hubpod.images.base.find_base", lambda *_: Found(reference="base", id="base"))
+    monkeypatch.setattr("hubpod.sources.clones.ensure_clones", lambda *_: ())
+    monkeypatch.setattr("hubpod.images.base.find_base", lambda *_: BaseImage(reference="base", id="base"))
     podman = cast("Podman", SimpleNamespace(image_ids=lambda these: {each: each for each in these}))
     reporter = ConsoleReporter(console=Console(file=StringIO()))
     context = Context(workspace=Workspace(project=tmp_path), podman=podman, reporter=reporter)
     request = UpRequest(instance=find_instance("dev_dummyauth", "default"))
 
-    assert list(ensure.build(context, request).images) == ["jupyterhub", "slurm"]
-    assert list(ensure.build(context, request, ("slurm", "testkit")).images) == ["jupyterhub", "slurm", "testkit"]
+    assert list(ensure.ensure_images(context, request).images) == ["jupyterhub", "slurm"]
+    assert list(ensure.ensure_images(context, request, ("slurm", "testkit")).images) == [
+        "jupyterhub",
+        "slurm",
+        "testkit",
+    ]
 
 
 def test_a_failed_build_names_the_step_and_its_last_lines() -> None:
     """What a person reads of a failed build is the step that failed and what it said."""
-    plan = build.Build(name="slurm", reference="r", stage=Stage.DEV, base="b", sources=())
+    plan = build.BuildPlan(name="slurm", reference="r", stage=Stage.DEV, base="b", sources=())
     output = "STEP 1/2: FROM x\nok\nSTEP 2/2: RUN false\nwent wrong"
 
     error = build.build_error(plan, Result(argv=("podman",), returncode=1, stdout=output))
@@ -163,7 +167,7 @@ def test_a_build_gets_the_hosts_certificates_and_indexes(monkeypatch: pytest.Mon
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
     monkeypatch.setenv("PIP_INDEX_URL", "https://user:it's@index.example/simple")
 
-    folder = build.build_environment(tmp_path / "environment")
+    folder = build.write_build_environment(tmp_path / "environment")
     exports = (folder / "env").read_text()
 
     assert stat.S_IMODE((folder / "env").stat().st_mode) == 0o600
@@ -183,7 +187,7 @@ def test_the_base_has_a_name_for_each_origin() -> None:
 @pytest.mark.parametrize("reference", ["host:5000/library/debian:trixie-slim", "host:5000/library/debian"])
 def test_a_registrys_port_is_no_tag(reference: str) -> None:
     """The repository that a digest is asked of keeps the port of its registry, and loses the tag."""
-    assert Base(suite="trixie", registry=reference, packages=()).repository == "host:5000/library/debian"
+    assert BaseSpec(suite="trixie", registry=reference, packages=()).repository == "host:5000/library/debian"
 
 
 def test_images_that_another_checkout_may_use_stay(project: Path, tmp_path: Path) -> None:
@@ -203,7 +207,7 @@ def test_images_that_another_checkout_may_use_stay(project: Path, tmp_path: Path
     script.chmod(0o755)
     checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
 
-    build.prune(Podman(executable=str(script)), build.plan_build(project, "slurm", Stage.DEV, "b", (checkout,)))
+    build.prune_images(Podman(executable=str(script)), build.plan_build(project, "slurm", Stage.DEV, "b", (checkout,)))
 
     (removed,) = (line for line in calls.read_text().splitlines() if line.startswith("image rm"))
     assert removed == "image rm localhost/hubpod/slurm:dev-old localhost/hubpod/slurm:dev-older"

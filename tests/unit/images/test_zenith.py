@@ -176,12 +176,12 @@ def test_which_image_is_had(machine: Machine, case: Case) -> None:
 
     if case.gives is None:
         with pytest.raises(BuildError) as caught:
-            zenith_image.ensure(Podman(), case.wanted, case.stage, told.append)
+            zenith_image.ensure_image(Podman(), case.wanted, case.stage, told.append)
         assert caught.value.message == f"cannot pull {case.pulls[0]}"
         assert "no such host" in caught.value.detail[-1]
         assert "`--zenith-image stand-in`" in caught.value.remedy
     else:
-        assert zenith_image.ensure(Podman(), case.wanted, case.stage, told.append) == case.gives
+        assert zenith_image.ensure_image(Podman(), case.wanted, case.stage, told.append) == case.gives
 
     assert machine.pulls == list(case.pulls)
     assert told == list(case.told)
@@ -194,7 +194,7 @@ def test_a_look_pulls_nothing(machine: Machine, case: Case) -> None:
     machine.has_built(*case.built)
     machine.can_pull(*case.registry)
 
-    found = zenith_image.find(Podman(), case.wanted, case.stage)
+    found = zenith_image.find_image(Podman(), case.wanted, case.stage)
 
     assert machine.pulls == []
     assert found == (case.pulls[0] if case.pulls else case.gives)
@@ -202,10 +202,10 @@ def test_a_look_pulls_nothing(machine: Machine, case: Case) -> None:
 
 def test_a_registry_is_asked_once_for_a_stand_in(machine: Machine) -> None:
     """Where no registry answers, the stand-in that was built serves from then on, and nobody waits again."""
-    first = zenith_image.ensure(Podman(), "", Stage.DEV, lambda _: None)
+    first = zenith_image.ensure_image(Podman(), "", Stage.DEV, lambda _: None)
     machine.has_built(built(Stage.DEV))
 
-    second = zenith_image.ensure(Podman(), "", Stage.DEV, lambda _: None)
+    second = zenith_image.ensure_image(Podman(), "", Stage.DEV, lambda _: None)
 
     assert (first, second) == ("", "")
     assert machine.pulls == [REGISTRY_IMAGE]
@@ -215,7 +215,7 @@ def test_an_image_is_pulled_once(machine: Machine) -> None:
     """What was pulled is there the next time."""
     machine.can_pull(REGISTRY_IMAGE)
 
-    found = [zenith_image.ensure(Podman(), "", Stage.PROD, lambda _: None) for _ in range(2)]
+    found = [zenith_image.ensure_image(Podman(), "", Stage.PROD, lambda _: None) for _ in range(2)]
 
     assert found == [REGISTRY_IMAGE] * 2
     assert machine.pulls == [REGISTRY_IMAGE]

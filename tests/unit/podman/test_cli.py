@@ -75,7 +75,7 @@ def test_an_image_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) 
     failure = 'reading image "320d": locating image with ID "320d": image not known'
     listing = failing(tmp_path, "images---filter=label=*", failure, 2, answer=IMAGES)
 
-    assert podman_images.ours(listing, "localhost/hubpod/slurm:") == {"localhost/hubpod/slurm:dev-0": 1}
+    assert podman_images.list_managed(listing, "localhost/hubpod/slurm:") == {"localhost/hubpod/slurm:dev-0": 1}
 
 
 def test_images_are_told_together_and_one_that_is_missing_hides_no_other(tmp_path: Path) -> None:

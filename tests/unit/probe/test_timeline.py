@@ -10,8 +10,8 @@ from hubpod.environments import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.probe import svg
 from hubpod.probe.spawn import ProbeReport, Step
-from hubpod.probe.spawn_timeline import STAGES, first_word, moments_in, stages, told
-from hubpod.probe.timeline import LEFT, Span, drawn
+from hubpod.probe.spawn_timeline import STAGES, collect_stages, first_word, moments_in, stages
+from hubpod.probe.timeline import LEFT, Span, draw_timeline
 from hubpod.system.process import Result
 
 TAG = "{http://www.w3.org/2000/svg}"
@@ -87,7 +87,7 @@ def bars(document: str) -> Iterator[tuple[float, float]]:
 
 def test_bars_stand_where_their_spans_are() -> None:
     """One bar for each span, in their order, each beginning where the one before ends, none of negative width."""
-    first, second, third = bars(drawn("title", "", SPANS))
+    first, second, third = bars(draw_timeline("title", "", SPANS))
 
     assert first[0] == LEFT
     assert second[0] == third[0] == pytest.approx(first[0] + first[1], abs=0.2)
@@ -97,14 +97,14 @@ def test_bars_stand_where_their_spans_are() -> None:
 
 def test_labels_are_text_and_seconds() -> None:
     """What a name has of markup or control characters is shown or dropped, and does not become part of the drawing."""
-    texts = [each.text for each in ET.fromstring(drawn("<t>", "a & b", SPANS)).iter(f"{TAG}text")]  # noqa: S314
+    texts = [each.text for each in ET.fromstring(draw_timeline("<t>", "a & b", SPANS)).iter(f"{TAG}text")]  # noqa: S314
 
     assert {"<t>", "a & b", "<queue> &  ", "3.50 s", "0 s", "4 s", "browser", "Slurm", "notebook"} <= set(texts)
 
 
 def test_a_drawing_of_nothing_is_a_drawing() -> None:
     """Where nothing is known there are no bars, and no error."""
-    assert list(bars(drawn("title", "", ()))) == []
+    assert list(bars(draw_timeline("title", "", ()))) == []
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_axes_have_few_round_numbers(longest: float, ticks: list[float]) -> None
 
 def test_a_page_holds_the_drawing_and_both_grounds() -> None:
     """The page is of the drawing alone, and says that it can be light or dark."""
-    page = svg.page(drawn("title", "", SPANS), "<title>")
+    page = svg.page(draw_timeline("title", "", SPANS), "<title>")
 
     assert page.startswith("<!DOCTYPE html>")
     assert "<title>&lt;title&gt;</title>" in page
@@ -129,7 +129,7 @@ def test_a_page_holds_the_drawing_and_both_grounds() -> None:
 
 def test_every_container_tells_its_part_of_a_spawn() -> None:
     """The steps of the client, the logs of hub and Slurm, and the server's own first word become the stages."""
-    spans = told(cast("Podman", SaidPodman()), find_instance("dev_dummyauth", "default"), REPORT)
+    spans = collect_stages(cast("Podman", SaidPodman()), find_instance("dev_dummyauth", "default"), REPORT)
 
     assert [span.name for span in spans] == [stage.name for stage in STAGES]
     ends = [0.25, 0.5, 0.75, 0.8, 0.9, 2.0, 2.5, 3.0, 3.25, 3.5, 4.0]
@@ -139,7 +139,7 @@ def test_every_container_tells_its_part_of_a_spawn() -> None:
 
 def test_what_slurm_does_not_tell_is_shown_as_one() -> None:
     """Without a Slurm of ours, what lies between two known moments is one bar with the names of all in it."""
-    spans = told(cast("Podman", SaidPodman(slurm=False)), find_instance("dev_dummyauth", "default"), REPORT)
+    spans = collect_stages(cast("Podman", SaidPodman(slurm=False)), find_instance("dev_dummyauth", "default"), REPORT)
 
     joined = next(span for span in spans if "queue" in span.name)
     assert joined.name == "queue + start of the job's step + Python, until it reports its port"

@@ -11,7 +11,7 @@ from hubpod.errors import SourceError, UsageError
 from hubpod.sources import clones
 from hubpod.sources import git as hubpod_git
 from hubpod.sources.clones import SOURCE_NAMES, Checkout
-from hubpod.sources.origins import Origin, masked, parse_origins
+from hubpod.sources.origins import Origin, mask_secrets, parse_origins
 
 NAME = "bricsauthenticator"
 
@@ -65,7 +65,7 @@ def exported(found: Checkout, target: Path) -> set[str]:
 
 def checkout(project: Path, origin: Origin | None = None) -> Checkout:
     """The checkout of the first source."""
-    return clones.ensure(project, {NAME: origin} if origin else {})[0]
+    return clones.ensure_clones(project, {NAME: origin} if origin else {})[0]
 
 
 def test_the_default_clone_is_a_repository_that_shows_edits(project: Path) -> None:
@@ -267,7 +267,7 @@ def test_the_ref_of_a_file_url_begins_behind_the_folder_that_exists(tmp_path: Pa
 )
 def test_tokens_in_urls_are_not_shown(text: str, shown: str) -> None:
     """Passwords are masked in any URL, and over HTTP the user too, because it may be a token."""
-    assert masked(text) == shown
+    assert mask_secrets(text) == shown
 
 
 @pytest.mark.parametrize("value", ["nosuch=https://u:secret@host/r", f"{NAME}=ftp://u:secret@host/r"])

@@ -74,7 +74,7 @@ def repository(originals: Path, tmp_path: Path) -> Path:
 
 def ensure(project: Path, origin: Origin | None = None) -> Checkout:
     """The release of the first source."""
-    return releases.ensure(project, project / ".hubpod", {NAME: origin} if origin else {})[0]
+    return releases.ensure_releases(project, project / ".hubpod", {NAME: origin} if origin else {})[0]
 
 
 def release(project: Path, repository: Path, ref: str) -> Checkout:
@@ -209,7 +209,7 @@ def test_what_is_no_release_is_refused(project: Path, repository: Path, what: st
     origins = parse_origins((f"{NAME}={where}",), SOURCE_NAMES)
 
     with pytest.raises(UsageError, match=f"--source {NAME}=.*: production is built from releases") as caught:
-        releases.ensure(project, project / ".hubpod", origins)
+        releases.ensure_releases(project, project / ".hubpod", origins)
 
     assert caught.value.remedy == "give URL@REF with a tag or a whole commit"
     assert not (project / ".hubpod").exists()

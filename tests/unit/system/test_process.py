@@ -15,7 +15,7 @@ import pytest
 
 from hubpod.errors import MachineError
 from hubpod.system import process
-from hubpod.system.interrupts import Terminated
+from hubpod.system.interrupts import TerminationSignal
 from hubpod.system.process import CommandError
 
 
@@ -82,7 +82,7 @@ def test_commands_of_other_threads_can_be_ended() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     begun.wait(10)
-    process.end_all()
+    process.terminate_all()
     thread.join(10)
 
     assert results[0].returncode == -signal.SIGTERM
@@ -92,7 +92,7 @@ def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypa
     """What ends this process alone, such as SIGTERM, ends the command that has its terminal."""
 
     def told_to_end(number: int, _frame: object) -> NoReturn:
-        raise Terminated(number)
+        raise TerminationSignal(number)
 
     before = signal.signal(signal.SIGTERM, told_to_end)
     monkeypatch.chdir(tmp_path)
@@ -100,7 +100,7 @@ def test_an_attached_command_is_ended_with_this_process(tmp_path: Path, monkeypa
     thread = threading.Thread(target=end_this_process_after, args=(note,))
     thread.start()
     try:
-        with pytest.raises(Terminated) as caught:
+        with pytest.raises(TerminationSignal) as caught:
             process.attach(["sh", "-c", "echo $$ >new; mv new pid; exec sleep 60"])
     finally:
         thread.join()
@@ -115,7 +115,7 @@ def told_to_end() -> Iterator[None]:
     """SIGTERM ends what this process does, as it does in a command that a person has typed."""
 
     def end(number: int, _frame: object) -> NoReturn:
-        raise Terminated(number)
+        raise TerminationSignal(number)
 
     before = signal.signal(signal.SIGTERM, end)
     yield
@@ -137,7 +137,7 @@ def test_a_command_is_ended_by_an_interrupt_that_comes_while_it_starts(
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
-    with pytest.raises(Terminated):
+    with pytest.raises(TerminationSignal):
         way(["sleep", "60"])
 
     assert not Path(f"/proc/{started[0]}").exists()

@@ -26,7 +26,7 @@ def remove_network(podman: Podman, name: str) -> None:
     podman.run("network", "rm", "--force", KILL_AT_ONCE, name, check=False)
 
 
-def labelled(podman: Podman, label: str, *, name_part: str = "\n") -> dict[str, list[str]]:
+def find_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> dict[str, list[str]]:
     """Everything with a label, as names by kind; containers also by a part of their name.
 
     A podman that was killed while it made a container leaves it in the storage alone, where it has no label.
@@ -41,9 +41,9 @@ def labelled(podman: Podman, label: str, *, name_part: str = "\n") -> dict[str, 
     }
 
 
-def remove_labelled(podman: Podman, label: str, *, name_part: str = "\n") -> int:
+def remove_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> int:
     """Remove everything with a label, without waiting for anything to end well; return how many there were."""
-    found = labelled(podman, label, name_part=name_part)
+    found = find_by_label(podman, label, name_part=name_part)
     if found["container"]:
         # With those that share its network: podman refuses to remove the owner of a network before them.
         podman.run("rm", "--force", "--depend", "--volumes", KILL_AT_ONCE, *found["container"], check=False)
