@@ -15,7 +15,14 @@ from hubpod.settings.credentials import Credentials
 from hubpod.settings.deploy_configmap import SETTINGS
 from hubpod.settings.key_files import Supplied
 from hubpod_harness import zenith
-from hubpod_harness.external_services import ACCOUNTS, IMAGE, SLURM_HOST, ZENITH_SERVER, Neighbour, neighbours
+from hubpod_harness.external_services import (
+    ACCOUNTS,
+    IMAGE,
+    SLURM_HOST,
+    ZENITH_SERVER,
+    ExternalService,
+    external_services,
+)
 
 LINK = "link"
 HUB = "hub"
@@ -29,7 +36,7 @@ EXTRA_FRAGMENT = "fragments/zz_test.py"  # the last one, so that it has the last
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keys:
+class HarnessSecrets:
     """The secrets of a stack that the deployed pod does not have.
 
     Attributes:
@@ -50,31 +57,31 @@ class Blueprint:
     Attributes:
         pod: The pod as it is deployed, with the harness's look into the hub; its name is the stack's.
         link: Owns the network that the pod's containers share, and disturbs connections in it.
-        outside: What the pod's containers meet, each with an address of its own.
+        external: What the pod's containers meet, each with an address of its own.
     """
 
     pod: PodSpec
     link: Container
-    outside: tuple[Neighbour, ...]
+    external: tuple[ExternalService, ...]
 
     @property
     def containers(self) -> tuple[Container, ...]:
         """All containers, the owner of the network first."""
-        return (self.link, *(each.container for each in self.outside), *self.pod.containers)
+        return (self.link, *(each.container for each in self.external), *self.pod.containers)
 
     @property
     def seeds(self) -> tuple[Seed, ...]:
         """The initial content of every volume."""
-        return (*self.pod.seeds, *(seed for each in self.outside for seed in each.seeds))
+        return (*self.pod.seeds, *(seed for each in self.external for seed in each.seeds))
 
     @property
     def entrance(self) -> tuple[str, int]:
         """Where people come in: the container that publishes the port, and its number there."""
-        server = next((each for each in self.outside if each.container.name == ZENITH_SERVER), None)
+        server = next((each for each in self.external if each.container.name == ZENITH_SERVER), None)
         return (ZENITH_SERVER, zenith.RELAY_PORT) if server else (LINK, proxy.PORT)
 
 
-def deploy_configmap(environment: Environment, keys: Keys, changes: Mapping[str, str]) -> dict[str, str]:
+def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Mapping[str, str]) -> dict[str, str]:
     """The deploy ConfigMap's data for a stack: what the environment reads and does not fix, and a test's changes."""
     values = {
         "devUsers": " ".join(map(str, ACCOUNTS)),
@@ -104,7 +111,7 @@ def supplied_files(environment: Environment, credentials: Credentials, ssh_hostn
     )
 
 
-def blueprint(site: Site, keys: Keys, *, config: str = "") -> Blueprint:
+def blueprint(site: Site, keys: HarnessSecrets, *, config: str = "") -> Blueprint:
     """The stack for one site.
 
     Args:
@@ -130,7 +137,7 @@ def blueprint(site: Site, keys: Keys, *, config: str = "") -> Blueprint:
         seeds=tuple(replace(seed, files=seed.files + additions.get(seed.volume, ())) for seed in pod.seeds),
         containers=tuple(replace(container, ports=()) for container in pod.containers),
     )
-    return Blueprint(pod=pod, link=_link(site), outside=neighbours(site, control_token=keys.control))
+    return Blueprint(pod=pod, link=_link(site), external=external_services(site, control_token=keys.control))
 
 
 def _link(site: Site) -> Container:

@@ -50,7 +50,7 @@ def use_socket(url: str) -> dict[str, Any]:
     return {"environment": {"DOCKER_HOST": url}, "timeout": CLIENT_TIMEOUT_S, "version": API_VERSION}
 
 
-def in_network(  # noqa: PLR0913 - what a container is, and where it lives
+def create_in_network(  # noqa: PLR0913 - what a container is, and where it lives
     container: Container,
     *,
     name: str,

@@ -15,7 +15,7 @@ import requests
 
 from hubpod.system.private_files import private_directory, write_private
 from hubpod.system.process import CommandError, Result
-from hubpod_harness.log_excerpts import telling_lines
+from hubpod_harness.log_excerpts import excerpt
 from hubpod_harness.redaction import Redactor
 from hubpod_harness.timeline import SessionLike, drawing_of, lines_of, spawns_of
 
@@ -218,7 +218,7 @@ def _index(
     """README.txt: what broke first, and where to read on."""
     yield from ("What broke", "", *_dead(containers, contents))
     yield from (f"  {line}" for line in error.splitlines())
-    lines = telling_lines(None, str(contents.get(f"log-{HUB}.txt", "")).splitlines())
+    lines = excerpt(None, str(contents.get(f"log-{HUB}.txt", "")).splitlines())
     if lines:
         yield from ("", "What the hub's log says", "", *(f"  {line}" for line in lines))
     if spawns:

@@ -26,7 +26,7 @@ ACCOUNTS = tuple(Account(user=user, project=project) for user in USERS for proje
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neighbour:
+class ExternalService:
     """One container outside the pod, with an address of its own.
 
     Attributes:
@@ -49,7 +49,7 @@ def names(environment: Environment) -> tuple[str, ...]:
     )
 
 
-def neighbours(site: Site, *, control_token: str) -> tuple[Neighbour, ...]:
+def external_services(site: Site, *, control_token: str) -> tuple[ExternalService, ...]:
     """Those of a site's environment."""
     makers = {
         ISSUER: lambda: _issuer(site, control_token),
@@ -59,13 +59,13 @@ def neighbours(site: Site, *, control_token: str) -> tuple[Neighbour, ...]:
     return tuple(makers[name]() for name in names(site.instance.environment))
 
 
-def slurm_host(site: Site) -> Neighbour:
+def slurm_host(site: Site) -> ExternalService:
     """A host that has Slurm, wrappers and accounts, and takes the hub's key from wherever it comes."""
     host = slurm.host(site, accounts=ACCOUNTS, clients=("*",))
-    return Neighbour(container=host.container, seeds=host.seeds, hosts=host.host_aliases)
+    return ExternalService(container=host.container, seeds=host.seeds, hosts=host.host_aliases)
 
 
-def _issuer(site: Site, control_token: str) -> Neighbour:
+def _issuer(site: Site, control_token: str) -> ExternalService:
     volume = site.instance.volume("issuer-credentials")
     container = Container(
         name=ISSUER,
@@ -77,14 +77,14 @@ def _issuer(site: Site, control_token: str) -> Neighbour:
     )
     token = File(path="control_token", content=control_token.encode(), mode=0o400)
     seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=(token,), mode=0o500)
-    return Neighbour(container=container, seeds=(seed,))
+    return ExternalService(container=container, seeds=(seed,))
 
 
-def _zenith_server(site: Site) -> Neighbour:
+def _zenith_server(site: Site) -> ExternalService:
     key = site.supplied.zenith_client_key
     assert key  # noqa: S101 - a site with a tunnel has one
     keys = {zenith.SUBDOMAIN: public_line(key).decode()}
     container, seed = zenith.server(
         site.instance, image=site.images[IMAGE], keys=keys, host_key=site.credentials.ssh_host_key
     )
-    return Neighbour(container=container, seeds=(seed,))
+    return ExternalService(container=container, seeds=(seed,))

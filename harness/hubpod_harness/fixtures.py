@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from hubpod_harness.issuer import Issuer
     from hubpod_harness.slurm import SlurmProbe
     from hubpod_harness.stack import Stack
-    from hubpod_harness.stacks import Kit
+    from hubpod_harness.stacks import StackManager
     from hubpod_harness.users import User
 
 
 @pytest.fixture(scope="session")
-def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[Kit]":
+def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[StackManager]":
     """What starts stacks; the other fixtures are parts of it."""
-    from hubpod_harness.stacks import open_kit  # noqa: PLC0415 - heavy
+    from hubpod_harness.stacks import open_stacks  # noqa: PLC0415 - heavy
 
     with ExitStack() as opened:
         try:
-            kit = opened.enter_context(open_kit(options.read(pytestconfig), lambda: prepare(pytestconfig)))
+            kit = opened.enter_context(open_stacks(options.read(pytestconfig), lambda: prepare(pytestconfig)))
         except HubpodError as error:
             pytest.exit(sentence(error), returncode=pytest.ExitCode.USAGE_ERROR)
         pytestconfig.stash[KIT] = kit
@@ -40,19 +40,19 @@ def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[Kit]":
 
 
 @pytest.fixture(scope="session")
-def podman(hubpod_kit: "Kit") -> "Podman":
+def podman(hubpod_kit: "StackManager") -> "Podman":
     """The podman that everything runs on."""
     return hubpod_kit.machine.context.podman
 
 
 @pytest.fixture(scope="session")
-def images(hubpod_kit: "Kit") -> dict[str, str]:
+def images(hubpod_kit: "StackManager") -> dict[str, str]:
     """The images under test: reference by name."""
     return dict(hubpod_kit.machine.built.images)
 
 
 @pytest.fixture(scope="session")
-def stacks(hubpod_kit: "Kit") -> "Callable[..., Stack]":
+def stacks(hubpod_kit: "StackManager") -> "Callable[..., Stack]":
     """Makes further stacks: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``."""
     return hubpod_kit.stack
 
@@ -92,7 +92,7 @@ def users(request: pytest.FixtureRequest, stacks: "Callable[..., Stack]") -> "It
         def lease(count: int = 1, *, of: "Stack | None" = None) -> "list[User]":
             pool = (of or stacks()).pool
             leased = pool.lease(count)
-            leases.callback(pool.give_back, leased, of=request.node.nodeid)
+            leases.callback(pool.release, leased, of=request.node.nodeid)
             return leased
 
         yield lease

@@ -3,7 +3,7 @@
 import pytest
 
 
-def keep_together(item: pytest.Item, group: str) -> None:
+def assign_group(item: pytest.Item, group: str) -> None:
     """Put a test into a group, in a ``pytest_collection_modifyitems`` that is called before pytest-xdist's own.
 
     pytest-xdist 3.8 tells the group to its scheduler behind the test's name, which pytest 9.2 keeps in another place

@@ -28,7 +28,7 @@ START_TIMEOUT_S = 30.0
 INTERVAL_S = 0.05
 FIRST_PROJECT = "project1"
 
-Keys = Mapping[str, SigningKey]
+SigningKeys = Mapping[str, SigningKey]
 """One key for each algorithm."""
 
 
@@ -59,7 +59,7 @@ class Issuer:
         platform: str = PLATFORM,
         audience: str = AUDIENCE,
         leeway_s: float = 5.0,
-        first: "Keys | None" = None,
+        first: "SigningKeys | None" = None,
     ) -> None:
         self.url, self.platform, self.audience = url.rstrip("/"), platform, audience
         self.minted: list[str] = []
@@ -67,7 +67,7 @@ class Issuer:
         self._control_url = control_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {control_token}"}
         self._given = first
-        self._current: Keys | None = None
+        self._current: SigningKeys | None = None
         self._kept: tuple[SigningKey, ...] = ()
         self._behaviour = Behaviour()
 
@@ -75,11 +75,11 @@ class Issuer:
         return f"Issuer({self.url!r})"
 
     @cached_property
-    def _first(self) -> Keys:
+    def _first(self) -> SigningKeys:
         return self._given or self._new_keys()
 
     @property
-    def _keys(self) -> Keys:
+    def _keys(self) -> SigningKeys:
         return self._current or self._first
 
     @property
@@ -190,7 +190,7 @@ class Issuer:
     def _behave(self, behaviour: Behaviour) -> None:
         self._become(self._current, self._kept, behaviour)
 
-    def _become(self, current: Keys | None, kept: tuple[SigningKey, ...], behaviour: Behaviour) -> None:
+    def _become(self, current: SigningKeys | None, kept: tuple[SigningKey, ...], behaviour: Behaviour) -> None:
         documents = good_documents(self.url, current or self._first, kept)
         if behaviour.garbage:
             documents = GARBAGE[behaviour.garbage](documents)
@@ -220,7 +220,7 @@ class Issuer:
             raise unknown_algorithm(algorithm)
         return self._keys[algorithm]
 
-    def _new_keys(self) -> Keys:
+    def _new_keys(self) -> SigningKeys:
         generation = secrets.token_hex(4)  # a kid is never used again, since the hub keeps keys by it
         return {name: new_key(name, f"{name.lower()}-{generation}") for name in ALGORITHMS}
 

@@ -51,7 +51,7 @@ class Entry:
         return any(_is_own(line) for line in self.traceback)
 
 
-def telling_lines(error: BaseException | None, log: Sequence[str] = ()) -> tuple[str, ...]:
+def excerpt(error: BaseException | None, log: Sequence[str] = ()) -> tuple[str, ...]:
     """The most telling lines of a hub's log, at most 40 and in the log's order; none when nothing tells.
 
     Args:

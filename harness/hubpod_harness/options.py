@@ -14,7 +14,7 @@ from hubpod.sources.origins import Origin, parse_origins
 PROJECT = Path(__file__).parents[2]
 DEFAULT_ENVIRONMENT = "dev_realauth"
 ARTIFACTS = ".hubpod/failures"
-OURS = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
+BUNDLED_SOURCES = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
 """The packages as they lie here, whatever somebody has in the clones."""
 
 
@@ -33,7 +33,7 @@ class Options:
     """
 
     environment: Environment = field(default_factory=lambda: find_environment(DEFAULT_ENVIRONMENT))
-    origins: dict[str, Origin] = field(default_factory=lambda: dict(OURS))
+    origins: dict[str, Origin] = field(default_factory=lambda: dict(BUNDLED_SOURCES))
     keep: bool = False
     reuse: bool = False
     podman_version: str = ""
@@ -89,7 +89,7 @@ def read(config: pytest.Config) -> Options:
     environment = find_environment(config.getoption("hubpod_environment"))
     return Options(
         environment=environment,
-        origins=OURS | parse_origins(tuple(config.getoption("hubpod_source")), SOURCE_NAMES),
+        origins=BUNDLED_SOURCES | parse_origins(tuple(config.getoption("hubpod_source")), SOURCE_NAMES),
         keep=config.getoption("hubpod_keep"),
         reuse=config.getoption("hubpod_reuse"),
         podman_version=config.getoption("hubpod_podman_version"),

@@ -14,10 +14,10 @@ from hubpod_harness import options
 
 if TYPE_CHECKING:
     from hubpod_harness.preflight import Machine
-    from hubpod_harness.stacks import Kit
+    from hubpod_harness.stacks import StackManager
 
 MACHINE: "pytest.StashKey[Machine]" = pytest.StashKey()
-KIT: "pytest.StashKey[Kit]" = pytest.StashKey()
+KIT: "pytest.StashKey[StackManager]" = pytest.StashKey()
 LEFT: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
 """The stacks that stay, in words."""
 

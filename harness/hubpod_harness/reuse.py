@@ -14,19 +14,19 @@ from hubpod.labels import LABEL_INSTANCE, LABEL_STACK
 from hubpod.podman.by_label import remove_by_label, subnet_of
 from hubpod.podman.cli import Podman
 from hubpod.system.private_files import private_directory, read_record, write_private
-from hubpod_harness.blueprint import Blueprint, Keys, blueprint
+from hubpod_harness.blueprint import Blueprint, HarnessSecrets, blueprint
 from hubpod_harness.containers import Network
-from hubpod_harness.issuer import Keys as Signing
+from hubpod_harness.issuer import SigningKeys
 from hubpod_harness.keys import ALGORITHMS, new_key, read_keys, write_keys
-from hubpod_harness.stack import Stack, connected
-from hubpod_harness.stack_launcher import Launch, Order, lasting_labels, launched, site_of
-from hubpod_harness.test_run import Run
+from hubpod_harness.session_run import Run
+from hubpod_harness.stack import Stack, connect_stack
+from hubpod_harness.stack_launcher import StackLauncher, StackRequest, create_site, kept_labels, launch_stack
 
 FOLDER = "reuse"
 
 
 @contextmanager
-def reused(run: Run, order: Order, state: Path, worker: str) -> Iterator[Stack]:
+def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iterator[Stack]:
     """The stack that an earlier run left, if nothing that it is made of has changed, else a new one; it stays.
 
     Two runs never share one: where another run has it, this is an ordinary stack that ends with the block.
@@ -44,27 +44,29 @@ def reused(run: Run, order: Order, state: Path, worker: str) -> Iterator[Stack]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with launched(run, order) as stack:
+            with launch_stack(run, order) as stack:
                 yield stack
             return
         yield _have(run, order, Instance(environment=order.environment, name=name), folder)
 
 
-def _have(run: Run, order: Order, instance: Instance, folder: Path) -> Stack:
+def _have(run: Run, order: StackRequest, instance: Instance, folder: Path) -> Stack:
     keys, signing = _keys(folder / "keys.json"), _signing(folder / "signing.json")
-    site = site_of(order, instance, folder, keys)
+    site = create_site(order, instance, folder, keys)
     plan = blueprint(site, keys, config=order.config)
-    labels = {**lasting_labels(site), LABEL_STACK: _digest(site, plan)}
+    labels = {**kept_labels(site), LABEL_STACK: _digest(site, plan)}
     if _is_running(run.podman, site, plan, labels):
         network = Network(name=instance.resource, subnet=subnet_of(run.podman, instance.resource))
-        stack = connected(site=site, blueprint=plan, podman=run.podman, network=network, keys=keys, signing=signing)
+        stack = connect_stack(site=site, blueprint=plan, podman=run.podman, network=network, keys=keys, signing=signing)
         if stack.issuer:
             stack.issuer.reset()
         stack.wait_until_ready()
         return stack
     remove_by_label(run.podman, f"{LABEL_INSTANCE}={instance.name}")
     with ExitStack() as cleanup:
-        launch = Launch(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup, signing=signing)
+        launch = StackLauncher(
+            run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup, signing=signing
+        )
         stack = launch.start()
         cleanup.pop_all()
     return stack
@@ -81,15 +83,15 @@ def _digest(site: Site, plan: Blueprint) -> str:
     return hashlib.sha256(repr((plan.containers, seeds)).encode()).hexdigest()[:16]
 
 
-def _keys(path: Path) -> Keys:
+def _keys(path: Path) -> HarnessSecrets:
     """The secrets of the stack, the same in each run."""
     known = read_record(path)
-    keys = Keys(**{name: str(value) for name, value in known.items()}) if known else Keys()
+    keys = HarnessSecrets(**{name: str(value) for name, value in known.items()}) if known else HarnessSecrets()
     write_private(path, json.dumps(asdict(keys)).encode())
     return keys
 
 
-def _signing(path: Path) -> Signing:
+def _signing(path: Path) -> SigningKeys:
     """The keys that the issuer signs with: the hub of the stack has cached them."""
     if not path.exists():
         keys = {

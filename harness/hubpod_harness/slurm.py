@@ -40,7 +40,7 @@ class SlurmError(HubpodError):
     """What was asked of Slurm did not happen."""
 
 
-class SlurmSilentError(SlurmError):
+class SlurmUnavailableError(SlurmError):
     """Slurm did not answer, or refused."""
 
 
@@ -154,7 +154,7 @@ class SlurmProbe:
         """The jobs that pend or run now, of one account `user01.project1` or of all.
 
         Raises:
-            SlurmSilentError: Slurm does not answer.
+            SlurmUnavailableError: Slurm does not answer.
         """
         found = read_jobs(self._told("scontrol", "show", "job", "--oneliner").stdout)
         return tuple(job for job in found if not job.ended and account in {None, job.user})
@@ -164,7 +164,7 @@ class SlurmProbe:
 
         Raises:
             NoSuchJobError: Slurm knows no job of that number.
-            SlurmSilentError: Slurm does not answer.
+            SlurmUnavailableError: Slurm does not answer.
         """
         if not (job_id.isascii() and job_id.isdecimal()):
             raise NoSuchJobError(f"{job_id!r} is no job's number", remedy="was the server's job submitted?")
@@ -181,7 +181,7 @@ class SlurmProbe:
 
         Raises:
             NoSuchJobError: Slurm knows no job of that number; scancel itself would not tell.
-            SlurmSilentError: Slurm does not answer.
+            SlurmUnavailableError: Slurm does not answer.
         """
         if not self.job(job_id).ended:
             self._told("scancel", job_id)
@@ -202,7 +202,7 @@ class SlurmProbe:
                 raise SlurmError(f"{job} and will not become {wanted}")
             return job, "" if job.state in states else str(job)
 
-        return wait(look, f"job {job_id} did not become {wanted}", deadline_s, meanwhile=SlurmSilentError)
+        return wait(look, f"job {job_id} did not become {wanted}", deadline_s, meanwhile=SlurmUnavailableError)
 
     def wait_until_no_jobs(self, account: str, deadline_s: float = WAIT_S) -> None:
         """Wait until no job of the account `user01.project1` pends or runs.
@@ -214,7 +214,7 @@ class SlurmProbe:
         def look() -> tuple[None, str]:
             return None, ", ".join(map(str, self.jobs(account)))
 
-        wait(look, f"the jobs of {account} did not all end", deadline_s, meanwhile=SlurmSilentError)
+        wait(look, f"the jobs of {account} did not all end", deadline_s, meanwhile=SlurmUnavailableError)
 
     def drain(self, node: str = NODE, reason: str = "test") -> None:
         """Let no further job start on the node; those that run go on."""
@@ -245,6 +245,6 @@ class SlurmProbe:
         return result
 
 
-def _failed(result: Result) -> SlurmSilentError:
+def _failed(result: Result) -> SlurmUnavailableError:
     said = " ".join(result.last_lines) or f"status {result.returncode}"
-    return SlurmSilentError(f"{shlex.join(result.argv)} failed: {said}", remedy="are slurmctld and munge up?")
+    return SlurmUnavailableError(f"{shlex.join(result.argv)} failed: {said}", remedy="are slurmctld and munge up?")

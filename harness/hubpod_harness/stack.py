@@ -11,15 +11,14 @@ from hubpod.deployment.status import hub_url
 from hubpod.errors import UsageError
 from hubpod.podman.cli import Podman
 from hubpod.system.process import Result
-from hubpod_harness.blueprint import LINK, Blueprint, Keys
+from hubpod_harness.blueprint import LINK, Blueprint, HarnessSecrets
 from hubpod_harness.containers import FIRST_OUTSIDE, Network
 from hubpod_harness.external_services import CONTROL_PORT, ISSUER, PROJECTS, SLURM_HOST, USERS
 from hubpod_harness.hub import Hub
-from hubpod_harness.issuer import Issuer
-from hubpod_harness.issuer import Keys as Signing
+from hubpod_harness.issuer import Issuer, SigningKeys
 from hubpod_harness.link import PORTS, Link
 from hubpod_harness.slurm import SlurmProbe
-from hubpod_harness.user_pool import Pool
+from hubpod_harness.user_pool import UserPool
 from hubpod_harness.users import User
 
 NOT_FROZEN = ("unable to freeze",)
@@ -48,11 +47,11 @@ class Stack:
     blueprint: Blueprint
     podman: Podman
     network: Network
-    keys: Keys
+    keys: HarnessSecrets
     hub: Hub
     slurm: SlurmProbe
     issuer: Issuer | None
-    pool: Pool
+    pool: UserPool
     timings: dict[str, float] = field(default_factory=dict)
     _disturbed: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict, repr=False)
 
@@ -136,7 +135,7 @@ class Stack:
         if name not in PORTS:
             raise UsageError(f"there is no link {name!r}", remedy="links: " + ", ".join(PORTS))
         self.pool.settle()
-        outside = [each.container.name for each in self.blueprint.outside]
+        outside = [each.container.name for each in self.blueprint.external]
         end = {"ssh": SLURM_HOST, "issuer": ISSUER}.get(name, "")
         address = self.network.address(FIRST_OUTSIDE + outside.index(end)) if end in outside else "127.0.0.1"
         link = Link(partial(self.execute, LINK), address=address, port=PORTS[name])
@@ -175,8 +174,14 @@ class Stack:
         return f"{self.site.instance.resource}-{container}"
 
 
-def connected(  # noqa: PLR0913 - what a stack is made of
-    *, site: Site, blueprint: Blueprint, podman: Podman, network: Network, keys: Keys, signing: Signing | None = None
+def connect_stack(  # noqa: PLR0913 - what a stack is made of
+    *,
+    site: Site,
+    blueprint: Blueprint,
+    podman: Podman,
+    network: Network,
+    keys: HarnessSecrets,
+    signing: SigningKeys | None = None,
 ) -> Stack:
     """The stack whose containers run: where its ports are, and who speaks to what is behind them."""
     name = site.instance.resource
@@ -207,5 +212,5 @@ def connected(  # noqa: PLR0913 - what a stack is made of
         hub=hub,
         slurm=probe,
         issuer=issuer,
-        pool=Pool(users, hub=hub, slurm=probe),
+        pool=UserPool(users, hub=hub, slurm=probe),
     )

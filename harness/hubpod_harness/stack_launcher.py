@@ -22,15 +22,15 @@ from hubpod.podman.volumes import add_files, create
 from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as settings
 from hubpod.system.private_files import private_directory, write_private
-from hubpod_harness.blueprint import HUB, LINK, Blueprint, Keys, blueprint, deploy_configmap, supplied_files
-from hubpod_harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, beside, in_network
-from hubpod_harness.issuer import Keys as Signing
-from hubpod_harness.stack import Stack, connected
-from hubpod_harness.test_run import Run
+from hubpod_harness.blueprint import HUB, LINK, Blueprint, HarnessSecrets, blueprint, deploy_configmap, supplied_files
+from hubpod_harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, beside, create_in_network
+from hubpod_harness.issuer import SigningKeys
+from hubpod_harness.session_run import Run
+from hubpod_harness.stack import Stack, connect_stack
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class StackRequest:
     """What kind of stack a test wants.
 
     Attributes:
@@ -50,7 +50,7 @@ class Order:
     sources: tuple[tuple[str, Code], ...] = ()
 
 
-def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
+def create_site(order: StackRequest, instance: Instance, folder: Path, keys: HarnessSecrets) -> Site:
     """All that a stack derives from, with its deploy ConfigMap and credentials written to a private folder.
 
     Raises:
@@ -75,7 +75,7 @@ def site_of(order: Order, instance: Instance, folder: Path, keys: Keys) -> Site:
 
 
 @contextmanager
-def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
+def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterator[Stack]:
     """A stack that is ready; it is gone when the block ends, last things first, unless it is to be kept.
 
     Raises:
@@ -86,12 +86,12 @@ def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
     # One that is kept has not, because the reaper would take it.
     of = "kept" if keep else f"t-{run.name}"
     instance = Instance(environment=order.environment, name=f"{of}-{secrets.token_hex(2)}")
-    keys = Keys()
-    site = site_of(order, instance, run.folder / instance.name, keys)
+    keys = HarnessSecrets()
+    site = create_site(order, instance, run.folder / instance.name, keys)
     plan = blueprint(site, keys, config=order.config)
-    labels = lasting_labels(site) if keep else run.labels
+    labels = kept_labels(site) if keep else run.labels
     with ExitStack() as cleanup:
-        launch = Launch(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup)
+        launch = StackLauncher(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup)
         try:
             yield launch.start()
         finally:
@@ -99,12 +99,12 @@ def launched(run: Run, order: Order, *, keep: bool = False) -> Iterator[Stack]:
                 cleanup.pop_all()
 
 
-def lasting_labels(site: Site) -> dict[str, str]:
+def kept_labels(site: Site) -> dict[str, str]:
     """The label of what outlives its run, by which `--hubpod-clean` finds it."""
     return {LABEL_KEPT: str(site.volumes.parent)}
 
 
-class Launch:
+class StackLauncher:
     """One start, phase by phase; what was started ends with ``cleanup``."""
 
     def __init__(  # noqa: PLR0913 - what a stack is made of
@@ -113,10 +113,10 @@ class Launch:
         run: Run,
         site: Site,
         plan: Blueprint,
-        keys: Keys,
+        keys: HarnessSecrets,
         labels: Mapping[str, str],
         cleanup: ExitStack,
-        signing: Signing | None = None,
+        signing: SigningKeys | None = None,
     ) -> None:
         self._run, self._site, self._plan, self._keys, self._cleanup = run, site, plan, keys, cleanup
         self._signing = signing
@@ -138,7 +138,7 @@ class Launch:
                 side_by_side([self._starter(container) for container in outside])
                 outside = []
             side_by_side([self._starter(container) for container in (*inside, *outside)])
-        stack = connected(
+        stack = connect_stack(
             site=self._site,
             blueprint=self._plan,
             podman=self._run.podman,
@@ -168,7 +168,7 @@ class Launch:
     def _known(self, network: Network) -> dict[str, str]:
         """What the stack's hosts are called: each by its container's name, and by that with `-host`."""
         names = {HUB: network.address(LINK_ADDRESS)}
-        for number, each in enumerate(self._plan.outside, FIRST_OUTSIDE):
+        for number, each in enumerate(self._plan.external, FIRST_OUTSIDE):
             address = network.address(number)
             names |= {each.container.name: address, f"{each.container.name}-host": address}
             # What a host calls itself is where the others find it.
@@ -179,7 +179,7 @@ class Launch:
         known = self._known(network)
         return [
             self._in_network(each.container, network, number, {**known, **each.hosts})
-            for number, each in enumerate(self._plan.outside, FIRST_OUTSIDE)
+            for number, each in enumerate(self._plan.external, FIRST_OUTSIDE)
         ]
 
     def _inside(self) -> list[DockerContainer]:
@@ -199,7 +199,7 @@ class Launch:
         self, container: Container, network: Network, number: int, hosts: Mapping[str, str]
     ) -> DockerContainer:
         """A container with an address of its own, which knows the others by name, as real ones are known."""
-        return in_network(
+        return create_in_network(
             container,
             name=f"{self._name}-{container.name}",
             labels=self._labels,

@@ -9,13 +9,13 @@ from hubpod.environments import find_environment
 from hubpod.errors import HubpodError, NotReadyError
 from hubpod_harness.options import PROJECT, Options
 from hubpod_harness.preflight import Machine
-from hubpod_harness.reuse import reused
+from hubpod_harness.reuse import reuse_stack
+from hubpod_harness.session_run import Run, open_run
 from hubpod_harness.stack import Stack
-from hubpod_harness.stack_launcher import Order, launched
-from hubpod_harness.test_run import Run, started
+from hubpod_harness.stack_launcher import StackRequest, launch_stack
 
 
-class Kit:
+class StackManager:
     """Starts stacks on demand; the same wish gives the same stack."""
 
     def __init__(self, *, options: Options, machine: Machine, run: Run, closing: ExitStack) -> None:
@@ -23,9 +23,9 @@ class Kit:
         self.machine = machine
         self._run = run
         self._closing = closing
-        self._stacks: dict[Order, Stack] = {}
-        self._failed: dict[Order, str] = {}
-        self._logins: dict[Order, int] = {}
+        self._stacks: dict[StackRequest, Stack] = {}
+        self._failed: dict[StackRequest, str] = {}
+        self._logins: dict[StackRequest, int] = {}
         self.begun = 0.0
 
     @property
@@ -45,7 +45,7 @@ class Kit:
             NotReadyError: It does not get ready.
             UsageError: There is no such environment.
         """
-        order = Order(
+        order = StackRequest(
             environment=find_environment(environment) if environment else self.options.environment,
             images=tuple(sorted(self.machine.built.images.items())),
             sources=tuple(sorted(self.machine.built.sources.items())),
@@ -63,11 +63,11 @@ class Kit:
                 raise
         return self._stacks[order]
 
-    def _started(self, order: Order) -> AbstractContextManager[Stack]:
+    def _started(self, order: StackRequest) -> AbstractContextManager[Stack]:
         if self.options.reuse:
             state = self.machine.context.workspace.state
-            return reused(self._run, order, state, os.environ.get("PYTEST_XDIST_WORKER", ""))
-        return launched(self._run, order, keep=self.options.keep)
+            return reuse_stack(self._run, order, state, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        return launch_stack(self._run, order, keep=self.options.keep)
 
     def begin(self) -> None:
         """Note that a test begins."""
@@ -91,15 +91,15 @@ class Kit:
 
 
 @contextmanager
-def open_kit(options: Options, machine: Callable[[], Machine]) -> Iterator[Kit]:
+def open_stacks(options: Options, machine: Callable[[], Machine]) -> Iterator[StackManager]:
     """A kit, whose stacks are gone when the block ends.
 
     Raises:
         HubpodError: By what stands in the way.
     """
     ready = machine()
-    with started(ready.context.workspace, ready.context.podman) as run, ExitStack() as closing:
-        kit = Kit(options=options, machine=ready, run=run, closing=closing)
+    with open_run(ready.context.workspace, ready.context.podman) as run, ExitStack() as closing:
+        kit = StackManager(options=options, machine=ready, run=run, closing=closing)
         yield kit
         for stack in kit.stacks:
             stack.pool.settle()

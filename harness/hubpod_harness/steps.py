@@ -24,7 +24,7 @@ PROJECT = "project1"
 """The project of tests that need just one: the first of each user, which the spawn form has chosen already."""
 
 
-def until(what: str, look: Callable[[], T], deadline_s: float = 30.0) -> T:
+def wait_until(what: str, look: Callable[[], T], deadline_s: float = 30.0) -> T:
     """Look again and again until there is something to see, and return it.
 
     Args:
@@ -41,12 +41,12 @@ def until(what: str, look: Callable[[], T], deadline_s: float = 30.0) -> T:
     return seen
 
 
-def home_of(account: str) -> str:
+def home_directory(account: str) -> str:
     """Return the home directory of an account ``<USER>.<PROJECT>`` on the Slurm host."""
     return Account.parse(account).home
 
 
-def as_account(stack: Stack, account: str, *argv: str) -> Result:
+def run_as_account(stack: Stack, account: str, *argv: str) -> Result:
     """Run a command as an account on the Slurm host, where even root may not write into homes.
 
     Raises:
@@ -60,14 +60,14 @@ def as_account(stack: Stack, account: str, *argv: str) -> Result:
     return result
 
 
-def issuer_of(stack: Stack) -> Issuer:
+def require_issuer(stack: Stack) -> Issuer:
     """The issuer of a stack whose login is by token."""
     if stack.issuer is None:
         raise LookupError("this stack has no issuer; mark the test with hubpod_login('JWT')")
     return stack.issuer
 
 
-def accepted(hub: Hub, token: str) -> bool:
+def accepts_token(hub: Hub, token: str) -> bool:
     """Whether the hub lets somebody in with this token."""
     try:
         hub.login(token)
@@ -77,7 +77,7 @@ def accepted(hub: Hub, token: str) -> bool:
 
 
 @contextmanager
-def restored(restore: Callable[[], object], *also: Callable[[], object]) -> Iterator[None]:
+def undo_after(restore: Callable[[], object], *also: Callable[[], object]) -> Iterator[None]:
     """Undo a fault when the block ends, however it ends."""
     undoings: Sequence[Callable[[], object]] = (restore, *also)
     try:

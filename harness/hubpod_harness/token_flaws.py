@@ -23,7 +23,7 @@ from hubpod_harness.token_mutations import (
     with_payload,
     without_claim,
 )
-from hubpod_harness.tokens import Bend
+from hubpod_harness.tokens import Mutation
 
 DAY_S = 86400
 KB = forgeries.KB
@@ -49,7 +49,7 @@ class Variant:
 
     name: str
     title: str
-    bend: Bend = field(repr=False)
+    bend: Mutation = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Flaw(Variant):
     layer: Layer = Layer.HUB
 
 
-Rows = Mapping[str, tuple[str, Bend]]
+Rows = Mapping[str, tuple[str, Mutation]]
 
 _TIMES: Rows = {
     "expired": ("it expired an hour ago", times(iat=-7200, nbf=-7200, exp=-3600)),
@@ -82,7 +82,7 @@ _TIMES: Rows = {
     "mistyped_nbf": ("nbf is a string", changed_claim("nbf", str)),
 }
 
-_REQUIRED: Mapping[str, tuple[str, Bend]] = {
+_REQUIRED: Mapping[str, tuple[str, Mutation]] = {
     "aud": ("a number", with_claims(aud=5)),
     "exp": ("a string", changed_claim("exp", str)),
     "iss": ("an object", changed_claim("iss", lambda good: {"url": good})),
@@ -177,7 +177,7 @@ _SIZES: Rows = {
 }
 
 
-def _rows_of_required_claims() -> Iterator[tuple[str, tuple[str, Bend]]]:
+def _rows_of_required_claims() -> Iterator[tuple[str, tuple[str, Mutation]]]:
     for name, (mistyped, bend) in _REQUIRED.items():
         yield f"missing_{name}", (f"{name} is missing", without_claim(name))
         yield f"null_{name}", (f"{name} is null", with_claims(**{name: None}))

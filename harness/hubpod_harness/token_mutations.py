@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hubpod_harness.attack.forgeries import encoded
 from hubpod_harness.keys import SigningKey, foreign_key
-from hubpod_harness.tokens import Bend, Draft, decoded, projects_claim
+from hubpod_harness.tokens import Draft, Mutation, decoded, projects_claim
 
 FOREIGN_KEYS_PATH = "/foreign/certs"
 """Below the issuer's URL: where headers of flawed tokens point to. Nobody should ever ask for it."""
@@ -21,42 +21,42 @@ PARTS = 3
 GCM_TAG_BYTES = 16
 
 
-def with_header(**parameters: object) -> Bend:
+def with_header(**parameters: object) -> Mutation:
     """Give header parameters these values."""
     return lambda draft: replace(draft, header={**draft.header, **parameters})
 
 
-def without_header(name: str) -> Bend:
+def without_header(name: str) -> Mutation:
     """Leave a header parameter out."""
     return lambda draft: replace(draft, header={key: value for key, value in draft.header.items() if key != name})
 
 
-def with_claims(**claims: object) -> Bend:
+def with_claims(**claims: object) -> Mutation:
     """Give claims these values."""
     return lambda draft: replace(draft, claims={**draft.claims, **claims})
 
 
-def without_claim(name: str) -> Bend:
+def without_claim(name: str) -> Mutation:
     """Leave a claim out."""
     return lambda draft: replace(draft, claims={key: value for key, value in draft.claims.items() if key != name})
 
 
-def changed_claim(name: str, change: Callable[[object], object]) -> Bend:
+def changed_claim(name: str, change: Callable[[object], object]) -> Mutation:
     """Replace a claim by something made of its good value."""
     return lambda draft: with_claims(**{name: change(draft.claims.get(name))})(draft)
 
 
-def with_payload(edit: Callable[[bytes], bytes]) -> Bend:
+def with_payload(edit: Callable[[bytes], bytes]) -> Mutation:
     """Change the payload before it is signed."""
     return lambda draft: replace(draft, payload_edits=(*draft.payload_edits, edit))
 
 
-def with_token(edit: Callable[[str], str]) -> Bend:
+def with_token(edit: Callable[[str], str]) -> Mutation:
     """Change the token after it is signed."""
     return lambda draft: replace(draft, token_edits=(*draft.token_edits, edit))
 
 
-def with_parts(edit: Callable[[str, str, str], str]) -> Bend:
+def with_parts(edit: Callable[[str, str, str], str]) -> Mutation:
     """Change the token after it is signed, given its header, payload and signature; no other token is changed."""
 
     def edited(token: str) -> str:
@@ -66,7 +66,7 @@ def with_parts(edit: Callable[[str, str, str], str]) -> Bend:
     return with_token(edited)
 
 
-def of_size(characters: int) -> Bend:
+def of_size(characters: int) -> Mutation:
     """Fill the token up to about this many characters with a claim that nobody reads."""
 
     def bend(draft: Draft) -> Draft:
@@ -76,7 +76,7 @@ def of_size(characters: int) -> Bend:
     return bend
 
 
-def both(*bends: Bend) -> Bend:
+def both(*bends: Mutation) -> Mutation:
     """One bend after the other."""
 
     def bend(draft: Draft) -> Draft:
@@ -87,7 +87,7 @@ def both(*bends: Bend) -> Bend:
     return bend
 
 
-def times(**offsets_s: int) -> Bend:
+def times(**offsets_s: int) -> Mutation:
     """Set times relative to now."""
     return lambda draft: with_claims(**{name: int(draft.now) + by_s for name, by_s in offsets_s.items()})(draft)
 
@@ -108,7 +108,7 @@ def foreign_signature(draft: Draft) -> Draft:
     return replace(draft, key=foreign_key(draft.key.algorithm, draft.key.key_id))
 
 
-def unsigned(algorithm: str) -> Bend:
+def unsigned(algorithm: str) -> Mutation:
     """Claim an algorithm and leave the signature empty, as RFC 7515 has it for `none` (appendix A.5)."""
     return lambda draft: replace(with_header(alg=algorithm)(draft), signer=lambda _: b"")
 
@@ -124,7 +124,7 @@ def brought_key() -> SigningKey:
     return foreign_key("ES256", "foreign")
 
 
-def with_brought_key(header: Callable[[Draft], Mapping[str, object]]) -> Bend:
+def with_brought_key(header: Callable[[Draft], Mapping[str, object]]) -> Mutation:
     """Sign with a foreign key that the header itself brings or points to."""
 
     def bend(draft: Draft) -> Draft:
@@ -154,7 +154,7 @@ def with_own_jwk(draft: Draft) -> Draft:
     return with_header(jwk=draft.key.public_jwk)(draft)
 
 
-def pointing(name: str) -> Bend:
+def pointing(name: str) -> Mutation:
     """Let a header parameter point to a foreign key set."""
     return lambda draft: with_header(**{name: draft.issuer + FOREIGN_KEYS_PATH})(draft)
 
@@ -192,36 +192,36 @@ def _project_names(draft: Draft) -> list[str]:
     return [key.partition(".")[0] for key in claim] if isinstance(claim, Mapping) else []
 
 
-def named(name: str) -> Bend:
+def named(name: str) -> Mutation:
     """Name another person, with accounts that fit."""
     return lambda draft: with_claims(
         short_name=name, projects=projects_claim(name, _project_names(draft), draft.platform)
     )(draft)
 
 
-def entries(entry: Callable[[Draft, str], object]) -> Bend:
+def entries(entry: Callable[[Draft, str], object]) -> Mutation:
     """Describe each project in another way."""
     return lambda draft: with_claims(projects={f"{name}.portal": entry(draft, name) for name in _project_names(draft)})(
         draft
     )
 
 
-def resources(resources: Callable[[Draft, str], object]) -> Bend:
+def resources(resources: Callable[[Draft, str], object]) -> Mutation:
     """Describe the resources of each project in another way."""
     return entries(lambda draft, name: {"name": f"Project {name}", "resources": resources(draft, name)})
 
 
-def account(username: object) -> Bend:
+def account(username: object) -> Mutation:
     """Put an account on this platform into each project."""
     return resources(lambda draft, _: [{"name": draft.platform, "username": username}])
 
 
-def accounts(pattern: str) -> Bend:
+def accounts(pattern: str) -> Mutation:
     """Put an account into each project, made of a pattern with `{user}` and `{project}`."""
     return resources(lambda draft, name: [_resource(draft, name, pattern=pattern)])
 
 
-def on_platform(platform: str) -> Bend:
+def on_platform(platform: str) -> Mutation:
     """Move all accounts to another platform."""
     return resources(lambda draft, name: [_resource(draft, name) | {"name": platform}])
 
@@ -231,7 +231,7 @@ def on_another_platform_too(draft: Draft) -> Draft:
     return resources(lambda draft, name: [{"name": "elsewhere", "username": "root"}, _resource(draft, name)])(draft)
 
 
-def project_name(text: str) -> Bend:
+def project_name(text: str) -> Mutation:
     """Give each project a name that people see."""
     return entries(lambda draft, name: {"name": text, "resources": [_resource(draft, name)]})
 
@@ -241,7 +241,7 @@ def _resource(draft: Draft, project: str, pattern: str = "{user}.{project}") -> 
     return {"name": draft.platform, "username": pattern.format(user=user, project=project)}
 
 
-def deep_projects(depth: int) -> Bend:
+def deep_projects(depth: int) -> Mutation:
     """Nest the projects deeper than parsers like."""
     nested = b"[" * depth + b"]" * depth  # put into the JSON text, because the encoder has its own limit
     return both(with_claims(projects="@"), with_payload(lambda payload: payload.replace(b'"@"', nested)))

@@ -72,7 +72,7 @@ class Draft:
         return token
 
 
-Bend = Callable[[Draft], Draft]
+Mutation = Callable[[Draft], Draft]
 """Makes another draft of a draft: a flaw, or a variant of a good token."""
 
 

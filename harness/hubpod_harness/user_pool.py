@@ -15,15 +15,15 @@ LOOK_AGAIN_S = 0.1
 CLEANERS = 4
 
 
-class AllLeasedError(HubpodError):
+class PoolExhaustedError(HubpodError):
     """A test wants more users than the stack has."""
 
 
-class LeftBehindError(HubError):
+class CleanupError(HubError):
     """What a test has left does not end; told to a later one, which is not to blame."""
 
 
-class Pool:
+class UserPool:
     """The users of one stack.
 
     Args:
@@ -44,19 +44,19 @@ class Pool:
         """Take users that nobody else has, waiting for those that were given back.
 
         Raises:
-            AllLeasedError: There are not as many left.
-            LeftBehindError: A server or a job of an earlier lease does not end.
+            PoolExhaustedError: There are not as many left.
+            CleanupError: A server or a job of an earlier lease does not end.
         """
         if count > len(self._free):
             self.settle()
         if count > len(self._free):
-            raise AllLeasedError(
+            raise PoolExhaustedError(
                 f"{count} users were asked for, and {len(self._free)} are free", remedy="lease fewer at a time"
             )
         leased, self._free = self._free[:count], self._free[count:]
         return leased
 
-    def give_back(self, users: Iterable[User], *, of: str) -> None:
+    def release(self, users: Iterable[User], *, of: str) -> None:
         """End what the users still have running, and make the hub forget them, while the next test begins.
 
         Args:
@@ -70,12 +70,12 @@ class Pool:
         """Wait until all that were given back are free again: before a fault, or when there are no others.
 
         Raises:
-            LeftBehindError: A server or a job does not end; says whose it was.
+            CleanupError: A server or a job does not end; says whose it was.
         """
         while self._cleaning:
             future, (user, of) = self._cleaning.popitem()
             if error := future.exception():
-                raise LeftBehindError(f"{of} has left {user.name} with something that does not end: {error}") from error
+                raise CleanupError(f"{of} has left {user.name} with something that does not end: {error}") from error
             self._cleaned.append((user, of))
         if self._cleaned:
             self._cancel_jobs()
@@ -105,4 +105,4 @@ class Pool:
                 try:
                     self._slurm.wait_until_no_jobs(job.user)
                 except HubpodError as error:
-                    raise LeftBehindError(f"{of} has left {job}, which does not end: {error}") from error
+                    raise CleanupError(f"{of} has left {job}, which does not end: {error}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hubpod.client import Session
-from hubpod_harness.groups import keep_together
+from hubpod_harness.groups import assign_group
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
 from hubpod_harness.users import User
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             fixtures = getattr(item, "fixturenames", ())
             kept = next((name for name in OTHER_STACKS if name in fixtures), "stack")
             own = item.get_closest_marker("xdist_group")
-            keep_together(item, own.args[0] if own else kept)
+            assign_group(item, own.args[0] if own else kept)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from hubpod_harness.hub import Hub
 from hubpod_harness.invariants import assert_invariants
 from hubpod_harness.slurm import NODE, SlurmProbe
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until
+from hubpod_harness.steps import PROJECT, home_directory, run_as_account, undo_after, wait_until
 from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
@@ -54,7 +54,7 @@ def test_many_clicks_make_one_job_that_a_stop_ends(hub: Hub, slurm: SlurmProbe, 
 
 def why_gone(server: Server) -> HubError:
     """What the person is told once the hub has noticed that the server's job has ended."""
-    until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
+    wait_until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
     with pytest.raises(HubError) as told:
         server.open()
     return told.value
@@ -86,7 +86,7 @@ def test_a_lost_node_is_told(quick: Stack, quick_session: Session) -> None:
     server = quick_session.spawn(project=PROJECT)
     slurm, compute = quick.slurm, quick.slurm.daemon("slurmd")
 
-    with restored(compute.start, slurm.resume, compute.wait_until_up):
+    with undo_after(compute.start, slurm.resume, compute.wait_until_up):
         compute.stop()
         assert quick.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=burnt")).ok
         told = why_gone(server)
@@ -116,7 +116,7 @@ def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, sessi
     """A job that is cancelled before it starts ends the spawn with that reason."""
     events = session.submit({}).progress(REASON_S)
     next(events)  # the page is open, as the hub tells nothing about a start that is over
-    job = until("the job in the queue", lambda: slurm.jobs(user.account(PROJECT)))[0]
+    job = wait_until("the job in the queue", lambda: slurm.jobs(user.account(PROJECT)))[0]
 
     slurm.cancel(job.id)
     with pytest.raises(SpawnFailed) as failure:
@@ -130,12 +130,12 @@ def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, sessi
 def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
     """When something in the person's home ends the server before it is up, the spawn fails with how the job ended."""
     account = user.account(PROJECT)
-    folder = f"{home_of(account)}/.jupyter"
+    folder = f"{home_directory(account)}/.jupyter"
     file = f"{folder}/jupyter_server_config.py"
 
-    with restored(lambda: as_account(stack, account, "rm", "-f", file)):
-        as_account(stack, account, "mkdir", "-p", folder)
-        as_account(stack, account, "sh", "-c", f'echo "{BROKEN_CONFIG}" > {file}')
+    with undo_after(lambda: run_as_account(stack, account, "rm", "-f", file)):
+        run_as_account(stack, account, "mkdir", "-p", folder)
+        run_as_account(stack, account, "sh", "-c", f'echo "{BROKEN_CONFIG}" > {file}')
         with pytest.raises(SpawnFailed) as failure:
             session.spawn(project=PROJECT, deadline_s=READY_S)
 
@@ -147,9 +147,9 @@ def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe
 def test_a_missing_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
     """A home that is not there is told as the reason, before there is a job that would die of it."""
     account = user.account(PROJECT)
-    home = home_of(account)
+    home = home_directory(account)
 
-    with restored(lambda: stack.execute("slurm", ("mv", f"{home}.away", home))):
+    with undo_after(lambda: stack.execute("slurm", ("mv", f"{home}.away", home))):
         assert stack.execute("slurm", ("mv", home, f"{home}.away")).ok
         with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
             session.spawn(project=PROJECT)
@@ -162,8 +162,8 @@ def test_broken_login_scripts_do_no_harm(stack: Stack, session: Session, user: U
     """What a person's shell would read at a login is read by neither the hub's commands nor the job."""
     account = user.account(PROJECT)
 
-    with restored(lambda: as_account(stack, account, "sh", "-c", MEND_LOGIN_SCRIPTS)):
-        as_account(stack, account, "sh", "-c", BREAK_LOGIN_SCRIPTS)
+    with undo_after(lambda: run_as_account(stack, account, "sh", "-c", MEND_LOGIN_SCRIPTS)):
+        run_as_account(stack, account, "sh", "-c", BREAK_LOGIN_SCRIPTS)
         server = session.spawn(project=PROJECT, deadline_s=READY_S)
         assert server.execute("5 * 4") == "20"
         server.stop()

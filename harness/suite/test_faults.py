@@ -12,7 +12,7 @@ from hubpod_harness.invariants import assert_invariants
 from hubpod_harness.link import Link
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, issuer_of, restored, until
+from hubpod_harness.steps import PROJECT, require_issuer, undo_after, wait_until
 from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
@@ -44,7 +44,7 @@ def patient(quick_stack: Stack) -> Iterator[Session]:
     """Somebody whose server lives through the faults of the quick stack, one after the other."""
     users = quick_stack.pool.lease()
     yield quick_stack.hub.login_as(users[0])
-    quick_stack.pool.give_back(users, of=__name__)
+    quick_stack.pool.release(users, of=__name__)
 
 
 @pytest.fixture
@@ -59,16 +59,16 @@ def test_a_broken_ssh_link_loses_no_server(quick: Stack, survivor: Server, fault
     """While the hub cannot ask for jobs they are unknown, not gone: the servers stay, and it asks again afterwards."""
     link, before = quick.link("ssh"), len(quick.hub.log())
 
-    with restored(link.restore):
+    with undo_after(link.restore):
         fault(link)
-        until("the hub's word that it cannot ask", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+        wait_until("the hub's word that it cannot ask", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
         assert survivor.is_active()
         assert survivor.execute("5 * 4") == "20"
         assert quick.hub.admin("GET", "users").elapsed.total_seconds() < API_S
         silent = len(quick.hub.log())
 
     answered = f"Job {survivor.job_id} of"
-    until("the hub's word that it can ask again", lambda: answered in quick.hub.log()[silent:], NOTICED_S)
+    wait_until("the hub's word that it can ask again", lambda: answered in quick.hub.log()[silent:], NOTICED_S)
     assert_invariants(quick)
     assert survivor.is_active()
 
@@ -77,7 +77,7 @@ def test_a_slow_ssh_link_makes_a_spawn_slower_only(stack: Stack, slurm: SlurmPro
     """When each connection to the Slurm host takes a second more, a server starts all the same."""
     link = stack.link("ssh")
 
-    with restored(link.restore):
+    with undo_after(link.restore):
         link.delay(SLOW_S)
         server = session.spawn(project=PROJECT, deadline_s=60)
 
@@ -92,11 +92,11 @@ def test_without_slurms_controller_servers_stay_and_a_spawn_says_so(
     """While the controller is down servers answer, a spawn says why it fails and leaves no job; then all is well."""
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
-    with restored(controller.start, controller.wait_until_up):
+    with undo_after(controller.start, controller.wait_until_up):
         controller.stop()
         with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
             quick_session.spawn(project=PROJECT, deadline_s=60)
-        until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+        wait_until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
         assert survivor.is_active()
         assert survivor.execute("5 * 4") == "20"
 
@@ -116,8 +116,8 @@ def impatient(stack: Stack, controller: Daemon) -> Iterator[None]:
     controller.start()
     controller.wait_until_up()
     # One that has just started has heard nothing of its node yet, and so has nothing to miss.
-    until("the node's report to the new controller", lambda: stack.slurm.rpc_counts().get(REPORTED, 0), NOTICED_S)
-    with restored(controller.stop, lambda: stack.execute("slurm", ("sh", "-c", PATIENT)), controller.start):
+    wait_until("the node's report to the new controller", lambda: stack.slurm.rpc_counts().get(REPORTED, 0), NOTICED_S)
+    with undo_after(controller.stop, lambda: stack.execute("slurm", ("sh", "-c", PATIENT)), controller.start):
         yield
     controller.wait_until_up()
 
@@ -133,15 +133,15 @@ def test_a_controller_that_hangs_for_long_loses_no_server_and_no_job(
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
     with impatient(quick, controller):
-        with restored(controller.unpause, controller.wait_until_up):
+        with undo_after(controller.unpause, controller.wait_until_up):
             controller.pause()
-            until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+            wait_until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
             assert survivor.execute(LONG_WORK) == "20"
             assert survivor.is_active()
             server = quick.hub.login_as(submits).submit(project=PROJECT)
             events = server.progress(READY_S)
             next(events)  # the page is open, as the hub tells nothing about a start that is over
-            until("the hub's word that it got no answer", lambda: NOT_ANSWERED in quick.hub.log()[before:], NOTICED_S)
+            wait_until("the hub's timeout message", lambda: NOT_ANSWERED in quick.hub.log()[before:], NOTICED_S)
         assert list(events)[-1].ready
         assert server.execute("5 * 4") == "20"
         assert [job.id for job in quick.slurm.jobs(submits.account(PROJECT))] == [server.job_id]
@@ -163,11 +163,11 @@ def test_a_server_that_survived_can_be_stopped(quick: Stack, survivor: Server) -
 @pytest.mark.hubpod_login("JWT")
 def test_a_cut_issuer_link_keeps_nobody_out(quick: Stack, quick_user: User) -> None:
     """While the issuer cannot be reached, its last good keys serve."""
-    issuer = issuer_of(quick)
+    issuer = require_issuer(quick)
     quick.hub.login(issuer.mint(quick_user))
     token, link = issuer.mint(quick_user), quick.link("issuer")
 
-    with restored(link.restore):
+    with undo_after(link.restore):
         link.cut()
         session = quick.hub.login(token)
 

@@ -13,7 +13,7 @@ from hubpod_harness.invariants import assert_invariants
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import JOB, PROJECT, accepted, as_account, home_of, restored, until
+from hubpod_harness.steps import JOB, PROJECT, accepts_token, home_directory, run_as_account, undo_after, wait_until
 from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
@@ -40,7 +40,7 @@ def lasting(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
     stack = stacks()
     users = stack.pool.lease()
     yield users[0], stack.hub.login_as(users[0])
-    stack.pool.give_back(users, of=__name__)
+    stack.pool.release(users, of=__name__)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def restarted(stacks: Callable[..., Stack], lasting: tuple[User, Session]) -> Re
     stack, (user, session) = stacks(), lasting
     server, issuer = session.spawn(project=PROJECT), stack.issuer
     token = issuer.mint(user) if issuer else ""
-    with restored(issuer.up) if issuer else nullcontext(), server.kernel() as kernel:
+    with undo_after(issuer.up) if issuer else nullcontext(), server.kernel() as kernel:
         kernel.execute("before = 41")
         if issuer:
             issuer.down()
@@ -101,7 +101,7 @@ def test_no_keys_at_all_is_said_and_recovered_from(hub: Hub, issuer: Issuer, res
     assert restarted.refusal
     assert restarted.refusal.status == UNAVAILABLE
     assert "try again" in restarted.refusal.sentence
-    until("a login once the issuer is back", lambda: accepted(hub, issuer.mint(user)), 10)
+    wait_until("a login once the issuer is back", lambda: accepts_token(hub, issuer.mint(user)), 10)
 
 
 def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> None:
@@ -109,16 +109,16 @@ def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> 
     stack.kill("proxy")
     stack.start("proxy")
 
-    until("the way to the server through the new proxy", lambda: answers(survivor), ROUTES_S)
+    wait_until("the way to the server through the new proxy", lambda: answers(survivor), ROUTES_S)
     assert_invariants(stack)
 
 
 @contextmanager
 def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
     """Let the account's jobs run and never report a port: what reports it reads ~/.netrc, which never ends."""
-    file = f"{home_of(account)}/.netrc"
-    with restored(lambda: as_account(stack, account, "rm", "-f", file)):
-        as_account(stack, account, "mkfifo", "-m", "0600", file)
+    file = f"{home_directory(account)}/.netrc"
+    with undo_after(lambda: run_as_account(stack, account, "rm", "-f", file)):
+        run_as_account(stack, account, "mkfifo", "-m", "0600", file)
         yield
 
 
@@ -135,23 +135,23 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
     def stop(user: User) -> object:
         return hub.admin("DELETE", f"users/{user.name}/server")
 
-    with ThreadPoolExecutor() as pool, port_kept_back(quick, mute), restored(slurm.resume):
+    with ThreadPoolExecutor() as pool, port_kept_back(quick, mute), undo_after(slurm.resume):
         kept, _, ending = pool.map(spawn, (ready, stops, stopping))
         sessions[portless].submit(NO_GPU, project=PROJECT)
-        until("a job without a port", lambda: [job for job in slurm.jobs(mute) if job.state == "RUNNING"])
-        with restored(link.restore, compute.unpause, lambda: quick.start("jupyterhub"), quick.wait_until_ready):
+        wait_until("a job without a port", lambda: [job for job in slurm.jobs(mute) if job.state == "RUNNING"])
+        with undo_after(link.restore, compute.unpause, lambda: quick.start("jupyterhub"), quick.wait_until_ready):
             slurm.drain()
             sessions[waits].submit(NO_GPU, project=PROJECT)
-            until("a job in the queue", lambda: slurm.jobs(waits.account(PROJECT)))
+            wait_until("a job in the queue", lambda: slurm.jobs(waits.account(PROJECT)))
             compute.pause()
             pool.submit(stop, stopping)
-            until("a job that is cancelled", lambda: slurm.job(ending.job_id).state == "COMPLETING")
+            wait_until("a job that is cancelled", lambda: slurm.job(ending.job_id).state == "COMPLETING")
             link.cut()
             pool.submit(stop, stops)
-            until("a stop under way", lambda: hub.servers_of(stops.name)[""]["pending"] == "stop")
+            wait_until("a stop under way", lambda: hub.servers_of(stops.name)[""]["pending"] == "stop")
             before = len(hub.log())
             sessions[submits].submit(NO_GPU, project=PROJECT)
-            until("a key that is saved", lambda: f"Submitting the job of {submits.name}" in hub.log()[before:])
+            wait_until("a key that is saved", lambda: f"Submitting the job of {submits.name}" in hub.log()[before:])
             quick.kill("jupyterhub")
             slurm.resume()
 
@@ -171,11 +171,11 @@ def test_jobs_that_a_new_database_does_not_know_end(
     """After the database was lost, the servers that nobody could use end, and jobs of others stay."""
     user, _ = lasting
     account, lost = user.account(PROJECT), survivor.job_id
-    foreign = as_account(stack, account, *JOB, FOREIGN_KEY).stdout.strip()
+    foreign = run_as_account(stack, account, *JOB, FOREIGN_KEY).stdout.strip()
     stack.pool.settle()  # earlier tests' users have gone, while the hub knows their servers
 
-    with restored(lambda: slurm.cancel(foreign)):
-        with restored(lambda: stack.start("jupyterhub"), stack.wait_until_ready):
+    with undo_after(lambda: slurm.cancel(foreign)):
+        with undo_after(lambda: stack.start("jupyterhub"), stack.wait_until_ready):
             assert stack.execute("jupyterhub", ("rm", DATABASE)).ok
             stack.kill("jupyterhub")
         slurm.wait_for(lost, "CANCELLED", "COMPLETED", deadline_s=ENDED_S)

@@ -12,7 +12,7 @@ from hubpod.client.browser import Browser, direct_session
 from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import accepted, issuer_of, until
+from hubpod_harness.steps import accepts_token, require_issuer, wait_until
 from hubpod_harness.token_flaws import FLAWS, Flaw, Layer
 from hubpod_harness.tokens import projects_claim
 from hubpod_harness.users import User
@@ -193,10 +193,10 @@ def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, use
 @pytest.fixture
 def rotating(quick: Stack, quick_user: User) -> Iterator[Issuer]:
     """The issuer of a stack whose hub asks for keys every second."""
-    issuer = issuer_of(quick)
+    issuer = require_issuer(quick)
     yield issuer
     issuer.reset()
-    until("the hub's trust in the first keys", lambda: accepted(quick.hub, issuer.mint(quick_user)))
+    wait_until("the hub's trust in the first keys", lambda: accepts_token(quick.hub, issuer.mint(quick_user)))
 
 
 def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:
@@ -207,7 +207,7 @@ def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, qu
     rotating.rotate(overlap=True)
 
     new = rotating.mint(quick_user)
-    until("a login with the new key", lambda: accepted(quick.hub, new), 10)
+    wait_until("a login with the new key", lambda: accepts_token(quick.hub, new), 10)
     assert quick.hub.login(old).user == quick_user.name
 
 
@@ -220,7 +220,7 @@ def test_a_withdrawn_key_is_refused(quick: Stack, rotating: Issuer, quick_user: 
     rotating.rotate(overlap=False)
 
     new = rotating.mint(quick_user)
-    until("a login with the new key", lambda: accepted(quick.hub, new), 10)
+    wait_until("a login with the new key", lambda: accepts_token(quick.hub, new), 10)
     with pytest.raises(LoginRefused) as refusal:
         quick.hub.login(old)
     assert refusal.value.status == UNAUTHORIZED
@@ -238,5 +238,5 @@ def test_garbage_from_the_issuer_changes_nothing(quick: Stack, rotating: Issuer,
         quick.hub.login(token)
         return rotating.requests().total() > before
 
-    until("the hub's question for the keys", asked_again, 10)
+    wait_until("the hub's question for the keys", asked_again, 10)
     assert quick.hub.login(token).user == quick_user.name

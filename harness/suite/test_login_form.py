@@ -8,7 +8,7 @@ import pytest
 from hubpod.client import LoginRefused
 from hubpod.client.browser import direct_session
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import until
+from hubpod_harness.steps import wait_until
 from hubpod_harness.users import User
 
 OK, FORBIDDEN, TOO_MANY = 200, 403, 429
@@ -54,7 +54,7 @@ def test_many_wrong_passwords_are_throttled(developers: Stack, developer: User) 
     looked_at = answers.count(FORBIDDEN)
     assert answers.count(TOO_MANY) == len(answers) - looked_at
     assert looked_at <= 11 + time.monotonic() - begun
-    until("a login", lambda: status_of(developers, developer.name, developers.hub.password) == OK, 10)
+    wait_until("a login", lambda: status_of(developers, developer.name, developers.hub.password) == OK, 10)
 
 
 def test_a_form_of_another_site_logs_nobody_in(developers: Stack, developer: User) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from hubpod.client import Server
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, until
+from hubpod_harness.steps import PROJECT, wait_until
 from hubpod_harness.users import User
 
 PEOPLE = 6
@@ -40,7 +40,7 @@ def course(stacks: Callable[..., Stack]) -> Iterator[Course]:
         with ThreadPoolExecutor(PEOPLE) as pool:
             yield dict(zip(people, pool.map(begin, people), strict=True))
     finally:
-        stack.pool.give_back(people, of=__name__)
+        stack.pool.release(people, of=__name__)
 
 
 def asked(stack: Stack, *messages: str) -> int:
@@ -52,7 +52,7 @@ def asked(stack: Stack, *messages: str) -> int:
 def wait_for_questions(stack: Stack, *messages: str) -> None:
     """Wait until the hub has asked Slurm about jobs some more times."""
     before = asked(stack, *messages)
-    until("more questions about jobs", lambda: asked(stack, *messages) >= before + ENOUGH, ASKED_S)
+    wait_until("more questions about jobs", lambda: asked(stack, *messages) >= before + ENOUGH, ASKED_S)
 
 
 def test_a_course_starts_together(stack: Stack, course: Course) -> None:

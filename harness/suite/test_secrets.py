@@ -10,7 +10,7 @@ from hubpod.client.deadline import Deadline
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.observation import find_secret
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, issuer_of, restored
+from hubpod_harness.steps import PROJECT, require_issuer, undo_after
 from hubpod_harness.users import User
 
 pytestmark = [pytest.mark.security, pytest.mark.hubpod_login("JWT")]
@@ -40,7 +40,7 @@ ENVIRONMENT = "import os; print('\\n'.join(f'{name}={value}' for name, value in 
 @pytest.fixture
 def talkative(quick: Stack) -> Iterator[Stack]:
     """A stack whose hub and Slurm log as much as they can."""
-    with restored(lambda: set_debug(quick, "info")):
+    with undo_after(lambda: set_debug(quick, "info")):
         set_debug(quick, "debug5")
         yield quick
 
@@ -74,7 +74,7 @@ def watching(stack: Stack) -> Iterator[dict[str, str]]:
 
 def test_no_token_is_where_it_does_not_belong(talkative: Stack, quick_user: User) -> None:
     """From login to stop, no token is in a command line or in a log at DEBUG, and the job has its own ones only."""
-    issuer: Issuer = issuer_of(talkative)
+    issuer: Issuer = require_issuer(talkative)
     login = issuer.mint(quick_user)
 
     with watching(talkative) as seen:

@@ -8,7 +8,7 @@ from hubpod.client import Session, SpawnFailed, SpawnRefused
 from hubpod_harness.hub import Hub
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until
+from hubpod_harness.steps import PROJECT, home_directory, run_as_account, undo_after, wait_until
 from hubpod_harness.users import User
 
 WHO_AND_WHERE = "import getpass, os, pwd; print(pwd.getpwuid(os.geteuid()).pw_name, getpass.getuser(), os.getcwd())"
@@ -26,12 +26,12 @@ def test_a_project_member_gets_a_running_job(stack: Stack, slurm: SlurmProbe, se
     server = session.spawn(project=PROJECT)
 
     job = slurm.job(server.job_id)
-    assert (job.state, job.user, job.work_dir) == ("RUNNING", account, home_of(account))
+    assert (job.state, job.user, job.work_dir) == ("RUNNING", account, home_directory(account))
     assert (job.time_limit_s, job.gpus) == (3600, 1)
     assert server.execute("5 * 4") == "20"
-    assert server.execute(WHO_AND_WHERE).split() == [account, account, home_of(account)]
-    assert job.output.startswith(f"{home_of(account)}/")
-    assert as_account(stack, account, "tail", job.output).stdout
+    assert server.execute(WHO_AND_WHERE).split() == [account, account, home_directory(account)]
+    assert job.output.startswith(f"{home_directory(account)}/")
+    assert run_as_account(stack, account, "tail", job.output).stdout
 
 
 def test_what_was_chosen_reaches_slurm(slurm: SlurmProbe, session: Session) -> None:
@@ -78,8 +78,8 @@ def test_another_persons_project_is_refused_by_the_api(hub: Hub, slurm: SlurmPro
 
     # A hub that is too busy to refuse within slow_spawn_timeout has answered before it looked.
     assert response.status_code in {BAD_REQUEST, ACCEPTED}
-    until("the refusal", lambda: "not one of yours" in hub.log()[before:])
-    until("the end of the spawn", lambda: not hub.servers_of(session.user))
+    wait_until("the refusal", lambda: "not one of yours" in hub.log()[before:])
+    wait_until("the end of the spawn", lambda: not hub.servers_of(session.user))
     assert not [job for job in slurm.jobs() if job.user.startswith(f"{session.user}.")]
 
 
@@ -88,10 +88,10 @@ def test_a_home_that_cannot_be_written_fails_the_spawn(
 ) -> None:
     """A home without write permission is told as the reason, before there is a job that would die of it."""
     account = user.account(PROJECT)
-    home = home_of(account)
+    home = home_directory(account)
 
-    with restored(lambda: as_account(stack, account, "chmod", "0700", home)):
-        as_account(stack, account, "chmod", "0500", home)
+    with undo_after(lambda: run_as_account(stack, account, "chmod", "0700", home)):
+        run_as_account(stack, account, "chmod", "0500", home)
         with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
             session.spawn(project=PROJECT)
 
@@ -108,5 +108,5 @@ def test_one_person_has_servers_in_two_projects(quick: Stack, quick_session: Ses
         assert all(pool.map(lambda server: list(server.progress(READY_S))[-1].ready, servers.values()))
     for project, server in servers.items():
         account, job = quick_user.account(project), quick.slurm.job(server.job_id)
-        assert (job.state, job.user, job.work_dir) == ("RUNNING", account, home_of(account))
-        assert server.execute(WHO_AND_WHERE).split() == [account, account, home_of(account)]
+        assert (job.state, job.user, job.work_dir) == ("RUNNING", account, home_directory(account))
+        assert server.execute(WHO_AND_WHERE).split() == [account, account, home_directory(account)]

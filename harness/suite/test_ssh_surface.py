@@ -7,7 +7,7 @@ import pytest
 from hubpod.system.process import Result
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import COMMAND_TIMEOUT_S, JOB, PROJECT, as_account, restored
+from hubpod_harness.steps import COMMAND_TIMEOUT_S, JOB, PROJECT, run_as_account, undo_after
 from hubpod_harness.users import User
 
 pytestmark = pytest.mark.security
@@ -101,9 +101,9 @@ def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> 
 def test_another_persons_job_is_out_of_reach(stack: Stack, slurm: SlurmProbe, users: Callable[..., list[User]]) -> None:
     """One account cannot cancel a job of another one."""
     owner, other = users(2)
-    job_id = as_account(stack, owner.account(PROJECT), *JOB).stdout.strip()
+    job_id = run_as_account(stack, owner.account(PROJECT), *JOB).stdout.strip()
 
-    with restored(lambda: slurm.cancel(job_id)):
+    with undo_after(lambda: slurm.cancel(job_id)):
         slurm.wait_for(job_id, "RUNNING")
         result = ssh(stack, "sudo", "-n", "-u", other.account(PROJECT), f"SLURMSPAWNER_JOB_ID={job_id}", SCANCEL)
 

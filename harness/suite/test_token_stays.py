@@ -8,7 +8,7 @@ from hubpod_harness.attack import Request
 from hubpod_harness.attack.exchange import send
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, as_account, home_of, restored, until
+from hubpod_harness.steps import PROJECT, home_directory, run_as_account, undo_after, wait_until
 from hubpod_harness.users import User
 
 pytestmark = [pytest.mark.security, pytest.mark.hubpod_login("JWT")]
@@ -40,25 +40,25 @@ def test_a_visitors_token_does_not_reach_somebody_elses_server(
 ) -> None:
     """Whoever opens a link to another person's server keeps the token to themselves, whatever the link looks like."""
     account = user.account(PROJECT)
-    folder, seen = f"{home_of(account)}/.jupyter", f"{home_of(account)}/seen"
+    folder, seen = f"{home_directory(account)}/.jupyter", f"{home_directory(account)}/seen"
     config = f"{folder}/jupyter_server_config.py"
     token = issuer.mint("visitor")
 
-    with restored(lambda: as_account(stack, account, "rm", "-f", config, seen)):
-        as_account(stack, account, "mkdir", "-p", folder)
-        as_account(stack, account, "sh", "-c", f'printf "%s" "$1" > {config}', "-", CURIOUS.format(file=seen))
+    with undo_after(lambda: run_as_account(stack, account, "rm", "-f", config, seen)):
+        run_as_account(stack, account, "mkdir", "-p", folder)
+        run_as_account(stack, account, "sh", "-c", f'printf "%s" "$1" > {config}', "-", CURIOUS.format(file=seen))
         session.spawn(project=PROJECT)
         for name, way in WAYS.items():
             headers = ((TOKEN_HEADER, token), ("X-Marker", name), *way.headers)
             send(stack.url, Request(path=way.path.format(user=user.name), headers=headers))
-        told = until("the requests", lambda: _told(stack, account, seen))
+        told = wait_until("the requests", lambda: _told(stack, account, seen))
 
     assert TOKEN_HEADER not in told.replace(token, "[token]")
 
 
 def _told(stack: Stack, account: str, seen: str) -> str:
     """What the server has kept, once it has seen the last request."""
-    text = as_account(stack, account, "cat", seen).stdout
+    text = run_as_account(stack, account, "cat", seen).stdout
     return text if "'X-Marker': 'kernel'" in text else ""
 
 

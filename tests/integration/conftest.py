@@ -16,9 +16,9 @@ from hubpod.request import UpRequest
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from hubpod_harness.external_services import IMAGE
-from hubpod_harness.groups import keep_together
-from hubpod_harness.options import OURS
-from hubpod_harness.test_run import started as run_started
+from hubpod_harness.groups import assign_group
+from hubpod_harness.options import BUNDLED_SOURCES
+from hubpod_harness.session_run import open_run
 from support.instances import PROJECT, Running
 from support.neighbours import Neighbours, started
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist's loadgroup environments stay in one process: they have ports and addresses in common."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            keep_together(item, item.path.stem if item.path.stem in STACKS else "environments")
+            assign_group(item, item.path.stem if item.path.stem in STACKS else "environments")
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +75,10 @@ def running(podman: Podman) -> Iterator[Running]:
 def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     """An issuer, a Slurm host and a Zenith server, which all environments share."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
-    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=OURS)
+    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=BUNDLED_SOURCES)
     built = ensure_images(context, request, names=("slurm", IMAGE))
     folder = tmp_path_factory.mktemp("neighbours")
-    with run_started(context.workspace, context.podman) as run, started(run, built, folder) as found:
+    with open_run(context.workspace, context.podman) as run, started(run, built, folder) as found:
         yield found
 
 

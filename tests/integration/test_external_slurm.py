@@ -21,7 +21,7 @@ from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from hubpod_harness.attack import Request
 from hubpod_harness.attack.exchange import send
-from hubpod_harness.test_run import started as run_started
+from hubpod_harness.session_run import open_run
 from support import plain_host
 from support.instances import PROJECT, Running
 from support.neighbours import free_port, own_address
@@ -95,7 +95,7 @@ def host() -> Iterator[PlainHost]:
     origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
     built = ensure_images(context, request, names=("slurm",))
-    with run_started(context.workspace, context.podman) as run, plain_host.started(run, built) as found:
+    with open_run(context.workspace, context.podman) as run, plain_host.started(run, built) as found:
         yield found
 
 

@@ -21,20 +21,20 @@ from hubpod.podman.cli import Podman
 from hubpod.podman.volumes import add_files, create
 from hubpod.settings.deploy_configmap import FILE_NAME, SETTINGS
 from hubpod_harness import zenith
-from hubpod_harness.blueprint import AUDIENCE, PLATFORM, Keys
-from hubpod_harness.containers import Network, in_network
+from hubpod_harness.blueprint import AUDIENCE, PLATFORM, HarnessSecrets
+from hubpod_harness.containers import Network, create_in_network
 from hubpod_harness.external_services import (
     ACCOUNTS,
     CONTROL_PORT,
     ISSUER,
     SLURM_HOST,
     ZENITH_SERVER,
-    Neighbour,
-    neighbours,
+    ExternalService,
+    external_services,
 )
 from hubpod_harness.issuer import Issuer
-from hubpod_harness.stack_launcher import Order, site_of
-from hubpod_harness.test_run import Run
+from hubpod_harness.session_run import Run
+from hubpod_harness.stack_launcher import StackRequest, create_site
 from support.instances import Running
 
 KUBE_NETWORK = "podman-default-kube-network"
@@ -132,17 +132,17 @@ def started(run: Run, built: ImageSet, folder: Path) -> Iterator[Neighbours]:
     """Start all three in the network of deployed pods."""
     podman, network = run.podman, kube_network(run.podman)
     instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
-    keys = Keys()
-    order = Order(
+    keys = HarnessSecrets()
+    order = StackRequest(
         environment=EVERYTHING,
         images=tuple(built.images.items()),
         sources=tuple(built.sources.items()),
         volumes=Path(__file__).parents[2] / "volumes",
     )
-    site = site_of(order, instance, folder, keys)
+    site = create_site(order, instance, folder, keys)
     with ExitStack() as cleanup:
         addresses = {}
-        for number, neighbour in enumerate(neighbours(site, control_token=keys.control), FIRST_ADDRESS):
+        for number, neighbour in enumerate(external_services(site, control_token=keys.control), FIRST_ADDRESS):
             cleanup.enter_context(one_started(run, site, network, neighbour, number))
             addresses[neighbour.container.name] = network.address(number)
         states = podman.containers(site.instance.labels)
@@ -168,7 +168,7 @@ def kube_network(podman: Podman) -> Network:
 
 @contextmanager
 def one_started(  # noqa: PLR0913 - what it is, and where it lives
-    run: Run, site: Site, network: Network, neighbour: Neighbour, number: int, *, writable: bool = False
+    run: Run, site: Site, network: Network, neighbour: ExternalService, number: int, *, writable: bool = False
 ) -> Iterator[None]:
     """Start one neighbour; it leaves nothing."""
     labels = {**site.instance.labels, **run.labels}
@@ -177,7 +177,7 @@ def one_started(  # noqa: PLR0913 - what it is, and where it lives
             cleanup.callback(run.podman.remove_volumes, [seed.volume])
             create(run.podman, {seed.volume: labels})
             add_files(run.podman, seed.volume, seed.tar())
-        container = in_network(
+        container = create_in_network(
             neighbour.container,
             name=f"{site.instance.resource}-{neighbour.container.name}",
             labels=labels,

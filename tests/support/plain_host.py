@@ -12,12 +12,12 @@ from hubpod.images.ensure import ImageSet
 from hubpod.pod import Container, Seed
 from hubpod.podman.cli import Podman
 from hubpod.system.process import Result
-from hubpod_harness.blueprint import Keys
+from hubpod_harness.blueprint import HarnessSecrets
 from hubpod_harness.containers import Network
 from hubpod_harness.daemons import daemon
-from hubpod_harness.external_services import Neighbour
-from hubpod_harness.stack_launcher import Order, site_of
-from hubpod_harness.test_run import Run
+from hubpod_harness.external_services import ExternalService
+from hubpod_harness.session_run import Run
+from hubpod_harness.stack_launcher import StackRequest, create_site
 from support.instances import PROJECT
 from support.neighbours import kube_network, one_started
 
@@ -94,17 +94,17 @@ def started(run: Run, built: ImageSet) -> Iterator[PlainHost]:
     """Start one in the network of deployed pods; it leaves nothing."""
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")
-    order = Order(
+    order = StackRequest(
         environment=instance.environment,
         images=tuple(built.images.items()),
         sources=tuple(built.sources.items()),
         volumes=PROJECT / "volumes",
     )
-    site = site_of(order, instance, run.folder / instance.name, Keys())
+    site = create_site(order, instance, run.folder / instance.name, HarnessSecrets())
     # Pods of other tests are in this network, and their Slurm's node is called node1.
     node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)
     component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())
-    neighbour = Neighbour(
+    neighbour = ExternalService(
         container=_plain(component.container),
         seeds=tuple(_plain_seed(seed, node) for seed in component.seeds),
         hosts={node: "127.0.0.1"},

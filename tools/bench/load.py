@@ -39,7 +39,7 @@ from hubpod_harness.observation import observe  # noqa: E402
 from hubpod_harness.options import Options  # noqa: E402
 from hubpod_harness.preflight import prepare_machine  # noqa: E402
 from hubpod_harness.stack import Stack  # noqa: E402
-from hubpod_harness.stacks import open_kit  # noqa: E402
+from hubpod_harness.stacks import open_stacks  # noqa: E402
 from hubpod_harness.users import User  # noqa: E402
 
 Figures = Mapping[str, float]
@@ -227,7 +227,7 @@ def main(words: Sequence[str]) -> None:
     }
     options = Options()
     settings = {"devUsers": " ".join(person.account("project1") for person in everybody)}
-    with open_kit(options, lambda: prepare_machine(options)) as kit:
+    with open_stacks(options, lambda: prepare_machine(options)) as kit:
         figures = measures[chosen.measure](kit.stack(settings=settings))
     print(json.dumps({name: round(value, 3) for name, value in figures.items() if not math.isnan(value)}))  # noqa: T201 - what it is for
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from hubpod_harness.options import Options
 from hubpod_harness.preflight import prepare_machine
 from hubpod_harness.stack import Stack
-from hubpod_harness.stacks import open_kit
+from hubpod_harness.stacks import open_stacks
 
 
 def main() -> None:
     """Start one, and print the figures."""
     options = Options()
-    with open_kit(options, lambda: prepare_machine(options)) as kit:
+    with open_stacks(options, lambda: prepare_machine(options)) as kit:
         stack = kit.stack()
         memory = sum(_memory(stack, container) for container in stack.containers)
         figures = {**stack.timings, "all phases": sum(stack.timings.values()), "memory, MiB": memory}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hubpod_harness.link import Link
 from hubpod_harness.slurm import NODE
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import issuer_of
+from hubpod_harness.steps import require_issuer
 
 Act = Callable[[Stack], object]
 
@@ -71,7 +71,7 @@ def _signal_hub(stack: Stack, signal: str) -> None:
 
 
 def _issuer(begin: Act) -> Fault:
-    return Fault(begin=begin, end=lambda stack: issuer_of(stack).up())
+    return Fault(begin=begin, end=lambda stack: require_issuer(stack).up())
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -84,10 +84,10 @@ FAULTS: Mapping[str, Fault] = {
     "hub api reset": _link("hub api", Link.reset),
     "hub api cut": _link("hub api", Link.cut),
     "issuer cut": _link("issuer", Link.cut),
-    "issuer down": _issuer(lambda stack: issuer_of(stack).down()),
-    "issuer hangs": _issuer(lambda stack: issuer_of(stack).hang()),
-    "issuer's garbage": _issuer(lambda stack: issuer_of(stack).garbage()),
-    "keys rotated": Fault(begin=lambda stack: issuer_of(stack).rotate(overlap=True)),
+    "issuer down": _issuer(lambda stack: require_issuer(stack).down()),
+    "issuer hangs": _issuer(lambda stack: require_issuer(stack).hang()),
+    "issuer's garbage": _issuer(lambda stack: require_issuer(stack).garbage()),
+    "keys rotated": Fault(begin=lambda stack: require_issuer(stack).rotate(overlap=True)),
     "slurmctld stopped": _stopped("slurmctld"),
     "slurmctld paused": _paused("slurmctld"),
     "slurmctld killed": _killed("slurmctld"),

@@ -30,7 +30,7 @@ from hubpod_harness.observation import observe  # noqa: E402
 from hubpod_harness.options import Options  # noqa: E402
 from hubpod_harness.preflight import prepare_machine  # noqa: E402
 from hubpod_harness.stack import Stack  # noqa: E402
-from hubpod_harness.stacks import open_kit  # noqa: E402
+from hubpod_harness.stacks import open_stacks  # noqa: E402
 from hubpod_harness.users import User  # noqa: E402
 from soak.faults import FAULTS  # noqa: E402 - found by the line above
 from soak.people import People  # noqa: E402
@@ -55,7 +55,7 @@ def main(minutes: float, seed: int, people: int, *, steady: bool) -> int:
     again = f"--seed {seed} --people {people}{' --steady' if steady else ''}"
     _say(f"seed {seed}, {minutes:g} minutes, {people} people; again with {again}")
     faults = tuple(name for name, fault in FAULTS.items() if not (steady and fault.replaces))
-    with open_kit(options, lambda: prepare_machine(options)) as kit:
+    with open_stacks(options, lambda: prepare_machine(options)) as kit:
         return soak(kit.stack(config=CONFIG), minutes, seed, people, faults)
 
 
@@ -80,7 +80,7 @@ def soak(stack: Stack, minutes: float, seed: int, people: int, faults: Sequence[
     finally:
         _say("; ".join(f"{outcome} {count}" for outcome, count in sorted(crowd.outcomes.items())))
         stack.heal()
-        stack.pool.give_back(users, of=f"the soak with the seed {seed}")
+        stack.pool.release(users, of=f"the soak with the seed {seed}")
     return _judged(samples, FOLDER / f"{seed}.csv")
 
 

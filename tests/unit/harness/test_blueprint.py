@@ -11,24 +11,26 @@ from hubpod.environments import Instance, find_environment
 from hubpod.errors import SettingsError
 from hubpod.pod import File
 from hubpod.sources.clones import SOURCE_NAMES
-from hubpod_harness.blueprint import LINK, Blueprint, Keys, blueprint
+from hubpod_harness.blueprint import LINK, Blueprint, HarnessSecrets, blueprint
 from hubpod_harness.external_services import ISSUER
 from hubpod_harness.keys import ALGORITHMS, new_key, read_keys, write_keys
-from hubpod_harness.stack_launcher import Order, site_of
+from hubpod_harness.stack_launcher import StackRequest, create_site
 from support.instances import PROJECT
 
 IMAGES = tuple((name, f"localhost/hubpod/{name}:dev-0") for name in ("jupyterhub", "slurm", "testkit", "zenith-client"))
 
 
-def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> Order:
+def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> StackRequest:
     """What a test may wish for."""
-    return Order(environment=find_environment(environment), images=IMAGES, volumes=PROJECT / "volumes", changes=changes)
+    return StackRequest(
+        environment=find_environment(environment), images=IMAGES, volumes=PROJECT / "volumes", changes=changes
+    )
 
 
-def site(folder: Path, wish: Order | None = None) -> Site:
+def site(folder: Path, wish: StackRequest | None = None) -> Site:
     """What the stack of a wish derives from."""
     wish = wish or order()
-    return site_of(wish, Instance(environment=wish.environment, name="t-1"), folder, Keys())
+    return create_site(wish, Instance(environment=wish.environment, name="t-1"), folder, HarnessSecrets())
 
 
 def file(plan: Blueprint, volume: str, path: str) -> str:
@@ -43,7 +45,7 @@ def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
     """But for its ports, which the owner of the network has, each container of the pod is what is deployed."""
     of = site(tmp_path)
 
-    plan = blueprint(of, Keys())
+    plan = blueprint(of, HarnessSecrets())
 
     deployed = tuple(replace(container, ports=()) for container in pod_spec(of).containers)
     assert plan.pod.containers == deployed
@@ -53,7 +55,7 @@ def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth"])
 def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
     """No container of a stack mounts what nobody fills."""
-    plan = blueprint(site(tmp_path, order(environment)), Keys())
+    plan = blueprint(site(tmp_path, order(environment)), HarnessSecrets())
 
     mounted = {mount.volume for container in plan.containers for mount in container.mounts}
     assert mounted == {seed.volume for seed in plan.seeds}
@@ -65,7 +67,7 @@ def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment
     code = tuple(
         (name, Code(folder=tmp_path, files=(File(path="code.py", content=name.encode()),))) for name in SOURCE_NAMES
     )
-    plan = blueprint(site(tmp_path, replace(order(environment), sources=code)), Keys())
+    plan = blueprint(site(tmp_path, replace(order(environment), sources=code)), HarnessSecrets())
 
     mounted = {mount.path: file(plan, mount.volume, "code.py") for each in plan.containers for mount in each.mounts}
     assert {name: mounted[f"/usr/src/{name}"] for name in SOURCE_NAMES} == {name: name for name in SOURCE_NAMES}
@@ -73,8 +75,8 @@ def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment
 
 def test_only_a_login_by_token_has_an_issuer(tmp_path: Path) -> None:
     """Where people log in with a form there is nobody to sign tokens."""
-    by_token = blueprint(site(tmp_path / "a"), Keys())
-    by_form = blueprint(site(tmp_path / "b", order("dev_dummyauth")), Keys())
+    by_token = blueprint(site(tmp_path / "a"), HarnessSecrets())
+    by_form = blueprint(site(tmp_path / "b", order("dev_dummyauth")), HarnessSecrets())
 
     assert [container.name for container in by_token.containers[:2]] == [LINK, ISSUER]
     assert ISSUER not in [container.name for container in by_form.containers]
@@ -82,7 +84,7 @@ def test_only_a_login_by_token_has_an_issuer(tmp_path: Path) -> None:
 
 def test_a_tests_configuration_has_the_last_word(tmp_path: Path) -> None:
     """The lines of a test are a fragment that is loaded after all others."""
-    plan = blueprint(site(tmp_path), Keys(), config="c.Spawner.start_timeout = 5")
+    plan = blueprint(site(tmp_path), HarnessSecrets(), config="c.Spawner.start_timeout = 5")
 
     fragments = sorted(each.path for seed in plan.seeds for each in seed.files if each.path.startswith("fragments/"))
     assert file(plan, "hub-config", fragments[-1]).splitlines() == ["c = get_config()", "c.Spawner.start_timeout = 5"]
@@ -91,7 +93,7 @@ def test_a_tests_configuration_has_the_last_word(tmp_path: Path) -> None:
 
 def test_the_harness_keeps_its_secrets_out_of_environments(tmp_path: Path) -> None:
     """The tokens of the harness are in files that only their reader can open, and in no variable or argument."""
-    keys = Keys()
+    keys = HarnessSecrets()
 
     plan = blueprint(site(tmp_path), keys)
 

@@ -8,12 +8,12 @@ from support.runs import run_pytest
 
 CONFTEST = """
 import pytest
-from hubpod_harness.groups import keep_together
+from hubpod_harness.groups import assign_group
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        keep_together(item, item.name.partition("[")[0])
+        assign_group(item, item.name.partition("[")[0])
 """
 TESTS = """
 import pytest

@@ -3,7 +3,7 @@
 import pytest
 
 from hubpod.client import SpawnFailed
-from hubpod_harness.log_excerpts import telling_lines
+from hubpod_harness.log_excerpts import excerpt
 
 LOGIN = "[I 2026-11-21 08:16:50.140 JupyterHub base:1033] User logged in: testuser"
 ACCESS = "[W 2026-11-21 08:16:51.000 JupyterHub log:192] 403 GET /jupyter/hub/login (@10.89.0.1) 3.71ms"
@@ -41,7 +41,7 @@ OTHERS = f"""\
 
 def test_a_traceback_is_shown_by_the_code_under_test() -> None:
     """Frames of the changed packages stay with the exception; those of libraries become a count."""
-    assert telling_lines(None, [LOGIN, *UNHANDLED, ACCESS]) == (
+    assert excerpt(None, [LOGIN, *UNHANDLED, ACCESS]) == (
         "[E 2026-11-21 08:17:01.004 JupyterHub user:884] Unhandled error starting testuser's server: 'gpus'",
         "    Traceback (most recent call last):",
         "      … 2 frames in jupyterhub, tornado",
@@ -57,7 +57,7 @@ def test_the_last_traceback_of_the_code_under_test_counts() -> None:
     """A later traceback of somebody else's code does not hide the one of the code under test."""
     earlier = [line.replace("gpus", "early") for line in UNHANDLED]
 
-    told = telling_lines(None, [*earlier, *UNHANDLED, *OTHERS])
+    told = excerpt(None, [*earlier, *UNHANDLED, *OTHERS])
 
     assert "    KeyError: 'gpus'" in told
     assert not any("early" in line or "Connection" in line for line in told)
@@ -68,7 +68,7 @@ def test_where_a_library_raised_is_shown() -> None:
     raising = [f'      File "{SITE}/jinja2/environment.py", line 936, in handle', "        raise error"]
     at = UNHANDLED.index("    KeyError: 'gpus'")
 
-    assert "\n".join(raising) in "\n".join(telling_lines(None, [*UNHANDLED[:at], *raising, *UNHANDLED[at:]]))
+    assert "\n".join(raising) in "\n".join(excerpt(None, [*UNHANDLED[:at], *raising, *UNHANDLED[at:]]))
 
 
 def test_a_configuration_that_does_not_load_is_to_blame() -> None:
@@ -82,7 +82,7 @@ def test_a_configuration_that_does_not_load_is_to_blame() -> None:
         "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'",
     ]
 
-    told = telling_lines(None, [LOGIN, *printed])
+    told = excerpt(None, [LOGIN, *printed])
 
     assert told[0] == "Traceback (most recent call last):"
     assert told[-1] == "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'"
@@ -99,7 +99,7 @@ def test_a_chain_of_exceptions_stays_a_chain() -> None:
         *[line.replace("KeyError: 'gpus'", "RuntimeError: no options") for line in UNHANDLED[1:-2]],
     ]
 
-    told = telling_lines(None, chain)
+    told = excerpt(None, chain)
 
     assert "    KeyError: 'gpus'" in told
     assert "    The above exception was the direct cause of the following exception:" in told
@@ -108,7 +108,7 @@ def test_a_chain_of_exceptions_stays_a_chain() -> None:
 
 def test_without_such_a_traceback_the_complaints_tell() -> None:
     """The last warnings and errors are shown; information is not, and of a long entry the end."""
-    told = telling_lines(None, [LOGIN, ACCESS, NOT_SUBMITTED, LOGIN, *OTHERS])
+    told = excerpt(None, [LOGIN, ACCESS, NOT_SUBMITTED, LOGIN, *OTHERS])
 
     assert told[:2] == (ACCESS, NOT_SUBMITTED)
     assert told[2] == OTHERS[0]
@@ -120,7 +120,7 @@ def test_the_complaint_that_the_person_read_comes_alone() -> None:
     """Where the log has the sentence of the page, other complaints are left out."""
     error = SpawnFailed("the server of user01 failed to start: no such partition", sentence="no such partition")
 
-    assert telling_lines(error, [ACCESS, NOT_SUBMITTED, ACCESS]) == (NOT_SUBMITTED,)
+    assert excerpt(error, [ACCESS, NOT_SUBMITTED, ACCESS]) == (NOT_SUBMITTED,)
 
 
 def test_the_log_of_the_failure_comes_before_the_whole_log() -> None:
@@ -128,15 +128,15 @@ def test_the_log_of_the_failure_comes_before_the_whole_log() -> None:
     error = SpawnFailed("the server of user01 failed to start")
     error.hub_log = (NOT_SUBMITTED,)
 
-    assert telling_lines(error, [ACCESS]) == (NOT_SUBMITTED,)
+    assert excerpt(error, [ACCESS]) == (NOT_SUBMITTED,)
 
 
 @pytest.mark.parametrize("log", [[], ["", "   "], [LOGIN], ["plain text", "Traceback (most recent call last):"]])
 def test_nothing_is_told_when_nothing_tells(log: list[str]) -> None:
     """A log without a complaint gives no lines, and neither does a traceback that was cut off."""
-    assert telling_lines(ValueError("x"), log) == ()
+    assert excerpt(ValueError("x"), log) == ()
 
 
 def test_what_is_told_can_be_read() -> None:
     """However many complaints there are, a screen of them is enough."""
-    assert len(telling_lines(None, [NOT_SUBMITTED, *["    detail"] * 7] * 100)) == 40
+    assert len(excerpt(None, [NOT_SUBMITTED, *["    detail"] * 7] * 100)) == 40

@@ -13,7 +13,7 @@ from hubpod_harness.slurm import (
     NoSuchJobError,
     SlurmError,
     SlurmProbe,
-    SlurmSilentError,
+    SlurmUnavailableError,
     read_jobs,
     read_rpc_counts,
 )
@@ -170,13 +170,13 @@ def test_an_unknown_job_is_told(job_id: str, sentence: str) -> None:
 
 def test_a_silent_slurm_is_not_an_unknown_job() -> None:
     """When the controller cannot be reached, nothing is said about the job."""
-    with pytest.raises(SlurmSilentError, match=r"scontrol show job 2 --oneliner failed: .*Unable to contact"):
+    with pytest.raises(SlurmUnavailableError, match=r"scontrol show job 2 --oneliner failed: .*Unable to contact"):
         probe(everything=Answer("", DOWN, 1)).job("2")
 
 
 def test_a_hanging_slurm_is_told() -> None:
     """A command that had to be ended is told as one without an answer."""
-    with pytest.raises(SlurmSilentError, match="no answer within 10 s"):
+    with pytest.raises(SlurmUnavailableError, match="no answer within 10 s"):
         probe(everything=Answer("", "", 124)).jobs()
 
 

@@ -26,7 +26,7 @@ from bench.picture import LABEL_CHARACTERS, Axis, drawn
 from bench.results import Results, Series, comparison, ratio
 from bench.run import main
 from hubpod.errors import UsageError
-from hubpod_harness.slurm import SlurmSilentError
+from hubpod_harness.slurm import SlurmUnavailableError
 from hubpod_harness.users import User
 
 TAG = "{http://www.w3.org/2000/svg}"
@@ -345,7 +345,7 @@ def test_people_come_in_groups() -> None:
 
 def test_a_slurm_that_is_silent_is_asked_again() -> None:
     """A look without an answer is unknown: it neither ends the measurement nor counts as nothing left."""
-    answers: list[int | Exception] = [SlurmSilentError("no answer"), 2, SlurmSilentError("no answer"), 0]
+    answers: list[int | Exception] = [SlurmUnavailableError("no answer"), 2, SlurmUnavailableError("no answer"), 0]
 
     def look() -> int:
         answer = answers.pop(0)
@@ -361,7 +361,7 @@ def test_what_nobody_answers_is_no_number() -> None:
     """When the time is over, the last look counts: what it has seen, or that it has seen nothing."""
 
     def silent() -> int:
-        raise SlurmSilentError("no answer")
+        raise SlurmUnavailableError("no answer")
 
     assert math.isnan(looked(silent, enough=0, within_s=0.0))
     assert looked(lambda: 3, enough=0, within_s=0.0) == 3

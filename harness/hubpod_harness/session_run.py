@@ -43,7 +43,7 @@ class Run:
 
 
 @contextmanager
-def started(workspace: Workspace, podman: Podman) -> Iterator[Run]:
+def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
     """A run, watched by its reaper until this process ends.
 
     Raises:
@@ -55,9 +55,10 @@ def started(workspace: Workspace, podman: Podman) -> Iterator[Run]:
     folder = Path(tempfile.mkdtemp(prefix=f"hubpod-{name}-"))
     words = (records / f"{name}.json", os.getpid(), folder, podman.executable, podman.containers_conf or "")
     environment = {key: value for key, value in os.environ.items() if key != reaper.RUN_VARIABLE}
+    python_path = os.pathsep.join(map(str, (workspace.project, workspace.project / "harness")))
     watch = process.start(
         [sys.executable, "-P", "-m", "hubpod_harness.reaper", *map(str, words)],
-        env={**environment, "PYTHONPATH": str(workspace.project)},
+        env={**environment, "PYTHONPATH": python_path},
     )
     assert watch.stdin is not None  # noqa: S101 - told to the type checker: pipes were asked for
     assert watch.stdout is not None  # noqa: S101
