@@ -1,6 +1,6 @@
-"""The environments, as choices on a few axes. Open this file first.
+"""The table of environments. Open this file first.
 
-Everything else derives from an Environment's axis values; no code asks for an environment by name.
+An environment is a choice on a few axes. All other code queries the traits of these axis values, never their names.
 """
 
 import difflib
@@ -8,28 +8,87 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
 from hubpod.errors import UsageError
 from hubpod.labels import LABEL_ENVIRONMENT, LABEL_INSTANCE, MANAGED_BY
 
 
 class Stage(Enum):
-    """Which build stage the images are taken from."""
+    """The build stage of the images."""
 
     DEV = "dev"
     PROD = "prod"
 
     @property
     def commands(self) -> str:
-        """The first part of the commands for it, as in ``dev.up``."""
+        """The namespace of the stage's commands, e.g. ``dev`` in ``dev.up``."""
         return self.value
+
+    @property
+    def uses_clones(self) -> bool:
+        """Whether containers run the sources from the developer's clones, mounted as volumes.
+
+        Otherwise the images contain releases of the sources.
+        """
+        match self:
+            case Stage.DEV:
+                return True
+            case Stage.PROD:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def falls_back_to_stand_in(self) -> bool:
+        """Whether a foreign image that cannot be pulled is replaced by a stand-in without a request for it."""
+        match self:
+            case Stage.DEV:
+                return True
+            case Stage.PROD:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def can_keep_failed_pod(self) -> bool:
+        """Whether ``up`` has the option ``--keep``."""
+        match self:
+            case Stage.DEV:
+                return True
+            case Stage.PROD:
+                return False
+            case _:
+                assert_never(self)
 
 
 class Login(Enum):
-    """How a person becomes a user of the hub."""
+    """How a user logs in to the hub."""
 
     DUMMY = "dummy"
     JWT = "JWT"
+
+    @property
+    def uses_token(self) -> bool:
+        """Whether each login brings a token of an issuer, in a header."""
+        match self:
+            case Login.DUMMY:
+                return False
+            case Login.JWT:
+                return True
+            case _:
+                assert_never(self)
+
+    @property
+    def uses_password(self) -> bool:
+        """Whether users log in by a form, with the password in the deploy ConfigMap."""
+        match self:
+            case Login.DUMMY:
+                return True
+            case Login.JWT:
+                return False
+            case _:
+                assert_never(self)
 
 
 class Slurm(Enum):
@@ -38,6 +97,17 @@ class Slurm(Enum):
     POD = "in the pod"
     EXTERNAL = "external"
 
+    @property
+    def in_pod(self) -> bool:
+        """Whether the pod runs Slurm, and with it the notebooks; otherwise they run at the site, outside the pod."""
+        match self:
+            case Slurm.POD:
+                return True
+            case Slurm.EXTERNAL:
+                return False
+            case _:
+                assert_never(self)
+
 
 class Ingress(Enum):
     """How a browser reaches the hub."""
@@ -45,13 +115,35 @@ class Ingress(Enum):
     HOST_PORT = "host port"
     ZENITH = "Zenith tunnel"
 
+    @property
+    def publishes_port(self) -> bool:
+        """Whether browsers reach the proxy by a port of the host; otherwise only the pod's containers reach it."""
+        match self:
+            case Ingress.HOST_PORT:
+                return True
+            case Ingress.ZENITH:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def uses_zenith(self) -> bool:
+        """Whether a Zenith client in the pod connects the proxy to a Zenith server."""
+        match self:
+            case Ingress.HOST_PORT:
+                return False
+            case Ingress.ZENITH:
+                return True
+            case _:
+                assert_never(self)
+
 
 AxisValue = Stage | Login | Slurm | Ingress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One row of the table: how stage, login, Slurm and ingress are arranged."""
+    """One row of the table: a value for each axis."""
 
     name: str
     stage: Stage
@@ -61,11 +153,11 @@ class Environment:
 
     def __post_init__(self) -> None:
         if self.stage is Stage.PROD and self.login is Login.DUMMY:
-            raise ValueError(f"{self.name}: production never has the dummy login")
+            raise ValueError(f"environment {self.name}: stage prod does not allow the dummy login")
 
     @property
     def axes(self) -> tuple[AxisValue, ...]:
-        """The environment's choice on each axis."""
+        """The environment's values, one for each axis."""
         return (self.stage, self.login, self.slurm, self.ingress)
 
 
@@ -86,63 +178,62 @@ ENVIRONMENTS = (
 )
 
 DEFAULT_ENVIRONMENT = "dev_dummyauth"
+PRODUCTION_ENVIRONMENT = next(row.name for row in ENVIRONMENTS if row.stage is Stage.PROD)
 DEFAULT_INSTANCE = "default"
-
-
 _INSTANCE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One running copy of an environment; the names and labels of all its resources derive from it."""
+    """One copy of an environment, from which the names and labels of its podman resources derive."""
 
     environment: Environment
     name: str
 
     @property
     def resource(self) -> str:
-        """The pod's name, and the prefix of all others, e.g. ``hubpod-dev-dummyauth--default``.
+        """The pod's name and the prefix of other names, e.g. ``hubpod-dev-dummyauth--default``.
 
-        The double hyphen keeps two pairs of environment and instance from ever sharing a name.
+        The first double hyphen ends the environment's name, so that resource names are unique.
         """
         return f"hubpod-{self.environment.name.replace('_', '-')}--{self.name}"
 
     def volume(self, part: str) -> str:
-        """The name of one of the instance's volumes."""
+        """The full name of one of the instance's volumes."""
         return f"{self.resource}-{part}"
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that every resource of the instance carries."""
+        """The labels of each of the instance's resources."""
         return {MANAGED_BY: "hubpod", LABEL_ENVIRONMENT: self.environment.name, LABEL_INSTANCE: self.name}
 
 
 def find_instance(environment: str, instance: str) -> Instance:
-    """Look both names up, as typed by a person.
+    """Find an instance by its names, as typed by the developer or operator.
 
     Raises:
-        UsageError: There is no such environment, or the instance's name is not a valid one.
+        UsageError: The environment does not exist, or the instance name is invalid.
     """
     return Instance(environment=find_environment(environment), name=_checked_instance_name(instance))
 
 
 def find_environment(name: str) -> Environment:
-    """The environment of that name.
+    """Find an environment by its name.
 
     Raises:
-        UsageError: There is none.
+        UsageError: The environment does not exist.
     """
     by_name = {environment.name: environment for environment in ENVIRONMENTS}
     if name in by_name:
         return by_name[name]
     raise UsageError(
-        f"there is no environment {name!r}{nearest(name, by_name)}",
-        remedy="environments: " + ", ".join(by_name),
+        f"environment {name!r} does not exist{nearest(name, by_name)}",
+        remedy="choose one of " + ", ".join(by_name),
     )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A suggestion to append to an error about an unknown name, empty when nothing is near."""
+    """Suggest the most similar known name, as the end of an error message; empty if none is similar."""
     matches = difflib.get_close_matches(name, tuple(known), n=1)
     return f"; did you mean {matches[0]!r}?" if matches else ""
 

@@ -14,7 +14,7 @@ from hubpod.commands.inspect import require_running
 from hubpod.commands.reload import with_its_sources
 from hubpod.commands.watch import Turn, folders, watch
 from hubpod.context import Context
-from hubpod.environments import Instance, Login
+from hubpod.environments import Instance
 from hubpod.errors import HubpodError, UsageError
 from hubpod.request import Person, UpRequest
 from hubpod.settings import deploy_configmap
@@ -48,7 +48,7 @@ def watch_and_tell(request: UpRequest, then: Then) -> None:
         NotRunningError: The instance is down.
     """
     instance = request.instance
-    if then.spawn and instance.environment.login is Login.JWT:
+    if then.spawn and instance.environment.login.uses_token:
         raise UsageError(
             f"people log in to {instance.environment.name} with a token, which dev.watch has not",
             remedy="leave out --spawn, and type dev.spawn --token-file FILE",

@@ -2,14 +2,14 @@
 
 import os
 
-from hubpod.environments import DEFAULT_ENVIRONMENT, DEFAULT_INSTANCE, ENVIRONMENTS, Stage
+from hubpod.environments import DEFAULT_ENVIRONMENT, DEFAULT_INSTANCE, PRODUCTION_ENVIRONMENT
 from hubpod.settings.deploy_configmap import FILE_NAME
 
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
 INSTANCE_VARIABLE = "HUBPOD_INSTANCE"
 ENVIRONMENT = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
 INSTANCE = os.environ.get(INSTANCE_VARIABLE) or DEFAULT_INSTANCE
-PRODUCTION = next(row.name for row in ENVIRONMENTS if row.stage is Stage.PROD)
+PRODUCTION = PRODUCTION_ENVIRONMENT
 
 INSTANCE_HELP = {"instance": f"instance of it; several run side by side (default {INSTANCE}, or $HUBPOD_INSTANCE)"}
 ENVIRONMENT_HELP = {

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hubpod.deployment.status import ContainerStatus, State, Status
-from hubpod.environments import Instance, Login
+from hubpod.environments import Instance
 from hubpod.podman.findings import Finding, Verdict
 from hubpod.settings.deploy_configmap import FILE_NAME, load
 from hubpod.system.progress import marks
@@ -25,7 +25,7 @@ def show_welcome(now: Status, instance: Instance) -> None:
     if users:
         out.print(Text(f"  users     {', '.join(users)}"), soft_wrap=True)
     way = f"password  dummyAuthPassword in {file}"
-    if environment.login is Login.JWT:
+    if environment.login.uses_token:
         way = "login     a token of the issuer, in the header X-Auth-Id-Token"
     out.print(Text(f"  {way}\n"), soft_wrap=True)
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
-from hubpod.environments import Environment, Ingress
-from hubpod.environments import Slurm as SlurmAxis
+from hubpod.environments import Environment
 from hubpod.pod import Container, File, PodSpec, Port, Seed
 from hubpod.settings.credentials import Credentials
 from hubpod.settings.deploy_configmap import SETTINGS
@@ -101,7 +100,7 @@ def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Ma
 
 def supplied_files(environment: Environment, credentials: Credentials, ssh_hostname: str) -> Supplied:
     """The key material that a site would have put beside its deploy ConfigMap."""
-    external, tunnel = environment.slurm is SlurmAxis.EXTERNAL, environment.ingress is Ingress.ZENITH
+    external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     configuration = f"serverAddress: {ZENITH_SERVER}-host\nserverPort: {zenith.SSH_PORT}\n"
     return Supplied(
         ssh_client_key=credentials.ssh_client_key if external else None,
@@ -141,7 +140,7 @@ def blueprint(site: Site, keys: HarnessSecrets, *, config: str = "") -> Blueprin
 
 
 def _link(site: Site) -> Container:
-    published = site.instance.environment.ingress is Ingress.HOST_PORT
+    published = site.instance.environment.ingress.publishes_port
     return Container(
         name=LINK,
         image=site.images[IMAGE],

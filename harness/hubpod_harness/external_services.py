@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from hubpod.accounts import Account
 from hubpod.components import slurm
 from hubpod.components.site import CREDENTIALS, Site
-from hubpod.environments import Environment, Ingress, Login
-from hubpod.environments import Slurm as SlurmAxis
+from hubpod.environments import Environment
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 from hubpod.settings.ssh_keys import public_line
 from hubpod_harness import zenith
@@ -43,9 +42,9 @@ class ExternalService:
 def names(environment: Environment) -> tuple[str, ...]:
     """The neighbours that an environment needs."""
     return (
-        *((ISSUER,) if environment.login is Login.JWT else ()),
-        *((SLURM_HOST,) if environment.slurm is SlurmAxis.EXTERNAL else ()),
-        *((ZENITH_SERVER,) if environment.ingress is Ingress.ZENITH else ()),
+        *((ISSUER,) if environment.login.uses_token else ()),
+        *((SLURM_HOST,) if not environment.slurm.in_pod else ()),
+        *((ZENITH_SERVER,) if environment.ingress.uses_zenith else ()),
     )
 
 

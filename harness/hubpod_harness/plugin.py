@@ -17,8 +17,8 @@ LOGIN_MARK = "hubpod_login"
 BROWSER_MARK = "browser"
 SECURITY_MARK = "security"
 FAULTS_MARK = "faults"
-LOGIN_DEPENDENT = {"issuer": Login.JWT}
-"""Fixtures that exist with one kind of login only."""
+ISSUER = "issuer"
+"""The fixture that exists only with a login that uses tokens."""
 
 FIXTURES = "hubpod_harness.fixtures"
 pytest_plugins = (FIXTURES,)
@@ -63,17 +63,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _uses(item, "page"):
             item.add_marker(BROWSER_MARK)
-        (kept if _login_wanted(item) in {None, login} else other).append(item)
+        (kept if _fits(item, login) else other).append(item)
     if other:
         config.hook.pytest_deselected(items=other)
         items[:] = kept
 
 
-def _login_wanted(item: pytest.Item) -> Login | None:
+def _fits(item: pytest.Item, login: Login) -> bool:
     mark = item.get_closest_marker(LOGIN_MARK)
     if mark:
-        return Login(mark.args[0])
-    return next((login for name, login in LOGIN_DEPENDENT.items() if _uses(item, name)), None)
+        return Login(mark.args[0]) is login
+    return login.uses_token or not _uses(item, ISSUER)
 
 
 def _uses(item: pytest.Item, fixture: str) -> bool:

@@ -13,7 +13,7 @@ from testcontainers.core.container import DockerContainer
 
 from hubpod.components.site import Code, Site
 from hubpod.context import side_by_side
-from hubpod.environments import Environment, Ingress, Instance
+from hubpod.environments import Environment, Instance
 from hubpod.errors import NotReadyError
 from hubpod.labels import LABEL_KEPT
 from hubpod.pod import Container
@@ -133,7 +133,7 @@ class StackLauncher:
             self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS, names))()
         with self._timed("other containers"):
             outside, inside = self._outside(network), self._inside()
-            if self._site.instance.environment.ingress is Ingress.ZENITH:
+            if self._site.instance.environment.ingress.uses_zenith:
                 # A client whose server does not answer yet ends, and waits before it comes again.
                 side_by_side([self._starter(container) for container in outside])
                 outside = []

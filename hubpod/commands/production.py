@@ -16,7 +16,7 @@ from hubpod.deployment.apply import Difference, bring_up, difference
 from hubpod.deployment.plan import Plan, site
 from hubpod.deployment.plan import check as check_plan
 from hubpod.deployment.status import State, Status, status
-from hubpod.environments import Instance, Login, Slurm
+from hubpod.environments import Instance
 from hubpod.errors import UsageError
 from hubpod.images.ensure import ensure_images
 from hubpod.pod import STOP_GRACE_S, PodSpec
@@ -54,12 +54,12 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
 def _neighbours(plan: Plan) -> Iterator[Finding]:
     """Whether those answer on whom the hub depends; a warning only, as containers may have another way there."""
     environment, values = plan.request.instance.environment, plan.deploy.settings
-    if environment.slurm is Slurm.EXTERNAL:
+    if not environment.slurm.in_pod:
         host = values.ssh_hostname
         yield _finding(
             "Slurm host", f"{host} takes SSH connections", _ssh_doubt(host), "see whether sshHostname is right"
         )
-    if environment.login is Login.JWT:
+    if environment.login.uses_token:
         issuer = values.oidc_server
         yield _finding("issuer", f"{issuer} answers", _issuer_doubt(issuer), "see whether oidcServer is right")
 

@@ -9,7 +9,7 @@ from hubpod.commands.inspect import require_running
 from hubpod.components import slurm
 from hubpod.context import Context
 from hubpod.deployment.status import Status
-from hubpod.environments import Instance, Login, Slurm
+from hubpod.environments import Instance
 from hubpod.errors import UsageError
 from hubpod.podman.cli import Podman
 from hubpod.probe import spawn_timeline
@@ -28,7 +28,7 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         ProbeError: A step failed.
     """
     instance = person.instance
-    by_token = instance.environment.login is Login.JWT
+    by_token = instance.environment.login.uses_token
     if by_token is not bool(person.token):
         way = "a token, as from the front door" if by_token else "a name and the password of the deploy ConfigMap"
         remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
@@ -61,7 +61,7 @@ def hub_address(instance: Instance, now: Status, url: str) -> str:
 
 def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:
     """How to see in Slurm itself that a job has ended; None where Slurm is not ours to ask."""
-    if instance.environment.slurm is not Slurm.POD:
+    if not instance.environment.slurm.in_pod:
         return None
     container = f"{instance.resource}-{slurm.NAME}"
 

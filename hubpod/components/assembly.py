@@ -1,10 +1,10 @@
 """The pod of an environment: which components its axes name."""
 
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from hubpod.components import jupyterhub, proxy, slurm, zenith
 from hubpod.components.site import Component, Site
-from hubpod.environments import Environment, Ingress, Slurm
+from hubpod.environments import Environment
 from hubpod.pod import PodSpec
 
 
@@ -28,28 +28,18 @@ class ComponentModule(Protocol):
 def modules(environment: Environment) -> tuple[ComponentModule, ...]:
     """The components of an environment, in the order in which their containers start."""
     chosen: list[ComponentModule] = []
-    match environment.slurm:
-        case Slurm.POD:
-            chosen.append(slurm)
-        case Slurm.EXTERNAL:
-            pass
-        case _:
-            assert_never(environment.slurm)
+    if environment.slurm.in_pod:
+        chosen.append(slurm)
     chosen += [proxy, jupyterhub]
-    match environment.ingress:
-        case Ingress.HOST_PORT:
-            pass
-        case Ingress.ZENITH:
-            chosen.append(zenith)
-        case _:
-            assert_never(environment.ingress)
+    if environment.ingress.uses_zenith:
+        chosen.append(zenith)
     return tuple(chosen)
 
 
 def image_names(environment: Environment) -> tuple[str, ...]:
     """The images of our own that an environment's pod needs: folders below containers/."""
     names = ["jupyterhub"]
-    if environment.slurm is Slurm.POD:
+    if environment.slurm.in_pod:
         names.append("slurm")
     return tuple(names)
 

@@ -1,7 +1,6 @@
 """configurable-http-proxy in a container of its own, so that the hub can restart without cutting connections."""
 
 from hubpod.components.site import CREDENTIALS, Component, Site
-from hubpod.environments import Ingress
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 
 NAME = "proxy"
@@ -19,14 +18,14 @@ def component(site: Site) -> Component:
     """The proxy and its token."""
     volume = site.instance.volume("proxy-credentials")
     base_url = site.settings.base_url.rstrip("/")
-    tunnel = site.instance.environment.ingress is Ingress.ZENITH
+    published = site.instance.environment.ingress.publishes_port
     container = Container(
         name=NAME,
         image=site.images["jupyterhub"],
         args=(
             "configurable-http-proxy",
-            # Where a tunnel in the pod is the only way in, nobody else in the network may use another.
-            f"--ip={'127.0.0.1' if tunnel else '0.0.0.0'}",  # noqa: S104
+            # Behind a tunnel, other hosts of the network must not reach the proxy past the tunnel.
+            f"--ip={'0.0.0.0' if published else '127.0.0.1'}",  # noqa: S104
             f"--port={PORT}",
             "--api-ip=127.0.0.1",
             f"--api-port={API_PORT}",
@@ -39,7 +38,7 @@ def component(site: Site) -> Component:
         },
         mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container
-        ports=() if tunnel else (Port(container=PORT, host=site.port),),
+        ports=(Port(container=PORT, host=site.port),) if published else (),
         uid=UID,
         ready=READY,
         waits_for="the login page behind the proxy",

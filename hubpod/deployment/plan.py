@@ -8,7 +8,7 @@ from hubpod.components import jupyterhub, proxy
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.publish import checked_hub_api, require_free, require_ways_in
-from hubpod.environments import Environment, Ingress, Instance
+from hubpod.environments import Environment, Instance
 from hubpod.errors import SettingsError
 from hubpod.images.ensure import ImageSet
 from hubpod.labels import LABEL_DEPLOY_DIR
@@ -87,7 +87,7 @@ def site(context: Context, plan: Plan, built: ImageSet) -> Site:
     """All that the pod derives from; the port is the one asked for, else the instance's own, else a free one."""
     instance = plan.request.instance
     port = 0
-    if instance.environment.ingress is Ingress.HOST_PORT:
+    if instance.environment.ingress.publishes_port:
         port = plan.request.port or port_for(context.podman, instance, plan.hub_api)
     return Site(
         instance=instance,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from hubpod.components.jupyterhub import API_PORT
-from hubpod.environments import Environment, Ingress, Slurm
+from hubpod.environments import Environment
 from hubpod.errors import MachineError, SettingsError, UsageError
 from hubpod.pod import Port
 from hubpod.request import UpRequest
@@ -48,14 +48,14 @@ def require_ways_in(environment: Environment, request: UpRequest) -> None:
     Raises:
         UsageError: There is such an option.
     """
-    if request.port and environment.ingress is not Ingress.HOST_PORT:
+    if request.port and not environment.ingress.publishes_port:
         raise UsageError(
             f"{environment.name} publishes no port for browsers: they come through the {environment.ingress.value}",
             remedy="leave out --port",
         )
-    if request.zenith_image and environment.ingress is not Ingress.ZENITH:
+    if request.zenith_image and not environment.ingress.uses_zenith:
         raise UsageError(f"{environment.name} has no Zenith tunnel", remedy="leave out --zenith-image")
-    if request.hub_api and environment.slurm is not Slurm.EXTERNAL:
+    if request.hub_api and environment.slurm.in_pod:
         raise UsageError(
             f"in {environment.name} the users' servers are in the pod, and nobody else needs the hub's API",
             remedy="leave out --publish",
@@ -69,7 +69,7 @@ def checked_hub_api(settings: Settings, environment: Environment, hub_api: Port 
         UsageError: It has to be published, and nobody has said where.
         SettingsError: hubConnectUrl cannot lead there.
     """
-    if environment.slurm is not Slurm.EXTERNAL:
+    if environment.slurm.in_pod:
         return None, ""
     url = settings.hub_connect_url
     parts = urlsplit(url)

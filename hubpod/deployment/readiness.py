@@ -6,7 +6,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from hubpod.components import jupyterhub, proxy, slurm
-from hubpod.environments import Instance, Stage
+from hubpod.environments import Instance
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, PodSpec
 from hubpod.podman.answers import ContainerState
@@ -32,10 +32,8 @@ LOGIN_PAGE = "login page"
 MAX_RESTARTS = 2
 """A container that ended this often while the pod starts will not come up by waiting."""
 
-REMEDIES = {
-    Stage.DEV: "correct the cause and run the command again, or add --keep and look with `invoke dev.logs`",
-    Stage.PROD: "correct the cause and run the command again",
-}
+REMEDY = "correct the cause and run the command again"
+KEEP_REMEDY = f"{REMEDY}, or add --keep and look with `invoke dev.logs`"
 
 
 def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> CheckResult:
@@ -160,5 +158,5 @@ def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str
     return NotReadyError(
         message,
         detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),
-        remedy=REMEDIES[instance.environment.stage],
+        remedy=KEEP_REMEDY if instance.environment.stage.can_keep_failed_pod else REMEDY,
     )

@@ -91,7 +91,7 @@ def plan_build(  # noqa: PLR0913 - all that goes in
             digest.update(f"{relative} {executable} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     for checkout in sources:
         # In development the code is in a volume, and the image has what installing it has made.
-        identity = checkout.installation() if stage is Stage.DEV else checkout.digest()
+        identity = checkout.installation() if stage.uses_clones else checkout.digest()
         digest.update(f"{checkout.source.name} {identity}\n".encode())
     reference = f"{REPOSITORY}/{name}:{stage.value}-{digest.hexdigest()[:12]}"
     return BuildPlan(name=name, reference=reference, stage=stage, base=base, sources=sources, arguments=arguments)

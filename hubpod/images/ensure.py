@@ -4,13 +4,12 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import assert_never
 
 from hubpod.components.assembly import image_names
 from hubpod.components.site import Code
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, full_disk_told, side_by_side
-from hubpod.environments import Environment, Ingress, Stage
+from hubpod.environments import Environment
 from hubpod.images import base as base_image
 from hubpod.images import build as images
 from hubpod.images import source_volumes
@@ -95,7 +94,7 @@ def _built(context: Context, plans: Sequence[images.BuildPlan], pulled: Mapping[
 def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
     """The names of the images to build, and the references by name of those that are not."""
     own = set(image_names(environment))
-    if environment.ingress is not Ingress.ZENITH:
+    if not environment.ingress.uses_zenith:
         return own, {}
     reference = zenith_client()
     return (own, {IMAGE: reference}) if reference else ({*own, IMAGE}, {})
@@ -128,10 +127,10 @@ def plan_images(context: Context, request: UpRequest) -> ImageSet:
     find = partial(zenith_image.find_image, context.podman, request.zenith_image, environment.stage)
     names, pulled = _images(environment, find)
     base = base_image.find_base(context.podman, project, request.base)
-    cloned = environment.stage is Stage.PROD or all(source.clone(project).exists() for source in sources.SOURCES)
+    cloned = not environment.stage.uses_clones or all(source.clone(project).exists() for source in sources.SOURCES)
     if not base or not cloned:
         unbuilt = {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names}
-        mounts = [each for each in sources.SOURCES if each.image in names and environment.stage is Stage.DEV]
+        mounts = [each for each in sources.SOURCES if each.image in names and environment.stage.uses_clones]
         return ImageSet(
             images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts}
         )
@@ -149,13 +148,9 @@ def _checkouts(reporter: Reporter, ensure: Callable[[], tuple[Checkout, ...]]) -
 
 def _ensured(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
     """Development takes the clones as they lie there; production takes releases."""
-    match request.instance.environment.stage:
-        case Stage.DEV:
-            return sources.ensure_clones(workspace.project, request.origins)
-        case Stage.PROD:
-            return releases.ensure_releases(workspace.project, workspace.state, request.origins)
-        case _:
-            assert_never(request.instance.environment.stage)
+    if request.instance.environment.stage.uses_clones:
+        return sources.ensure_clones(workspace.project, request.origins)
+    return releases.ensure_releases(workspace.project, workspace.state, request.origins)
 
 
 def _tell_before_build(context: Context) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hubpod.components.site import SOURCE_FOLDER, Code
-from hubpod.environments import Instance, Stage
+from hubpod.environments import Instance
 from hubpod.images.build import BuildPlan
 from hubpod.pod import File, contents
 from hubpod.podman.cli import Podman
@@ -80,7 +80,7 @@ def _folders(workspace: Workspace, instance: Instance) -> Path:
 
 
 def _edited(plans: Iterable[BuildPlan]) -> list[Checkout]:
-    return [checkout for plan in plans if plan.stage is Stage.DEV for checkout in plan.sources]
+    return [checkout for plan in plans if plan.stage.uses_clones for checkout in plan.sources]
 
 
 def _record(workspace: Workspace) -> Path:

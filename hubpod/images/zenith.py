@@ -19,7 +19,7 @@ def find_image(podman: Podman, wanted: str, stage: Stage) -> str:
     if wanted:
         return "" if wanted == STAND_IN else wanted
     built = f"{REPOSITORY}/{IMAGE}:{stage.value}-"
-    stand_in = stage is Stage.DEV and bool(podman_images.list_managed(podman, built))
+    stand_in = stage.falls_back_to_stand_in and bool(podman_images.list_managed(podman, built))
     return "" if stand_in and not podman.image_id(REGISTRY_IMAGE) else REGISTRY_IMAGE
 
 
@@ -35,7 +35,7 @@ def ensure_image(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[s
     if not reference or podman.image_id(reference):
         return reference
     on_line(f"pulling {reference}")
-    fallback = not wanted and stage is Stage.DEV
+    fallback = not wanted and stage.falls_back_to_stand_in
     try:
         podman.run("pull", "--quiet", reference, timeout_s=PULL_TIMEOUT_S if fallback else None)
     except CommandError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubpod.environments import Environment, Ingress, Slurm
+from hubpod.environments import Environment
 from hubpod.settings import known_hosts, ssh_keys, zenith_config
 from hubpod.settings.ssh_keys import UnfitKeyError
 from hubpod.settings.yaml_files import Problem, UnreadableError, read_file
@@ -52,11 +52,11 @@ class SuppliedFile:
 
 
 def _external_slurm(environment: Environment) -> bool:
-    return environment.slurm is Slurm.EXTERNAL
+    return not environment.slurm.in_pod
 
 
 def _tunnel(environment: Environment) -> bool:
-    return environment.ingress is Ingress.ZENITH
+    return environment.ingress.uses_zenith
 
 
 def _private_key(path: Path, content: bytes, _: Around) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hubpod.environments import ENVIRONMENTS, Environment, Ingress
+from hubpod.environments import ENVIRONMENTS, Environment
 from hubpod.settings import deploy_configmap, zenith_config
 from hubpod.settings.key_files import FILES, SuppliedFile
 from hubpod.settings.table import SETTINGS, Setting
@@ -46,7 +46,7 @@ def updated(readme: str) -> str:
 def examples() -> dict[str, str]:
     """The files to start from, by their path below ``examples/``."""
     files = {f"{row.name}/{deploy_configmap.FILE_NAME}": deploy_configmap.example(row) for row in ENVIRONMENTS}
-    tunnels = [row for row in ENVIRONMENTS if row.ingress is Ingress.ZENITH]
+    tunnels = [row for row in ENVIRONMENTS if row.ingress.uses_zenith]
     return files | {f"{row.name}/{zenith_config.FILE_NAME}": zenith_config.example() for row in tunnels}
 
 

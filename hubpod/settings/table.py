@@ -6,7 +6,7 @@ The keys and their meanings are those of existing sites' files, which work uncha
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hubpod.environments import Environment, Login, Slurm
+from hubpod.environments import Environment
 from hubpod.settings import checks
 from hubpod.settings.checks import Check
 
@@ -42,8 +42,8 @@ class Setting:
     invented: bool = False
 
 
-def _when(slurm: Slurm, value: str) -> Callable[[Environment], str | None]:
-    return lambda environment: value if environment.slurm is slurm else None
+def _in_pod(value: str) -> Callable[[Environment], str | None]:
+    return lambda environment: value if environment.slurm.in_pod else None
 
 
 _PATH = checks.matching(r"(/[A-Za-z0-9._+-]+)+", "an absolute path of letters, digits and . _ + -")
@@ -51,16 +51,16 @@ _HOST = checks.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", "a host name
 _NAME = checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", "a name of letters, digits and . _ : / -")
 
 
-def _is_dummy(environment: Environment) -> bool:
-    return environment.login is Login.DUMMY
+def _uses_password(environment: Environment) -> bool:
+    return environment.login.uses_password
 
 
-def _is_jwt(environment: Environment) -> bool:
-    return environment.login is Login.JWT
+def _uses_token(environment: Environment) -> bool:
+    return environment.login.uses_token
 
 
 def _has_accounts(environment: Environment) -> bool:
-    return _is_dummy(environment) or environment.slurm is Slurm.POD
+    return _uses_password(environment) or environment.slurm.in_pod
 
 
 SETTINGS = (
@@ -94,7 +94,7 @@ SETTINGS = (
         meaning="space-separated users who administer the hub",
         check=checks.admins,
         words=True,
-        used=_is_dummy,
+        used=_uses_password,
         default="",
     ),
     Setting(
@@ -102,7 +102,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DUMMYAUTH_PASSWORD",
         meaning="password of the login form",
         check=checks.password,
-        used=_is_dummy,
+        used=_uses_password,
         secret=True,
         example="change-this-password",
         invented=True,
@@ -112,7 +112,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_SSH_HOSTNAME",
         meaning="host where the Slurm wrappers run, reached over SSH",
         check=_HOST,
-        fixed=_when(Slurm.POD, "localhost"),
+        fixed=_in_pod("localhost"),
         example="ssh.example.org",
     ),
     Setting(
@@ -120,7 +120,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN",
         meaning="folder of the Slurm wrappers on that host",
         check=_PATH,
-        fixed=_when(Slurm.POD, "/opt/jupyter/slurmspawner_wrappers/bin"),
+        fixed=_in_pod("/opt/jupyter/slurmspawner_wrappers/bin"),
         example="/opt/jupyter/slurmspawner_wrappers/bin",
     ),
     Setting(
@@ -128,7 +128,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_CONDA_PREFIX_DIR",
         meaning="prefix whose bin/activate knows jupyter-user-env",
         check=_PATH,
-        fixed=_when(Slurm.POD, "/opt/jupyter/miniforge3"),
+        fixed=_in_pod("/opt/jupyter/miniforge3"),
         example="/opt/jupyter/miniforge3",
     ),
     Setting(
@@ -136,7 +136,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_JUPYTER_DATA_DIR",
         meaning="Jupyter data folder of the users' servers",
         check=_PATH,
-        fixed=_when(Slurm.POD, "/opt/jupyter/jupyter_data"),
+        fixed=_in_pod("/opt/jupyter/jupyter_data"),
         example="/opt/jupyter/jupyter_data",
     ),
     Setting(
@@ -144,7 +144,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_HUB_CONNECT_URL",
         meaning="URL at which the users' servers reach the hub's API",
         check=checks.url,
-        fixed=_when(Slurm.POD, "http://127.0.0.1:8081"),
+        fixed=_in_pod("http://127.0.0.1:8081"),
         example="http://hub.example.org:8081",
     ),
     Setting(
@@ -152,7 +152,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_OIDC_SERVER",
         meaning="issuer of the JWT (iss)",
         check=checks.url,
-        used=_is_jwt,
+        used=_uses_token,
         example="https://keycloak.example.org/realms/site",
     ),
     Setting(
@@ -160,7 +160,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_BRICS_PLATFORM",
         meaning="platform whose projects may log in",
         check=_NAME,
-        used=_is_jwt,
+        used=_uses_token,
         example="portal.dummy.platform.shared",
     ),
     Setting(
@@ -168,7 +168,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_JWT_AUDIENCE",
         meaning="audience of the JWT (aud)",
         check=_NAME,
-        used=_is_jwt,
+        used=_uses_token,
         example="jupyter",
     ),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from hubpod.environments import Environment, Login, nearest
+from hubpod.environments import Environment, nearest
 from hubpod.settings import checks
 from hubpod.settings.yaml_files import NO_WORD, WORD, Problem, UnreadableError, compose, pairs
 
@@ -199,7 +199,7 @@ def example() -> str:
 def _contradictions(entries: dict[str, _Entry], environment: Environment) -> Iterable[tuple[str, str]]:
     """Keys that are right by themselves, and wrong together or in this environment."""
     skipped = entries.get("skipAuth")
-    if skipped and _truth(skipped.value) and environment.login is Login.JWT:
+    if skipped and _truth(skipped.value) and environment.login.uses_token:
         where = f"would let anybody in at the Zenith server's front door, and {environment.name} relies on its login"
         yield "skipAuth", f"{where}; remove the line"
     client = ("authOidcClientId", "authOidcClientSecret")

@@ -54,7 +54,7 @@ def site(
         instance: The name of its instance.
         changes: Keys of the deploy ConfigMap with other values.
     """
-    external, tunnel = environment.slurm is Slurm.EXTERNAL, environment.ingress is Ingress.ZENITH
+    external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     values = settings_of(environment, text or deploy_configmap.example(environment), changes or {})
     known_host = b"%s %s\n" % (values.ssh_hostname.encode(), made_up_credentials("the site").ssh_host_public_key)
     return Site(
@@ -72,7 +72,7 @@ def site(
             zenith_client_config=zenith_config.example().encode() if tunnel else None,
         ),
         hub_api=HUB_API if external else None,
-        sources=code_of(environment) if environment.stage is Stage.DEV else {},
+        sources=code_of(environment) if environment.stage.uses_clones else {},
     )
 
 

@@ -104,7 +104,7 @@ def started(project: Path, words: list[str]) -> subprocess.CompletedProcess[str]
 
 
 MISTYPED = {
-    "dev.up -e dev_dumyauth": "there is no environment 'dev_dumyauth'; did you mean 'dev_dummyauth'?",
+    "dev.up -e dev_dumyauth": "environment 'dev_dumyauth' does not exist; did you mean 'dev_dummyauth'?",
     "dev.up -i Mine": "'Mine' is not an instance name; did you mean 'mine'?",
     "dev.up --port 70000": "--port 70000: must be a number from 1 to 65535",
     "dev.up --base bootsrap": "--base bootsrap: must be one of auto, registry, bootstrap; did you mean 'bootstrap'?",

@@ -70,9 +70,9 @@ class Case:
 
 def cases(target: Target) -> tuple[Case, ...]:
     """All cases for a hub with this login."""
-    by_login = {Login.JWT: _tokens, Login.DUMMY: _passwords}
     groups: tuple[Callable[[Target], Iterator[Case]], ...] = (
-        by_login[target.login],
+        *((_tokens,) if target.login.uses_token else ()),
+        *((_passwords,) if target.login.uses_password else ()),
         _addresses,
         _sizes,
         _without_login,
@@ -132,7 +132,7 @@ def _form(path: str, form: tuple[tuple[str, str], ...]) -> Request:
 def _addresses(target: Target) -> Iterator[Case]:
     for name, address in {**FOREIGN_ADDRESSES, **HALF_ADDRESSES}.items():
         path = f"/hub/login?{next_query(address)}"
-        if target.login is Login.JWT:
+        if target.login.uses_token:
             yield _case(f"next-{name}", "a login that leads elsewhere", Request(path=path), 401)
         elif target.password:
             form = (("username", "testuser"), ("password", target.password))
