@@ -1,10 +1,16 @@
-"""HTML forms as a browser fills and submits them."""
+"""HTML forms, with the values that a browser submits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html.parser import HTMLParser
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-_Attributes = dict[str, str]
+from hubpod.client.pages import parse_html
+
+if TYPE_CHECKING:
+    from bs4 import Tag
+
+ENABLED_CONTROLS = ":is(input, select, textarea)[name]:not([name=''], :disabled, template *)"
+"""CSS selector of what a form may submit; `:disabled` includes what a disabled fieldset contains."""
 
 UNSENT_INPUTS = frozenset({"button", "image", "reset", "submit", "file"})
 TICKED_INPUTS = frozenset({"checkbox", "radio"})
@@ -27,9 +33,9 @@ class Field:
     Attributes:
         name: The name it is submitted under.
         kind: "select", "textarea", or the type of the input element.
-        choices: What a select, radio or checkbox field offers, in the page's order.
-        text: What a text-like field contains.
-        multiple: Whether several of the choices can be selected together.
+        choices: Choices of a select, radio or checkbox field, in the order of the page.
+        text: Content of a text-like field.
+        multiple: Whether several choices can be selected together.
     """
 
     name: str
@@ -40,7 +46,7 @@ class Field:
 
     @property
     def defaults(self) -> tuple[str, ...]:
-        """The values that are submitted when the person changes nothing."""
+        """The values submitted when the user changes nothing."""
         if self.kind not in TICKED_INPUTS | {"select"}:
             return (self.text,)
         enabled = [choice for choice in self.choices if not choice.disabled]
@@ -53,18 +59,18 @@ class Field:
 
     @property
     def default(self) -> str:
-        """The value that is submitted when the person changes nothing; empty when none is."""
+        """The first value submitted when the user changes nothing; empty without one."""
         return next(iter(self.defaults), "")
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """The values that a person can pick, without placeholders."""
+        """The values that a user can select, without placeholders."""
         return tuple(choice.value for choice in self.choices if choice.value and not choice.disabled)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """A form of a page, ready to be filled."""
+    """A form of a page, with its default values."""
 
     name: str = ""
     action: str = ""
@@ -72,109 +78,81 @@ class Form:
     fields: tuple[Field, ...] = ()
 
     def field(self, name: str) -> Field | None:
-        """The field of that name, or None when the form has none."""
+        """Return the first field of that name, or None."""
         return next((field for field in self.fields if field.name == name), None)
 
     def fill(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
-        """The pairs to submit: the given values, and the form's defaults for the rest.
+        """Return the pairs to submit: the given values, and the form's defaults for the rest.
 
-        A value that the form does not offer, even a field that it does not have, is submitted all the same: refusing
-        it is the hub's task, and a person can send whatever they like.
+        Values and fields that the form does not offer are submitted too. Any client can send them, so the hub has to
+        refuse them.
         """
         kept = [(field.name, value) for field in self.fields if field.name not in values for value in field.defaults]
         return kept + list(values.items())
 
 
 def parse_forms(page: str) -> tuple[Form, ...]:
-    """The forms of a page, in its order."""
-    parser = _FormParser()
-    parser.feed(page)
-    parser.close()
-    return tuple(parser.forms)
-
-
-class _FormParser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.forms: list[Form] = []
-        self._form: _Attributes | None = None
-        self._fields: dict[str, Field] = {}
-        self._control: tuple[str, _Attributes] | None = None  # the select or textarea that is open
-        self._choices: list[Choice] = []
-        self._option: _Attributes | None = None
-        self._text = ""
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
-        match tag:
-            case "form":
-                self._form, self._fields = attributes, {}
-            case "input":
-                self._add_input(attributes)
-            case "select" | "textarea":
-                self._control, self._choices, self._text = (tag, attributes), [], ""
-            case "option":
-                self._end_option()  # its end tag may be left out
-                self._option, self._text = attributes, ""
-
-    def handle_data(self, data: str) -> None:
-        self._text += data
-
-    def handle_endtag(self, tag: str) -> None:
-        match tag:
-            case "option":
-                self._end_option()
-            case "select" | "textarea":
-                self._end_control()
-            case "form":
-                self._end_form()
-
-    def _add_input(self, attributes: _Attributes) -> None:
-        name, kind = attributes.get("name", ""), attributes.get("type", "text").lower()
-        if not name or kind in UNSENT_INPUTS or "disabled" in attributes:
-            return
-        if kind not in TICKED_INPUTS:
-            self._fields[name] = Field(name=name, kind=kind, text=attributes.get("value", ""))
-            return
-        choice = Choice(value=attributes.get("value", "on"), selected="checked" in attributes)
-        before = self._fields.get(name)
-        self._fields[name] = Field(name=name, kind=kind, choices=(*(before.choices if before else ()), choice))
-
-    def _end_option(self) -> None:
-        if self._option is None:
-            return
-        label = " ".join(self._text.split())
-        self._choices.append(
-            Choice(
-                value=self._option.get("value", label),
-                label=label,
-                selected="selected" in self._option,
-                disabled="disabled" in self._option,
-            )
+    """Return the forms of a page, in its order."""
+    soup = parse_html(page)
+    controls = [tag for tag in soup.select(ENABLED_CONTROLS) if _kind(tag) not in UNSENT_INPUTS]
+    return tuple(
+        Form(
+            name=_attribute(form, "id"),
+            action=_attribute(form, "action"),
+            multipart=_attribute(form, "enctype").lower() == "multipart/form-data",
+            fields=_merge_choices(_field(control) for control in controls if _belongs_to(control, form)),
         )
-        self._option = None
+        for form in soup.find_all("form")
+    )
 
-    def _end_control(self) -> None:
-        self._end_option()
-        if self._control is None:
-            return
-        (kind, attributes), self._control = self._control, None
-        name = attributes.get("name", "")
-        if name and "disabled" not in attributes:
-            text = self._text.removeprefix("\n") if kind == "textarea" else ""
-            self._fields[name] = Field(
-                name=name, kind=kind, choices=tuple(self._choices), text=text, multiple="multiple" in attributes
-            )
 
-    def _end_form(self) -> None:
-        if self._form is None:
-            return
-        form, self._form = self._form, None
-        self.forms.append(
-            Form(
-                name=form.get("id", ""),
-                action=form.get("action", ""),
-                multipart=form.get("enctype", "") == "multipart/form-data",
-                fields=tuple(self._fields.values()),
-            )
-        )
+def _belongs_to(control: "Tag", form: "Tag") -> bool:
+    if control.has_attr("form"):
+        return _attribute(control, "form") == _attribute(form, "id")
+    return control.find_parent("form") is form
+
+
+def _kind(control: "Tag") -> str:
+    return _attribute(control, "type", "text").lower() if control.name == "input" else control.name
+
+
+def _field(control: "Tag") -> Field:
+    """Return the field for a control; a radio button or checkbox is a field with one choice."""
+    kind = _kind(control)
+    field = Field(name=_attribute(control, "name"), kind=kind)
+    if kind == "select":
+        choices = tuple(_option(option) for option in control.find_all("option"))
+        return replace(field, choices=choices, multiple=control.has_attr("multiple"))
+    if kind == "textarea":
+        return replace(field, text=control.get_text().removeprefix("\n"))  # HTML ignores the first line break
+    if kind in TICKED_INPUTS:
+        choice = Choice(value=_attribute(control, "value", "on"), selected=control.has_attr("checked"))
+        return replace(field, choices=(choice,))
+    return replace(field, text=_attribute(control, "value"))
+
+
+def _option(option: "Tag") -> Choice:
+    # Without its end tag, which is optional, an option contains those that follow it.
+    own = (text for text in option.strings if text.find_parent("option") is option)
+    label = " ".join("".join(own).split())
+    group = option.find_parent("optgroup")
+    return Choice(
+        value=_attribute(option, "value", label),
+        label=label,
+        selected=option.has_attr("selected"),
+        disabled=option.has_attr("disabled") or (group is not None and group.has_attr("disabled")),
+    )
+
+
+def _merge_choices(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """Merge the radio buttons, or the checkboxes, of one name into one field."""
+    merged: dict[object, Field] = {}
+    for number, field in enumerate(fields):
+        key = (field.name, field.kind) if field.kind in TICKED_INPUTS else number
+        before = merged.get(key)
+        merged[key] = replace(before, choices=before.choices + field.choices) if before else field
+    return tuple(merged.values())
+
+
+def _attribute(tag: "Tag", name: str, default: str = "") -> str:
+    return str(tag.get(name, default))

@@ -1,31 +1,31 @@
-"""The sentence that a page tells a person."""
+"""Extract the sentence that a page of the hub shows to its user."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import requests
 
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+
 MAX_SENTENCE = 500
 
-ERROR_CLASSES = frozenset({"login_error", "spawn-error-msg"})  # of JupyterHub's login.html and spawn.html
-VOID_TAGS = frozenset({"br", "hr", "img", "input", "link", "meta"})
+ERROR_MESSAGES = ".login_error, .spawn-error-msg"
+"""CSS selector of the places for errors in JupyterHub's login.html and spawn.html."""
+
+INVISIBLE = "script, style, noscript, title, nav, button, select, template, .hidden, [hidden]"
 INLINE_TAGS = frozenset({"a", "b", "code", "em", "i", "span", "strong", "tt"})
-UNSEEN_TAGS = frozenset({"script", "style", "noscript", "title", "nav", "button", "select", "template"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """A run of visible text and what it is inside of."""
+def parse_html(page: str) -> "BeautifulSoup":
+    """Parse a page; the first of repeated attributes counts, as in a browser."""
+    from bs4 import BeautifulSoup  # noqa: PLC0415 - slow to import, and most commands parse no page
 
-    text: str
-    tags: frozenset[str]
-    classes: frozenset[str]
+    return BeautifulSoup(page, "html.parser", on_duplicate_attribute="ignore")
 
 
 def sentence_of_response(response: requests.Response) -> str:
-    """What a person would read in this response: the API's message, or the sentence on the page."""
+    """Return the message of an API error or the sentence of an error page, else the HTTP reason."""
     if "json" not in response.headers.get("Content-Type", ""):
         return sentence_of_page(response.text) or response.reason
     try:
@@ -37,63 +37,38 @@ def sentence_of_response(response: requests.Response) -> str:
 
 
 def refusal_of_page(page: str) -> str:
-    """The sentence in the place where JupyterHub's login and spawn pages say what was wrong; empty if they do not."""
-    blocks = _blocks_of(page)
-    return _joined([block.text for block in blocks if block.classes & ERROR_CLASSES]).removeprefix("Error: ")
+    """Return the error message on JupyterHub's login or spawn page; empty without one."""
+    return _refusal(_parse_visible(page))
 
 
 def sentence_of_page(page: str) -> str:
-    """The sentence that explains an error page: its own place for one, else paragraphs, else headings."""
-    blocks = _blocks_of(page)
-    error_page = [block for block in blocks if "error" in block.classes]
-    paragraphs = [block.text for block in error_page or blocks if "p" in block.tags]
-    headings = [block.text for block in error_page or blocks if block.tags & {"h1", "h2"}]
-    return refusal_of_page(page) or _joined(paragraphs) or _joined(headings)
+    """Return what explains an error page: its error message, else its paragraphs, else its headings.
+
+    Where the page has a block of class "error", only paragraphs and headings of that block count.
+    """
+    soup = _parse_visible(page)
+    block = _text(soup, ".error")
+    scope = ":is(.error, .error *)" if block else ""
+    return _refusal(soup) or _text(soup, f"p{scope}") or _text(soup, f"h1{scope}, h2{scope}") or block
 
 
-def _joined(texts: Sequence[str]) -> str:
-    return " ".join(texts)[:MAX_SENTENCE]
+def _refusal(soup: "BeautifulSoup") -> str:
+    return _text(soup, ERROR_MESSAGES).removeprefix("Error: ")
 
 
-def _blocks_of(page: str) -> list[_Block]:
-    parser = _BlockParser()
-    parser.feed(page)
-    parser.close()
-    parser.flush()
-    return parser.blocks
+def _parse_visible(page: str) -> "BeautifulSoup":
+    """Parse a page, drop invisible elements, and separate blocks of text by whitespace."""
+    soup = parse_html(page)
+    for tag in soup.select(INVISIBLE):
+        tag.replace_with("\n")
+    for tag in soup.find_all(lambda tag: tag.name not in INLINE_TAGS):
+        tag.insert(0, "\n")
+        tag.append("\n")
+    return soup
 
 
-class _BlockParser(HTMLParser):
-    """Cuts a page into blocks, forgiving end tags that are missing or superfluous."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.blocks: list[_Block] = []
-        self._open: list[tuple[str, frozenset[str]]] = []
-        self._text = ""
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        if tag in INLINE_TAGS:
-            return
-        self.flush()
-        if tag not in VOID_TAGS:
-            classes = frozenset((dict(attrs).get("class") or "").split())
-            self._open.append((tag, classes))
-
-    def handle_endtag(self, tag: str) -> None:
-        names = [name for name, _ in self._open]
-        if tag in INLINE_TAGS or tag not in names:
-            return
-        self.flush()
-        del self._open[len(names) - 1 - names[::-1].index(tag) :]
-
-    def handle_data(self, data: str) -> None:
-        self._text += data
-
-    def flush(self) -> None:
-        """End the run of text, and keep it if a person would see it."""
-        text, self._text = " ".join(self._text.split()), ""
-        tags = frozenset(name for name, _ in self._open)
-        classes = frozenset[str]().union(*(classes for _, classes in self._open))
-        if text and not tags & UNSEEN_TAGS and "hidden" not in classes:
-            self.blocks.append(_Block(text=text, tags=tags, classes=classes))
+def _text(soup: "BeautifulSoup", selector: str) -> str:
+    """Return the text inside the selected elements; text inside nested ones counts once."""
+    selected = {id(tag) for tag in soup.select(selector)}
+    pieces = [text for text in soup.strings if any(id(parent) in selected for parent in text.parents)]
+    return " ".join("".join(pieces).split())[:MAX_SENTENCE]

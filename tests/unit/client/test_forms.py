@@ -65,6 +65,24 @@ def test_form_submits_values_that_it_does_not_offer() -> None:
     assert [pair for pair in filled if pair[0] in {"features", "unknown"}] == [("features", "z"), ("unknown", "1")]
 
 
+@pytest.mark.parametrize(
+    ("form", "pairs"),
+    [
+        ("<form><fieldset disabled><input name=a></fieldset><input name=b value=1></form>", [("b", "1")]),
+        ("<form><select name=a><optgroup disabled><option>1</optgroup><option>2</select></form>", [("a", "2")]),
+        ("<form><input name=a value=1><input name=a value=2></form>", [("a", "1"), ("a", "2")]),
+        ("<form><input name=a value=1 value=2></form>", [("a", "1")]),
+        ("<form id=f></form><input name=a value=1 form=f><input name=b>", [("a", "1")]),
+        ("<form><input name=a value=1>", [("a", "1")]),
+        ("<form><template><input name=a></template></form>", []),
+    ],
+    ids=["fieldset", "optgroup", "repeated name", "repeated attribute", "outside", "unclosed", "template"],
+)
+def test_form_is_read_as_html_defines_it(form: str, pairs: list[tuple[str, str]]) -> None:
+    """Fields are submitted as a browser would: https://html.spec.whatwg.org/#constructing-form-data-set ."""
+    assert parse_forms(form)[0].fill({}) == pairs
+
+
 def project_form(*values: str) -> Form:
     """A spawn form that offers these projects."""
     options = "".join(f"<option value='{value}'>" for value in values)
@@ -116,6 +134,8 @@ def test_project_needs_a_field() -> None:
         ('<div class="error"><h1>404 : Not Found</h1></div><script>var p = "<p>no</p>";</script>', "404 : Not Found"),
         ("<h1>Spawn failed</h1><p>It failed.</p><p>Why</p></p><p>Retry?</p>", "It failed. Why Retry?"),
         ('<p class="hidden">not shown</p><p>shown<br>twice</p>', "shown twice"),
+        ('<p hidden>not shown</p><p>shown<span class="hidden">not</span></p>', "shown"),
+        ('<span class="login_error">No such user</span><p>Other</p>', "No such user"),
         ("", ""),
     ],
 )
