@@ -1,4 +1,4 @@
-"""What every command works with, and the errors that have one cause wherever they come up."""
+"""What every command works with, and errors whose cause is the same wherever they are raised."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from hubpod.errors import HubpodError, MachineError, UsageError
 from hubpod.labels import LABEL_PROJECT
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman, version_text
+from hubpod.podman.snapshot import Snapshot, take_snapshot
 from hubpod.system import process
 from hubpod.system.progress import Reporter
 from hubpod.workspace import Workspace
@@ -19,32 +20,41 @@ from hubpod.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What commands work with: the checkout, a podman that works, and where to tell what they do."""
+    """What a command works with.
+
+    Attributes:
+        workspace: The checkout.
+        podman: A podman that works on this machine.
+        reporter: Prints the command's progress.
+    """
 
     workspace: Workspace
     podman: Podman
     reporter: Reporter
 
     @contextmanager
-    def alone(self, instance: Instance, begin: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """Be the only command that works on an instance; a full disk is told as such.
+    def locked(self, instance: Instance) -> Iterator[Snapshot]:
+        """Hold the lock of an instance, and turn errors of a full disk into one sentence.
 
-        Args:
-            instance: Which one.
-            begin: Called as soon as no other command does, for what need not wait for the look at whose it is.
+        Yields:
+            The instance's containers and volumes at the start of the block.
 
         Raises:
-            UsageError: The instance is another checkout's.
+            UsageError: The instance belongs to another checkout.
         """
         name = f"{instance.environment.name}.{instance.name}"
-        with self.workspace.lock(name, self.reporter.say), full_disk_told(self.workspace):
-            begin()
-            self._require_own(instance)
-            yield
+        with self.workspace.lock(name, self.reporter.say), explaining_full_disk(self.workspace):
+            found = self.snapshot(instance)
+            self._require_own(instance, found)
+            yield found
 
-    def _require_own(self, instance: Instance) -> None:
-        """Refuse to touch what belongs to another checkout of the project, as long as that is there."""
-        owners = {volume.labels.get(LABEL_PROJECT, "") for volume in self.podman.volumes(instance.labels).values()}
+    def snapshot(self, instance: Instance) -> Snapshot:
+        """Query podman for the containers and volumes of an instance."""
+        return take_snapshot(self.podman, instance.labels)
+
+    def _require_own(self, instance: Instance, found: Snapshot) -> None:
+        """Refuse an instance of another checkout, as long as that checkout exists."""
+        owners = {volume.labels.get(LABEL_PROJECT, "") for volume in found.volumes.values()}
         for owner in owners - {"", str(self.workspace.project)}:
             if Path(owner).exists():
                 raise UsageError(
@@ -54,22 +64,22 @@ class Context:
 
 
 def prepare(workspace: Workspace, reporter: Reporter) -> Context:
-    """See that podman works here.
+    """Check that podman works on this machine, and return the context of a command.
 
     Raises:
-        MachineError: It does not.
+        MachineError: podman does not work.
     """
-    with reporter.phase("preflight") as phase, full_disk_told(workspace):
+    with reporter.phase("preflight") as phase, explaining_full_disk(workspace):
         podman = usable_podman(workspace.state)
         phase.result(f"podman {version_text(podman.version)}")
     return Context(workspace=workspace, podman=podman, reporter=reporter)
 
 
 def side_by_side(jobs: list[Callable[[], None]]) -> None:
-    """Run jobs in threads; when one fails or the person interrupts, end what the others run.
+    """Run jobs in threads; if one fails or the user interrupts, end the commands of the others.
 
     Raises:
-        HubpodError: That of the job that failed first.
+        HubpodError: The error of the job that failed first.
     """
     with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
         futures = [pool.submit(job) for job in jobs]
@@ -83,12 +93,12 @@ def side_by_side(jobs: list[Callable[[], None]]) -> None:
 
 
 @contextmanager
-def full_disk_told(workspace: Workspace) -> Iterator[None]:
-    """Turn whatever a full disk caused into a sentence about the disk."""
+def explaining_full_disk(workspace: Workspace) -> Iterator[None]:
+    """Turn every error that a full disk caused into a MachineError about the disk."""
     try:
         yield
     except HubpodError as error:
-        if _out_of_space(error):
+        if _is_out_of_space(error):
             raise _disk_full(workspace, error.detail) from error
         raise
     except OSError as error:
@@ -97,8 +107,8 @@ def full_disk_told(workspace: Workspace) -> Iterator[None]:
         raise
 
 
-def _out_of_space(error: HubpodError) -> bool:
-    """Whether an error's own words say that the disk is full."""
+def _is_out_of_space(error: HubpodError) -> bool:
+    """Return whether an error quotes the kernel's message for a full disk."""
     text = "\n".join((error.message, *error.detail)).lower()
     return "no space left on device" in text or "disk quota exceeded" in text
 

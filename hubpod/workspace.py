@@ -1,58 +1,126 @@
-"""Where hubpod keeps what it must remember between commands, and how two commands keep out of each other's way."""
+"""Every path below ``.hubpod``, what hubpod remembers of an instance, and locks between commands."""
 
 import fcntl
+import json
 import os
-import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from hubpod.environments import Instance
 from hubpod.errors import MachineError
-from hubpod.system.private_files import private_directory
+from hubpod.system.private_files import private_directory, read_record, write_private
 
 LOCK_TIMEOUT_S = 900.0
 LOCK_INTERVAL_S = 0.1
-FIRST_PORT = 8000
-LAST_PORT = 8999
-_CHOSEN: dict[int, socket.socket] = {}
 STATE = ".hubpod"
 
 
 @dataclass(frozen=True, kw_only=True)
+class InstanceRecord:
+    """What hubpod remembers of an instance from one command to the next.
+
+    Attributes:
+        manifest: The podman manifest of the pod that became ready last; empty before the first.
+        written: Digest of the content that was written into a volume after its creation, by the volume's name.
+        sources: Directory of each source whose code comes in a volume, by the source's name.
+    """
+
+    manifest: str = ""
+    written: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceFiles:
+    """The private directory of an instance; also its deploy directory unless another one is given."""
+
+    directory: Path
+
+    @property
+    def credentials(self) -> Path:
+        """Directory of the key material that hubpod generated for the instance."""
+        return self.directory / "credentials"
+
+    @property
+    def seeds(self) -> Path:
+        """Directory of the configuration and code with which the pod became ready last, an archive per volume."""
+        return self.directory / "ready"
+
+    @property
+    def backup(self) -> Path:
+        """Directory of what an upgrade that is under way restores when it fails."""
+        return self.directory / "before"
+
+    @property
+    def _record(self) -> Path:
+        return self.directory / "record.json"
+
+    def load_record(self) -> InstanceRecord:
+        """Return what is remembered of the instance; an empty record when nothing is, or when the file is damaged."""
+        known = read_record(self._record) if self._record.exists() else self._read_separate_files()
+        names = InstanceRecord.__dataclass_fields__
+        return InstanceRecord(**{name: value for name, value in known.items() if name in names})  # type: ignore[arg-type]
+
+    def update_record(self, **changes: Any) -> None:  # noqa: ANN401 - attributes of InstanceRecord
+        """Change attributes of the instance's record; the file is written only if they differ."""
+        before = self.load_record()
+        record = replace(before, **changes)
+        if record == before and self._record.exists():
+            return
+        private_directory(self.directory)
+        write_private(self._record, json.dumps(asdict(record), indent=2).encode())
+
+    def _read_separate_files(self) -> dict[str, object]:
+        """Read the files that hubpod wrote before there was one record."""
+        manifest = self.directory / "manifest.yaml"
+        return {
+            "manifest": manifest.read_text() if manifest.exists() else "",
+            "written": read_record(self.directory / "written.json"),
+            "sources": read_record(self.directory / "sources.json"),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """A checkout of the project and the private folder ``.hubpod`` in it."""
+    """A checkout of the project and its private directory ``.hubpod``."""
 
     project: Path
 
     @property
     def state(self) -> Path:
-        """The private folder of this checkout."""
+        """The private directory of this checkout."""
         return self.project / STATE
-
-    def folder(self, instance: Instance) -> Path:
-        """What belongs to one instance: credentials, and the deploy ConfigMap unless it is elsewhere."""
-        return self.state / instance.environment.name / instance.name
-
-    def credentials(self, instance: Instance) -> Path:
-        """Where the key material is that was made for an instance."""
-        return self.folder(instance) / "credentials"
 
     @property
     def scratch(self) -> Path:
-        """Where a build keeps what it needs while it runs; only whoever holds the lock "build" may touch it."""
+        """Directory of what a build needs while it runs; only the holder of the lock "build" may touch it."""
         return self.state / "scratch"
+
+    @property
+    def installed(self) -> Path:
+        """Directory of what the installation of a source has generated in an image."""
+        return self.state / "installed"
+
+    def files(self, instance: Instance) -> InstanceFiles:
+        """Return the paths of one instance."""
+        return InstanceFiles(directory=self.state / instance.environment.name / instance.name)
 
     @contextmanager
     def lock(self, name: str, on_wait: Callable[[str], None]) -> Iterator[None]:
-        """Be the only command of this checkout that works on something, until the block ends.
+        """Hold a lock of this checkout until the block ends.
 
         The kernel frees the lock when the process ends, however it ends.
 
+        Args:
+            name: What is locked, such as "build" or an instance.
+            on_wait: Called with a sentence if another command holds the lock.
+
         Raises:
-            MachineError: Another command does not come to an end.
+            MachineError: Another command holds the lock for LOCK_TIMEOUT_S seconds.
         """
         private_directory(self.state)
         path = private_directory(self.state / "locks") / name
@@ -66,7 +134,7 @@ class Workspace:
 
 def _acquire(descriptor: int, path: Path, on_wait: Callable[[str], None]) -> None:
     deadline = time.monotonic() + LOCK_TIMEOUT_S
-    told = False
+    is_waiting = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,59 +143,9 @@ def _acquire(descriptor: int, path: Path, on_wait: Callable[[str], None]) -> Non
                 raise MachineError(
                     f"another hubpod command has held {path} for {LOCK_TIMEOUT_S:.0f} s", remedy="end that command"
                 ) from None
-            if not told:
+            if not is_waiting:
                 on_wait(f"waiting for another hubpod command that works on {path.name}")
-                told = True
+                is_waiting = True
             time.sleep(LOCK_INTERVAL_S)
         else:
             return
-
-
-def choose_port(but: Collection[int] = ()) -> int:
-    """A free port on the loopback address, from 8000 upwards, and none of those; nobody else chooses it meanwhile.
-
-    Raises:
-        MachineError: All are taken.
-    """
-    for port in range(FIRST_PORT, LAST_PORT + 1):
-        if port not in but and port_is_ours(port):
-            return port
-    raise MachineError(f"no port between {FIRST_PORT} and {LAST_PORT} is free", remedy="give another one with --port")
-
-
-def port_is_ours(port: int) -> bool:
-    """Whether a port is free, and no other command has chosen it; from then on until this process ends it is ours."""
-    return port_is_free(port) and (port in _CHOSEN or _choose(port))
-
-
-def _choose(port: int) -> bool:
-    # A pod takes its port seconds later. One that finds it taken then removes the rules by which the other is reached:
-    # those of netavark name the port alone. A name of this kind has no file, and goes with its process (unix(7)).
-    mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        mark.bind(f"\0hubpod-port-{port}")
-    except OSError:
-        mark.close()
-        return False
-    _CHOSEN[port] = mark
-    return True
-
-
-def port_is_free(port: int) -> bool:
-    """Whether nothing listens on a port of the loopback address."""
-    try:
-        require_bindable("127.0.0.1", port)
-    except OSError:
-        return False
-    return True
-
-
-def require_bindable(address: str, port: int) -> None:
-    """See that a server could listen at an IP address of this machine.
-
-    Raises:
-        OSError: It could not; its ``errno`` says why.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((address, port))

@@ -51,8 +51,8 @@ def up(  # noqa: PLR0913, PLR0917 - options for a person
             zenith_image=zenith_image,
             keep=keep,
         )
-        now = doing.lifecycle.up(doing.console.loud(), request)
-        doing.shown.show_welcome(now, found)
+        site = doing.up.up(doing.console.loud(), request)
+        doing.shown.show_welcome(site)
 
 
 @task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
@@ -104,7 +104,7 @@ def down(
     """Remove an instance's pod; home folders and the hub's database are kept unless --volumes is given."""
     with told():
         found = doing.given.instance_of(environment, instance)
-        doing.lifecycle.down(doing.console.loud(), found, volumes=volumes)
+        doing.down.down(doing.console.loud(), found, volumes=volumes)
 
 
 status = status_task(
@@ -230,7 +230,7 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
             found, port=port, publish=publish, deploy_dir=deploy_dir, zenith_image=zenith_image
         )
         wanted = doing.given.target_of(target)
-        sys.stdout.write(doing.lifecycle.manifest(doing.console.quiet(), request, wanted, secrets=with_secrets))
+        sys.stdout.write(doing.manifest.render(doing.console.quiet(), request, wanted, secrets=with_secrets))
 
 
 @task(help={**ENVIRONMENT_HELP, "source": BUILD_HELP["source"]}, iterable=["source"])
@@ -302,7 +302,10 @@ def volumes_(
             case "reset":
                 doing.volumes.reset(doing.console.loud(), found, name)
             case _:
-                rows = [(each.part, each.kind, each.name) for each in doing.volumes.found(doing.console.quiet(), found)]
+                rows = [
+                    (each.part, each.kind, each.name)
+                    for each in doing.volumes.list_volumes(doing.console.quiet(), found)
+                ]
                 doing.shown.show_table(("volume", "holds", "name in podman"), rows)
 
 

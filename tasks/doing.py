@@ -14,10 +14,11 @@ __all__ = [
     "building",
     "console",
     "doctor",
+    "down",
     "editing",
     "findings",
     "given",
-    "lifecycle",
+    "manifest",
     "process",
     "production",
     "proofs",
@@ -27,6 +28,7 @@ __all__ = [
     "shown",
     "shown_proofs",
     "status",
+    "up",
     "volumes",
 ]
 
@@ -35,7 +37,9 @@ _HOME = {
     "building": "hubpod.images.ensure",
     "doctor": "hubpod.commands.doctor",
     "findings": "hubpod.podman.findings",
-    "lifecycle": "hubpod.commands.up",
+    "down": "hubpod.commands.down",
+    "manifest": "hubpod.commands.manifest",
+    "up": "hubpod.commands.up",
     "process": "hubpod.system.process",
     "production": "hubpod.commands.production",
     "proofs": "hubpod.commands.prove",
@@ -48,10 +52,9 @@ _HOME = {
 
 if TYPE_CHECKING:
     from hubpod import request
-    from hubpod.commands import doctor, production, reload, volumes
+    from hubpod.commands import doctor, down, manifest, production, reload, up, volumes
     from hubpod.commands import inspect as running
     from hubpod.commands import prove as proofs
-    from hubpod.commands import up as lifecycle
     from hubpod.deployment import status
     from hubpod.images import ensure as building
     from hubpod.podman import findings

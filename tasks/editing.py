@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hubpod.commands import prove
 from hubpod.commands.inspect import require_running
-from hubpod.commands.reload import with_its_sources
+from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import Turn, folders, watch
 from hubpod.context import Context
 from hubpod.environments import Instance
@@ -54,7 +54,7 @@ def watch_and_tell(request: UpRequest, then: Then) -> None:
             remedy="leave out --spawn, and type dev.spawn --token-file FILE",
         )
     context = quiet()
-    request = with_its_sources(context, request)
+    request = with_recorded_sources(context, request)
     below = folders(context, request)
     follow = list(_followers(context, request, then))
 

@@ -78,13 +78,13 @@ def check(request: "UpRequest") -> None:
 @_request_task(INTERRUPTED_CLEAN)
 def up(request: "UpRequest") -> None:
     """Bring production up; one that runs already and would change is left to prod.upgrade."""
-    doing.shown.show_welcome(doing.production.up(doing.console.loud(), request), request.instance)
+    doing.shown.show_welcome(doing.production.up(doing.console.loud(), request))
 
 
 @_request_task("interrupted; what ran before runs again")
 def upgrade(request: "UpRequest") -> None:
     """Replace what runs by new images and settings; notebooks go on, and a failure brings back what ran before."""
-    doing.shown.show_welcome(doing.production.upgrade(doing.console.loud(), request), request.instance)
+    doing.shown.show_welcome(doing.production.upgrade(doing.console.loud(), request))
 
 
 @task(
@@ -120,7 +120,7 @@ def manifest(  # noqa: PLR0913, PLR0917 - options for a person
             zenith_image=zenith_image,
         )
         wanted = doing.given.target_of(target)
-        sys.stdout.write(doing.lifecycle.manifest(doing.console.quiet(), request, wanted, secrets=with_secrets))
+        sys.stdout.write(doing.manifest.render(doing.console.quiet(), request, wanted, secrets=with_secrets))
 
 
 status = status_task(Stage.PROD, PRODUCTION, HELP, "Tell whether production is ready, starting, degraded or down.")
@@ -146,7 +146,7 @@ def down(
         found = _instance(environment, instance)
         what = f"{found.resource} with its volumes: the hub's database and credentials" if volumes else found.resource
         if yes or _agreed(f"Remove {what}?"):
-            doing.lifecycle.down(doing.console.loud(), found, volumes=volumes)
+            doing.down.down(doing.console.loud(), found, volumes=volumes)
         else:
             doing.console.out.print("nothing was removed")
 

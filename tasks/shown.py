@@ -3,25 +3,23 @@
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from hubpod.deployment.status import ContainerStatus, State, Status
-from hubpod.environments import Instance
+from hubpod.components.site import Site
+from hubpod.deployment.status import ContainerStatus, State, Status, published_url
 from hubpod.podman.findings import Finding, Verdict
-from hubpod.settings.deploy_configmap import FILE_NAME, load
 from hubpod.system.progress import marks
 from tasks.console import out
 
 
-def show_welcome(now: Status, instance: Instance) -> None:
-    """Where the hub is, and how to log in."""
-    environment, file = instance.environment, Path(now.deploy_dir) / FILE_NAME
-    where = now.url or f"through the {environment.ingress.value}"
+def show_welcome(site: Site) -> None:
+    """Print where the hub is, and how to log in."""
+    environment, file = site.instance.environment, site.settings.source.resolve()
+    where = published_url(site) or f"through the {environment.ingress.value}"
     out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
-    users = dict.fromkeys(account.user for account in load(file, environment).dev_users)
+    users = dict.fromkeys(account.user for account in site.settings.dev_users)
     if users:
         out.print(Text(f"  users     {', '.join(users)}"), soft_wrap=True)
     way = f"password  dummyAuthPassword in {file}"

@@ -32,7 +32,7 @@ def status_task(stage: Stage, default: str, shared: Mapping[str, str], meaning: 
     ) -> None:
         with told():
             found = doing.given.instance_of(environment, instance, stage)
-            now = doing.status.status(doing.console.quiet().podman, found)
+            now = doing.status.read_status(doing.console.quiet().podman, found)
             if json:
                 doing.shown.show_json(now.as_dict())
             else:

@@ -15,7 +15,7 @@ from hubpod.podman.cli import Podman
 from hubpod.podman.findings import Finding, Verdict, check_disk_space, check_storage, good
 from hubpod.podman.machine import CONF_NAME, require_version, smoke_test, version_text
 from hubpod.system.certificates import ca_bundle
-from hubpod.workspace import FIRST_PORT, LAST_PORT, port_is_free
+from hubpod.system.ports import FIRST_PORT, LAST_PORT, port_is_free
 
 SUBORDINATE_IDS_NEEDED = 65536
 TUN = Path("/dev/net/tun")

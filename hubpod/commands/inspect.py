@@ -1,52 +1,50 @@
-"""What is done with an instance that runs: its logs, commands in its containers."""
+"""`logs` and `exec`: looking into the containers of an instance."""
 
 import sys
 from collections.abc import Mapping, Sequence
 
 from hubpod.context import Context
-from hubpod.deployment.status import State, Status, status
+from hubpod.deployment.status import State, Status, read_status
 from hubpod.environments import Instance, nearest
 from hubpod.errors import NotRunningError, UsageError
-from hubpod.podman.answers import ContainerState
+from hubpod.podman.snapshot import Snapshot
 
 
 def require_running(context: Context, instance: Instance) -> Status:
-    """The status of an instance whose containers run.
+    """Return the status of an instance whose containers run.
 
     Raises:
-        NotRunningError: It is down.
+        NotRunningError: The instance is down.
     """
-    now = status(context.podman, instance)
-    if now.state is State.DOWN:
-        raise _not_running(instance, now.state.value)
-    return now
+    status = read_status(context.podman, instance)
+    if status.state is State.DOWN:
+        raise _not_running(instance)
+    return status
 
 
-def require_up(context: Context, instance: Instance) -> dict[str, ContainerState]:
-    """The containers of an instance's pod, whose work is not looked at.
+def require_up(instance: Instance, found: Snapshot) -> None:
+    """Check that at least one container of an instance runs.
 
     Raises:
         NotRunningError: None of them runs.
     """
-    states = context.podman.containers(instance.labels)
-    if not any(state.state == "running" for state in states.values()):
-        raise _not_running(instance, State.DOWN.value)
-    return states
+    if not found.running:
+        raise _not_running(instance)
 
 
-def _not_running(instance: Instance, state: str) -> NotRunningError:
+def _not_running(instance: Instance) -> NotRunningError:
     command = f"invoke {instance.environment.stage.commands}.up -e {instance.environment.name} -i {instance.name}"
     return NotRunningError(
-        f"{instance.environment.name}, instance {instance.name}, is {state}", remedy=f"bring it up with `{command}`"
+        f"{instance.environment.name}, instance {instance.name}, is down", remedy=f"bring it up with `{command}`"
     )
 
 
 def logs(context: Context, instance: Instance, container: str | None, tail: str | None, *, follow: bool) -> int:
-    """Show what the containers wrote, on this terminal; the status is podman's.
+    """Print the logs of one container or of all; return podman's exit status.
 
     Raises:
-        NotRunningError: There is no such pod.
-        UsageError: It has no such container.
+        NotRunningError: The instance has no pod.
+        UsageError: The pod has no such container.
     """
     names = _containers(context, instance)
     chosen = [_podman_name(instance, container, names)] if container else list(names.values())
@@ -55,11 +53,11 @@ def logs(context: Context, instance: Instance, container: str | None, tail: str 
 
 
 def execute(context: Context, instance: Instance, container: str, argv: Sequence[str]) -> int:
-    """Run a command in a container, on this terminal; the status is the command's.
+    """Run a command in a container on this terminal; return the command's exit status.
 
     Raises:
-        NotRunningError: There is no such pod.
-        UsageError: It has no such container.
+        NotRunningError: The instance has no pod.
+        UsageError: The pod has no such container.
     """
     name = _podman_name(instance, container, _containers(context, instance))
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
@@ -67,10 +65,10 @@ def execute(context: Context, instance: Instance, container: str, argv: Sequence
 
 
 def _containers(context: Context, instance: Instance) -> dict[str, str]:
-    """The names that podman has for the instance's containers, by ours."""
+    """Return podman's names of the instance's containers, by their names in the pod."""
     names = context.podman.containers(instance.labels)
     if not names:
-        raise _not_running(instance, "down")
+        raise _not_running(instance)
     return {name.removeprefix(f"{instance.resource}-"): name for name in names}
 
 

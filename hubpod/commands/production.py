@@ -1,4 +1,4 @@
-"""What `prod.*` does beyond the lifecycle that it shares with development."""
+"""`prod.*`: what production needs beyond the commands that it shares with development."""
 
 import shutil
 import socket
@@ -11,139 +11,142 @@ from hubpod.client.browser import direct_session
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
-from hubpod.deployment import rollback
-from hubpod.deployment.apply import Difference, bring_up, difference
-from hubpod.deployment.plan import Plan, site
-from hubpod.deployment.plan import check as check_plan
-from hubpod.deployment.status import State, Status, status
+from hubpod.deployment.apply import Difference, bring_up, find_difference
+from hubpod.deployment.plan import Plan, derive_site, validate
+from hubpod.deployment.rollback import restoring_on_failure
 from hubpod.environments import Instance
 from hubpod.errors import UsageError
 from hubpod.images.ensure import ensure_images
-from hubpod.pod import STOP_GRACE_S, PodSpec
-from hubpod.podman.findings import Finding, Verdict
+from hubpod.pod import STOP_GRACE_S
+from hubpod.podman.findings import Finding, Verdict, good
+from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 from hubpod.sources import releases
 
 SSH_PORT = 22
 SSH_GREETING = b"SSH-"
-NEIGHBOUR_TIMEOUT_S = 5.0
+SERVICE_TIMEOUT_S = 5.0
 DISCOVERY = "/.well-known/openid-configuration"
 
 
 def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
-    """Validate everything, and look whether the neighbours answer from here; nothing is started.
+    """Validate everything, and check whether the external services answer this machine; nothing is started.
 
     Raises:
-        HubpodError: Something would stop `up`; all that is wrong with the deploy directory at once.
+        HubpodError: `up` would fail; carries all problems of the deploy directory at once.
     """
-    with context.alone(request.instance):
-        plan = check_plan(context, request)
-        findings = [Finding(check="settings", verdict=Verdict.GOOD, text=str(plan.deploy.settings.source))]
-        findings += [Finding(check="settings", verdict=Verdict.WARNING, text=doubt) for doubt in plan.doubts]
+    with context.locked(request.instance) as found:
+        plan = validate(context, request, found)
+        findings = [good("settings", str(plan.deploy.settings.source))]
+        findings += [Finding(check="settings", verdict=Verdict.WARNING, text=warning) for warning in plan.warnings]
         if plan.hub_api:
             where = f"hub API at {plan.hub_api.host_ip}:{plan.hub_api.host}, for users' servers as hubConnectUrl"
-            findings.append(Finding(check="publish", verdict=Verdict.GOOD, text=where))
+            findings.append(good("publish", where))
         with context.workspace.lock("build", context.reporter.say):
             checkouts = releases.ensure_releases(context.workspace.project, context.workspace.state, request.origins)
-        for checkout in checkouts:
-            text = f"{checkout.source.name} {checkout.status}"
-            findings.append(Finding(check="source", verdict=Verdict.GOOD, text=text))
-        return (*findings, *_neighbours(plan))
+        findings += [good("source", f"{checkout.source.name} {checkout.status}") for checkout in checkouts]
+        return (*findings, *_check_external_services(plan))
 
 
-def _neighbours(plan: Plan) -> Iterator[Finding]:
-    """Whether those answer on whom the hub depends; a warning only, as containers may have another way there."""
+def _check_external_services(plan: Plan) -> Iterator[Finding]:
+    """Check the services that the hub depends on; only with warnings, as containers may reach them by another route."""
     environment, values = plan.request.instance.environment, plan.deploy.settings
     if not environment.slurm.in_pod:
         host = values.ssh_hostname
         yield _finding(
-            "Slurm host", f"{host} takes SSH connections", _ssh_doubt(host), "see whether sshHostname is right"
+            "Slurm host", f"{host} takes SSH connections", _find_ssh_problem(host), "see whether sshHostname is right"
         )
     if environment.login.uses_token:
         issuer = values.oidc_server
-        yield _finding("issuer", f"{issuer} answers", _issuer_doubt(issuer), "see whether oidcServer is right")
+        yield _finding("issuer", f"{issuer} answers", _find_issuer_problem(issuer), "see whether oidcServer is right")
 
 
-def _finding(check: str, good: str, doubt: str, remedy: str) -> Finding:
-    if doubt:
-        return Finding(check=check, verdict=Verdict.WARNING, text=doubt, remedy=f"{remedy}, and reachable from here")
-    return Finding(check=check, verdict=Verdict.GOOD, text=good)
+def _finding(check: str, answer: str, problem: str, remedy: str) -> Finding:
+    if problem:
+        return Finding(check=check, verdict=Verdict.WARNING, text=problem, remedy=f"{remedy}, and reachable from here")
+    return good(check, answer)
 
 
-def _ssh_doubt(host: str) -> str:
+def _find_ssh_problem(host: str) -> str:
     try:
-        with socket.create_connection((host, SSH_PORT), NEIGHBOUR_TIMEOUT_S) as connection:
+        with socket.create_connection((host, SSH_PORT), SERVICE_TIMEOUT_S) as connection:
             greeting = connection.recv(len(SSH_GREETING))
     except (OSError, UnicodeError) as error:
         return f"{host} does not take SSH connections: {getattr(error, 'strerror', None) or error}"
-    return "" if greeting == SSH_GREETING else f"what listens on port {SSH_PORT} of {host} is no SSH server"
+    return "" if greeting == SSH_GREETING else f"the server on port {SSH_PORT} of {host} is not an SSH server"
 
 
-def _issuer_doubt(issuer: str) -> str:
+def _find_issuer_problem(issuer: str) -> str:
     url = issuer.rstrip("/") + DISCOVERY
     try:
         with direct_session(url) as session:
-            response = session.get(url, timeout=NEIGHBOUR_TIMEOUT_S)
+            response = session.get(url, timeout=SERVICE_TIMEOUT_S)
         if not response.ok:
             return f"{url} answers with status {response.status_code}"
         named = response.json().get("issuer")
     except (requests.RequestException, ValueError, AttributeError) as error:
         return f"{url} does not answer: {type(error).__name__}"
-    return "" if named == issuer else f"{url} names the issuer {named}, which its tokens will have, not {issuer}"
+    return "" if named == issuer else f"{url} names the issuer {named}, so tokens will have that one, not {issuer}"
 
 
-def up(context: Context, request: UpRequest) -> Status:
-    """Bring production up; one that runs and would change is left as it is.
+def up(context: Context, request: UpRequest) -> Site:
+    """Bring production up; refuse to change what runs.
+
+    Returns:
+        Everything that the running pod derives from.
 
     Raises:
-        UsageError: It runs, and is another one than the one asked for.
-        HubpodError: One of its children, by what stands in the way; nothing half-made is left then.
+        UsageError: The running pod differs from the requested deployment.
+        HubpodError: Another one of its children; nothing half-made is left then.
     """
-    with context.alone(request.instance):
-        plan = check_plan(context, request)
-        spec, wanted = _built(context, plan)
-        runs = status(context.podman, request.instance).state is not State.DOWN
-        if runs and difference(context, wanted, spec) is not Difference.NONE:
+    with context.locked(request.instance) as before:
+        plan = validate(context, request, before)
+        site, found = _build_site(context, plan)
+        spec = pod_spec(site)
+        if found.running and find_difference(context.workspace, site, spec, found) is not Difference.NONE:
             raise UsageError(
-                f"{request.instance.resource} runs, and would change or is not whole",
-                remedy="`prod.upgrade` does that, keeps notebooks, and goes back when it fails",
+                f"{request.instance.resource} is running but differs from the requested deployment",
+                remedy="`prod.upgrade` replaces it, keeps notebooks running, and restores what ran before if it fails",
             )
-        bring_up(context, wanted, spec, keep=request.keep)
-        return status(context.podman, request.instance, waited=True)
+        bring_up(context, site, spec, found, keep=request.keep)
+        return site
 
 
-def upgrade(context: Context, request: UpRequest) -> Status:
-    """Replace what runs by what is asked for; when that does not become ready, what ran before runs again.
+def upgrade(context: Context, request: UpRequest) -> Site:
+    """Replace what runs by the requested deployment; if that does not become ready, what ran before runs again.
 
-    Notebooks on a Slurm outside the pod go on meanwhile, and the hub finds them again.
+    Notebooks on a Slurm outside the pod keep running, and the hub finds them again.
 
     Raises:
-        HubpodError: One of its children, by what stands in the way.
+        HubpodError: One of its children.
     """
-    with context.alone(request.instance):
+    with context.locked(request.instance) as before:
         if not context.podman.pod_exists(request.instance.resource):
             raise UsageError(f"there is no {request.instance.resource} to upgrade", remedy="bring it up with `prod.up`")
-        plan = check_plan(context, request)
-        spec, wanted = _built(context, plan)
-        differs = difference(context, wanted, spec)
-        if differs is Difference.NONE:
-            bring_up(context, wanted, spec)  # tells so, and waits
-            return status(context.podman, request.instance, waited=True)
-        pod = differs is Difference.POD
-        with rollback.on_failure(context, request.instance, database=pod) as way_back:
-            bring_up(context, wanted, spec, keep=way_back)
-        return status(context.podman, request.instance, waited=True)
+        plan = validate(context, request, before)
+        site, found = _build_site(context, plan)
+        spec = pod_spec(site)
+        difference = find_difference(context.workspace, site, spec, found)
+        if difference is Difference.NONE:
+            bring_up(context, site, spec, found)  # reports that, and waits
+            return site
+        database = difference is Difference.POD
+        with restoring_on_failure(context, request.instance, found, database=database) as can_restore:
+            bring_up(context, site, spec, found, keep=can_restore)
+        return site
 
 
-def _built(context: Context, plan: Plan) -> tuple[PodSpec, Site]:
-    wanted = site(context, plan, ensure_images(context, plan.request))
-    return pod_spec(wanted), wanted
+def _build_site(context: Context, plan: Plan) -> tuple[Site, Snapshot]:
+    """Build the images; return what the pod derives from, and what exists after the minutes that a build takes."""
+    built = ensure_images(context, plan.request)
+    found = context.snapshot(plan.request.instance)
+    return derive_site(context, plan, built, found), found
 
 
 def unit(context: Context, instance: Instance) -> str:
-    """A systemd unit that starts the pod at boot and stops it at shutdown (systemd.service(5)).
+    """Return a systemd unit that starts the pod at boot and stops it at shutdown (systemd.service(5)).
 
-    The pod and its volumes are podman's own and outlive a boot, so that it needs no manifest.
+    The pod and its volumes outlive a reboot in podman's storage, so the unit needs no manifest.
     """
     podman, name = context.podman, instance.resource
     rootless = podman.info()["host"]["security"]["rootless"]
@@ -175,6 +178,6 @@ WantedBy={"default.target" if rootless else "multi-user.target"}
 
 
 def _quoted(text: str) -> str:
-    """A word of a systemd unit, in which blanks, backslashes, quotes and specifiers are themselves."""
+    """Quote a word of a systemd unit, so that whitespace, backslashes, quotes and specifiers stand for themselves."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if escaped != text or " " in text else text

@@ -10,7 +10,7 @@ from watchfiles import watch as changes_below
 
 from hubpod.commands.reload import reload
 from hubpod.context import Context
-from hubpod.deployment.apply import Difference, Done
+from hubpod.deployment.apply import Difference, Outcome
 from hubpod.errors import HubpodError, NotRunningError, SourceError
 from hubpod.request import UpRequest
 from hubpod.sources import clones, content
@@ -37,7 +37,7 @@ class Turn:
 
     files: tuple[Path, ...]
     took_s: float
-    done: Done | None = None
+    done: Outcome | None = None
     error: HubpodError | None = None
 
     @property

@@ -13,7 +13,7 @@ from hubpod.pod import Port
 from hubpod.request import UpRequest
 from hubpod.settings.deploy_configmap import Settings
 from hubpod.system.loopback import is_loopback
-from hubpod.workspace import require_bindable
+from hubpod.system.ports import require_bindable
 
 ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
 MAX_PORT = 65535

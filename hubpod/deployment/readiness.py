@@ -1,9 +1,10 @@
-"""Waiting until a notebook could be spawned, and saying what is missing when it cannot."""
+"""Waiting until a notebook can be spawned, and saying what is missing when it cannot."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from itertools import chain, repeat
 
 from hubpod.components import jupyterhub, proxy, slurm
 from hubpod.environments import Instance
@@ -15,61 +16,65 @@ from hubpod.system.loopback import fetch_status
 from hubpod.system.polling import CheckResult, Condition, poll
 from hubpod.system.process import CommandError
 
+Check = Callable[[], CheckResult]
+
 READY_TIMEOUT_S = 120.0
-ASK_TIMEOUT_S = 20.0
-PAGE_EVERY_S = 0.1
-EXECUTE_EVERY_S = 0.3
-LOOK_EVERY_S = 1.0
-"""Seconds between two questions inside a container, and two looks for those that have ended: podman's work takes the
-processor from those who start. Asking for a page takes next to nothing."""
+CHECK_TIMEOUT_S = 20.0
+PAGE_INTERVAL_S = 0.1
+COMMAND_INTERVAL_S = 0.3
+ENDED_INTERVAL_S = 1.0
+"""Seconds between two checks of the login page, of a container's command, and for containers that have ended.
+
+podman's own work takes processor time from what starts; a request for a page takes next to none."""
 
 LOG_LINES = 15
 LASTING_S = 3.0
-"""A Zenith server looks at a client's configuration after it has confirmed it; a client that is refused ends then."""
+"""A Zenith server checks a client's configuration after it confirmed it; a client that is then refused ends."""
 
 LOGIN_PAGE = "login page"
 
 MAX_RESTARTS = 2
-"""A container that ended this often while the pod starts will not come up by waiting."""
+"""A container that ended this often while the pod starts does not come up by waiting."""
 
 REMEDY = "correct the cause and run the command again"
 KEEP_REMEDY = f"{REMEDY}, or add --keep and look with `invoke dev.logs`"
 
 
-def ask_container(podman: Podman, name: str, argv: tuple[str, ...]) -> CheckResult:
+def check_container(podman: Podman, name: str, argv: tuple[str, ...]) -> CheckResult:
     """Run a container's own readiness command once."""
     try:
-        result = podman.execute(name, argv, timeout_s=ASK_TIMEOUT_S)
+        result = podman.execute(name, argv, timeout_s=CHECK_TIMEOUT_S)
     except CommandError:
-        return CheckResult(ready=False, reason=f"no answer within {ASK_TIMEOUT_S:.0f} s")
+        return CheckResult(ready=False, reason=f"no answer within {CHECK_TIMEOUT_S:.0f} s")
     lines = result.last_lines
-    last = lines[-1] if lines else f"status {result.returncode}"
-    return CheckResult(ready=result.ok, reason="" if result.ok else last)
+    return CheckResult(
+        ready=result.ok, reason="" if result.ok else (lines[-1] if lines else f"status {result.returncode}")
+    )
 
 
-def ask_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> CheckResult:
-    """See once whether a container has written a line since it was last started, and goes on."""
+def check_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> CheckResult:
+    """Check once whether a running container has written a line to its log since its last start."""
     state = podman.containers(labels).get(name)
     running = state is not None and state.state == "running"
     lines = podman.log(name, since=state.started).splitlines() if state and running else []
     ready = any(line in each for each in lines)
     if state and ready and time.time() - state.started < LASTING_S:
-        return CheckResult(ready=False, reason="it has just begun")
-    return CheckResult(ready=ready, reason="" if ready else (lines[-1] if lines else "it has written nothing"))
+        return CheckResult(ready=False, reason="it has just started")
+    return CheckResult(ready=ready, reason="" if ready else (lines[-1] if lines else "its log is empty"))
 
 
-def ask_hub(url: str) -> CheckResult:
-    """Ask for the page where a person logs in, through the proxy."""
+def check_login_page(url: str) -> CheckResult:
+    """Request the login page through the proxy once."""
     try:
-        status = fetch_status(f"{url.rstrip('/')}/hub/login", ASK_TIMEOUT_S)
+        status = fetch_status(f"{url.rstrip('/')}/hub/login", CHECK_TIMEOUT_S)
     except ConnectionError as error:
         return CheckResult(ready=False, reason=str(error))
-    # Without a token the JWT login answers 401, which is an answer of a hub that works.
+    # Without a token the JWT login answers 401, which is the answer of a hub that works.
     ok = status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_FOUND
     return CheckResult(ready=ok, reason="" if ok else f"status {status}")
 
 
-def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
+def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what is known of it
     podman: Podman,
     instance: Instance,
     spec: PodSpec,
@@ -78,73 +83,101 @@ def wait_until_ready(  # noqa: PLR0913 - whom to ask, for what and for how long
     *,
     started: Mapping[str, int] | None = None,
     timeout_s: float = READY_TIMEOUT_S,
+    first_checks: Mapping[str, Check] | None = None,
 ) -> None:
-    """Wait for every container and, where it is published, for the login page at its address, side by side.
+    """Wait side by side for every container and, where it is published, for the login page.
 
     Args:
-        podman: To ask.
-        instance: Whose containers they are.
-        spec: The containers.
-        url: Where the hub is published; empty where it is not.
-        on_detail: Told what is waited for.
-        started: When containers were started, by podman's name, that are given up as soon as they end once.
+        podman: podman.
+        instance: The instance that the containers belong to.
+        spec: The containers to wait for.
+        url: Address at which the hub is published; empty where it is not.
+        on_detail: Called with what is still missing.
+        started: Start time of containers that are given up as soon as they end once, by podman's name, in seconds since
+            the epoch.
         timeout_s: Seconds to wait.
+        first_checks: First checks of containers that are under way, by podman's name.
 
     Raises:
-        NotReadyError: One of them is not ready in time, or a container has ended; carries its last log lines.
+        NotReadyError: A container is not ready in time, or has ended; carries its last log lines.
     """
-    begun = time.monotonic()
-    look_at, deadline = begun + LOOK_EVERY_S, begun + timeout_s
-    with poll(_conditions(podman, instance, spec, url)) as poller:
+    now = time.monotonic()
+    next_look, deadline = now + ENDED_INTERVAL_S, now + timeout_s
+    with poll(_conditions(podman, instance, spec, url, first_checks or {})) as poller:
         while poller.pending:
             on_detail("; ".join(condition.description for condition in poller.pending.values()))
-            poller.wait(max(0.0, min(look_at, deadline) - time.monotonic()))
-            waited = "; ".join(f"{each.description} ({poller.reasons[name]})" for name, each in poller.pending.items())
-            if waited and time.monotonic() >= look_at:
-                look_at = time.monotonic() + LOOK_EVERY_S
-                _check_none_ended(podman, instance, spec, started or {}, waited)
-            if waited and time.monotonic() >= deadline:
-                blamed = next((name for name in poller.pending if name != LOGIN_PAGE), "jupyterhub")
-                late = f"not ready within {timeout_s:.0f} s: {waited}"
-                raise _not_ready(podman, instance, spec, f"{spec.name}-{blamed}", late)
+            poller.wait(max(0.0, min(next_look, deadline) - time.monotonic()))
+            missing = "; ".join(f"{each.description} ({poller.reasons[name]})" for name, each in poller.pending.items())
+            if missing and time.monotonic() >= next_look:
+                next_look = time.monotonic() + ENDED_INTERVAL_S
+                _check_none_ended(podman, instance, spec, started or {}, missing)
+            if missing and time.monotonic() >= deadline:
+                at_fault = next((name for name in poller.pending if name != LOGIN_PAGE), jupyterhub.NAME)
+                late = f"not ready within {timeout_s:.0f} s: {missing}"
+                raise _not_ready(podman, instance, spec, f"{spec.name}-{at_fault}", late)
 
 
-def _conditions(podman: Podman, instance: Instance, spec: PodSpec, url: str) -> dict[str, Condition]:
-    """What has to be true, by the container's name; the published login page is asked for from outside alone."""
+def _conditions(
+    podman: Podman,
+    instance: Instance,
+    spec: PodSpec,
+    url: str,
+    first_checks: Mapping[str, Check],
+) -> dict[str, Condition]:
+    """Return what to wait for, by the container's name; a published login page is requested from outside alone."""
     found = {
         container.name: Condition(
-            description=container.waits_for, check=_asker(podman, instance, spec, container), interval_s=EXECUTE_EVERY_S
+            description=container.waits_for,
+            check=_checker(podman, instance, spec, container, first_checks),
+            interval_s=COMMAND_INTERVAL_S,
         )
         for container in spec.containers
         if container.ready_line or (container.ready and not (url and container.ready == proxy.READY))
     }
     if url:
         page = f"the login page at {url}"
-        found[LOGIN_PAGE] = Condition(description=page, check=lambda: ask_hub(url), interval_s=PAGE_EVERY_S)
+        found[LOGIN_PAGE] = Condition(description=page, check=lambda: check_login_page(url), interval_s=PAGE_INTERVAL_S)
     if {slurm.NAME, jupyterhub.NAME} <= found.keys():
-        # As long as everything starts, the hub's way to Slurm is known to be closed.
+        # The hub's check goes all the way to Slurm, so it cannot succeed before Slurm's own check does.
         opens = frozenset({slurm.NAME, LOGIN_PAGE} & found.keys())
         found[jupyterhub.NAME] = replace(found[jupyterhub.NAME], after=opens)
     return found
 
 
+def _checker(
+    podman: Podman,
+    instance: Instance,
+    spec: PodSpec,
+    container: Container,
+    first_checks: Mapping[str, Check],
+) -> Check:
+    """Return the check of a container; its first call takes the answer of a check that is under way."""
+    name = f"{spec.name}-{container.name}"
+
+    def check() -> CheckResult:
+        if container.ready:
+            return check_container(podman, name, container.ready)
+        return check_log(podman, instance.labels, name, container.ready_line)
+
+    first = [first_checks[name]] if name in first_checks else []
+    checks: Iterator[Check] = chain(first, repeat(check))
+
+    def check_next() -> CheckResult:
+        return next(checks)()
+
+    return check_next
+
+
 def _check_none_ended(
-    podman: Podman, instance: Instance, spec: PodSpec, started: Mapping[str, int], waited: str
+    podman: Podman, instance: Instance, spec: PodSpec, started: Mapping[str, int], missing: str
 ) -> None:
     states = podman.containers(instance.labels).values()
-    ended = next((state.name for state in states if _given_up(state, started)), "")
+    ended = next((state.name for state in states if _is_given_up(state, started)), "")
     if ended:
-        raise _not_ready(podman, instance, spec, ended, f"a container ended while waiting for {waited}")
+        raise _not_ready(podman, instance, spec, ended, f"a container ended while waiting for {missing}")
 
 
-def _asker(podman: Podman, instance: Instance, spec: PodSpec, container: Container) -> Callable[[], CheckResult]:
-    name = f"{spec.name}-{container.name}"
-    if container.ready:
-        return lambda: ask_container(podman, name, container.ready)
-    return lambda: ask_log(podman, instance.labels, name, container.ready_line)
-
-
-def _given_up(state: ContainerState, started: Mapping[str, int]) -> bool:
+def _is_given_up(state: ContainerState, started: Mapping[str, int]) -> bool:
     ended_once = state.name in started and (state.started != started[state.name] or state.state != "running")
     return (
         ended_once

@@ -1,25 +1,27 @@
-"""What runs: worked out from podman's labels alone."""
+"""The state of an instance, derived from podman's labels alone."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from hubpod.components import proxy
-from hubpod.components.assembly import ComponentModule, modules
+from hubpod.components.assembly import modules
 from hubpod.components.site import Site
-from hubpod.deployment.readiness import ask_container, ask_hub, ask_log
+from hubpod.deployment.readiness import check_container, check_log, check_login_page
 from hubpod.environments import Instance
 from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import version_text
+from hubpod.podman.snapshot import take_snapshot
 from hubpod.system.polling import CheckResult
 
 STARTING_S = 60.0
-"""A container that is younger and not ready counts as starting, an older one as broken."""
+"""Age in seconds up to which a container that is not ready counts as starting; an older one counts as broken."""
 
 
 class State(Enum):
@@ -33,7 +35,7 @@ class State(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerStatus:
-    """One container: podman's state, whether it does its work, and since when it runs."""
+    """One container: podman's state of it, whether it is ready, and when it was started."""
 
     name: str
     image: str
@@ -45,18 +47,18 @@ class ContainerStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """One instance, as ``dev.status`` shows it.
+    """One instance, as ``dev.status`` prints it.
 
     Attributes:
-        environment: Its name.
-        instance: Its name.
-        state: As a whole.
-        url: Where a browser finds it; empty when nothing is published.
-        ports: Published ports on the host, as host port to container port.
-        containers: Each of them.
-        volumes: Names.
-        deploy_dir: Folder of the deploy ConfigMap; empty when the instance is down and has no volumes.
-        podman: Version.
+        environment: Name of the environment.
+        instance: Name of the instance.
+        state: State of the instance as a whole.
+        url: Address of the hub; empty if no port is published.
+        ports: Published ports of the host, and the port of the container for each.
+        containers: The containers.
+        volumes: podman's names of the volumes.
+        deploy_dir: Directory of the deploy ConfigMap; empty if the instance has no volumes.
+        podman: podman's version.
     """
 
     environment: str
@@ -70,7 +72,7 @@ class Status:
     podman: str
 
     def as_dict(self) -> dict[str, Any]:
-        """The form that ``--json`` prints."""
+        """Return the value that ``--json`` prints."""
         return {
             "environment": self.environment,
             "instance": self.instance,
@@ -94,34 +96,24 @@ class Status:
 
 
 def hub_url(port: int, base_url: str) -> str:
-    """Where a browser on this machine finds the hub."""
+    """Return the address at which a browser on this machine reaches the hub."""
     return f"http://127.0.0.1:{port}{base_url.rstrip('/')}"
 
 
 def published_url(site: Site) -> str:
-    """Where a browser on this machine finds a site's hub; empty where a tunnel is the way in."""
+    """Return the address at which a browser on this machine reaches a site's hub; empty behind a tunnel."""
     return hub_url(site.port, site.settings.base_url) if site.port else ""
 
 
-def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Status:
-    """Look at an instance, and ask each container that runs whether it does its work.
-
-    Args:
-        podman: podman.
-        instance: Which one.
-        waited: One has just waited until all of them do; they are not asked again.
-    """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        others = pool.submit(podman.volumes, instance.labels)
-        states = podman.containers(instance.labels)
-    volumes = others.result()
-    label = {name: value for volume in volumes.values() for name, value in volume.labels.items()}
-    ports = {host: inside for state in states.values() for inside, (_, host) in state.ports.items()}
+def read_status(podman: Podman, instance: Instance) -> Status:
+    """Query podman for an instance, and check each running container's readiness."""
+    found = take_snapshot(podman, instance.labels)
+    ports = {host: inside for state in found.containers.values() for inside, (_, host) in state.ports.items()}
     published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)
-    url = hub_url(published, label.get(LABEL_BASE_URL, "")) if published else ""
-    ask = (lambda _: CheckResult(ready=True)) if waited else _asker(podman, instance, url)
-    with ThreadPoolExecutor(max_workers=max(1, len(states))) as pool:
-        containers = tuple(pool.map(lambda state: _look(instance, state, ask), states.values()))
+    url = hub_url(published, found.volume_label(LABEL_BASE_URL)) if published else ""
+    check = partial(_check, podman, instance, url)
+    with ThreadPoolExecutor(max_workers=max(1, len(found.containers))) as pool:
+        containers = tuple(pool.map(lambda state: _describe(instance, state, check), found.containers.values()))
     return Status(
         environment=instance.environment.name,
         instance=instance.name,
@@ -129,14 +121,16 @@ def status(podman: Podman, instance: Instance, *, waited: bool = False) -> Statu
         url=url,
         ports=ports,
         containers=containers,
-        volumes=tuple(sorted(volumes)),
-        deploy_dir=label.get(LABEL_DEPLOY_DIR, ""),
+        volumes=tuple(sorted(found.volumes)),
+        deploy_dir=found.volume_label(LABEL_DEPLOY_DIR),
         podman=version_text(podman.version),
     )
 
 
-def _look(instance: Instance, state: ContainerState, ask: Callable[[ContainerState], CheckResult]) -> ContainerStatus:
-    answer = ask(state) if state.state == "running" else CheckResult(ready=False)
+def _describe(
+    instance: Instance, state: ContainerState, check: Callable[[ContainerState], CheckResult]
+) -> ContainerStatus:
+    answer = check(state) if state.state == "running" else CheckResult(ready=False)
     return ContainerStatus(
         name=state.name.removeprefix(f"{instance.resource}-"),
         image=state.image,
@@ -147,22 +141,17 @@ def _look(instance: Instance, state: ContainerState, ask: Callable[[ContainerSta
     )
 
 
-def _asker(podman: Podman, instance: Instance, url: str) -> Callable[[ContainerState], CheckResult]:
-    known = {f"{instance.resource}-{module.NAME}": module for module in modules(instance.environment)}
-
-    def ask(state: ContainerState) -> CheckResult:
-        if state.name not in known:
-            return CheckResult(ready=False)
-        answer = _ask(podman, instance, state.name, known[state.name])
-        return ask_hub(url) if answer.ready and known[state.name].NAME == proxy.NAME and url else answer
-
-    return ask
-
-
-def _ask(podman: Podman, instance: Instance, name: str, module: ComponentModule) -> CheckResult:
+def _check(podman: Podman, instance: Instance, url: str, state: ContainerState) -> CheckResult:
+    """Check a container's readiness as its component defines it; the proxy's check includes the published page."""
+    name = state.name.removeprefix(f"{instance.resource}-")
+    module = next((each for each in modules(instance.environment) if name == each.NAME), None)
+    if module is None:
+        return CheckResult(ready=False)
     if module.READY:
-        return ask_container(podman, name, module.READY)
-    return ask_log(podman, instance.labels, name, module.READY_LINE)
+        answer = check_container(podman, state.name, module.READY)
+    else:
+        answer = check_log(podman, instance.labels, state.name, module.READY_LINE)
+    return check_login_page(url) if answer.ready and module is proxy and url else answer
 
 
 def _overall(containers: tuple[ContainerStatus, ...], expected: int) -> State:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -20,6 +20,9 @@ from hubpod.system.process import CommandError
 
 REPOSITORY = "localhost/hubpod"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ImageIds = Callable[[Sequence[str]], dict[str, str]]
+"""Returns the ids of those images that exist, by reference."""
+
 PULL_TIMEOUT_S = 90
 """After this `auto` takes a registry for one that does not answer, as behind a firewall that drops packets."""
 
@@ -69,9 +72,9 @@ def base_references(project: Path, wanted: BaseFrom) -> list[str]:
     return [base.reference(origin) for origin in origins]
 
 
-def find_base(podman: Podman, project: Path, wanted: BaseFrom) -> BaseImage | None:
-    """A base image that is there already."""
-    found = podman.image_ids(base_references(project, wanted))
+def find_base(image_ids: ImageIds, project: Path, wanted: BaseFrom) -> BaseImage | None:
+    """Return the base image, if it exists."""
+    found = image_ids(base_references(project, wanted))
     return next((BaseImage(reference=reference, id=image) for reference, image in found.items()), None)
 
 

@@ -8,13 +8,13 @@ from functools import partial
 from hubpod.components.assembly import image_names
 from hubpod.components.site import Code
 from hubpod.components.zenith import IMAGE
-from hubpod.context import Context, full_disk_told, side_by_side
+from hubpod.context import Context, explaining_full_disk, side_by_side
 from hubpod.environments import Environment
 from hubpod.images import base as base_image
 from hubpod.images import build as images
 from hubpod.images import source_volumes
 from hubpod.images import zenith as zenith_image
-from hubpod.images.base import BaseImage
+from hubpod.images.base import BaseImage, ImageIds
 from hubpod.podman import images as podman_images
 from hubpod.podman.findings import check_build_prerequisites
 from hubpod.request import UpRequest
@@ -45,7 +45,7 @@ def ensure_images(
     request: UpRequest,
     names: Sequence[str] = (),
     *,
-    looking: Context | None = None,
+    image_ids: ImageIds | None = None,
 ) -> ImageSet:
     """Have the sources, the base image and the images of an environment.
 
@@ -53,7 +53,7 @@ def ensure_images(
         context: What commands work with.
         request: What a person asks for.
         names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
-        looking: The context whose podman is asked which images there are, where one knows that already.
+        image_ids: Returns which images exist, where that was queried ahead; podman is queried if not given.
 
     Raises:
         SourceError: A clone cannot be made.
@@ -61,18 +61,18 @@ def ensure_images(
         MachineError: The disk is full.
     """
     workspace, podman, environment = context.workspace, context.podman, request.instance.environment
-    known = (looking or context).podman
-    with workspace.lock("build", context.reporter.say), full_disk_told(workspace):
+    image_ids = image_ids or podman.image_ids
+    with workspace.lock("build", context.reporter.say), explaining_full_disk(workspace):
         checkouts = _checkouts(context.reporter, partial(_ensured, workspace, request))
         own, pulled = _images(environment, partial(_zenith_client, context, request))
-        found = base_image.find_base(known, workspace.project, request.base)
+        found = base_image.find_base(image_ids, workspace.project, request.base)
         if not found:
             _tell_before_build(context)
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base.reference)
         plans = _plans(context, request, base, checkouts, sorted({*own, *names}))
-        there = known.image_ids([plan.reference for plan in plans])
+        there = image_ids([plan.reference for plan in plans])
         missing = [plan for plan in plans if plan.reference not in there]
         if missing:
             if found:
@@ -114,7 +114,7 @@ def clone_sources(workspace: Workspace, reporter: Reporter, origins: Mapping[str
     Raises:
         SourceError: A clone cannot be made, or what stands in its place is not one.
     """
-    with workspace.lock("build", reporter.say), full_disk_told(workspace):
+    with workspace.lock("build", reporter.say), explaining_full_disk(workspace):
         return _checkouts(reporter, partial(sources.ensure_clones, workspace.project, origins))
 
 
@@ -126,7 +126,7 @@ def plan_images(context: Context, request: UpRequest) -> ImageSet:
     project, environment = context.workspace.project, request.instance.environment
     find = partial(zenith_image.find_image, context.podman, request.zenith_image, environment.stage)
     names, pulled = _images(environment, find)
-    base = base_image.find_base(context.podman, project, request.base)
+    base = base_image.find_base(context.podman.image_ids, project, request.base)
     cloned = not environment.stage.uses_clones or all(source.clone(project).exists() for source in sources.SOURCES)
     if not base or not cloned:
         unbuilt = {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names}

@@ -58,25 +58,17 @@ def record_installations(workspace: Workspace, plans: Iterable[BuildPlan]) -> No
     write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
 
 
-def note_folders(workspace: Workspace, instance: Instance, sources: Mapping[str, Code]) -> None:
-    """Note where the code of an instance comes from, for those who edit it."""
-    folders = {name: str(code.folder) for name, code in sources.items()}
-    write_private(_folders(workspace, instance), json.dumps(folders, indent=2).encode())
+def record_directories(workspace: Workspace, instance: Instance, sources: Mapping[str, Code]) -> None:
+    """Remember where the code of an instance comes from, for the next `dev.reload`."""
+    workspace.files(instance).update_record(sources={name: str(code.folder) for name, code in sources.items()})
 
 
-def noted_origins(workspace: Workspace, instance: Instance) -> dict[str, Origin]:
-    """The folders in place that an instance has its code from, by the sources' names; no clones of this checkout."""
-    noted = read_record(_folders(workspace, instance))
+def recorded_origins(workspace: Workspace, instance: Instance) -> dict[str, Origin]:
+    """Return the directories that an instance has its code from, without the clones of this checkout."""
+    known = workspace.files(instance).load_record().sources
     clones = {source.name: str(source.clone(workspace.project)) for source in SOURCES}
-    return {
-        name: Origin(folder=Path(str(noted[name])))
-        for name, clone in clones.items()
-        if name in noted and noted[name] != clone
-    }
-
-
-def _folders(workspace: Workspace, instance: Instance) -> Path:
-    return private_directory(workspace.folder(instance)) / "sources.json"
+    edited = {name: known[name] for name, clone in clones.items() if known.get(name, clone) != clone}
+    return {name: Origin(folder=Path(directory)) for name, directory in edited.items()}
 
 
 def _edited(plans: Iterable[BuildPlan]) -> list[Checkout]:
@@ -88,4 +80,4 @@ def _record(workspace: Workspace) -> Path:
 
 
 def _folder(workspace: Workspace) -> Path:
-    return private_directory(workspace.state / "installed")
+    return private_directory(workspace.installed)

@@ -217,7 +217,7 @@ def test_a_killed_reload_is_put_right_by_the_next(editor: Editor, edit: Callable
     killed = subprocess.Popen(argv(*words), cwd=running.project, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     deadline = Deadline(DEADLINE_S, "the beginning of a reload")
     workspace = Workspace(project=running.project)
-    while seeding.UNFINISHED not in seeding.written(workspace, running.instance).values():
+    while seeding.UNFINISHED not in workspace.files(running.instance).load_record().written.values():
         deadline.pause(0.01)
     killed.kill()
     killed.wait()

@@ -45,7 +45,7 @@ def test_what_could_lose_something_is_refused(running: Running, tmp_path: Path) 
     archive = tmp_path / "a.tar"
     archive.write_text("no archive")
     refused = {
-        "import --name homes": "is not a whole tar archive",
+        "import --name homes": "is not a complete tar archive",
         "export --name homes": "File exists",
         "export --name hmoes": "did you mean 'homes'?",
     }
@@ -55,7 +55,7 @@ def test_what_could_lose_something_is_refused(running: Running, tmp_path: Path) 
     with tarfile.open(archive, "w"):
         pass
     typed = running.type("dev.volumes", "import", "--name=homes", f"--file={archive}")
-    assert (typed.code, "uses its volumes now" in typed.stderr) == (2, True), typed.text
+    assert (typed.code, "is running and uses its volumes" in typed.stderr) == (2, True), typed.text
     typed = running.type("dev.volumes", "import", "--name=hub-config", f"--file={archive}")
     assert (typed.code, "is written from the project" in typed.stderr) == (2, True), typed.text
 

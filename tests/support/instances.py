@@ -126,7 +126,7 @@ class Running:
 
     def forget(self) -> None:
         """Remove the settings that were made for it."""
-        shutil.rmtree(Workspace(project=self.project).folder(self.instance), ignore_errors=True)
+        shutil.rmtree(Workspace(project=self.project).files(self.instance).directory, ignore_errors=True)
 
     def leftovers(self) -> list[str]:
         """Everything that podman still has of this instance."""

@@ -1,40 +1,14 @@
-"""Locks and ports."""
+"""Locks between commands, and what is remembered of an instance."""
 
-import socket
+import json
 import stat
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from hubpod.workspace import Workspace, choose_port, port_is_free
-
-
-def test_a_taken_port_is_not_free() -> None:
-    """A port that something listens on is not chosen."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        assert not port_is_free(server.getsockname()[1])
-
-
-def test_the_chosen_port_is_free() -> None:
-    """A chosen port can be listened on."""
-    with socket.create_server(("127.0.0.1", choose_port())):
-        pass
-
-
-def test_a_port_that_another_command_has_chosen_is_not_chosen() -> None:
-    """Not even before its pod listens there: the loser of that race would break the winner's forward."""
-    code = "from hubpod.workspace import choose_port\nprint(choose_port(), flush=True)\ninput()"
-    words = (sys.executable, "-c", code)
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout
-        theirs = int(other.stdout.readline())
-
-        ours = choose_port()
-        again = choose_port()
-        other.communicate("\n")
-
-    assert theirs != ours == again
+from hubpod.environments import Instance, find_environment
+from hubpod.workspace import InstanceRecord, Workspace
 
 
 def test_a_second_command_waits_and_says_so(tmp_path: Path) -> None:
@@ -73,3 +47,44 @@ def test_the_private_folder_is_private(tmp_path: Path) -> None:
         pass
 
     assert stat.S_IMODE((tmp_path / ".hubpod").stat().st_mode) == 0o700
+
+
+INSTANCE = Instance(environment=find_environment("dev_dummyauth"), name="one")
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Each change keeps the other attributes, and only the owner can read the file."""
+    files = Workspace(project=tmp_path).files(INSTANCE)
+    files.update_record(manifest="kind: Pod", written={"volume": "digest"})
+    files.update_record(sources={"bricsauthenticator": "/src"})
+
+    expected = InstanceRecord(
+        manifest="kind: Pod", written={"volume": "digest"}, sources={"bricsauthenticator": "/src"}
+    )
+    assert files.load_record() == expected
+    assert [stat.S_IMODE(path.stat().st_mode) for path in files.directory.iterdir()] == [0o600]
+
+
+def test_a_record_of_nothing_and_a_damaged_one_are_empty(tmp_path: Path) -> None:
+    """An instance that was never up has no record, and a file that is not JSON counts as none."""
+    files = Workspace(project=tmp_path).files(INSTANCE)
+    assert files.load_record() == InstanceRecord()
+
+    files.update_record(manifest="kind: Pod")
+    (path,) = files.directory.iterdir()
+    path.write_text("{")
+
+    assert files.load_record() == InstanceRecord()
+
+
+def test_the_files_of_an_older_hubpod_are_taken_over(tmp_path: Path) -> None:
+    """An update of hubpod loses neither the way back of an upgrade nor what is in the volumes."""
+    files = Workspace(project=tmp_path).files(INSTANCE)
+    files.directory.mkdir(parents=True)
+    (files.directory / "manifest.yaml").write_text("kind: Pod")
+    (files.directory / "written.json").write_text(json.dumps({"volume": "unfinished"}))
+    (files.directory / "sources.json").write_text(json.dumps({"bricsauthenticator": "/src"}))
+
+    files.update_record(written={})
+
+    assert files.load_record() == InstanceRecord(manifest="kind: Pod", sources={"bricsauthenticator": "/src"})

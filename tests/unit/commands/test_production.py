@@ -23,10 +23,12 @@ from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site as PodSite
 from hubpod.context import Context
 from hubpod.deployment import rollback
-from hubpod.deployment.apply import Difference, bring_up, difference
+from hubpod.deployment.apply import Difference, bring_up, find_difference
+from hubpod.deployment.rollback import restoring_on_failure
 from hubpod.environments import Instance, find_environment, find_instance
 from hubpod.errors import HubpodError
 from hubpod.podman.cli import Podman
+from hubpod.podman.snapshot import Snapshot
 from hubpod.system.process import CommandError, Result
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
@@ -350,6 +352,11 @@ class Site:
     podman: RememberedPodman
     base: PodSite
 
+    @property
+    def found(self) -> Snapshot:
+        """What podman has of it."""
+        return self.context.snapshot(self.base.instance)
+
     def at(self, version: int) -> PodSite:
         """What a version derives from."""
         supplied = replace(self.base.supplied, ssh_known_hosts=b"host ssh-ed25519 KEY-%d\n" % version)
@@ -357,11 +364,14 @@ class Site:
 
     def up(self, version: int, *, keep: bool = False) -> None:
         """Bring a version up."""
-        bring_up(self.context, self.at(version), pod_spec(self.at(version)), keep=keep)
+        bring_up(self.context, self.at(version), pod_spec(self.at(version)), self.found, keep=keep)
 
     def is_running(self, version: int) -> bool:
         """Whether hubpod takes what runs for that version."""
-        return difference(self.context, self.at(version), pod_spec(self.at(version))) is Difference.NONE
+        return (
+            find_difference(self.context.workspace, self.at(version), pod_spec(self.at(version)), self.found)
+            is Difference.NONE
+        )
 
     def upgrade_in_vain(self, version: int) -> HubpodError:
         """Upgrade to a version that does not work, and whose hub changes the database; how that ends."""
@@ -370,7 +380,7 @@ class Site:
         return caught.value
 
     def _upgrade(self, version: int) -> None:
-        with rollback.on_failure(self.context, self.base.instance, database=True):
+        with restoring_on_failure(self.context, self.base.instance, self.found, database=True):
             self.up(version, keep=True)
             self.write(b"changed by the new version")
             raise UnfitError("not ready")
@@ -394,7 +404,7 @@ class Site:
     @property
     def copies(self) -> Path:
         """Where an upgrade keeps what it may have to put back."""
-        return self.context.workspace.folder(self.base.instance) / "before"
+        return self.context.workspace.files(self.base.instance).backup
 
 
 @pytest.fixture
@@ -403,7 +413,7 @@ def production_site(tmp_path: Path) -> Site:
     podman = RememberedPodman(_versions=[(4, 9, 3)])
     base = site(find_environment("prod"))
     workspace = Workspace(project=tmp_path)
-    workspace.folder(base.instance).mkdir(parents=True)
+    workspace.files(base.instance).directory.mkdir(parents=True)
     found = Site(context=Context(workspace=workspace, podman=podman, reporter=SILENT), podman=podman, base=base)
     found.up(1)
     found.write(b"precious")
@@ -449,7 +459,9 @@ def test_a_hub_that_cannot_be_copied_goes_on(production_site: Site) -> None:
     """An upgrade that fails before it has changed anything leaves the hub running, and no copy behind."""
     production_site.podman.failing.append("volume export")
 
-    upgrade = rollback.on_failure(production_site.context, production_site.base.instance, database=True)
+    upgrade = restoring_on_failure(
+        production_site.context, production_site.base.instance, production_site.found, database=True
+    )
     with pytest.raises(CommandError), upgrade:
         pytest.fail("it went on without a copy")
 
@@ -461,7 +473,9 @@ def test_copies_of_an_upgrade_that_was_killed_are_not_overwritten(
     production_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is half upgraded is not what to go back to: the first copy stays the one."""
-    upgrade = rollback.on_failure(production_site.context, production_site.base.instance, database=True)
+    upgrade = restoring_on_failure(
+        production_site.context, production_site.base.instance, production_site.found, database=True
+    )
     upgrade.__enter__()  # and the process is killed, and never leaves it
     production_site.up(2, keep=True)
     production_site.write(b"half upgraded")
@@ -470,7 +484,7 @@ def test_copies_of_an_upgrade_that_was_killed_are_not_overwritten(
 
     assert production_site.podman.volumes_[production_site.database][1] == b"precious"
     # A generator that is collected leaves its block, which a process that is killed never does.
-    monkeypatch.setattr(rollback, "_bring_back", lambda *_: None)
+    monkeypatch.setattr(rollback, "_restore", lambda *_: None)
     del upgrade
 
 

@@ -22,8 +22,8 @@ class AskedError(Exception):
 class NoPodman:
     """In the place of a context: whoever asks it for anything has accepted the archive."""
 
-    def alone(self, _instance: Instance) -> None:
-        """Be the only command that works on an instance."""
+    def locked(self, _instance: Instance) -> None:
+        """Hold the lock of an instance."""
         raise AskedError
 
 
@@ -82,5 +82,5 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     """Half an archive is told as such."""
     (tmp_path / "half").write_bytes(b"x" * 700)
 
-    with pytest.raises(UsageError, match="not a whole tar archive"):
+    with pytest.raises(UsageError, match="not a complete tar archive"):
         replace(tmp_path / "half")

@@ -12,7 +12,7 @@ import pytest
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.deployment import readiness
-from hubpod.deployment.readiness import ask_hub, wait_until_ready
+from hubpod.deployment.readiness import check_login_page, wait_until_ready
 from hubpod.environments import find_environment
 from hubpod.errors import NotReadyError
 from hubpod.podman.cli import Podman
@@ -100,7 +100,7 @@ def ready() -> str:
 @pytest.fixture
 def dummy(monkeypatch: pytest.MonkeyPatch) -> Site:
     """The site of a pod with a Slurm of its own; nobody pauses between two questions."""
-    for name in ("PAGE_EVERY_S", "EXECUTE_EVERY_S", "LOOK_EVERY_S"):
+    for name in ("PAGE_INTERVAL_S", "COMMAND_INTERVAL_S", "ENDED_INTERVAL_S"):
         monkeypatch.setattr(readiness, name, 0.01)
     return site(find_environment("dev_dummyauth"))
 
@@ -112,7 +112,7 @@ def test_an_answer_of_a_hub_that_works_is_ready(hub: Hub, status: int, *, ready:
     """A refusal for want of a token is one; that of a proxy without a hub is none."""
     hub.status = status
 
-    answer = ask_hub(hub.url + "/")
+    answer = check_login_page(hub.url + "/")
 
     assert answer.ready is ready
     assert answer.reason == ("" if ready else f"status {status}")
@@ -124,12 +124,12 @@ def test_a_hub_on_this_machine_is_asked_directly(hub: Hub, monkeypatch: pytest.M
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
-    assert ask_hub(hub.url).ready
+    assert check_login_page(hub.url).ready
 
 
 def test_a_port_at_which_nobody_listens_is_told() -> None:
     """The reason is the system's own words."""
-    answer = ask_hub("http://127.0.0.1:9/jupyter")
+    answer = check_login_page("http://127.0.0.1:9/jupyter")
 
     assert not answer.ready
     assert answer.reason == "Connection refused"

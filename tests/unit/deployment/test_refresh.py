@@ -12,14 +12,14 @@ import pytest
 from rich.console import Console
 
 from hubpod.commands import watch as watching
-from hubpod.commands.reload import with_its_sources
+from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import Turn
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Code, Site, files_below
 from hubpod.context import Context
 from hubpod.deployment import apply, seeding, syntax, tracebacks
-from hubpod.deployment.apply import Difference, Done
-from hubpod.deployment.refresh import begin_anew, readers
+from hubpod.deployment.apply import Difference, Outcome
+from hubpod.deployment.refresh import find_readers, renew
 from hubpod.environments import Stage, find_environment
 from hubpod.errors import MachineError, NotReadyError, NotRunningError, SourceError, UsageError
 from hubpod.images import source_volumes
@@ -27,7 +27,9 @@ from hubpod.images.build import BuildPlan
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import REFUSED, File, Seed, SeedKind
+from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
+from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 from hubpod.sources import content
 from hubpod.sources.clones import SOURCES, Checkout
@@ -86,7 +88,7 @@ def podman_that(answers: Mapping[str, object]) -> Podman:
 )
 def test_only_who_reads_a_change_restarts(dummy: Site, parts: tuple[str, ...], restarted: tuple[str, ...]) -> None:
     """The hub restarts for its code and configuration, Slurm for its own, and nobody for wrappers."""
-    assert readers(pod_spec(dummy), tuple(seed(dummy, part) for part in parts)) == restarted
+    assert find_readers(pod_spec(dummy), tuple(seed(dummy, part) for part in parts)) == restarted
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_only_who_reads_a_change_restarts(dummy: Site, parts: tuple[str, ...], r
     ],
 )
 def test_an_interrupted_restart_costs_no_pod(
-    dummy: Site, tmp_path: Path, stopped: tuple[str, ...], changed: tuple[str, ...], expected: Difference
+    dummy: Site, stopped: tuple[str, ...], changed: tuple[str, ...], expected: Difference
 ) -> None:
     """A container that does not run may be one that has to restart anyway; any other one means a new pod."""
     spec = pod_spec(dummy)
@@ -112,13 +114,10 @@ def test_an_interrupted_restart_costs_no_pod(
         )
         for each in spec.containers
     }
-    podman = podman_that({"containers": states, "volumes": {}})
-    stale = seeding.Stale(missing=(), changed=tuple(seed(dummy, part) for part in changed), found={})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seeding, "stale", lambda *_: stale)
-        found = apply.difference(context_at(tmp_path, podman), dummy, spec)
+    stale = seeding.StaleVolumes(missing=(), changed=tuple(seed(dummy, part) for part in changed), digests={})
+    found = Snapshot(containers=cast("dict[str, ContainerState]", states), volumes={})
 
-    assert found is expected
+    assert apply.compare(spec, found, stale) is expected
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_hub_and_slurm_begin_anew_in_their_containers(
     restarts: list[str] = []
     answers = {"execute": lambda *_: Result(argv=(), returncode=int(not renews)), "restart": restarts.append}
 
-    begin_anew(cast("Podman", SimpleNamespace(**answers)), spec, container, [dummy.instance.volume(part)])
+    renew(cast("Podman", SimpleNamespace(**answers)), spec, container, [dummy.instance.volume(part)])
 
     assert bool(restarts) is restarted
 
@@ -155,7 +154,7 @@ def test_a_configuration_that_is_refused_restarts_nothing(dummy: Site) -> None:
     answers = {"execute": lambda *_: Result(argv=(), returncode=REFUSED, stderr="unrecognized key: Nod\n")}
 
     with pytest.raises(NotReadyError, match="slurm refuses what was changed") as caught:
-        begin_anew(cast("Podman", SimpleNamespace(**answers)), spec, slurm, [dummy.instance.volume("slurm-config")])
+        renew(cast("Podman", SimpleNamespace(**answers)), spec, slurm, [dummy.instance.volume("slurm-config")])
 
     assert caught.value.detail == ("unrecognized key: Nod",)
 
@@ -233,17 +232,18 @@ def context_at(folder: Path, podman: Podman) -> Context:
 
 def test_what_is_kept_counts_only_while_it_is_what_runs(dummy: Site, tmp_path: Path) -> None:
     """The way back is to what was ready last, if that is still in the volume; credentials are not kept."""
-    context, spec = context_at(tmp_path, podman_that({})), pod_spec(dummy)
-    seeding.keep(context, dummy, spec)
+    workspace, spec = Workspace(project=tmp_path), pod_spec(dummy)
+    seeding.save_seeds(workspace, dummy, spec)
     source, key = seed(dummy, "hub-source"), dummy.credentials.digest_key
     changed = edited(dummy, b"new = 1\n")
     in_volume = {source.volume: source.digest(key)}
     elsewhere = {source.volume: seeding.UNFINISHED}
 
-    assert seeding.held(context, dummy, seeding.Stale(missing=(), changed=(changed,), found=in_volume)) == {
-        source.volume: source.tar()
-    }
-    assert seeding.held(context, dummy, seeding.Stale(missing=(), changed=(changed,), found=elsewhere)) == {}
+    def stale(digests: dict[str, str]) -> seeding.StaleVolumes:
+        return seeding.StaleVolumes(missing=(), changed=(changed,), digests=digests)
+
+    assert seeding.load_saved_seeds(workspace, dummy, stale(in_volume)) == {source.volume: source.tar()}
+    assert seeding.load_saved_seeds(workspace, dummy, stale(elsewhere)) == {}
     kept = {path.stem for path in tmp_path.rglob("*.tar")}
     assert kept == {each.volume for each in spec.seeds if each.kind is SeedKind.CONFIG}
 
@@ -322,13 +322,13 @@ def test_a_build_is_explained_by_what_was_built_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("done", "words"),
     [
-        (Done(difference=Difference.NONE), "nothing changed"),
-        (Done(difference=Difference.CONTENT), "restarted nothing"),
-        (Done(difference=Difference.CONTENT, restarted=("slurm", "jupyterhub")), "restarted slurm, jupyterhub"),
-        (Done(difference=Difference.POD), "the pod was replaced"),
+        (Outcome(difference=Difference.NONE), "nothing changed"),
+        (Outcome(difference=Difference.CONTENT), "restarted nothing"),
+        (Outcome(difference=Difference.CONTENT, restarted=("slurm", "jupyterhub")), "restarted slurm, jupyterhub"),
+        (Outcome(difference=Difference.POD), "the pod was replaced"),
     ],
 )
-def test_a_turn_says_what_it_took(done: Done, words: str) -> None:
+def test_a_turn_says_what_it_took(done: Outcome, words: str) -> None:
     """What has restarted is what a person wants to know of a reload."""
     assert Turn(files=(), took_s=1.0, done=done).outcome == words
 
@@ -355,9 +355,9 @@ class Watched:
         self.turns: list[Turn] = []
         self.instance = site_.instance
 
-    def reloaded(self) -> Done:
+    def reloaded(self) -> Outcome:
         """What stands in for a reload."""
-        return Done(difference=Difference.NONE)
+        return Outcome(difference=Difference.NONE)
 
     def through(self, *steps: Callable[[], object]) -> list[Turn]:
         """Watch, taking a step after each turn."""
@@ -415,7 +415,7 @@ def test_what_a_reload_raises_is_told_and_the_next_save_taken(watched: Watched) 
     """A pod that goes down meanwhile may come back; only where it is down at once, watching makes no sense."""
     down = NotRunningError("it is down")
 
-    def fail() -> Done:
+    def fail() -> Outcome:
         raise down
 
     def save_while_down() -> None:
@@ -439,12 +439,12 @@ def test_sources_are_those_that_it_was_brought_up_with(dummy: Site, tmp_path: Pa
     own, in_place = SOURCES[0], SOURCES[1]
     code = {own.name: Code(folder=own.clone(tmp_path)), in_place.name: Code(folder=tmp_path / "mine")}
 
-    assert with_its_sources(context, request) == request
-    source_volumes.note_folders(context.workspace, dummy.instance, code)
+    assert with_recorded_sources(context, request) == request
+    source_volumes.record_directories(context.workspace, dummy.instance, code)
 
-    assert with_its_sources(context, request).origins == {in_place.name: Origin(folder=tmp_path / "mine")}
+    assert with_recorded_sources(context, request).origins == {in_place.name: Origin(folder=tmp_path / "mine")}
     asked = replace(request, origins={in_place.name: other})
-    assert with_its_sources(context, asked) == asked
+    assert with_recorded_sources(context, asked) == asked
 
 
 @pytest.mark.parametrize(
@@ -494,7 +494,7 @@ def test_tests_run_with_the_sources_that_are_watched(dummy: Site, tmp_path: Path
 def test_the_printed_loop_shows_each_way_that_an_edit_may_go() -> None:
     """What restarts, what does not, what is refused, what is taken back, and what is no edit."""
     loop = (PROJECT / "docs" / "edit-loop.md").read_text().partition("<!-- loop -->")[2].partition("<!-- /loop -->")[0]
-    told = ("restarted: jupyterhub", "restarted: nothing", "was never closed", "is put back", "nothing changed")
+    told = ("restarted: jupyterhub", "restarted: nothing", "was never closed", "is restored", "nothing changed")
 
     assert [words for words in told if words not in loop] == []
     assert str(PROJECT) not in loop

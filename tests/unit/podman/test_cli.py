@@ -1,19 +1,14 @@
 """What podman's own failures come to, with a stand-in that fails in the way that podman does at odd moments."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from hubpod.errors import MachineError
 from hubpod.podman import cli as podman_cli
 from hubpod.podman import images as podman_images
-from hubpod.podman import remembering as podman_remembering
 from hubpod.podman import volumes as podman_volumes
 from hubpod.podman.cli import Podman
-from hubpod.podman.remembering import remembering
 from hubpod.system.process import CommandError
 
 PODMAN = """#!/bin/sh
@@ -87,91 +82,6 @@ def test_images_are_told_together_and_one_that_is_missing_hides_no_other(tmp_pat
     found = Podman(executable=str(program)).image_ids(["localhost/slurm:3", "localhost/gone:4", "localhost/hub:2"])
 
     assert found == {"localhost/slurm:3": "2b", "localhost/hub:2": "1a"}
-
-
-@pytest.mark.parametrize(("remembered_s", "failures", "asked"), [(60, 0, 1), (0, 0, 3), (60, 2, 3)])
-def test_an_answer_is_remembered_for_a_moment_and_a_failure_never(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remembered_s: float, failures: int, asked: int
-) -> None:
-    """Who only looks asks the same question once; what is older than a moment is asked again."""
-    monkeypatch.setattr(podman_remembering, "REMEMBERED_S", remembered_s)
-    looking = remembering(failing(tmp_path, "volume-ls", "no such volume", failures, answer=VOLUMES))
-
-    for _ in range(3 - failures):
-        assert list(looking.volumes({"hubpod.instance": "one"})) == ["ours"]
-
-    assert (tmp_path / "tries").read_text().count("\n") == asked
-
-
-SLOW = """#!/bin/sh
-echo "$*" >>{folder}/tries
-until [ -e {folder}/go ]; do sleep 0.01; done
-case $1-$2 in
-  volume-ls) echo '{answer}' ;;
-  image-inspect) echo 1a localhost/base:1; exit 125 ;;
-esac
-"""
-
-
-def slow(folder: Path) -> Podman:
-    """A podman that answers as soon as there is a file called go."""
-    path = folder / "podman"
-    path.write_text(SLOW.format(folder=folder, answer=VOLUMES))
-    path.chmod(0o755)
-    return Podman(executable=str(path))
-
-
-def tries(folder: Path) -> list[str]:
-    """What the stand-in was asked so far; waits for the first question."""
-    path = folder / "tries"
-    deadline = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return path.read_text().splitlines()
-
-
-def test_what_was_asked_ahead_is_not_asked_again(tmp_path: Path) -> None:
-    """Whoever needs an answer that is under way waits for it."""
-    looking = remembering(slow(tmp_path))
-    labels = {"hubpod.instance": "one"}
-
-    looking.ask_ahead(lambda: looking.volumes(labels))
-    assert len(tries(tmp_path)) == 1  # the first one is on its way
-    with ThreadPoolExecutor() as pool:
-        needed = pool.submit(looking.volumes, labels)
-        (tmp_path / "go").touch()
-        assert list(needed.result()) == ["ours"]
-
-    assert len(tries(tmp_path)) == 1
-
-
-def test_a_failure_of_what_was_asked_ahead_is_told_to_nobody(tmp_path: Path) -> None:
-    """Whoever needs the answer asks for it again."""
-    looking = remembering(failing(tmp_path, "volume-ls", "the database is locked", 1, answer=VOLUMES))
-
-    def ask() -> object:
-        try:
-            return looking.volumes({"hubpod.instance": "one"})
-        finally:
-            ended.set()
-
-    ended = Event()
-    looking.ask_ahead(ask)
-    assert ended.wait(10)
-
-    assert list(looking.volumes({"hubpod.instance": "one"})) == ["ours"]
-
-
-def test_an_image_that_was_asked_for_with_others_is_not_asked_for_again(tmp_path: Path) -> None:
-    """Whether it is there or not."""
-    (tmp_path / "go").touch()
-    looking = remembering(slow(tmp_path))
-
-    assert looking.image_ids(["localhost/base:1", "localhost/gone:2"]) == {"localhost/base:1": "1a"}
-    assert looking.image_ids(["localhost/gone:2"]) == {}
-    assert looking.image_ids(["localhost/base:1"]) == {"localhost/base:1": "1a"}
-
-    assert len(tries(tmp_path)) == 1
 
 
 def test_a_volume_that_somebody_else_has_made_is_not_taken(tmp_path: Path) -> None:

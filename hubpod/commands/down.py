@@ -1,0 +1,24 @@
+"""`down`: remove an instance."""
+
+import shutil
+
+from hubpod.context import Context
+from hubpod.deployment import seeding
+from hubpod.deployment.remove import remove_pod
+from hubpod.environments import Instance
+
+
+def down(context: Context, instance: Instance, *, volumes: bool) -> None:
+    """Remove the instance's pod, and with ``volumes`` its volumes and generated credentials as well.
+
+    Names and labels are all that this needs. What does not exist is not an error.
+    """
+    with context.locked(instance) as found:
+        with context.reporter.phase("pod removed"):
+            remove_pod(context.podman, instance.resource)
+        if volumes:
+            with context.reporter.phase("volumes removed") as phase:
+                context.podman.remove_volumes(list(found.volumes))
+                seeding.forget_volumes(context.workspace, instance)
+                shutil.rmtree(context.workspace.files(instance).credentials, ignore_errors=True)
+                phase.result(str(len(found.volumes)))
