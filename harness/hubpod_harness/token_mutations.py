@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hubpod_harness.attack.forgeries import encoded
+from hubpod_harness.attack.forgeries import base64url
 from hubpod_harness.keys import SigningKey, foreign_key
 from hubpod_harness.tokens import Draft, Mutation, decoded, projects_claim
 
@@ -161,11 +161,13 @@ def pointing(name: str) -> Mutation:
 
 def encrypted(draft: Draft) -> Draft:
     """A JWE with a key that was agreed on beforehand (RFC 7516, appendix A, with RFC 7518, section 4.5)."""
-    header = encoded(json.dumps({"alg": "dir", "enc": "A256GCM", "kid": draft.key.key_id}).encode())
+    header = base64url(json.dumps({"alg": "dir", "enc": "A256GCM", "kid": draft.key.key_id}).encode())
     nonce = secrets.token_bytes(12)
     sealed = AESGCM(AESGCM.generate_key(256)).encrypt(nonce, draft.payload, header.encode())
     return with_token(
-        lambda _: f"{header}..{encoded(nonce)}.{encoded(sealed[:-GCM_TAG_BYTES])}.{encoded(sealed[-GCM_TAG_BYTES:])}"
+        lambda _: (
+            f"{header}..{base64url(nonce)}.{base64url(sealed[:-GCM_TAG_BYTES])}.{base64url(sealed[-GCM_TAG_BYTES:])}"
+        )
     )(draft)
 
 
@@ -177,14 +179,14 @@ def nested(draft: Draft) -> Draft:
 
 def tampered(header: str, payload: str, signature: str) -> str:
     """Change the payload by a space."""
-    return f"{header}.{encoded(decoded(payload) + b' ')}.{signature}"
+    return f"{header}.{base64url(decoded(payload) + b' ')}.{signature}"
 
 
 def broken(header: str, payload: str, signature: str) -> str:
     """Change one bit of the signature."""
     content = bytearray(decoded(signature))
     content[len(content) // 2] ^= 1
-    return f"{header}.{payload}.{encoded(bytes(content))}"
+    return f"{header}.{payload}.{base64url(bytes(content))}"
 
 
 def _project_names(draft: Draft) -> list[str]:

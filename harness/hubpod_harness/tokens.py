@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hubpod_harness.attack.forgeries import encoded
+from hubpod_harness.attack.forgeries import base64url
 from hubpod_harness.keys import SigningKey
 
 LIFETIME_S = 3600
@@ -65,8 +65,8 @@ class Draft:
 
     def finished(self) -> str:
         """The token, signed."""
-        signed = f"{encoded(json.dumps(self.header).encode())}.{encoded(self.payload)}"
-        token = f"{signed}.{encoded((self.signer or self.key.sign)(signed.encode()))}"
+        signed = f"{base64url(json.dumps(self.header).encode())}.{base64url(self.payload)}"
+        token = f"{signed}.{base64url((self.signer or self.key.sign)(signed.encode()))}"
         for edit in self.token_edits:
             token = edit(token)
         return token

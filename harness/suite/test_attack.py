@@ -7,9 +7,10 @@ import pytest
 
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
-from hubpod_harness.attack import Case, Request, Target, Verdict, cases, tried
-from hubpod_harness.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
-from hubpod_harness.attack.cases import SCRIPT
+from hubpod_harness.attack.addresses import AMBIGUOUS_ADDRESSES, FOREIGN_ADDRESSES, next_query
+from hubpod_harness.attack.cases import SCRIPT, Case, Target, cases
+from hubpod_harness.attack.transport import Request
+from hubpod_harness.attack.verdicts import Verdict, attempt
 from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.stack import Stack
@@ -25,7 +26,7 @@ SOON_S = 1.0  # for an answer; on average, because a machine that is busy with o
 def attack(target: Target) -> list[Verdict]:
     """Try all of it; the hub takes no longer to refuse than to serve."""
     begun = time.monotonic()
-    verdicts = [tried(target, case) for case in cases(target)]
+    verdicts = [attempt(target, case) for case in cases(target)]
     assert time.monotonic() - begun < SOON_S * len(verdicts)
     return verdicts
 
@@ -72,12 +73,12 @@ def test_a_token_login_leads_nowhere_else(hub: Hub, issuer: Issuer, user: User) 
     target, token = Target(url=hub.url, login=Login.JWT), issuer.mint(user)
     links = {
         name: Request(path=f"/hub/login?{next_query(address)}", headers=((TOKEN_HEADER, token),))
-        for name, address in {**FOREIGN_ADDRESSES, **HALF_ADDRESSES}.items()
+        for name, address in {**FOREIGN_ADDRESSES, **AMBIGUOUS_ADDRESSES}.items()
     }
     expected = frozenset({302, 400})
 
     verdicts = [
-        tried(target, Case(id=name, title="", request=link, expected=expected, unseen=(token,), lets_in=True))
+        attempt(target, Case(id=name, title="", request=link, expected=expected, unseen=(token,), lets_in=True))
         for name, link in links.items()
     ]
 

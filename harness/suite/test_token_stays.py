@@ -4,8 +4,7 @@ import pytest
 
 from hubpod.client import Session
 from hubpod.client.session import TOKEN_HEADER
-from hubpod_harness.attack import Request
-from hubpod_harness.attack.exchange import send
+from hubpod_harness.attack.transport import Request, send
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.stack import Stack
 from hubpod_harness.steps import PROJECT, home_directory, run_as_account, undo_after, wait_until

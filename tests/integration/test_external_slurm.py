@@ -19,8 +19,7 @@ from hubpod.sources.origins import Origin
 from hubpod.system.process import Result
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
-from hubpod_harness.attack import Request
-from hubpod_harness.attack.exchange import send
+from hubpod_harness.attack.transport import Request, send
 from hubpod_harness.session_run import open_run
 from support import plain_host
 from support.instances import PROJECT, Running

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tasks import shell
+from hubpod.cli import reporting
 
 # The same examples in each run: a new one that fails is found by whoever changes code or test, not by the next one.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None)
@@ -30,4 +30,4 @@ def compiled_once() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the signals of this process to pytest, also where a command is called in it."""
-    monkeypatch.setattr(shell, "INTERRUPTS", ())
+    monkeypatch.setattr(reporting, "INTERRUPTS", ())

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invoke.exceptions import Exit
 
+from hubpod.cli import dev, reporting
 from hubpod.environments import find_instance
 from hubpod.system.interrupts import TerminationSignal
 from support.instances import PROJECT, argv
-from tasks import dev, namespace, shell
+from tasks import namespace
 
 STAND_IN = """\
 #!/bin/sh
@@ -30,12 +30,12 @@ exec) exit 7 ;;
 esac
 """
 IN_TURN = """\
-import json, os, sys
+import importlib, json, os, sys
 import tasks
 from invoke.main import program
 
-for name in tasks.doing.__all__:
-    getattr(tasks.doing, name)
+for name in sys.argv[3].split():
+    importlib.import_module(name)
 for number, words in enumerate(json.loads(sys.argv[1])):
     child = os.fork()
     if not child:
@@ -48,13 +48,16 @@ for number, words in enumerate(json.loads(sys.argv[1])):
 """
 """Types commands one after the other, each in a process of its own that begins with all imports done."""
 
+COMMAND_IMPORTS = sorted(
+    f"hubpod.cli.{path.stem}" for path in (PROJECT / "hubpod" / "cli").glob("*.py") if path.stem != "__init__"
+)
 TOO_LONG_S = 60
 ENVIRONMENT_OF = {"dev": "dev_dummyauth", "prod": "prod"}
 """An environment for each kind of command that works on instances."""
 
-HEAVY = {
+SLOW_IMPORTS = {
     *("cryptography", "requests", "rich", "urllib3", "watchfiles", "websockets"),
-    *(f"hubpod.{name}" for name in ("building", "client", "context", "doctor", "lifecycle", "podman", "proofs")),
+    *(f"hubpod.{name}" for name in ("client", "commands", "context", "deployment", "images", "podman", "probe")),
 }
 """What takes long to import; whoever needs one of them in a task's own module asks doing.py for what uses it."""
 
@@ -68,21 +71,42 @@ def row(container: str) -> dict[str, object]:
     return {"Names": [name], "Image": IMAGE, "State": "exited", "Labels": instance.labels}
 
 
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what the commands need to a directory whose name looks like markup."""
+    directory = tmp_path_factory.mktemp("checkout") / "a[b]" / "[" / "foo]"
+    shutil.copytree(PROJECT / "hubpod", directory / "hubpod")
+    shutil.copy2(PROJECT / "tasks.py", directory)
+    return directory
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout in a folder with a name like markup, and a stand-in for podman on the PATH."""
+def project(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the copied checkout without state, and with a stand-in for podman on the PATH."""
     for variable in ("HUBPOD_ENVIRONMENT", "HUBPOD_INSTANCE", "PYTHONIOENCODING"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PYTHONUTF8", "1")
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    (tmp_path / "podman").write_text(STAND_IN)
-    (tmp_path / "podman").chmod(0o700)
-    (tmp_path / "ps.json").write_text("[]")
-    folder = tmp_path / "a[b]" / "[" / "foo]"
-    folder.mkdir(parents=True)
-    shutil.copytree(PROJECT / "tasks", folder / "tasks")
-    return folder
+    remove(checkout / ".hubpod")
+    programs = stand_ins(checkout)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    (programs / "podman").write_text(STAND_IN)
+    (programs / "podman").chmod(0o700)
+    (programs / "ps.json").write_text("[]")
+    (programs / "pid").unlink(missing_ok=True)
+    return checkout
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a directory with its content, if it exists."""
+    if path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def stand_ins(project: Path) -> Path:
+    """Return the directory with the stand-in for podman, what it answers and what it writes."""
+    return project.parents[2]
 
 
 def type_(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -113,11 +137,11 @@ MISTYPED = {
     "dev.up --publish 10.0.0.7:8081": "--publish 10.0.0.7:8081: the hub's API has port 8081 in the pod",
     "dev.up --publish head:8081:8081": "--publish head:8081:8081: head is not an IP address",
     "dev.up --publish 10.0.0.7:0:8081": "--publish 10.0.0.7:0:8081: the port must be a number from 1 to 65535",
-    "dev.up --zenith-image -x": "--zenith-image -x: is not an image with its registry",
+    "dev.up --zenith-image -x": "--zenith-image -x: must name an image with its registry",
     "dev.manifest --target kubernets": "--target kubernets: must be one of podman, kubernetes; did you mean",
-    "dev.down -e prod": "prod is not for dev.* commands",
-    "prod.down -e dev_dummyauth": "dev_dummyauth is not for prod.* commands",
-    "dev.volumes --help": "dev.volumes: --help stands where a word is expected",
+    "dev.down -e prod": "prod does not work with dev.* commands",
+    "prod.down -e dev_dummyauth": "dev_dummyauth does not work with prod.* commands",
+    "dev.volumes --help": "dev.volumes: expected a word, not the option --help",
     "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
     "dev.volumes export --name homes": "--file is missing",
     "dev.spawn --timeline spawn.png": "--timeline spawn.png: must end with .svg or .html",
@@ -131,7 +155,9 @@ def test_a_wrong_command_line_is_a_sentence(project: Path, tmp_path: Path) -> No
     """What is mistyped is told with what was typed, ends with exit code 2, and nothing was done."""
     lines = json.dumps([line.split() for line in MISTYPED])
 
-    codes = started(project, [sys.executable, "-c", IN_TURN, lines, str(tmp_path)]).stdout.split()
+    codes = started(
+        project, [sys.executable, "-c", IN_TURN, lines, str(tmp_path), " ".join(COMMAND_IMPORTS)]
+    ).stdout.split()
 
     for number, (line, code, sentence) in enumerate(zip(MISTYPED, codes, MISTYPED.values(), strict=True)):
         told = (tmp_path / f"{number}.err").read_text()
@@ -168,13 +194,13 @@ def test_a_folder_that_cannot_be_used_is_a_sentence(project: Path) -> None:
 
 def test_an_unforeseen_error_is_one_line_without_debug(project: Path) -> None:
     """A person sees what kind of error it was and how to see more; --debug shows the traceback."""
-    (project.parents[2] / "ps.json").write_text("no JSON")
+    (stand_ins(project) / "ps.json").write_text("no JSON")
 
     brief, whole = type_(project, "dev.status"), type_(project, "--debug", "dev.status")
 
     assert brief.returncode == whole.returncode == 1
     first, second = brief.stderr.splitlines()
-    assert first.startswith("✗ unforeseen error: JSONDecodeError: Expecting value")
+    assert first.startswith("✗ unexpected error: JSONDecodeError: Expecting value")
     assert second == "→ run again with --debug"
     assert "Traceback" in whole.stderr
 
@@ -199,7 +225,7 @@ def test_the_status_of_what_is_down_is_one_line(project: Path) -> None:
 
 def test_the_status_is_not_cut_in_a_pipe(project: Path) -> None:
     """Off a terminal every container is one line with aligned columns, however long."""
-    (project.parents[2] / "ps.json").write_text(json.dumps([row("jupyterhub"), row("slurm")]))
+    (stand_ins(project) / "ps.json").write_text(json.dumps([row("jupyterhub"), row("slurm")]))
 
     lines = type_(project, "dev.status").stdout.splitlines()
 
@@ -213,7 +239,7 @@ def test_the_status_is_not_cut_in_a_pipe(project: Path) -> None:
 @pytest.fixture
 def following(project: Path) -> Iterator[subprocess.Popen[str]]:
     """A command that follows the logs, in a group of processes of its own."""
-    (project.parents[2] / "ps.json").write_text(json.dumps([row("slurm")]))
+    (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
     with follow(project) as process:
         yield process
         process.kill()
@@ -231,14 +257,14 @@ def follow(project: Path, *prefix: str) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     deadline = time.monotonic() + TOO_LONG_S
-    while not (project.parents[2] / "pid").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (stand_ins(project) / "pid").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     return process
 
 
 def podman_runs(project: Path) -> bool:
     """Whether the stand-in still follows."""
-    return Path(f"/proc/{(project.parents[2] / 'pid').read_text().strip()}").exists()
+    return Path(f"/proc/{(stand_ins(project) / 'pid').read_text().strip()}").exists()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -264,7 +290,7 @@ def test_ctrl_c_ends_with_130(project: Path, following: subprocess.Popen[str]) -
 
 def test_a_signal_that_is_ignored_stays_ignored(project: Path) -> None:
     """What nohup started goes on when its terminal hangs up; SIGTERM ends it nevertheless."""
-    (project.parents[2] / "ps.json").write_text(json.dumps([row("slurm")]))
+    (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
     with follow(project, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as process:
         process.send_signal(signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -278,7 +304,7 @@ def test_a_signal_that_is_ignored_stays_ignored(project: Path) -> None:
 
 def test_exec_hands_the_status_on(project: Path) -> None:
     """The exit code of dev.exec is that of the command."""
-    (project.parents[2] / "ps.json").write_text(json.dumps([row("slurm")]))
+    (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
 
     assert type_(project, "dev.exec", "slurm", "--", "false").returncode == 7
 
@@ -289,12 +315,12 @@ def test_exec_hands_the_status_on(project: Path) -> None:
         (
             PermissionError(13, "Permission denied", "/a[b]/.hubpod"),
             4,
-            "✗ /a[b]/.hubpod: Permission denied\n→ see whose it is, and that you may read and write there\n",
+            "✗ /a[b]/.hubpod: Permission denied\n→ check who owns it and that you may read and write there\n",
         ),
-        (OSError(24, "Too many open files"), 4, "✗ the system says: Too many open files\n"),
-        (TimeoutError("slow"), 1, "✗ unforeseen error: TimeoutError: slow\n→ run again with --debug\n"),
-        (KeyError("[/x]\n"), 1, "✗ unforeseen error: KeyError: '[/x]\\n'\n→ run again with --debug\n"),
-        (AssertionError(), 1, "✗ unforeseen error: AssertionError\n→ run again with --debug\n"),
+        (OSError(24, "Too many open files"), 4, "✗ system error: Too many open files\n"),
+        (TimeoutError("slow"), 1, "✗ unexpected error: TimeoutError: slow\n→ run again with --debug\n"),
+        (KeyError("[/x]\n"), 1, "✗ unexpected error: KeyError: '[/x]\\n'\n→ run again with --debug\n"),
+        (AssertionError(), 1, "✗ unexpected error: AssertionError\n→ run again with --debug\n"),
         (KeyboardInterrupt(), 130, "✗ why\n"),
         (TerminationSignal(signal.SIGTERM), 143, "✗ why\n"),
         (TerminationSignal(signal.SIGHUP), 129, "✗ why\n"),
@@ -303,7 +329,7 @@ def test_exec_hands_the_status_on(project: Path) -> None:
 )
 def test_every_error_is_told(error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each kind of error has its sentence and its exit code."""
-    with pytest.raises(Exit) as caught, shell.told("why"):
+    with pytest.raises(SystemExit) as caught, reporting.reporting_errors("why"):
         raise error
 
     assert caught.value.code == code
@@ -311,7 +337,7 @@ def test_every_error_is_told(error: BaseException, code: int, text: str, capsys:
 
 
 @pytest.mark.parametrize(
-    ("keep", "sentence"), [(False, "nothing half-made is left"), (True, "what was started is kept")]
+    ("keep", "sentence"), [(False, "nothing incomplete is left"), (True, "what was started is kept")]
 )
 def test_an_interrupted_up_says_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, keep: bool, sentence: str
@@ -321,10 +347,10 @@ def test_an_interrupted_up_says_what_is_left(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.console.loud", interrupted)
+    monkeypatch.setattr("hubpod.cli.console.verbose_context", interrupted)
 
-    with pytest.raises(Exit) as caught:
-        dev.up.body(None, environment="dev_dummyauth", instance="default", keep=keep)
+    with pytest.raises(SystemExit) as caught:
+        dev.up(environment="dev_dummyauth", instance="default", keep=keep)
 
     assert caught.value.code == 130
     assert sentence in capsys.readouterr().err
@@ -336,8 +362,8 @@ def test_a_typed_name_is_not_blamed_on_the_variable(
     """A variable that the command line overrules is not the cause."""
     monkeypatch.setenv("HUBPOD_INSTANCE", "mine")
 
-    with pytest.raises(Exit):
-        dev.down.body(None, environment="dev_dummyauth", instance="Yours")
+    with pytest.raises(SystemExit):
+        dev.down(environment="dev_dummyauth", instance="Yours")
 
     told = capsys.readouterr().err
     assert "'Yours'" in told
@@ -356,7 +382,7 @@ def test_every_command_takes_environment_and_instance(
     task = namespace.collections[commands].tasks[name]
     words = {"exec": {"container": "slurm"}, "volumes": {"action": "list"}}.get(name, {})
 
-    with pytest.raises(Exit) as caught:
+    with pytest.raises(SystemExit) as caught:
         task.body(None, environment=ENVIRONMENT_OF[commands], instance="Mine", **words)
 
     assert {"e", "i"} <= {each for argument in task.get_arguments() for each in argument.names}
@@ -406,7 +432,7 @@ def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
         subprocess.run([sys.executable, "-c", names], check=True, capture_output=True).stdout.decode().split()
     )
 
-    assert not modules & HEAVY
+    assert not modules & SLOW_IMPORTS
 
 
 @pytest.mark.parametrize("asked", [True, False])

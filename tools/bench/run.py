@@ -64,7 +64,7 @@ def _other(path: Path) -> Tool:
     """
     if not path.is_dir():
         return case.load(path)
-    if not (path / "tasks").is_dir():
+    if not (path / "hubpod").is_dir():
         raise UsageError(f"--against {path}: is no checkout of this project", remedy="make one with `git worktree add`")
     return case.load(OWN, f"hubpod {results.commit(path)}", path.resolve())
 

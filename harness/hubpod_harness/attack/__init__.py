@@ -1,15 +1,10 @@
-"""What a hub must refuse, tried over HTTP as a stranger would: no account, no key, no look inside.
+"""Attack cases: requests that a hub must refuse, sent over HTTP by an unauthenticated client.
 
     target = Target(url="http://127.0.0.1:8000/jupyter", login=Login.JWT, claims={"aud": "jupyter"})
-    for case in cases(target):
-        verdict = tried(target, case)
+    verdicts = [attempt(target, case) for case in cases(target)]
 
-The cases are values: a request, and what may be answered. `judged` compares the two, so a case can be read, listed and
-tested without a hub.
+A case is a value: a request and the accepted responses. ``find_problems`` compares the two, so cases can be read,
+listed and tested without a hub.
+
+This module imports nothing, because every command of ``invoke`` loads it with attack/command.py.
 """
-
-from hubpod_harness.attack.cases import Case, Target, cases
-from hubpod_harness.attack.exchange import Answer, Request
-from hubpod_harness.attack.verdicts import Verdict, judged, status_text, tried
-
-__all__ = ["Answer", "Case", "Request", "Target", "Verdict", "cases", "judged", "status_text", "tried"]

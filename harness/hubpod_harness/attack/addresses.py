@@ -40,7 +40,7 @@ FOREIGN_ADDRESSES: Mapping[str, str] = {
 }
 """A browser that is led there goes to another site, or to no site at all."""
 
-HALF_ADDRESSES: Mapping[str, str] = {
+AMBIGUOUS_ADDRESSES: Mapping[str, str] = {
     "bare": "x.example/",
     "end-of-host": ".x.example/",
     "end-of-user": "@x.example/",

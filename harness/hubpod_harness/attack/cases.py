@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from hubpod.client.session import TOKEN_HEADER
 from hubpod.environments import Login
 from hubpod_harness.attack import forgeries
-from hubpod_harness.attack.addresses import FOREIGN_ADDRESSES, HALF_ADDRESSES, next_query
-from hubpod_harness.attack.exchange import Headers, Request
+from hubpod_harness.attack.addresses import AMBIGUOUS_ADDRESSES, FOREIGN_ADDRESSES, next_query
+from hubpod_harness.attack.transport import Headers, Request
 
 KB = 1024
 SCRIPT = "<script>attack()</script>"
@@ -92,7 +92,7 @@ def _login(token: str) -> Request:
 
 
 def _tokens(target: Target) -> Iterator[Case]:
-    for name, (title, token) in forgeries.forged(target.claims).items():
+    for name, (title, token) in forgeries.forge_tokens(target.claims).items():
         yield _case(f"token-{name}", f"a token: {title}", _login(token), 400, 401, unseen=(token,))
     good_looking = forgeries.of_size(target.claims, KB)
     twice = Request(path="/hub/login", headers=((TOKEN_HEADER, good_looking), (TOKEN_HEADER, good_looking)))
@@ -130,7 +130,7 @@ def _form(path: str, form: tuple[tuple[str, str], ...]) -> Request:
 
 
 def _addresses(target: Target) -> Iterator[Case]:
-    for name, address in {**FOREIGN_ADDRESSES, **HALF_ADDRESSES}.items():
+    for name, address in {**FOREIGN_ADDRESSES, **AMBIGUOUS_ADDRESSES}.items():
         path = f"/hub/login?{next_query(address)}"
         if target.login.uses_token:
             yield _case(f"next-{name}", "a login that leads elsewhere", Request(path=path), 401)

@@ -1,37 +1,28 @@
-"""Attack the hub of a running instance."""
+"""The command `dev.attack`; it is here because hubpod does not import the harness."""
 
-from pathlib import Path
-
-from hubpod.commands.inspect import require_running
-from hubpod.commands.prove import hub_address
-from hubpod.context import Context
-from hubpod.environments import Instance
-from hubpod.settings import deploy_configmap
-from hubpod.settings.table import SETTINGS
-from hubpod_harness.attack.cases import Target, cases
-from hubpod_harness.attack.verdicts import Verdict, tried
+from hubpod.cli.options import ENVIRONMENT, INSTANCE, EnvironmentName, HubUrl, InstanceName, Json
+from hubpod.cli.reporting import reporting_errors
+from hubpod.errors import HubpodError
 
 
-def attack(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:
-    """Try over HTTP what the instance's hub must refuse to a stranger.
+def attack(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    url: HubUrl = "",
+    json: Json = False,
+) -> None:
+    """Send the hub what it must refuse to an unauthenticated client; exit code 1 when it accepts one request."""
+    with reporting_errors():
+        from hubpod.cli import arguments, console, output
+        from hubpod_harness.attack.instance import attack_instance
+        from hubpod_harness.attack.output import show_verdicts
 
-    Raises:
-        UsageError: The hub's address is unknown.
-        NotRunningError: The instance is down.
-        HubError: The hub does not answer.
-    """
-    now = require_running(context, instance)
-    values = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
-    target = _attacked(instance, hub_address(instance, now, url), values)
-    return tuple(tried(target, case) for case in cases(target))
-
-
-def _attacked(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
-    """The hub with what its settings tell: what a token claims, and which password must not be the right one."""
-    return Target(
-        url=url,
-        login=instance.environment.login,
-        claims={"iss": values.oidc_server, "aud": values.jwt_audience, "short_name": "testuser"},
-        password=values.dummy_auth_password,
-        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
-    )
+        found = arguments.parse_instance(environment, instance)
+        verdicts = attack_instance(console.quiet_context(), found, url=url)
+        if json:
+            output.show_json([verdict.as_dict() for verdict in verdicts])
+        else:
+            show_verdicts(verdicts)
+    if not all(verdict.passed for verdict in verdicts):
+        raise SystemExit(HubpodError.exit_code)

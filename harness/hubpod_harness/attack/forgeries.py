@@ -44,17 +44,17 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     "four_parts": ("it has a fourth part", lambda *parts: ".".join((*parts, "AA"))),
     "not_base64": ("a part is not base64", lambda *parts: f"{parts[0]}.!{parts[1]}.{parts[2]}"),
     "not_ascii": ("a part has a letter outside ASCII", lambda *parts: f"{parts[0]}.\xe9{parts[1]}.x"),
-    "header_not_json": ("its header is not JSON", lambda *parts: ".".join((encoded(b"{"), *parts[1:]))),
+    "header_not_json": ("its header is not JSON", lambda *parts: ".".join((base64url(b"{"), *parts[1:]))),
 }
 """What is no token in the form that RFC 7515 describes."""
 
 
-def encoded(content: bytes) -> str:
+def base64url(content: bytes) -> str:
     """Base64url without padding (RFC 7515, appendix C)."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def forged(claims: Mapping[str, object]) -> dict[str, tuple[str, str]]:
+def forge_tokens(claims: Mapping[str, object]) -> dict[str, tuple[str, str]]:
     """Tokens with these claims, each by its name and with what is wrong with it."""
     own = {"jwk": _public_jwk(), "kid": "own"}
     return {
@@ -77,11 +77,11 @@ def _token(
 ) -> str:
     now = int(time.time())
     whole = {"iat": now, "nbf": now, "exp": now + LIFETIME_S, **claims}
-    first = encoded(json.dumps({"alg": "RS256", "kid": "foreign", "typ": "JWT", **(header or {})}).encode())
-    second = encoded(json.dumps(whole).encode())
+    first = base64url(json.dumps({"alg": "RS256", "kid": "foreign", "typ": "JWT", **(header or {})}).encode())
+    second = base64url(json.dumps(whole).encode())
     signature = _key().sign(f"{first}.{second}".encode(), padding.PKCS1v15(), hashes.SHA256())
     make = form or (lambda *parts: ".".join(parts))
-    return make(first, second, encoded(signature))
+    return make(first, second, base64url(signature))
 
 
 def _unsigned(claims: Mapping[str, object], algorithm: str) -> str:
@@ -100,5 +100,5 @@ def _public_jwk() -> dict[str, str]:
     return {
         "kty": "RSA",
         "kid": "own",
-        **{name: encoded(value.to_bytes((value.bit_length() + 7) // 8)) for name, value in fields.items()},
+        **{name: base64url(value.to_bytes((value.bit_length() + 7) // 8)) for name, value in fields.items()},
     }

@@ -7,7 +7,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
 from hubpod_harness.attack.cases import Case, Target
-from hubpod_harness.attack.exchange import Answer, send
+from hubpod_harness.attack.transport import Response, send
 
 HINTS = {500: ": the hub has failed", 503: ": it could not judge, as when it cannot reach the issuer"}
 ANONYMOUS_COOKIE = "_xsrf"
@@ -45,22 +45,22 @@ class Verdict:
         return {**shown, "status": self.status, "passed": self.passed, "problems": list(self.problems)}
 
 
-def tried(target: Target, case: Case) -> Verdict:
+def attempt(target: Target, case: Case) -> Verdict:
     """Send a case's request, and judge the answer.
 
     Raises:
         HubError: The hub cannot be reached, or does not answer in time.
     """
     answer = send(target.url, case.request)
-    return Verdict(case=case, status=answer.status, problems=judged(target, case, answer))
+    return Verdict(case=case, status=answer.status, problems=find_problems(target, case, answer))
 
 
-def judged(target: Target, case: Case, answer: Answer) -> tuple[str, ...]:
+def find_problems(target: Target, case: Case, answer: Response) -> tuple[str, ...]:
     """What of an answer must not be; nothing of what must stay unseen is repeated."""
     return tuple(_problems(target, case, answer))
 
 
-def _problems(target: Target, case: Case, answer: Answer) -> Iterator[str]:
+def _problems(target: Target, case: Case, answer: Response) -> Iterator[str]:
     if answer.status not in case.expected:
         yield f"answered with {status_text(answer.status)} instead of {case.expectation}{_hint(answer.status)}"
     if not case.lets_in and (names := _cookies(answer)):
@@ -84,7 +84,7 @@ def _hint(status: int | None) -> str:
     return HINTS.get(status or 0, "")
 
 
-def _cookies(answer: Answer) -> list[str]:
+def _cookies(answer: Response) -> list[str]:
     """The names of the cookies that are set to something."""
     found: list[str] = []
     for value in answer.all_of("Set-Cookie"):

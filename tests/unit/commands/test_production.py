@@ -14,9 +14,9 @@ from typing import Any, TextIO
 
 import pytest
 import yaml
-from invoke.exceptions import Exit
 from rich.console import Console
 
+from hubpod.cli import prod, reporting
 from hubpod.commands import production
 from hubpod.components import jupyterhub, zenith
 from hubpod.components.assembly import pod_spec
@@ -33,7 +33,6 @@ from hubpod.system.process import CommandError, Result
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from support.sites import site
-from tasks import prod, shell
 
 SILENT = ConsoleReporter(console=Console(quiet=True))
 NAME = "hubpod-prod--site-a"
@@ -174,16 +173,16 @@ def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dow
     def loud() -> Context:
         return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
 
-    monkeypatch.setattr("tasks.console.loud", loud)
-    monkeypatch.setattr(shell, "INTERRUPTS", ())  # pytest's own
+    monkeypatch.setattr("hubpod.cli.console.verbose_context", loud)
+    monkeypatch.setattr(reporting, "INTERRUPTS", ())  # pytest's own
 
     def typed(keyboard: TextIO, *, volumes: bool = False, yes: bool = False) -> tuple[int, list[str]]:
         monkeypatch.setattr(sys, "stdin", keyboard)
         code = 0
         try:
-            prod.down.body(None, environment="prod", instance="site-a", volumes=volumes, yes=yes)
-        except Exit as exit_:
-            code = exit_.code
+            prod.down(environment="prod", instance="site-a", volumes=volumes, yes=yes)
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
         calls = (programs / "calls").read_text().splitlines() if (programs / "calls").exists() else []
         return code, [call.split()[-1] for call in calls if call.startswith("pod rm ")]
 

@@ -11,6 +11,8 @@ from typing import cast
 import pytest
 from rich.console import Console
 
+from hubpod.cli import harness_tests
+from hubpod.cli.harness_tests import find_python, pytest_command, require_tests
 from hubpod.commands import watch as watching
 from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import Turn
@@ -39,8 +41,6 @@ from hubpod.system.process import Result
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from support.sites import PROJECT, site
-from tasks import testing
-from tasks.testing import pytest_command, python_with_harness, require_tests
 
 HUB_LOG = """\
 [I 2026-01-31 08:16:48.892 JupyterHub app:3493] Running JupyterHub version 6.1.1
@@ -470,13 +470,13 @@ def test_tests_run_in_an_environment_that_has_what_they_need(monkeypatch: pytest
         return len(typed) - 1
 
     monkeypatch.setattr(process, "attach", attach)
-    assert python_with_harness() == sys.executable
-    monkeypatch.setattr(testing, "find_spec", lambda _: None)
+    assert find_python() == sys.executable
+    monkeypatch.setattr(harness_tests, "find_spec", lambda _: None)
 
-    assert python_with_harness() == str(PROJECT / ".nox" / "integration" / "bin" / "python")
+    assert find_python() == str(PROJECT / ".nox" / "integration" / "bin" / "python")
     assert typed[0][-3:] == ["-s", "integration", "--install-only"]
-    with pytest.raises(MachineError, match="the environment that --test needs could not be made"):
-        python_with_harness()
+    with pytest.raises(MachineError, match="cannot install the virtual environment that --test needs"):
+        find_python()
 
 
 def test_tests_run_with_the_sources_that_are_watched(dummy: Site, tmp_path: Path) -> None:

@@ -406,7 +406,7 @@ def test_what_is_edited_is_there(kind: Kind) -> None:
 def test_another_checkout_is_measured_in_its_own_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An older commit is measured by the cases of this one; a folder with something else in it is refused."""
     mine = tool(tmp_path, "[[case]]\nname = 'one'\ncommand = ['touch {project}/seen', 'test -e seen']")
-    (tmp_path / "before" / "tasks").mkdir(parents=True)
+    (tmp_path / "before" / "hubpod").mkdir(parents=True)
 
     list(measured([replace(mine, project=tmp_path / "before")], "one", 1, lambda _: None))
 

@@ -1,12 +1,12 @@
-"""Where commands write: results on standard output, all else on standard error; and the contexts that tell there."""
+"""Consoles of the commands: results go to standard output, everything else to standard error."""
 
 from rich.console import Console
 from rich.text import Text
 
+from hubpod.cli.checkout import WORKSPACE
 from hubpod.context import Context, prepare
 from hubpod.errors import HubpodError
 from hubpod.system.progress import ConsoleReporter, marks
-from tasks.shell import WORKSPACE
 
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
@@ -23,15 +23,15 @@ def print_error(error: HubpodError) -> None:
 
 
 def reporter() -> ConsoleReporter:
-    """Tells what a command does."""
+    """Return a reporter that prints phases to standard error."""
     return ConsoleReporter(console=err)
 
 
-def loud() -> Context:
-    """For commands that tell what they do."""
+def verbose_context() -> Context:
+    """Prepare the context of a command that prints its progress."""
     return prepare(WORKSPACE, reporter())
 
 
-def quiet() -> Context:
-    """For commands whose output is the point: nothing is told but errors."""
+def quiet_context() -> Context:
+    """Prepare the context of a command that prints only its result and errors."""
     return prepare(WORKSPACE, ConsoleReporter(console=Console(quiet=True)))

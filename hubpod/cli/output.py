@@ -1,4 +1,4 @@
-"""What commands print when they have something to show."""
+"""Print the results of commands."""
 
 import json
 import sys
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from hubpod.cli.console import out
 from hubpod.components.site import Site
 from hubpod.deployment.status import ContainerStatus, State, Status, published_url
 from hubpod.podman.findings import Finding, Verdict
 from hubpod.system.progress import marks
-from tasks.console import out
 
 
 def show_welcome(site: Site) -> None:
-    """Print where the hub is, and how to log in."""
+    """Print the address of the hub and how to log in."""
     environment, file = site.instance.environment, site.settings.source.resolve()
     where = published_url(site) or f"through the {environment.ingress.value}"
     out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
@@ -29,12 +29,12 @@ def show_welcome(site: Site) -> None:
 
 
 def show_json(value: object) -> None:
-    """A value as JSON."""
+    """Print a value as JSON."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def show_status(now: Status) -> None:
-    """An instance, for a person."""
+    """Print the status of an instance as text."""
     colour = {State.READY: "green", State.STARTING: "yellow", State.DEGRADED: "red", State.DOWN: "dim"}[now.state]
     url = f"  {now.url}" if now.url else ""
     name = f"{now.environment}, instance {now.instance}: "
@@ -53,7 +53,7 @@ def _row(container: ContainerStatus) -> tuple[str, ...]:
 
 
 def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on a terminal, and lines with aligned columns where a program may read them."""
+    """Print a table on a terminal, and aligned columns elsewhere, one line per row."""
     if out.is_terminal:
         table = Table(box=None)
         for title in titles:
@@ -69,7 +69,7 @@ def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
-    """What the machine lacks, each with its remedy."""
+    """Print findings about the machine, each with its remedy."""
     signs = marks(out)
     styled = {
         Verdict.GOOD: (signs.good, "green"),

@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """What came back.
 
     Attributes:
@@ -65,7 +65,7 @@ class Answer:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-def send(url: str, request: Request) -> Answer:
+def send(url: str, request: Request) -> Response:
     """Send a request to the hub at that address.
 
     Raises:
@@ -74,7 +74,7 @@ def send(url: str, request: Request) -> Answer:
     return _by_browser(url, request) if request.form else _as_written(url, request)
 
 
-def _by_browser(url: str, request: Request) -> Answer:
+def _by_browser(url: str, request: Request) -> Response:
     parts = urlsplit(url)
     browser = Browser(f"{parts.scheme}://{parts.netloc}")
     browser.page(f"{url}/hub/login", follow=False)
@@ -82,10 +82,10 @@ def _by_browser(url: str, request: Request) -> Answer:
     answer = browser.submit(url + request.path, [("_xsrf", token), *request.form], follow=False)
     cookies = tuple(("Set-Cookie", value) for value in answer.raw.headers.getlist("Set-Cookie"))
     others = tuple((name, value) for name, value in answer.headers.items() if name.lower() != "set-cookie")
-    return Answer(status=answer.status_code, headers=(*others, *cookies), body=answer.text[:MAX_BODY])
+    return Response(status=answer.status_code, headers=(*others, *cookies), body=answer.text[:MAX_BODY])
 
 
-def _as_written(url: str, request: Request) -> Answer:
+def _as_written(url: str, request: Request) -> Response:
     parts = urlsplit(url)
     path = request.path if request.at_root else parts.path + request.path
     with closing(_connection(url)) as connection:
@@ -100,8 +100,8 @@ def _as_written(url: str, request: Request) -> Answer:
         except TimeoutError as error:
             raise_unanswered(f"{request.method} {urlsplit(path).path}", error, TIMEOUT_S)
         except (OSError, http.client.HTTPException):
-            return Answer(status=None)
-    return Answer(status=response.status, headers=tuple(response.getheaders()), body=body)
+            return Response(status=None)
+    return Response(status=response.status, headers=tuple(response.getheaders()), body=body)
 
 
 def _connection(url: str) -> http.client.HTTPConnection:

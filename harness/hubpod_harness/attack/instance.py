@@ -1,0 +1,37 @@
+"""Attack the hub of a running instance."""
+
+from pathlib import Path
+
+from hubpod.commands.inspect import require_running
+from hubpod.commands.prove import hub_address
+from hubpod.context import Context
+from hubpod.environments import Instance
+from hubpod.settings import deploy_configmap
+from hubpod.settings.table import SETTINGS
+from hubpod_harness.attack.cases import Target, cases
+from hubpod_harness.attack.verdicts import Verdict, attempt
+
+
+def attack_instance(context: Context, instance: Instance, *, url: str) -> tuple[Verdict, ...]:
+    """Send all attack cases to the hub of an instance.
+
+    Raises:
+        UsageError: The address of the hub is unknown.
+        NotRunningError: The instance is down.
+        HubError: The hub does not answer.
+    """
+    now = require_running(context, instance)
+    values = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
+    target = _make_target(instance, hub_address(instance, now, url), values)
+    return tuple(attempt(target, case) for case in cases(target))
+
+
+def _make_target(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
+    """Describe the hub by its settings: the claims of a token, and the passwords to try."""
+    return Target(
+        url=url,
+        login=instance.environment.login,
+        claims={"iss": values.oidc_server, "aud": values.jwt_audience, "short_name": "testuser"},
+        password=values.dummy_auth_password,
+        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
+    )

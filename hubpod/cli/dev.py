@@ -1,0 +1,268 @@
+"""The dev.* commands: create, edit and test development instances.
+
+Each command imports what it needs when it runs, so that `invoke --list`, help texts and mistyped commands stay fast.
+"""
+
+import sys
+from typing import Annotated
+
+from hubpod.cli.options import (
+    ENVIRONMENT,
+    INSTANCE,
+    BaseImage,
+    DeployDir,
+    EnvironmentName,
+    Follow,
+    HubUrl,
+    InstanceName,
+    Json,
+    Keep,
+    Port,
+    Publish,
+    Source,
+    Tail,
+    Target,
+    WithSecrets,
+    ZenithImage,
+)
+from hubpod.cli.reporting import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, reporting_errors
+from hubpod.errors import MachineError
+
+CONTAINERS = "jupyterhub, proxy, slurm or zenith"
+
+
+def up(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    port: Port = None,
+    publish: Publish = None,
+    deploy_dir: DeployDir = None,
+    base: BaseImage = None,
+    source: Source = None,
+    zenith_image: ZenithImage = None,
+    keep: Keep = False,
+) -> None:
+    """Bring an instance up until a notebook can be spawned; a second call changes only what differs."""
+    with reporting_errors(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
+        from hubpod.cli import arguments, console, output
+        from hubpod.commands import up as command
+
+        request = arguments.parse_request(
+            arguments.parse_instance(environment, instance),
+            port=port,
+            publish=publish,
+            deploy_dir=deploy_dir,
+            base=base,
+            source=source,
+            zenith_image=zenith_image,
+            keep=keep,
+        )
+        output.show_welcome(command.up(console.verbose_context(), request))
+
+
+def reload(
+    *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, source: Source = None
+) -> None:
+    """Apply edits to the running pod; notebooks keep running. If the hub fails, the edit is rolled back and shown."""
+    with reporting_errors():
+        from hubpod.cli import arguments, console
+        from hubpod.commands import reload as command
+
+        found = arguments.parse_instance(environment, instance)
+        command.reload(console.verbose_context(), arguments.parse_request(found, source=source))
+
+
+def watch(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    source: Source = None,
+    spawn: Annotated[bool, "spawn a notebook after each reload"] = False,
+    user: Annotated[
+        str | None, "user who spawns it (default: the last of devUsers); must not have a notebook already"
+    ] = None,
+    test: Annotated[str, "expression (pytest -k) that selects tests of the harness to run after each reload"] = "",
+) -> None:
+    """Reload after every save below the clones and volumes/, and print a line for each, until interrupted."""
+    with reporting_errors(INTERRUPTED_WATCH):
+        from hubpod.cli import arguments, watch_output
+
+        found = arguments.parse_instance(environment, instance)
+        after = watch_output.AfterReload(spawn=spawn, user=user, test=test)
+        watch_output.watch_and_print(arguments.parse_request(found, source=source), after)
+
+
+def down(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    volumes: Annotated[bool, "also remove the volumes: home directories, the hub's database, credentials"] = False,
+) -> None:
+    """Remove an instance's pod; home directories and the hub's database stay unless --volumes is given."""
+    with reporting_errors():
+        from hubpod.cli import arguments, console
+        from hubpod.commands import down as command
+
+        found = arguments.parse_instance(environment, instance)
+        command.down(console.verbose_context(), found, volumes=volumes)
+
+
+def status(
+    *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, json: Json = False
+) -> None:
+    """Print whether an instance is ready, starting, degraded or down."""
+    with reporting_errors():
+        from hubpod.cli import arguments, shared
+
+        shared.print_status(arguments.parse_instance(environment, instance), json=json)
+
+
+def logs(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    container: Annotated[str | None, f"only this container: {CONTAINERS}"] = None,
+    follow: Follow = False,
+    tail: Tail = None,
+) -> None:
+    """Print the logs of the containers."""
+    with reporting_errors():
+        from hubpod.cli import arguments, shared
+
+        found = arguments.parse_instance(environment, instance)
+        code = shared.print_logs(found, container=container, tail=tail, follow=follow)
+    raise SystemExit(code)
+
+
+def execute(
+    *,
+    container: Annotated[str, CONTAINERS],
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+) -> None:
+    """Run a command in a container: `invoke dev.exec slurm -- sinfo`; a shell when no command is given."""
+    with reporting_errors():
+        from hubpod.cli import arguments, console
+        from hubpod.commands import inspect as command
+
+        arguments.refuse_option("dev.exec", container)
+        # invoke joins the words after `--` with spaces; sys.argv has them one by one.
+        words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+        found = arguments.parse_instance(environment, instance)
+        code = command.execute(console.quiet_context(), found, container, words or ["bash"])
+    raise SystemExit(code)
+
+
+def spawn(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    user: Annotated[str | None, "name for the login form (default: the first of devUsers)"] = None,
+    token_file: Annotated[
+        str | None, "file with a login token, where the hub requires one; - reads standard input"
+    ] = None,
+    url: HubUrl = "",
+    project: Annotated[str | None, "project to spawn for (default: the user's first)"] = None,
+    timeline: Annotated[str | None, "file to draw the timeline of the spawn to, .svg or .html"] = None,
+    json: Json = False,
+) -> None:
+    """Spawn a notebook as a user does: log in, spawn, run code in a kernel, stop, and wait until the job is gone."""
+    with reporting_errors():
+        from hubpod.cli import arguments
+        from hubpod.cli import spawn as command
+        from hubpod.request import Person
+
+        picture = arguments.parse_picture_path("--timeline", timeline) if timeline is not None else None
+        found = arguments.parse_instance(environment, instance)
+        person = Person(instance=found, user=user, token=arguments.read_token(token_file), url=url)
+        command.spawn(person, project=project, picture=picture, json=json)
+
+
+def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:
+    """Check the machine and print a remedy for each problem; the checks are the same for all environments."""
+    with reporting_errors():
+        from hubpod.cli import arguments, output
+        from hubpod.cli.checkout import WORKSPACE
+        from hubpod.commands import doctor as command
+        from hubpod.podman.findings import Verdict
+
+        arguments.parse_instance(environment, instance)
+        findings = command.examine(WORKSPACE.state)
+        output.show_findings(findings)
+    if any(finding.verdict is Verdict.BAD for finding in findings):
+        raise SystemExit(MachineError.exit_code)
+
+
+def manifest(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    port: Port = None,
+    publish: Publish = None,
+    deploy_dir: DeployDir = None,
+    zenith_image: ZenithImage = None,
+    target: Target = None,
+    with_secrets: WithSecrets = False,
+) -> None:
+    """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --with-secrets."""
+    with reporting_errors():
+        from hubpod.cli import arguments, shared
+
+        request = arguments.parse_request(
+            arguments.parse_instance(environment, instance),
+            port=port,
+            publish=publish,
+            deploy_dir=deploy_dir,
+            zenith_image=zenith_image,
+        )
+        shared.print_manifest(request, target=target, with_secrets=with_secrets)
+
+
+def clone(
+    *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, source: Source = None
+) -> None:
+    """Clone the development repositories that are missing; all environments share the clones."""
+    with reporting_errors():
+        from hubpod.cli import arguments, console
+        from hubpod.cli.checkout import WORKSPACE
+        from hubpod.images import ensure
+
+        arguments.parse_instance(environment, instance)
+        ensure.clone_sources(WORKSPACE, console.reporter(), arguments.parse_sources(source))
+
+
+def build(
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    base: BaseImage = None,
+    source: Source = None,
+    zenith_image: ZenithImage = None,
+) -> None:
+    """Build the images of an environment without starting anything; its instances share the images."""
+    with reporting_errors(INTERRUPTED_CLEAN):
+        from hubpod.cli import arguments, console
+        from hubpod.images import ensure
+
+        found = arguments.parse_instance(environment, instance)
+        request = arguments.parse_request(found, base=base, source=source, zenith_image=zenith_image)
+        for reference in ensure.ensure_images(console.verbose_context(), request).images.values():
+            sys.stdout.write(reference + "\n")
+
+
+def volumes(
+    *,
+    action: Annotated[str, "list, export, import or reset"],
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    name: Annotated[str, "volume as list prints it; reset also takes `all`"] = "",
+    file: Annotated[str, "tar archive to write or read"] = "",
+) -> None:
+    """List the volumes, export or import one as an archive, or reset data to its initial content."""
+    with reporting_errors():
+        from hubpod.cli import arguments
+        from hubpod.cli import volumes as command
+
+        found = arguments.parse_instance(environment, instance)
+        command.manage_volumes(found, action, name=name, file=file)

@@ -1,0 +1,198 @@
+"""The prod.* commands: deploy releases, and ask before anything is destroyed.
+
+Each command imports what it needs when it runs, so that `invoke --list`, help texts and mistyped commands stay fast.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from hubpod.cli.options import (
+    INSTANCE,
+    BaseImage,
+    Follow,
+    InstanceName,
+    Json,
+    Port,
+    ProductionName,
+    Publish,
+    ReleaseSource,
+    SiteDeployDir,
+    Tail,
+    Target,
+    WithSecrets,
+    ZenithImage,
+)
+from hubpod.cli.reporting import INTERRUPTED_CLEAN, INTERRUPTED_UPGRADE, reporting_errors
+from hubpod.environments import PRODUCTION_ENVIRONMENT, Instance, Stage
+
+if TYPE_CHECKING:
+    from hubpod.request import UpRequest  # a slow import
+
+
+def check(
+    *,
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    port: Port = None,
+    publish: Publish = None,
+    deploy_dir: SiteDeployDir = None,
+    base: BaseImage = None,
+    source: ReleaseSource = None,
+    zenith_image: ZenithImage = None,
+) -> None:
+    """Validate settings, keys, addresses and sources, and probe the external services; nothing is started."""
+    with reporting_errors():
+        from hubpod.cli import console, output
+        from hubpod.commands import production
+
+        request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
+        output.show_findings(production.check(console.quiet_context(), request))
+
+
+def up(
+    *,
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    port: Port = None,
+    publish: Publish = None,
+    deploy_dir: SiteDeployDir = None,
+    base: BaseImage = None,
+    source: ReleaseSource = None,
+    zenith_image: ZenithImage = None,
+) -> None:
+    """Bring production up; a running pod that differs is left to prod.upgrade."""
+    with reporting_errors(INTERRUPTED_CLEAN):
+        from hubpod.cli import console, output
+        from hubpod.commands import production
+
+        request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
+        output.show_welcome(production.up(console.verbose_context(), request))
+
+
+def upgrade(
+    *,
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    port: Port = None,
+    publish: Publish = None,
+    deploy_dir: SiteDeployDir = None,
+    base: BaseImage = None,
+    source: ReleaseSource = None,
+    zenith_image: ZenithImage = None,
+) -> None:
+    """Replace the running pod by new images and settings; notebooks keep running, and a failure is rolled back."""
+    with reporting_errors(INTERRUPTED_UPGRADE):
+        from hubpod.cli import console, output
+        from hubpod.commands import production
+
+        request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
+        output.show_welcome(production.upgrade(console.verbose_context(), request))
+
+
+def manifest(
+    *,
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    port: Port = None,
+    publish: Publish = None,
+    deploy_dir: SiteDeployDir = None,
+    base: BaseImage = None,
+    source: ReleaseSource = None,
+    zenith_image: ZenithImage = None,
+    target: Target = None,
+    with_secrets: WithSecrets = False,
+) -> None:
+    """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
+    with reporting_errors():
+        from hubpod.cli import shared
+
+        request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
+        shared.print_manifest(request, target=target, with_secrets=with_secrets)
+
+
+def status(
+    *, environment: ProductionName = PRODUCTION_ENVIRONMENT, instance: InstanceName = INSTANCE, json: Json = False
+) -> None:
+    """Print whether production is ready, starting, degraded or down."""
+    with reporting_errors():
+        from hubpod.cli import shared
+
+        shared.print_status(_parse_instance(environment, instance), json=json)
+
+
+def logs(
+    *,
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    container: Annotated[str | None, "only this container: jupyterhub, proxy or zenith"] = None,
+    follow: Follow = False,
+    tail: Tail = None,
+) -> None:
+    """Print the logs of the containers."""
+    with reporting_errors():
+        from hubpod.cli import shared
+
+        found = _parse_instance(environment, instance)
+        code = shared.print_logs(found, container=container, tail=tail, follow=follow)
+    raise SystemExit(code)
+
+
+def down(
+    *,
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    volumes: Annotated[bool, "also remove the volumes: the hub's database and credentials"] = False,
+    yes: Annotated[bool, "do not ask"] = False,
+) -> None:
+    """Remove the pod after a confirmation; the hub's database stays unless --volumes is given."""
+    with reporting_errors():
+        from hubpod.cli import console
+        from hubpod.cli.confirmation import confirm
+        from hubpod.commands import down as command
+
+        found = _parse_instance(environment, instance)
+        what = f"{found.resource} with its volumes: the hub's database and credentials" if volumes else found.resource
+        if yes or confirm(f"Remove {what}?"):
+            command.down(console.verbose_context(), found, volumes=volumes)
+        else:
+            console.out.print("nothing was removed")
+
+
+def systemd(*, environment: ProductionName = PRODUCTION_ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:
+    """Print a systemd unit that starts the pod at boot; its first lines say where to install it."""
+    with reporting_errors():
+        from hubpod.cli import console
+        from hubpod.commands import production
+
+        found = _parse_instance(environment, instance)
+        sys.stdout.write(production.unit(console.quiet_context(), found))
+
+
+def _parse_instance(environment: str, instance: str) -> Instance:
+    from hubpod.cli import arguments
+
+    return arguments.parse_instance(environment, instance, Stage.PROD)
+
+
+def _parse(  # noqa: PLR0917 - the options that most commands share, in their order
+    environment: str,
+    instance: str,
+    port: str | None,
+    publish: str | None,
+    deploy_dir: str | None,
+    base: str | None,
+    source: Sequence[str] | None,
+    zenith_image: str | None,
+) -> "UpRequest":
+    from hubpod.cli import arguments
+
+    return arguments.parse_request(
+        _parse_instance(environment, instance),
+        port=port,
+        publish=publish,
+        deploy_dir=deploy_dir,
+        base=base,
+        source=source,
+        zenith_image=zenith_image,
+    )

@@ -1,0 +1,32 @@
+"""List, export, import or reset the volumes of an instance."""
+
+from hubpod.cli.arguments import parse_choice, parse_path, refuse_option
+from hubpod.cli.console import quiet_context, verbose_context
+from hubpod.cli.output import show_table
+from hubpod.commands import volumes
+from hubpod.environments import Instance
+from hubpod.errors import UsageError
+
+ACTIONS = ("list", "export", "import", "reset")
+
+
+def manage_volumes(instance: Instance, action: str, *, name: str, file: str) -> None:
+    """Do one of the actions; export and import need a file.
+
+    Raises:
+        UsageError: The action is unknown, or the file is missing.
+    """
+    refuse_option("dev.volumes", action)
+    parse_choice("dev.volumes", action, ACTIONS)
+    if action in {"export", "import"} and not file:
+        raise UsageError("--file is missing", remedy="add --file FILE.tar")
+    match action:
+        case "export":
+            volumes.export(verbose_context(), instance, name, parse_path("--file", file))
+        case "import":
+            volumes.replace(verbose_context(), instance, name, parse_path("--file", file))
+        case "reset":
+            volumes.reset(verbose_context(), instance, name)
+        case _:
+            rows = [(each.part, each.kind, each.name) for each in volumes.list_volumes(quiet_context(), instance)]
+            show_table(("volume", "holds", "name in podman"), rows)
