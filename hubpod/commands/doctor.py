@@ -1,4 +1,4 @@
-"""Checks of the machine, each with its remedy."""
+"""`doctor`: check the machine, with a remedy for each finding."""
 
 import getpass
 import os
@@ -22,7 +22,7 @@ TUN = Path("/dev/net/tun")
 
 
 def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
-    """Run every check; none of them stops another."""
+    """Run every check, also after one has failed."""
     findings: list[Finding] = [_git(), *_podman(state, executable)]
     if os.getuid():
         findings += _rootless()
@@ -47,10 +47,8 @@ def _podman(state: Path, executable: str) -> Iterator[Finding]:
     yield good("podman", version_text(podman.version))
     outcome = smoke_test(podman, state)
     if not outcome.works:
-        text = "cannot start a container: " + (outcome.lines[-1] if outcome.lines else "it gives no reason")
-        remedy = (
-            f"see that `{executable} run` works for you; cgroups, user namespaces or the OCI runtime are in the way"
-        )
+        text = "cannot start a container: " + (outcome.lines[-1] if outcome.lines else "podman gives no reason")
+        remedy = f"make `{executable} run` work for this user; look at cgroups, user namespaces and the OCI runtime"
         yield Finding(check="containers", verdict=Verdict.BAD, text=text, remedy=remedy)
     elif outcome.with_conf:
         yield good("containers", f"start, with {state / CONF_NAME} (used by hubpod alone)")
@@ -127,7 +125,7 @@ def _certificates() -> Finding:
     bundle = ca_bundle()
     remedy = "install ca-certificates, or set SSL_CERT_FILE to the bundle that your proxy needs"
     if bundle is None:
-        return Finding(check="CA bundle", verdict=Verdict.WARNING, text="there is none", remedy=remedy)
+        return Finding(check="CA bundle", verdict=Verdict.WARNING, text="no bundle was found", remedy=remedy)
     try:
         count = len(ssl.create_default_context(cafile=str(bundle)).get_ca_certs())
     except (ssl.SSLError, OSError) as error:
@@ -136,7 +134,7 @@ def _certificates() -> Finding:
 
 
 def _clock() -> Finding:
-    # Tokens and certificates are refused by a clock that is behind; the project's own files cannot be from the future.
+    # A clock that is behind refuses valid tokens and certificates. hubpod's own files cannot come from the future.
     newest = max(path.stat().st_mtime for path in Path(__file__).parents[1].rglob("*.py"))
     if time.time() >= newest - 60:
         return good("clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
@@ -152,6 +150,6 @@ def _git() -> Finding:
 
 def _bootstrap() -> Finding:
     if shutil.which("mmdebstrap"):
-        return good("bootstrap", "mmdebstrap is there, where no registry answers")
-    text, remedy = "mmdebstrap is not installed", "install it if no registry answers here"
+        return good("bootstrap", "mmdebstrap is installed, for machines that no registry answers")
+    text, remedy = "mmdebstrap is not installed", "install it if no registry answers this machine"
     return Finding(check="bootstrap", verdict=Verdict.WARNING, text=text, remedy=remedy)

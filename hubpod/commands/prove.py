@@ -1,4 +1,4 @@
-"""Spawn a notebook on an instance as a user does."""
+"""`spawn`: prove that a user gets a notebook."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,10 +20,10 @@ from hubpod.settings import deploy_configmap
 
 
 def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:
-    """Prove that a person gets a notebook: log in, spawn, run code in a kernel, stop, and see the job gone.
+    """Log in, spawn a server, run code in a kernel, stop the server, and wait until its job is gone.
 
     Raises:
-        UsageError: The environment's login wants something else than what was given, or the hub's address is unknown.
+        UsageError: The credentials do not fit the environment's login, or the hub's address is not known.
         NotRunningError: The instance is down.
         ProbeError: A step failed.
     """
@@ -32,42 +32,48 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
     if by_token is not bool(person.token):
         way = "a token, as from the front door" if by_token else "a name and the password of the deploy ConfigMap"
         remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
-        raise UsageError(f"people log in to {instance.environment.name} with {way}", remedy=remedy)
-    now = require_running(context, instance)
-    client = HubClient(hub_address(instance, now, person.url))
+        raise UsageError(f"users log in to {instance.environment.name} with {way}", remedy=remedy)
+    status = require_running(context, instance)
+    client = HubClient(hub_address(instance, status, person.url))
     if by_token:
         login = partial(client.login_with_token, person.token)
     else:
-        site_settings = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
+        site_settings = deploy_configmap.load(
+            Path(status.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment
+        )
         name = person.user or site_settings.dev_users[0].user
         login = partial(client.login, name, site_settings.dummy_auth_password)
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
 
 
 def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
-    """Where the time of a spawn went that has just been made; asked soon, before Slurm forgets the job."""
+    """Return the stages of a spawn that was just made; Slurm forgets the job after some minutes (MinJobAge)."""
     return spawn_timeline.collect_stages(context.podman, instance, report)
 
 
-def hub_address(instance: Instance, now: Status, url: str) -> str:
-    """Where a browser finds the hub: what was given, else what is published."""
-    if not (url or now.url):
+def hub_address(instance: Instance, status: Status, url: str) -> str:
+    """Return the address of the hub: the given one, else the published one.
+
+    Raises:
+        UsageError: Neither exists.
+    """
+    if not (url or status.url):
         raise UsageError(
-            f"people come to {instance.environment.name} through the {instance.environment.ingress.value}",
-            remedy="give the address at its other end with --url",
+            f"browsers reach {instance.environment.name} through the {instance.environment.ingress.value}",
+            remedy="give the address at the other end of it with --url",
         )
-    return (url or now.url).rstrip("/")
+    return (url or status.url).rstrip("/")
 
 
 def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:
-    """How to see in Slurm itself that a job has ended; None where Slurm is not ours to ask."""
+    """Return a function that queries the pod's Slurm whether a job is gone; None where Slurm is not in the pod."""
     if not instance.environment.slurm.in_pod:
         return None
     container = f"{instance.resource}-{slurm.NAME}"
 
     def gone(job: str) -> bool:
         result = podman.execute(container, ["squeue", "--noheader", f"--jobs={job}"])
-        # A Slurm that does not answer has not said that the job is gone.
+        # Without an answer of Slurm, the job may still run.
         return not result.stdout.strip() if result.ok else "Invalid job id" in result.stderr
 
     return gone

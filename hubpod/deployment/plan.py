@@ -7,7 +7,7 @@ from pathlib import Path
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.site import Site
 from hubpod.context import Context
-from hubpod.deployment.publish import checked_hub_api, require_free, require_ways_in
+from hubpod.deployment.publish import find_hub_api, require_free, require_matching_options
 from hubpod.environments import Environment
 from hubpod.errors import SettingsError
 from hubpod.images.ensure import ImageSet
@@ -52,11 +52,11 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
         MachineError: An address to publish at is taken, or belongs to another machine.
     """
     environment = request.instance.environment
-    require_ways_in(environment, request)
+    require_matching_options(environment, request)
     with context.reporter.phase("settings") as phase:
         deploy = load(_find_deploy_dir(context, request, found), environment)
         published = _published_ports(found)
-        hub_api, warning = checked_hub_api(
+        hub_api, warning = find_hub_api(
             deploy.settings, environment, request.hub_api or published.get(jupyterhub.API_PORT)
         )
         warnings = tuple(filter(None, (*_warnings(deploy, environment), warning)))

@@ -1,4 +1,4 @@
-"""Where the hub is published on the host: the port for browsers, and the hub's API for servers on another cluster."""
+"""Addresses of the host at which the hub is published: for browsers, and for users' servers on another cluster."""
 
 import errno
 import ipaddress
@@ -22,10 +22,10 @@ REMEDY = f"give it as IP:PORT:{API_PORT}, as in --publish 192.0.2.7:{API_PORT}:{
 
 
 def parse_publish(text: str) -> Port:
-    """What ``--publish IP:PORT:8081`` asks for; an IPv6 address stands in brackets.
+    """Parse the value of ``--publish IP:PORT:8081``; an IPv6 address is in brackets.
 
     Raises:
-        UsageError: It asks for something else.
+        UsageError: The value has another form.
     """
     address, _, rest = text.rpartition("]:") if text.startswith("[") else text.partition(":")
     port, _, inside = rest.partition(":")
@@ -42,11 +42,11 @@ def parse_publish(text: str) -> Port:
     return Port(container=API_PORT, host=int(port), host_ip=str(ip))
 
 
-def require_ways_in(environment: Environment, request: UpRequest) -> None:
-    """Refuse options for a way in that an environment does not have.
+def require_matching_options(environment: Environment, request: UpRequest) -> None:
+    """Refuse options for an ingress or a published API that the environment does not have.
 
     Raises:
-        UsageError: There is such an option.
+        UsageError: The request has such an option.
     """
     if request.port and not environment.ingress.publishes_port:
         raise UsageError(
@@ -57,32 +57,41 @@ def require_ways_in(environment: Environment, request: UpRequest) -> None:
         raise UsageError(f"{environment.name} has no Zenith tunnel", remedy="leave out --zenith-image")
     if request.hub_api and environment.slurm.in_pod:
         raise UsageError(
-            f"in {environment.name} the users' servers are in the pod, and nobody else needs the hub's API",
+            f"{environment.name} runs users' servers in the pod, so the hub's API need not be published",
             remedy="leave out --publish",
         )
 
 
-def checked_hub_api(settings: Settings, environment: Environment, hub_api: Port | None) -> tuple[Port | None, str]:
-    """Where the hub's API is published, seen to agree with hubConnectUrl, and a doubt to tell about it.
+def find_hub_api(settings: Settings, environment: Environment, hub_api: Port | None) -> tuple[Port | None, str]:
+    """Check the address at which the hub's API is published against hubConnectUrl.
+
+    Args:
+        settings: The deploy ConfigMap.
+        environment: The environment.
+        hub_api: The requested address, or the one in use.
+
+    Returns:
+        The address, None if the API need not be published; and a warning, empty if there is none.
 
     Raises:
-        UsageError: It has to be published, and nobody has said where.
-        SettingsError: hubConnectUrl cannot lead there.
+        UsageError: The API has to be published, and no address is given.
+        SettingsError: hubConnectUrl cannot lead to the address.
     """
     if environment.slurm.in_pod:
         return None, ""
     url = settings.hub_connect_url
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SCHEME_PORTS[parts.scheme]
-    told = f"{settings.source}: hubConnectUrl: {url}"
+    setting = f"{settings.source}: hubConnectUrl: {url}"
     if _is_own_only(host):
         raise SettingsError(
-            f"{told} leads users' servers to themselves", remedy="name this machine as the compute nodes reach it"
+            f"{setting} leads users' servers to themselves",
+            remedy="name this machine by an address that the compute nodes reach",
         )
     if hub_api is None:
         example = f"--publish {_bracketed(host) if _is_address(host) else 'IP'}:{_api_port(parts)}:{API_PORT}"
         raise UsageError(
-            f"{environment.name} has to publish the hub's API, where users' servers reach it as {url}",
+            f"{environment.name} has to publish the hub's API, which users' servers reach as {url}",
             remedy=f"add {example}",
         )
     where = f"{hub_api.host_ip}:{hub_api.host}"
@@ -90,14 +99,14 @@ def checked_hub_api(settings: Settings, environment: Environment, hub_api: Port 
         raise UsageError(f"--publish {where}: users' servers on another machine cannot reach it", remedy=REMEDY)
     if parts.scheme == "http" and port != hub_api.host:
         raise SettingsError(
-            f"{told} leads to port {port}, and the hub's API is published at {where}", remedy="make the two agree"
+            f"{setting} leads to port {port}, but the hub's API is published at {where}", remedy="make the two agree"
         )
-    return hub_api, _doubt(host, hub_api)
+    return hub_api, _find_warning(host, hub_api)
 
 
-def _doubt(host: str, hub_api: Port) -> str:
-    """What cannot be decided from here: an address that is translated on the way, or a name that others resolve."""
-    addresses = _addresses(host)
+def _find_warning(host: str, hub_api: Port) -> str:
+    """Describe what this machine cannot decide: an address translated on the way, or a name that it cannot resolve."""
+    addresses = _resolve(host)
     if not addresses:
         return f"hubConnectUrl: the name {host} has no address here; the compute nodes must know it"
     if hub_api.host_ip in ANY or hub_api.host_ip in addresses:
@@ -105,10 +114,10 @@ def _doubt(host: str, hub_api: Port) -> str:
     return f"hubConnectUrl leads to {', '.join(addresses)}, the hub's API is published at {hub_api.host_ip}"
 
 
-def _addresses(host: str) -> Sequence[str]:
+def _resolve(host: str) -> Sequence[str]:
     try:
         return sorted({str(each[4][0]) for each in socket.getaddrinfo(host, None)})
-    except (OSError, UnicodeError):  # the latter for a name with an empty or overlong part
+    except (OSError, UnicodeError):  # the latter for a name with an empty or overlong label
         return ()
 
 
@@ -121,7 +130,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_own_only(host: str) -> bool:
-    """Whether each machine means itself by it."""
+    """Return whether a host name or address means the machine that uses it."""
     return is_loopback(host) or (_is_address(host) and ipaddress.ip_address(host).is_unspecified)
 
 
@@ -130,15 +139,19 @@ def _bracketed(host: str) -> str:
 
 
 def _api_port(parts: SplitResult) -> int:
-    """The port that a URL leads to, unless something that speaks TLS must stand in front of the API."""
+    """Return the port that a URL leads to; for https the API's own, as a TLS proxy has to stand in front of it."""
     return API_PORT if parts.scheme == "https" else parts.port or SCHEME_PORTS[parts.scheme]
 
 
 def require_free(port: Port, option: str) -> None:
-    """See that nothing listens at an address of this machine.
+    """Check that an address of this machine is free to publish at.
+
+    Args:
+        port: The address.
+        option: The option that gives another one, such as ``--port``.
 
     Raises:
-        MachineError: Something does, or the address is another machine's.
+        MachineError: The address is taken, or belongs to another machine.
     """
     where = f"{port.host_ip}:{port.host}"
     try:

@@ -1,4 +1,4 @@
-"""Removing a pod with all that podman has made for it."""
+"""Removing a pod with everything that podman created for it."""
 
 from hubpod.manifests import podman as podman_manifest
 from hubpod.podman import volumes as podman_volumes
@@ -6,11 +6,11 @@ from hubpod.podman.cli import Podman
 
 
 def remove_pod(podman: Podman, name: str) -> None:
-    """Stop and remove a pod, its containers and its small file systems; what is not there is no error.
+    """Stop and remove a pod, its containers and the volumes of its tmpfs; a pod that does not exist is not an error.
 
     Raises:
         CommandError: podman cannot remove it.
     """
     podman.remove_pod(name)
-    # Those of a start that was killed have no container yet that would take them along.
+    # A start that was killed leaves volumes that no container has yet, so podman does not remove them with the pod.
     podman_volumes.remove_by_prefix(podman, podman_manifest.tmpfs_prefix(name))

@@ -1,4 +1,4 @@
-"""Python that cannot be compiled is found before anything restarts with it."""
+"""Finding Python modules that cannot be compiled, before a container restarts with them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,20 +11,22 @@ from hubpod.podman.cli import Podman
 COMPILE = "import sys; compile(sys.stdin.buffer.read(), sys.argv[1], 'exec')"
 
 
-def changed_files(seed: Seed, held: bytes | None) -> tuple[File, ...]:
-    """The files of a seed that its volume has not, or has otherwise; all of them where that is not known."""
-    known = contents(held) if held else {}
+def find_changed_files(seed: Seed, current: bytes | None) -> tuple[File, ...]:
+    """Return the files of the seed that are new or differ in the volume; all of them if its content is not known."""
+    known = contents(current) if current else {}
     return tuple(file for file in seed.files if file.path not in known or known[file.path].content != file.content)
 
 
-def require_valid(podman: Podman, site: Site, spec: PodSpec, seeds: Sequence[Seed], held: Mapping[str, bytes]) -> None:
-    """Refuse changed modules that the Python of their container could not compile.
+def require_valid(
+    podman: Podman, site: Site, spec: PodSpec, seeds: Sequence[Seed], current: Mapping[str, bytes]
+) -> None:
+    """Refuse changed modules that the Python of their container cannot compile.
 
     Raises:
-        SourceError: There is one; names its file and line.
+        SourceError: A module cannot be compiled; names its file and line.
     """
     for seed in seeds:
-        for file in changed_files(seed, held.get(seed.volume)):
+        for file in find_changed_files(seed, current.get(seed.volume)):
             if file.path.endswith(".py"):
                 _require_valid(podman, site, spec, seed, file)
 
@@ -37,12 +39,12 @@ def _require_valid(podman: Podman, site: Site, spec: PodSpec, seed: Seed, file: 
     try:
         compile(file.content, str(path), "exec")
     except (SyntaxError, ValueError) as error:  # ValueError: null bytes
-        # The Python in the container is another one, and may know more.
+        # The container's Python may be newer, and know more syntax.
         argv = ("python3", "-c", COMPILE, str(path))
         answer = podman.execute(f"{spec.name}-{container}", argv, stdin=file.content)
         if not answer.ok:
             line = getattr(error, "lineno", None) or 1
             raise SourceError(
-                f"{path}, line {line}: {getattr(error, 'msg', error)}; nothing was changed in what runs",
-                remedy="correct it; the next reload takes it",
+                f"{path}, line {line}: {getattr(error, 'msg', error)}; nothing that runs was changed",
+                remedy="correct it and reload again",
             ) from None

@@ -395,7 +395,7 @@ def test_a_login_by_token_wants_a_token(project: Path) -> None:
     typed = type_(project, "dev.spawn", "--environment=dev_realauth")
 
     assert typed.returncode == 2
-    assert "people log in to dev_realauth with a token" in typed.stderr
+    assert "users log in to dev_realauth with a token" in typed.stderr
     assert "--token-file FILE" in typed.stderr
 
 

@@ -1,4 +1,4 @@
-"""Archives that a person puts in the place of a volume."""
+"""Archives that replace the content of a volume."""
 
 import re
 import tarfile
@@ -15,33 +15,33 @@ from hubpod.errors import UsageError
 INSTANCE = find_instance("dev_dummyauth", "default")
 
 
-class AskedError(Exception):
+class AcceptedError(Exception):
     """The archive was accepted."""
 
 
 class NoPodman:
-    """In the place of a context: whoever asks it for anything has accepted the archive."""
+    """A context whose lock is only taken once the archive is accepted."""
 
     def locked(self, _instance: Instance) -> None:
         """Hold the lock of an instance."""
-        raise AskedError
+        raise AcceptedError
 
 
 def replace(archive: Path) -> None:
-    """Put an archive in the place of the home folders."""
+    """Replace the homes by an archive."""
     volumes.replace(cast("Context", NoPodman()), INSTANCE, "homes", archive)
 
 
 def member(name: str, *, link: str = "", hard: bool = False) -> tarfile.TarInfo:
-    """A member of an archive: an empty file, or a link."""
-    made = tarfile.TarInfo(name)
-    made.linkname = link
-    made.type = (tarfile.LNKTYPE if hard else tarfile.SYMTYPE) if link else tarfile.REGTYPE
-    return made
+    """Return a member of an archive: an empty file or a link."""
+    info = tarfile.TarInfo(name)
+    info.linkname = link
+    info.type = (tarfile.LNKTYPE if hard else tarfile.SYMTYPE) if link else tarfile.REGTYPE
+    return info
 
 
 def write(archive: Path, *members: tarfile.TarInfo) -> Path:
-    """An archive of these members."""
+    """Write an archive of these members."""
     with tarfile.open(archive, "w") as written:
         for each in members:
             written.addfile(each)
@@ -62,24 +62,24 @@ def write(archive: Path, *members: tarfile.TarInfo) -> Path:
     ],
     ids=lambda members: " ".join(each.name for each in members),
 )
-def test_an_archive_may_not_leave_its_volume(tmp_path: Path, members: tuple[tarfile.TarInfo, ...]) -> None:
-    """What would be written or linked elsewhere, also by way of a link of the archive's own, is refused by name."""
+def test_an_archive_that_leaves_the_volume_is_refused(tmp_path: Path, members: tuple[tarfile.TarInfo, ...]) -> None:
+    """The error names the member that would be written or linked elsewhere, also through a link in the archive."""
     archive = write(tmp_path / "a.tar", *members)
 
     with pytest.raises(UsageError, match=f"has '{re.escape(members[-1].name)}', .* outside of the volume"):
         replace(archive)
 
 
-def test_links_as_homes_have_them_are_accepted(tmp_path: Path) -> None:
-    """Links that lead anywhere are people's own, as long as nothing is written through them."""
+def test_links_that_point_elsewhere_are_accepted(tmp_path: Path) -> None:
+    """Users' homes have such links; nothing is written through them."""
     links = (member("ada/data", link="/scratch/ada"), member("ada/a"), member("ada/b", link="ada/a", hard=True))
 
-    with pytest.raises(AskedError):
+    with pytest.raises(AcceptedError):
         replace(write(tmp_path / "a.tar", *links))
 
 
-def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
-    """Half an archive is told as such."""
+def test_an_incomplete_archive_is_refused(tmp_path: Path) -> None:
+    """The volume is not touched."""
     (tmp_path / "half").write_bytes(b"x" * 700)
 
     with pytest.raises(UsageError, match="not a complete tar archive"):

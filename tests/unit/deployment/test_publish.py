@@ -1,4 +1,4 @@
-"""Where the hub is published on the host: what may be asked for, whether it can work, and whether it is free."""
+"""Addresses at which the hub is published: which are valid, which can work, and which are free."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.deployment.publish import checked_hub_api, parse_publish, require_free, require_ways_in
+from hubpod.deployment.publish import find_hub_api, parse_publish, require_free, require_matching_options
 from hubpod.environments import ENVIRONMENTS, Environment, Ingress, Instance, Slurm, find_environment
 from hubpod.errors import HubpodError, MachineError, SettingsError, UsageError
 from hubpod.pod import Port
@@ -22,7 +22,7 @@ UNPRIVILEGED_FROM = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def at(ip: str, port: int = 8081) -> Port:
-    """The hub's API, published there."""
+    """Return the published address of the hub's API."""
     return Port(container=8081, host=port, host_ip=ip)
 
 
@@ -37,8 +37,8 @@ def at(ip: str, port: int = 8081) -> Port:
         ("[::]:1:8081", at("::", 1)),
     ],
 )
-def test_an_address_and_a_port_are_understood(text: str, port: Port) -> None:
-    """IP:PORT:8081 is read for both kinds of addresses, and an IPv6 address gets its one short form."""
+def test_an_address_and_a_port_are_parsed(text: str, port: Port) -> None:
+    """IP:PORT:8081 is parsed for IPv4 and IPv6, and an IPv6 address is normalized."""
     assert parse_publish(text) == port
 
 
@@ -69,8 +69,8 @@ def test_an_address_and_a_port_are_understood(text: str, port: Port) -> None:
         ("[2001:db8::7]:8081", "the hub's API has port 8081 in the pod"),
     ],
 )
-def test_anything_else_is_told_with_an_example(text: str, says: str) -> None:
-    """What is missing or wrong is named, as it was typed, and the remedy is an option that would be taken."""
+def test_an_invalid_publish_option_is_refused_with_a_valid_example(text: str, says: str) -> None:
+    """The error quotes the option as typed and names the problem; its remedy is a valid option."""
     with pytest.raises(UsageError) as caught:
         parse_publish(text)
 
@@ -80,41 +80,41 @@ def test_anything_else_is_told_with_an_example(text: str, says: str) -> None:
 
 
 def suggested(error: HubpodError) -> str:
-    """The value of --publish that an error's remedy proposes."""
+    """Return the value of --publish that an error's remedy proposes."""
     found = re.search(r"--publish (\S+)", error.remedy)
     assert found, error.remedy
     return found[1]
 
 
-def asked(environment: Environment, port: int | None = None, hub_api: Port | None = None) -> UpRequest:
-    """What a person asks for."""
+def request_for(environment: Environment, port: int | None = None, hub_api: Port | None = None) -> UpRequest:
+    """Return a request with these addresses."""
     return UpRequest(instance=Instance(environment=environment, name="default"), port=port, hub_api=hub_api)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
-def test_only_ways_in_that_an_environment_has_are_taken(environment: Environment) -> None:
-    """--port is for a port on the host and --publish for a Slurm outside; elsewhere each is refused by its name."""
-    require_ways_in(environment, asked(environment))
+def test_options_that_do_not_fit_the_environment_are_refused(environment: Environment) -> None:
+    """--port needs a published port, --publish an external Slurm; the remedy names the option to leave out."""
+    require_matching_options(environment, request_for(environment))
     for port, hub_api, fits, option in (
         (8000, None, environment.ingress is Ingress.HOST_PORT, "--port"),
         (None, at("192.0.2.7"), environment.slurm is Slurm.EXTERNAL, "--publish"),
     ):
         if fits:
-            require_ways_in(environment, asked(environment, port, hub_api))
+            require_matching_options(environment, request_for(environment, port, hub_api))
         else:
             with pytest.raises(UsageError, match=environment.name) as caught:
-                require_ways_in(environment, asked(environment, port, hub_api))
+                require_matching_options(environment, request_for(environment, port, hub_api))
             assert caught.value.remedy == f"leave out {option}"
 
 
 def settings(url: str) -> Settings:
-    """The settings of a site, as far as they matter here."""
+    """Return settings with this hubConnectUrl."""
     return Settings(source=Path("site") / FILE_NAME, values={"hubConnectUrl": url})
 
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name service with one host; the real one would be the network."""
+    """Replace the resolver by one that knows a single host."""
 
     def getaddrinfo(host: str, port: int | None, *_: object) -> list[tuple[object, ...]]:
         host.encode("idna")
@@ -140,9 +140,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.parametrize("hub_api", [None, at("0.0.0.0")], ids=str)  # noqa: S104 - compared, not listened at
 def test_a_url_that_leads_servers_to_themselves_is_refused(url: str, hub_api: Port | None) -> None:
-    """On a compute node a loopback address, or the one that stands for all, is the node itself."""
+    """On a compute node, a loopback or unspecified address is the node itself."""
     with pytest.raises(SettingsError, match="leads users' servers to themselves") as caught:
-        checked_hub_api(settings(url), EXTERNAL, hub_api)
+        find_hub_api(settings(url), EXTERNAL, hub_api)
 
     assert caught.value.message.startswith(f"{Path('site') / FILE_NAME}: hubConnectUrl: {url} ")
 
@@ -156,10 +156,10 @@ def test_a_url_that_leads_servers_to_themselves_is_refused(url: str, hub_api: Po
         ("http://hub.example.org:9000", "IP:9000:8081"),
     ],
 )
-def test_where_it_is_published_has_to_be_said(url: str, example: str) -> None:
-    """Without --publish the remedy is the option that fits hubConnectUrl, ready to be copied."""
+def test_a_missing_publish_option_is_proposed(url: str, example: str) -> None:
+    """The remedy is the option that fits hubConnectUrl, ready to be copied."""
     with pytest.raises(UsageError, match="has to publish the hub's API") as caught:
-        checked_hub_api(settings(url), EXTERNAL, None)
+        find_hub_api(settings(url), EXTERNAL, None)
 
     assert url in caught.value.message
     assert suggested(caught.value) == example
@@ -167,10 +167,10 @@ def test_where_it_is_published_has_to_be_said(url: str, example: str) -> None:
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.9.9.9", "::1"])
-def test_what_only_this_machine_reaches_is_refused(ip: str) -> None:
-    """Users' servers are on another machine, so a loopback address is of no use to them."""
+def test_a_loopback_address_is_refused(ip: str) -> None:
+    """Users' servers run on another machine, which cannot reach a loopback address."""
     with pytest.raises(UsageError, match="users' servers on another machine cannot reach it"):
-        checked_hub_api(settings("http://hub.example.org:8081"), EXTERNAL, at(ip))
+        find_hub_api(settings("http://hub.example.org:8081"), EXTERNAL, at(ip))
 
 
 @pytest.mark.parametrize(
@@ -178,15 +178,15 @@ def test_what_only_this_machine_reaches_is_refused(ip: str) -> None:
     [("http://hub.example.org:8081", 9000, 8081), ("http://hub.example.org", 8081, 80)],
 )
 def test_a_url_to_another_port_is_refused(url: str, port: int, leads_to: int) -> None:
-    """Over http nothing on the way changes the port, so the two must agree."""
+    """Over http no proxy changes the port on the way, so the two must agree."""
     with pytest.raises(SettingsError, match=f"leads to port {leads_to}, .* at 192.0.2.7:{port}") as caught:
-        checked_hub_api(settings(url), EXTERNAL, at("192.0.2.7", port))
+        find_hub_api(settings(url), EXTERNAL, at("192.0.2.7", port))
 
     assert caught.value.remedy == "make the two agree"
 
 
 @pytest.mark.parametrize(
-    ("url", "ip", "doubt"),
+    ("url", "ip", "expected"),
     [
         ("http://192.0.2.7:8081", "192.0.2.7", ""),
         ("http://hub.example.org:8081", "192.0.2.7", ""),
@@ -200,25 +200,25 @@ def test_a_url_to_another_port_is_refused(url: str, port: int, leads_to: int) ->
         ("http://hub..example:8081", "192.0.2.7", "the name hub..example has no address here"),
     ],
 )
-def test_what_cannot_be_decided_from_here_is_a_doubt(url: str, ip: str, doubt: str) -> None:
-    """An address that is translated on the way, or a name that only others know, is told and not refused."""
-    hub_api, told = checked_hub_api(settings(url), EXTERNAL, at(ip))
+def test_what_this_machine_cannot_decide_is_a_warning(url: str, ip: str, expected: str) -> None:
+    """An address that may be translated, or a name that only compute nodes may resolve, is not refused."""
+    hub_api, warning = find_hub_api(settings(url), EXTERNAL, at(ip))
 
     assert hub_api == at(ip)
-    assert doubt in told
-    assert bool(doubt) is bool(told)
+    assert expected in warning
+    assert bool(expected) is bool(warning)
 
 
-def test_where_slurm_is_in_the_pod_nothing_is_published() -> None:
-    """There hubConnectUrl leads to the pod itself, and no option is needed."""
+def test_a_slurm_in_the_pod_needs_no_published_api() -> None:
+    """HubConnectUrl leads to the pod itself, and no option is needed."""
     url = "http://127.0.0.1:8081"
 
-    assert checked_hub_api(settings(url), find_environment("dev_dummyauth"), None) == (None, "")
+    assert find_hub_api(settings(url), find_environment("dev_dummyauth"), None) == (None, "")
 
 
 @contextmanager
 def listener(ip: str) -> Iterator[int]:
-    """Somebody who listens at an address of this machine."""
+    """Listen at an address of this machine; yield the port."""
     with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET) as taken:
         taken.bind((ip, 0))
         taken.listen()
@@ -227,7 +227,7 @@ def listener(ip: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - asked for, not listened at
 def test_a_port_is_free_or_taken(ip: str) -> None:
-    """While somebody listens, the port is taken for that address and for all; once nobody does, it is free."""
+    """A port with a listener is taken at that address and at the unspecified one, and free afterwards."""
     with listener("127.0.0.1") as port:
         with pytest.raises(MachineError, match=f"{ip}:{port} is taken") as caught:
             require_free(at(ip, port), "--publish")
@@ -237,8 +237,8 @@ def test_a_port_is_free_or_taken(ip: str) -> None:
     require_free(at(ip, port), "--publish")
 
 
-def test_an_address_of_another_machine_is_told_as_such() -> None:
-    """Nobody can listen at an address that this machine does not have."""
+def test_an_address_of_another_machine_is_refused() -> None:
+    """The error says that the address is not one of this machine."""
     with pytest.raises(MachineError, match=re.escape("192.0.2.254 is not an address of this machine")) as caught:
         require_free(at("192.0.2.254"), "--publish")
 
@@ -246,8 +246,8 @@ def test_an_address_of_another_machine_is_told_as_such() -> None:
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
-def test_an_ipv6_address_is_looked_at() -> None:
-    """IPv6 addresses are bound as such: a foreign one is told, whether or not this machine has any of its own."""
+def test_an_ipv6_address_of_another_machine_is_refused() -> None:
+    """This holds whether or not this machine has IPv6 addresses."""
     with pytest.raises(MachineError) as caught:
         require_free(at("2001:db8::7"), "--publish")
 
@@ -256,7 +256,7 @@ def test_an_ipv6_address_is_looked_at() -> None:
 
 @contextmanager
 def ordinary_user() -> Iterator[None]:
-    """This process without root's rights, for as long as the block."""
+    """Drop root's rights for the block."""
     if os.getuid():
         yield
         return
@@ -268,10 +268,11 @@ def ordinary_user() -> Iterator[None]:
 
 
 @pytest.mark.skipif(
-    not UNPRIVILEGED_FROM.exists() or int(UNPRIVILEGED_FROM.read_text()) <= 1, reason="everybody may take any port here"
+    not UNPRIVILEGED_FROM.exists() or int(UNPRIVILEGED_FROM.read_text()) <= 1,
+    reason="any user may bind any port here",
 )
-def test_a_port_that_only_root_may_take_is_not_told_as_taken() -> None:
-    """A user who may not publish below 1024 learns that, instead of looking for somebody who listens there."""
+def test_a_port_that_only_root_may_publish_is_not_called_taken() -> None:
+    """A user who may not publish below 1024 learns the real reason."""
     with ordinary_user(), pytest.raises(MachineError) as caught:
         require_free(at("127.0.0.1", 1), "--publish")
 

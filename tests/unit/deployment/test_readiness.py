@@ -1,4 +1,4 @@
-"""Waiting for a pod: what is asked when, and what is told of one that does not become ready."""
+"""Waiting for a pod: what is checked when, and the error if the pod does not become ready."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from hubpod.deployment.readiness import check_login_page, wait_until_ready
 from hubpod.environments import find_environment
 from hubpod.errors import NotReadyError
 from hubpod.podman.cli import Podman
+from hubpod.system.polling import CheckResult
 from hubpod.system.process import Result
 from support.sites import site
 
@@ -24,24 +25,24 @@ TOO_LONG_S = 60
 
 @dataclass(kw_only=True)
 class Hub:
-    """A login page, and how it answers."""
+    """A login page: the status that it answers with, and the requests that it got."""
 
     status: int = 200
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     url: str = ""
-    on_asked: Callable[[], None] = lambda: None
+    on_request: Callable[[], None] = lambda: None
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    """A server on this machine with a login page."""
-    told = Hub()
+    """Serve a login page on this machine."""
+    page = Hub()
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told.asked.append(self.path)
-            told.on_asked()
-            self.send_response(told.status)
+            page.requests.append(self.path)
+            page.on_request()
+            self.send_response(page.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -50,56 +51,56 @@ def hub() -> Iterator[Hub]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        told.url = f"http://127.0.0.1:{server.server_address[1]}/jupyter"
-        yield told
+        page.url = f"http://127.0.0.1:{server.server_address[1]}/jupyter"
+        yield page
         server.shutdown()
 
 
 @dataclass(kw_only=True)
 class Pod:
-    """A pod whose containers answer as told, and what they were asked."""
+    """A stand-in for podman and its pod: the containers' answers to readiness commands, and the calls."""
 
     site: Site
     answers: dict[str, Callable[[], str]]
-    asked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     ended: str = ""
 
     def execute(self, container: str, argv: tuple[str, ...], **_: object) -> Result:
-        """Whether a container is ready; what it lacks is what it says."""
+        """Answer a readiness command; a container that lacks something prints it and fails."""
         name = container.removeprefix(f"{self.site.instance.resource}-")
-        self.asked.append(name)
+        self.calls.append(name)
         lacks = self.answers[name]()
         return Result(argv=argv, returncode=bool(lacks), stdout=lacks)
 
     def containers(self, _: object) -> dict[str, object]:
-        """The one that has ended."""
+        """Return the container that has ended."""
         name = f"{self.site.instance.resource}-{self.ended}"
         state = SimpleNamespace(name=name, state="exited", started=1, restarts=0, exit_code=1)
         return {name: state} if self.ended else {}
 
     def log(self, container: str) -> str:
-        """Its last words."""
-        return f"the last words of {container}"
+        """Return the end of its log."""
+        return f"the last line of {container}"
 
     def wait(self, url: str, *, timeout_s: float = TOO_LONG_S) -> None:
-        """Wait until it is ready."""
+        """Wait until the pod is ready."""
         spec = pod_spec(self.site)
         wait_until_ready(cast("Podman", self), self.site.instance, spec, url, lambda _: None, timeout_s=timeout_s)
 
 
 def never() -> str:
-    """Lacks something for ever."""
+    """Lack something forever."""
     return "something"
 
 
 def ready() -> str:
-    """Lacks nothing."""
+    """Lack nothing."""
     return ""
 
 
 @pytest.fixture
 def dummy(monkeypatch: pytest.MonkeyPatch) -> Site:
-    """The site of a pod with a Slurm of its own; nobody pauses between two questions."""
+    """Return the site of a pod with Slurm; checks follow each other without a pause."""
     for name in ("PAGE_INTERVAL_S", "COMMAND_INTERVAL_S", "ENDED_INTERVAL_S"):
         monkeypatch.setattr(readiness, name, 0.01)
     return site(find_environment("dev_dummyauth"))
@@ -108,56 +109,56 @@ def dummy(monkeypatch: pytest.MonkeyPatch) -> Site:
 @pytest.mark.parametrize(
     ("status", "ready"), [(200, True), (302, True), (401, True), (404, False), (500, False), (503, False)]
 )
-def test_an_answer_of_a_hub_that_works_is_ready(hub: Hub, status: int, *, ready: bool) -> None:
-    """A refusal for want of a token is one; that of a proxy without a hub is none."""
+def test_the_status_of_the_login_page_decides_readiness(hub: Hub, status: int, *, ready: bool) -> None:
+    """A 401 without a token comes from a working hub; a 5xx comes from a proxy without one."""
     hub.status = status
 
     answer = check_login_page(hub.url + "/")
 
     assert answer.ready is ready
     assert answer.reason == ("" if ready else f"status {status}")
-    assert hub.asked == ["/jupyter/hub/login"]
+    assert hub.requests == ["/jupyter/hub/login"]
 
 
-def test_a_hub_on_this_machine_is_asked_directly(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that the environment names is no way to this machine."""
+def test_the_login_page_is_requested_without_a_proxy(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy variables of the environment do not apply to this machine."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     assert check_login_page(hub.url).ready
 
 
-def test_a_port_at_which_nobody_listens_is_told() -> None:
-    """The reason is the system's own words."""
+def test_a_refused_connection_is_the_reason() -> None:
+    """The reason quotes the system's message."""
     answer = check_login_page("http://127.0.0.1:9/jupyter")
 
     assert not answer.ready
     assert answer.reason == "Connection refused"
 
 
-def test_a_slow_answer_delays_no_other_question(dummy: Site, hub: Hub) -> None:
-    """The page is asked for again while Slurm takes its time to answer."""
-    asked_again = Event()
+def test_a_slow_check_delays_no_other_check(dummy: Site, hub: Hub) -> None:
+    """The page is requested again while Slurm's check still runs."""
+    was_polled_again = Event()
     hub.status = 503
 
-    def on_asked() -> None:
-        if len(hub.asked) > 2:
-            asked_again.set()
+    def on_request() -> None:
+        if len(hub.requests) > 2:
+            was_polled_again.set()
             hub.status = 200
 
-    hub.on_asked = on_asked
+    hub.on_request = on_request
     pod = Pod(
-        site=dummy, answers={"slurm": lambda: "" if asked_again.wait(TOO_LONG_S) else "time", "jupyterhub": ready}
+        site=dummy, answers={"slurm": lambda: "" if was_polled_again.wait(TOO_LONG_S) else "time", "jupyterhub": ready}
     )
 
     pod.wait(hub.url)
 
-    assert asked_again.is_set()
-    assert pod.asked.count("slurm") == 1
+    assert was_polled_again.is_set()
+    assert pod.calls.count("slurm") == 1
 
 
-def test_the_hubs_way_to_slurm_is_not_tried_while_it_is_known_to_be_closed(dummy: Site, hub: Hub) -> None:
-    """It costs a command in a container each time, and those who start need the processor."""
+def test_the_hub_is_not_checked_before_slurm_is_ready(dummy: Site, hub: Hub) -> None:
+    """The hub's check goes to Slurm; each check is a command in a container, which starting containers pay for."""
     states = iter(["sshd does not listen yet", "slurmctld does not listen yet", ""])
     hub.status = 503
 
@@ -170,11 +171,11 @@ def test_the_hubs_way_to_slurm_is_not_tried_while_it_is_known_to_be_closed(dummy
 
     pod.wait(hub.url)
 
-    assert pod.asked == ["slurm", "slurm", "slurm", "jupyterhub"]
+    assert pod.calls == ["slurm", "slurm", "slurm", "jupyterhub"]
 
 
-def test_a_pod_without_a_published_page_is_asked_inside(hub: Hub) -> None:
-    """Where a tunnel is the way in, the proxy tells whether it shows the login page."""
+def test_a_pod_without_a_published_page_is_checked_inside(hub: Hub) -> None:
+    """Behind a tunnel, the proxy's own command checks the login page."""
     tunnel = site(find_environment("dev_realauth_zenithclient"))
     containers = [replace(each, ready_line="") for each in pod_spec(tunnel).containers]
     pod = Pod(site=tunnel, answers={each.name: ready for each in containers if each.ready})
@@ -182,12 +183,12 @@ def test_a_pod_without_a_published_page_is_asked_inside(hub: Hub) -> None:
 
     wait_until_ready(cast("Podman", pod), tunnel.instance, spec, "", lambda _: None)
 
-    assert sorted(pod.asked) == ["jupyterhub", "proxy", "slurm"]
-    assert not hub.asked
+    assert sorted(pod.calls) == ["jupyterhub", "proxy", "slurm"]
+    assert not hub.requests
 
 
-def test_what_is_missing_in_the_end_is_told_with_its_reason(dummy: Site, hub: Hub) -> None:
-    """The first container that is to blame shows its last lines."""
+def test_a_timeout_names_what_is_missing_and_why(dummy: Site, hub: Hub) -> None:
+    """The error carries the last log lines of the first container at fault."""
     hub.status = 503
     pod = Pod(site=dummy, answers={"slurm": never, "jupyterhub": ready})
 
@@ -196,11 +197,11 @@ def test_what_is_missing_in_the_end_is_told_with_its_reason(dummy: Site, hub: Hu
 
     assert "an idle Slurm node, and the SSH server (" in caught.value.message
     assert f"the login page at {hub.url} (" in caught.value.message
-    assert caught.value.detail[-1] == f"the last words of {dummy.instance.resource}-slurm"
+    assert caught.value.detail[-1] == f"the last line of {dummy.instance.resource}-slurm"
 
 
-def test_a_container_that_ended_ends_the_waiting(dummy: Site, hub: Hub) -> None:
-    """Nobody waits for one that will not come."""
+def test_a_container_that_ended_ends_the_wait(dummy: Site, hub: Hub) -> None:
+    """The error comes at once and carries the container's last log lines."""
     hub.status = 503
     pod = Pod(site=dummy, answers={"slurm": never, "jupyterhub": ready}, ended="jupyterhub")
 
@@ -210,11 +211,31 @@ def test_a_container_that_ended_ends_the_waiting(dummy: Site, hub: Hub) -> None:
     assert caught.value.detail[0] == "last lines of jupyterhub:"
 
 
-def test_an_error_of_a_question_is_told(dummy: Site, hub: Hub) -> None:
-    """What podman fails with is no reason to wait."""
+def test_an_error_of_a_check_ends_the_wait(dummy: Site, hub: Hub) -> None:
+    """An error of podman is raised instead of waited out."""
 
     def broken() -> str:
         raise NotReadyError("podman is gone")
 
     with pytest.raises(NotReadyError, match="podman is gone"):
         Pod(site=dummy, answers={"slurm": broken, "jupyterhub": ready}).wait(hub.url)
+
+
+def test_a_first_check_that_is_under_way_is_used(dummy: Site, hub: Hub) -> None:
+    """`up` starts it while it plans, so the wait runs no second command."""
+    pod = Pod(site=dummy, answers={"slurm": ready, "jupyterhub": ready})
+    first = {f"{dummy.instance.resource}-{name}": lambda: CheckResult(ready=True) for name in ("slurm", "jupyterhub")}
+
+    wait_until_ready(cast("Podman", pod), dummy.instance, pod_spec(dummy), hub.url, lambda _: None, first_checks=first)
+
+    assert not pod.calls
+
+
+def test_a_first_check_that_fails_is_repeated(dummy: Site, hub: Hub) -> None:
+    """A container that was not ready while `up` planned may be ready now."""
+    pod = Pod(site=dummy, answers={"slurm": ready, "jupyterhub": ready})
+    first = {f"{dummy.instance.resource}-slurm": lambda: CheckResult(ready=False, reason="not yet")}
+
+    wait_until_ready(cast("Podman", pod), dummy.instance, pod_spec(dummy), hub.url, lambda _: None, first_checks=first)
+
+    assert pod.calls.count("slurm") == 1

@@ -221,7 +221,7 @@ def test_only_changed_modules_are_compiled(dummy: Site) -> None:
     wrong = edited(dummy, b"b = (\n")
 
     syntax.require_valid(podman_that({}), dummy, pod_spec(dummy), (wrong,), {wrong.volume: wrong.tar()})
-    assert syntax.changed_files(wrong, seed(dummy, "hub-source").tar()) == wrong.files
+    assert syntax.find_changed_files(wrong, seed(dummy, "hub-source").tar()) == wrong.files
 
 
 def context_at(folder: Path, podman: Podman) -> Context:
