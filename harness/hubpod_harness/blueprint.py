@@ -13,7 +13,7 @@ from hubpod.pod import Container, File, PodSpec, Port, Seed
 from hubpod.settings.credentials import Credentials
 from hubpod.settings.deploy_configmap import SETTINGS
 from hubpod.settings.key_files import Supplied
-from hubpod_harness import zenith
+from hubpod_harness import ssh_surface, zenith
 from hubpod_harness.external_services import (
     ACCOUNTS,
     IMAGE,
@@ -21,6 +21,7 @@ from hubpod_harness.external_services import (
     ZENITH_SERVER,
     ExternalService,
     external_services,
+    service_names,
 )
 
 LINK = "link"
@@ -144,8 +145,17 @@ def _link(site: Site) -> Container:
     return Container(
         name=LINK,
         image=site.images[IMAGE],
-        args=("sleep", "infinity"),
-        ports=(Port(container=proxy.PORT, host=site.port),) if published else (),
+        args=ssh_surface.relay_command(site.settings.ssh_hostname),
+        ports=(
+            *((Port(container=proxy.PORT, host=site.port),) if published else ()),
+            *(Port(container=port, host=0) for port in _ssh_ports(site)),
+        ),
         tmpfs=("/run",),
         capabilities=("KILL", "NET_ADMIN", "NET_RAW", "SETGID", "SETUID"),
     )
+
+
+def _ssh_ports(site: Site) -> tuple[int, ...]:
+    """Return the ports in the network of the pod that lead to the SSH server of the Slurm host."""
+    in_pod = SLURM_HOST not in service_names(site.instance.environment)
+    return (ssh_surface.RELAY_PORT, *((ssh_surface.SSHD_PORT,) if in_pod else ()))

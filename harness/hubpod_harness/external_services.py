@@ -1,7 +1,7 @@
 """What a hub meets outside its pod, as containers: the issuer of tokens, a Slurm host of its own, a Zenith server."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hubpod.accounts import Account
 from hubpod.components import slurm
@@ -10,6 +10,7 @@ from hubpod.environments import Environment
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 from hubpod.settings.ssh_keys import public_line
 from hubpod_harness import zenith
+from hubpod_harness.ssh_surface import SSHD_PORT
 
 IMAGE = "testkit"
 ISSUER = "issuer"
@@ -39,7 +40,7 @@ class ExternalService:
     hosts: Mapping[str, str] = field(default_factory=dict)
 
 
-def names(environment: Environment) -> tuple[str, ...]:
+def service_names(environment: Environment) -> tuple[str, ...]:
     """The neighbours that an environment needs."""
     return (
         *((ISSUER,) if environment.login.uses_token else ()),
@@ -55,13 +56,14 @@ def external_services(site: Site, *, control_token: str) -> tuple[ExternalServic
         SLURM_HOST: lambda: slurm_host(site),
         ZENITH_SERVER: lambda: _zenith_server(site),
     }
-    return tuple(makers[name]() for name in names(site.instance.environment))
+    return tuple(makers[name]() for name in service_names(site.instance.environment))
 
 
 def slurm_host(site: Site) -> ExternalService:
     """A host that has Slurm, wrappers and accounts, and takes the hub's key from wherever it comes."""
     host = slurm.host(site, accounts=ACCOUNTS, clients=("*",))
-    return ExternalService(container=host.container, seeds=host.seeds, hosts=host.host_aliases)
+    container = replace(host.container, ports=(Port(container=SSHD_PORT, host=0),))
+    return ExternalService(container=container, seeds=host.seeds, hosts=host.host_aliases)
 
 
 def _issuer(site: Site, control_token: str) -> ExternalService:

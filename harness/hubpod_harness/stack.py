@@ -18,6 +18,7 @@ from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer, SigningKeys
 from hubpod_harness.link import PORTS, Link
 from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.ssh_surface import RELAY_PORT, SSHD_PORT, SshServer, ssh_server
 from hubpod_harness.user_pool import UserPool
 from hubpod_harness.users import User
 
@@ -40,6 +41,7 @@ class Stack:
         slurm: Slurm, as an administrator sees it.
         issuer: Who mints tokens; None where people log in with a form.
         pool: Its users, for those that tests lease.
+        ssh: The SSH server of the Slurm host.
         timings: Seconds that each phase of the start took.
     """
 
@@ -52,6 +54,7 @@ class Stack:
     slurm: SlurmProbe
     issuer: Issuer | None
     pool: UserPool
+    ssh: SshServer
     timings: dict[str, float] = field(default_factory=dict)
     _disturbed: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict, repr=False)
 
@@ -59,6 +62,11 @@ class Stack:
     def url(self) -> str:
         """The hub's public address."""
         return self.hub.url
+
+    @property
+    def ssh_is_local(self) -> bool:
+        """Whether the hub connects to sshd over the loopback interface, as in a pod with Slurm."""
+        return SLURM_HOST in [container.name for container in self.blueprint.pod.containers]
 
     @property
     def containers(self) -> tuple[str, ...]:
@@ -186,15 +194,17 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
     """The stack whose containers run: where its ports are, and who speaks to what is behind them."""
     name = site.instance.resource
     states = podman.containers(site.instance.labels)
-    container, inside = blueprint.entrance
-    port = states[f"{name}-{container}"].ports[inside][1]
+    external = [each.container.name for each in blueprint.external]
+
+    def published(container: str, port: int) -> int:
+        return states[f"{name}-{container}"].ports[port][1]
+
     issuer = None
-    if f"{name}-{ISSUER}" in states:
-        control = states[f"{name}-{ISSUER}"].ports[CONTROL_PORT][1]
-        issuer = Issuer(f"http://127.0.0.1:{control}", keys.control, first=signing)
+    if ISSUER in external:
+        issuer = Issuer(f"http://127.0.0.1:{published(ISSUER, CONTROL_PORT)}", keys.control, first=signing)
 
     hub = Hub(
-        hub_url(port, site.settings.base_url),
+        hub_url(published(*blueprint.entrance), site.settings.base_url),
         observer=keys.observer,
         log=partial(podman.log, f"{name}-{jupyterhub.NAME}"),
         issuer=issuer,
@@ -213,4 +223,9 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
         slurm=probe,
         issuer=issuer,
         pool=UserPool(users, hub=hub, slurm=probe),
+        ssh=ssh_server(
+            site.credentials,
+            port=published(LINK, RELAY_PORT),
+            outside_port=published(SLURM_HOST if SLURM_HOST in external else LINK, SSHD_PORT),
+        ),
     )

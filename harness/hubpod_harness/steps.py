@@ -17,7 +17,7 @@ T = TypeVar("T")
 LOOK_AGAIN_S = 0.2
 COMMAND_TIMEOUT_S = 20.0
 
-JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
+SUBMIT_JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
 """Submits a job that is nobody's server, as an account, and prints its number."""
 
 PROJECT = "project1"

@@ -13,7 +13,15 @@ from hubpod_harness.invariants import assert_invariants
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import JOB, PROJECT, accepts_token, home_directory, run_as_account, undo_after, wait_until
+from hubpod_harness.steps import (
+    PROJECT,
+    SUBMIT_JOB,
+    accepts_token,
+    home_directory,
+    run_as_account,
+    undo_after,
+    wait_until,
+)
 from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
@@ -171,7 +179,7 @@ def test_jobs_that_a_new_database_does_not_know_end(
     """After the database was lost, the servers that nobody could use end, and jobs of others stay."""
     user, _ = lasting
     account, lost = user.account(PROJECT), survivor.job_id
-    foreign = run_as_account(stack, account, *JOB, FOREIGN_KEY).stdout.strip()
+    foreign = run_as_account(stack, account, *SUBMIT_JOB, FOREIGN_KEY).stdout.strip()
     stack.pool.settle()  # earlier tests' users have gone, while the hub knows their servers
 
     with undo_after(lambda: slurm.cancel(foreign)):

@@ -1,13 +1,20 @@
-"""What the hub's key opens on the Slurm host: three commands, as a person with an account there, and nothing else."""
+"""The SSH surface of the Slurm host: the hub's key runs three commands as an account, and nothing else.
 
-from collections.abc import Callable, Sequence
+paramiko connects from the test process. The relay in the hub's network makes sshd see the hub's address.
+"""
 
+from collections.abc import Callable
+from functools import partial
+
+import paramiko
 import pytest
+from paramiko import AuthenticationException, BadAuthenticationType, Channel, ChannelException, ECDSAKey
 
 from hubpod.system.process import Result
 from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.ssh_surface import USER, SshServer, request_agent_forwarding
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import COMMAND_TIMEOUT_S, JOB, PROJECT, run_as_account, undo_after
+from hubpod_harness.steps import COMMAND_TIMEOUT_S, PROJECT, SUBMIT_JOB, run_as_account, undo_after
 from hubpod_harness.users import User
 
 pytestmark = pytest.mark.security
@@ -15,14 +22,19 @@ pytestmark = pytest.mark.security
 SSH_CONFIG = "/etc/jupyterhub/ssh_config"
 HOST = "slurm"
 SHARED_HOST = "slurm-shared"
+AUTHORIZED_KEYS = "/etc/hubpod/credentials/authorized_keys"
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
 SSH_FAILED = 255
+NOT_RUN = 126
+REFUSAL = "This account runs the Slurm commands of the hub and nothing else.\n"
+OPEN_ADMINISTRATIVELY_PROHIBITED = 1  # RFC 4254, section 5.1
+SLURMCTLD_PORT = 6817
 LATER_STEPS = ("Offering public key", "Authenticated to", "Sending command")
-"""What `ssh -v` tells of when it trusts the host."""
+"""Steps that ``ssh -v`` logs once it trusts the host."""
 
-# The pinned host key is replaced by another one of the same name, which is what a swapped host looks like to ssh. What
-# a spawn would send waits on standard input.
+# Replaces the pinned host key by another key of the same name, which is how a swapped host looks to ssh. Standard input
+# holds what a spawn would send.
 SWAPPED = f"""
 cd "$(mktemp -d)" || exit 1
 ssh-keygen -q -t ed25519 -N '' -f key
@@ -35,20 +47,27 @@ exit $status
 """
 
 
-def from_hub(stack: Stack, *argv: str) -> Result:
-    """Run a command in the hub's container."""
-    return stack.execute("jupyterhub", argv, timeout_s=COMMAND_TIMEOUT_S)
+def run(stack: Stack, *words: str) -> Result:
+    """Log in as the hub does and run a command; a shell without words."""
+    with stack.ssh.login() as login:
+        return login.run(" ".join(words)) if words else login.shell()
 
 
-def ssh(stack: Stack, *words: str, options: Sequence[str] = ()) -> Result:
-    """Run ssh as the hub does."""
-    return from_hub(stack, "ssh", "-F", SSH_CONFIG, *options, HOST, *words)
+@pytest.fixture
+def refused_from(stack: Stack) -> SshServer:
+    """The SSH server, where it tolerates refused logins from the hub's address."""
+    if not stack.ssh_is_local:
+        pytest.skip("sshd outside the pod would block the hub's address after several refused logins")
+    return stack.ssh
+
+
+# -- key login and forced command ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
 def test_a_wrapper_may_be_run_as_an_account(stack: Stack, user: User, wrapper: str) -> None:
-    """The hub may run each of the three wrappers as a person's account."""
-    assert ssh(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), wrapper).ok
+    """The hub's key may run each of the three wrappers as a user's account."""
+    assert run(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), wrapper).ok
 
 
 @pytest.mark.parametrize(
@@ -77,98 +96,177 @@ def test_a_wrapper_may_be_run_as_an_account(stack: Stack, user: User, wrapper: s
     ids=" ".join,
 )
 def test_nothing_else_is_run(stack: Stack, user: User, words: tuple[str, ...]) -> None:
-    """No shell, no other command, no argument, no variable and no other account is accepted."""
+    """The server runs no shell and no other command, and accepts no argument, variable or other account."""
     account = user.account(PROJECT)
 
-    result = ssh(stack, *(word.format(account=account) for word in words))
+    result = run(stack, *(word.format(account=account) for word in words))
 
     assert not result.ok
     assert not result.stdout
-    assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for want of a job id
+    assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for lack of a job id
+    if words[:1] != ("sudo",):
+        assert (result.returncode, result.stderr) == (NOT_RUN, REFUSAL)
 
 
 @pytest.mark.parametrize("job_id", ["--state=RUNNING", "1,2", "", "0x1", "0", "12345678901", "1.0", "1_1"])
 def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> None:
-    """A wrapper refuses whatever Slurm would read as more than one job, or as an option."""
+    """A wrapper refuses an id that Slurm would read as several jobs or as an option."""
     variable = f"SLURMSPAWNER_JOB_ID={job_id}"
 
-    result = ssh(stack, "sudo", "-n", "-u", user.account(PROJECT), variable, SCANCEL)
+    result = run(stack, "sudo", "-n", "-u", user.account(PROJECT), variable, SCANCEL)
 
     assert not result.ok
-    assert "scancel: error" not in result.stderr  # Slurm's own command was never asked
+    assert "scancel: error" not in result.stderr  # the wrapper did not run Slurm's own command
 
 
-def test_another_persons_job_is_out_of_reach(stack: Stack, slurm: SlurmProbe, users: Callable[..., list[User]]) -> None:
-    """One account cannot cancel a job of another one."""
+def test_a_job_of_another_account_is_out_of_reach(
+    stack: Stack, slurm: SlurmProbe, users: Callable[..., list[User]]
+) -> None:
+    """One account cannot cancel a job of another account."""
     owner, other = users(2)
-    job_id = run_as_account(stack, owner.account(PROJECT), *JOB).stdout.strip()
+    job_id = run_as_account(stack, owner.account(PROJECT), *SUBMIT_JOB).stdout.strip()
 
     with undo_after(lambda: slurm.cancel(job_id)):
         slurm.wait_for(job_id, "RUNNING")
-        result = ssh(stack, "sudo", "-n", "-u", other.account(PROJECT), f"SLURMSPAWNER_JOB_ID={job_id}", SCANCEL)
+        result = run(stack, "sudo", "-n", "-u", other.account(PROJECT), f"SLURMSPAWNER_JOB_ID={job_id}", SCANCEL)
 
         assert not result.ok
         assert slurm.job(job_id).state == "RUNNING"
 
 
-@pytest.mark.parametrize("forward", [("-W", "127.0.0.1:6817"), ("-N", "-R", "127.0.0.1:9999:127.0.0.1:22")])
-def test_no_port_is_forwarded(stack: Stack, forward: tuple[str, ...]) -> None:
-    """The door is no way to Slurm's ports, and none back."""
-    allowed_here = ("-o", "ClearAllForwardings=no", "-o", "ExitOnForwardFailure=yes")
-
-    result = ssh(stack, options=(*allowed_here, *forward))
-
-    assert result.returncode == SSH_FAILED
-    assert not result.stdout
+# -- requests that the server rejects -----------------------------------------------------------------------------
 
 
-def test_there_is_no_terminal(stack: Stack, user: User) -> None:
-    """Whoever asks for a terminal gets none, and the command only."""
-    result = ssh(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), SQUEUE, options=("-o", "RequestTTY=force"))
-
-    assert "PTY allocation request failed" in result.stderr
-
-
-def test_the_door_is_shut_to_all_else(stack: Stack) -> None:
-    """As sshd itself reads its configuration: one account, one key, one command, and no agent, tunnel or script."""
-    told = stack.execute("slurm", ("/usr/sbin/sshd", "-T", "-C", "user=jupyterspawner,host=hub,addr=127.0.0.1"))
-
-    assert told.ok, told.stderr
-    assert {
-        "allowusers jupyterspawner",
-        "authenticationmethods publickey",
-        "authorizedkeysfile /etc/hubpod/credentials/authorized_keys",
-        "forcecommand /usr/local/bin/hubpod-ssh-command",
-        *("disableforwarding yes", "permittty no", "permittunnel no", "permituserrc no", "permituserenvironment no"),
-        *("passwordauthentication no", "kbdinteractiveauthentication no", "strictmodes yes"),
-    } <= set(told.stdout.splitlines())
-
-
-def test_the_key_is_good_from_the_hub_only(stack: Stack) -> None:
-    """From another address than the hub's the right key opens nothing; the account cannot change that."""
-    result = ssh(stack, "sudo", "-n", "-l", options=("-b", "127.0.0.2"))
-    keys = stack.execute("slurm", ("cat", "/etc/hubpod/credentials/authorized_keys")).stdout
-    owner = stack.execute("slurm", ("stat", "--format=%U %a", "/etc/hubpod/credentials/authorized_keys"))
-
-    assert (result.returncode, result.stdout) == (SSH_FAILED, "")
-    assert all(line.startswith('restrict,from="') for line in keys.splitlines())
-    assert owner.stdout == "root 644\n"
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Channel.get_pty,
+        Channel.request_x11,
+        request_agent_forwarding,
+        *(partial(Channel.invoke_subsystem, subsystem=name) for name in ("sftp", "netconf")),
+    ],
+    ids=["terminal", "X11", "agent", "sftp", "other subsystem"],
+)
+def test_a_session_is_a_command_only(stack: Stack, user: User, request_: Callable[[Channel], object]) -> None:
+    """The server rejects terminals, X11, agents and subsystems such as sftp; commands still run afterwards."""
+    with stack.ssh.login() as login:
+        assert login.rejects(request_)
+        assert login.run(f"sudo -n -l -u {user.account(PROJECT)} {SQUEUE}").ok
 
 
 def test_no_file_is_transferred(stack: Stack) -> None:
-    """There is no sftp."""
-    result = from_hub(stack, "sftp", "-F", SSH_CONFIG, "-b", "/dev/null", HOST)
+    """The server has no sftp."""
+    with stack.ssh.login() as login, pytest.raises(paramiko.SSHException):
+        login.open_sftp()
 
-    assert not result.ok
+
+@pytest.mark.parametrize("port", [SLURMCTLD_PORT, 22])
+def test_no_port_is_forwarded(stack: Stack, port: int) -> None:
+    """The server forwards no connection to Slurm's ports or to another port of its network."""
+    with stack.ssh.login() as login, pytest.raises(ChannelException) as refusal:
+        login.open_forwarding("127.0.0.1", port)
+
+    assert refusal.value.code == OPEN_ADMINISTRATIVELY_PROHIBITED
+
+
+def test_no_port_is_forwarded_back(stack: Stack) -> None:
+    """The server listens on no port for its client."""
+    with stack.ssh.login() as login, pytest.raises(paramiko.SSHException, match="request denied"):
+        login.request_reverse_forwarding("127.0.0.1", 9999)
+
+
+# -- logins that the server refuses -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["root", "slurm", "nobody", "no-such-user", "{account}"])
+def test_another_user_cannot_log_in(refused_from: SshServer, user: User, name: str) -> None:
+    """The hub's key opens no other account, not even an account of a user."""
+    with pytest.raises(AuthenticationException), refused_from.login(user=name.format(account=user.account(PROJECT))):
+        pass
+
+
+def test_another_key_cannot_log_in(refused_from: SshServer) -> None:
+    """A key that is not in authorized_keys opens nothing."""
+    with pytest.raises(AuthenticationException), refused_from.login(key=ECDSAKey.generate()):
+        pass
+
+
+@pytest.mark.parametrize(
+    "authenticate",
+    [
+        lambda transport: transport.auth_none(USER),
+        lambda transport: transport.auth_password(USER, "password", fallback=False),
+        lambda transport: transport.auth_interactive(USER, lambda *_: []),
+    ],
+    ids=["none", "password", "keyboard-interactive"],
+)
+def test_the_server_offers_keys_only(
+    refused_from: SshServer, authenticate: Callable[[paramiko.Transport], object]
+) -> None:
+    """The server offers neither a password nor a dialogue, and no login without a key."""
+    with refused_from.connect() as transport, pytest.raises(BadAuthenticationType) as refusal:
+        authenticate(transport)
+
+    assert refusal.value.allowed_types == ["publickey"]
+
+
+def test_the_key_is_good_from_the_hub_only(stack: Stack) -> None:
+    """The right key opens nothing from another address than the hub's, and the account cannot change that."""
+    keys = stack.execute("slurm", ("cat", AUTHORIZED_KEYS)).stdout
+    owner = stack.execute("slurm", ("stat", "--format=%U %a", AUTHORIZED_KEYS))
+
+    assert all(line.startswith('restrict,from="') for line in keys.splitlines())
+    assert owner.stdout == "root 644\n"
+    if not stack.ssh_is_local:
+        pytest.skip("a Slurm host outside the pod accepts the hub's key from every address in these tests")
+    with pytest.raises(AuthenticationException), stack.ssh.login(from_hub=False):
+        pass
+
+
+def test_sshd_reads_its_configuration_as_restrictive(stack: Stack) -> None:
+    """Sshd itself reports one account, one key file, one command, and no agent, tunnel or user script."""
+    report = stack.execute("slurm", ("/usr/sbin/sshd", "-T", "-C", "user=jupyterspawner,host=hub,addr=127.0.0.1"))
+
+    assert report.ok, report.stderr
+    assert {
+        "allowusers jupyterspawner",
+        "authenticationmethods publickey",
+        f"authorizedkeysfile {AUTHORIZED_KEYS}",
+        "forcecommand /usr/local/bin/hubpod-ssh-command",
+        *("disableforwarding yes", "permittty no", "permittunnel no", "permituserrc no", "permituserenvironment no"),
+        *("passwordauthentication no", "kbdinteractiveauthentication no", "strictmodes yes"),
+    } <= set(report.stdout.splitlines())
+
+
+# -- host key -----------------------------------------------------------------------------------------------------
+
+
+def test_the_server_has_no_other_host_key(stack: Stack) -> None:
+    """The server proves to own the pinned key, and offers no key of another type."""
+    with stack.ssh.connect() as transport:
+        assert transport.get_remote_server_key() == stack.ssh.host_key
+    with pytest.raises(paramiko.SSHException), stack.ssh.connect(host_key=ECDSAKey.generate()):
+        pass
 
 
 @pytest.mark.parametrize("host", [HOST, SHARED_HOST])
-def test_a_swapped_host_is_not_talked_to(stack: Stack, user: User, host: str) -> None:
-    """When the host's key is not the pinned one, no key is offered to it and no command or script is sent."""
+def test_the_hub_does_not_talk_to_a_swapped_host(stack: Stack, user: User, host: str) -> None:
+    """When the host's key is not the pinned one, the hub's ssh offers no key and sends no command or script."""
     submission = ("sudo", "-n", "-u", user.account(PROJECT), SBATCH)
+    command = ("sh", "-c", SWAPPED, "swapped", host, *submission)
 
-    result = from_hub(stack, "sh", "-c", SWAPPED, "swapped", host, *submission)
+    result = stack.execute("jupyterhub", command, timeout_s=COMMAND_TIMEOUT_S)
 
     assert result.returncode == SSH_FAILED
     assert "host key verification failed" in result.stderr.lower()
     assert not [step for step in LATER_STEPS if step in result.stderr]
+
+
+def test_a_client_that_pins_another_key_sends_no_login(stack: Stack) -> None:
+    """A client that pins another key of the same type ends the connection before the login."""
+    before = stack.slurm.ssh_logins()
+
+    with pytest.raises(paramiko.SSHException, match="Bad host key"), stack.ssh.connect(host_key=stack.ssh.client_key):
+        pass
+
+    assert stack.slurm.ssh_logins() == before

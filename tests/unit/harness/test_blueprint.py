@@ -9,11 +9,12 @@ from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Code, Site
 from hubpod.environments import Instance, find_environment
 from hubpod.errors import SettingsError
-from hubpod.pod import File
+from hubpod.pod import File, Port
 from hubpod.sources.clones import SOURCE_NAMES
 from hubpod_harness.blueprint import LINK, Blueprint, HarnessSecrets, blueprint
 from hubpod_harness.external_services import ISSUER
 from hubpod_harness.keys import ALGORITHMS, new_key, read_keys, write_keys
+from hubpod_harness.ssh_surface import RELAY_PORT, SSHD_PORT
 from hubpod_harness.stack_launcher import StackRequest, create_site
 from support.instances import PROJECT
 
@@ -42,14 +43,16 @@ def file(plan: Blueprint, volume: str, path: str) -> str:
 
 
 def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
-    """But for its ports, which the owner of the network has, each container of the pod is what is deployed."""
+    """Each container of the pod is the deployed one, apart from its ports, which the owner of the network publishes."""
     of = site(tmp_path)
 
     plan = blueprint(of, HarnessSecrets())
 
     deployed = tuple(replace(container, ports=()) for container in pod_spec(of).containers)
     assert plan.pod.containers == deployed
-    assert plan.link.ports == tuple(port for container in pod_spec(of).containers for port in container.ports)
+    published = tuple(port for container in pod_spec(of).containers for port in container.ports)
+    assert plan.link.ports == (*published, Port(container=RELAY_PORT, host=0), Port(container=SSHD_PORT, host=0))
+    assert SSHD_PORT not in [port.container for port in published]
 
 
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth"])
