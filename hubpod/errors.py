@@ -1,7 +1,7 @@
-"""What can go wrong, and the exit code each kind of it ends a command with.
+"""Errors that hubpod raises on purpose, with the exit code of each kind.
 
-A HubpodError carries one sentence for the person who typed the command: what was attempted, what stood in the way
-and what to do next. It is printed once, at the top, without a traceback.
+A HubpodError carries one sentence for the user of the command: what was attempted, what is wrong and what to do. It is
+printed once, without a traceback.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from typing import ClassVar
 
 
 class HubpodError(Exception):
-    """Base of all errors that hubpod raises on purpose.
+    """Base class of all errors that hubpod raises on purpose.
 
     Args:
-        message: What was attempted and what stood in the way, in one sentence.
+        message: What was attempted and what is wrong, in one sentence.
         remedy: What to do next, in one sentence; empty when the message says it.
-        detail: Lines worth reading below the message, such as the last lines of a log.
+        detail: Lines to print below the message, such as the last lines of a log.
     """
 
     exit_code: ClassVar[int] = 1
@@ -27,7 +27,7 @@ class HubpodError(Exception):
 
 
 class UsageError(HubpodError):
-    """The command line is wrong: an unknown environment, instance or source, or options that contradict each other."""
+    """The command line is wrong: an unknown environment, instance or source, or contradicting options."""
 
     exit_code = 2
 
@@ -39,13 +39,13 @@ class SettingsError(HubpodError):
 
 
 class MachineError(HubpodError):
-    """The machine lacks something: podman missing, too old or broken, a port taken, the disk full."""
+    """The machine does not meet a requirement: podman missing, too old or broken, a port taken, the disk full."""
 
     exit_code = 4
 
 
 class SourceError(HubpodError):
-    """A source could not be cloned, or is not what it should be."""
+    """A source could not be cloned, or is not a valid source."""
 
     exit_code = 5
 
@@ -57,18 +57,18 @@ class BuildError(HubpodError):
 
 
 class NotReadyError(HubpodError):
-    """Something was started but did not become ready before its deadline."""
+    """A started component did not become ready before its deadline."""
 
     exit_code = 7
 
 
 class NotRunningError(HubpodError):
-    """The command needs a running instance, and there is none."""
+    """The command needs a running instance."""
 
     exit_code = 8
 
 
 class ProbeError(HubpodError):
-    """A person could not log in, get a notebook, run code or stop the server again."""
+    """A step of a spawn failed: login, start of the server, running code, or stop."""
 
     exit_code = 9

@@ -1,4 +1,4 @@
-"""Signals that end this process: as an exception, and held back while an exception would lose something."""
+"""Signals that end this process: as an exception, and deferred during critical sections."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class TerminationSignal(KeyboardInterrupt):
-    """This process was told to end by a signal that, unlike a terminal's Ctrl-C, the commands it runs did not get."""
+    """A signal to this process alone: unlike Ctrl-C in a terminal, it does not reach the child processes."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
@@ -17,40 +17,40 @@ class TerminationSignal(KeyboardInterrupt):
 
 
 class DeferredSignals:
-    """Notes the signals that come between defer() and release(), whose handlers are then called, and may raise.
+    """Defer signals between defer() and release(), which then calls their handlers and may raise.
 
-    Only signals that Python handles are held back. One that is ignored stays so, also for what is started meanwhile.
-    In any thread but the main one there is nothing to do: handlers never run there.
+    Only signals with a Python handler are deferred. An ignored signal stays ignored, also in processes started
+    meanwhile. Handlers run in the main thread only, so there is nothing to do in other threads.
     """
 
     def __init__(self) -> None:
-        self._came: list[int] = []
-        self._before: dict[signal.Signals, Any] = {}
+        self._received: list[int] = []
+        self._handlers: dict[signal.Signals, Any] = {}
 
     def defer(self) -> None:
-        """Hold the signals back."""
+        """Start to defer signals."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in INTERRUPTS:
-            before = signal.getsignal(number)
-            if callable(before):
-                self._before[number] = before
-                signal.signal(number, self._note)
+            handler = signal.getsignal(number)
+            if callable(handler):
+                self._handlers[number] = handler
+                signal.signal(number, self._record)
 
     def release(self) -> None:
-        """Give the signals their handlers back, and raise the first one that came meanwhile."""
+        """Restore the handlers, and raise the signals received meanwhile."""
         try:
             self._restore()
         except BaseException:
-            self._restore()  # one came in between; none may stay held back for that
+            self._restore()  # a signal arrived between two restored handlers; restore the others too
             raise
-        for number in self._came:
+        for number in self._received:
             signal.raise_signal(number)
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._came.append(number)
+    def _record(self, number: int, _frame: FrameType | None) -> None:
+        self._received.append(number)
 
     def _restore(self) -> None:
-        for number, before in self._before.items():
-            if signal.getsignal(number) == self._note:  # a handler that ran meanwhile may have had its own wish
-                signal.signal(number, before)
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) == self._record:  # a handler that ran meanwhile may have set another one
+                signal.signal(number, handler)

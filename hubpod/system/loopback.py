@@ -1,4 +1,4 @@
-"""This machine as an address: which hosts are it, and asking a server on it for a page."""
+"""This machine as a network address, and HTTP requests to servers on it."""
 
 import ipaddress
 from http.client import HTTPConnection, HTTPException
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """Whether that host is this machine."""
+    """Whether a host name or address means this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -16,12 +16,12 @@ def is_loopback(host: str) -> bool:
 
 
 def fetch_status(url: str, timeout_s: float) -> int:
-    """The status with which a server on this machine answers a GET; redirects are answers, too.
+    """Return the HTTP status of a GET to a server on this machine, without following redirects.
 
-    It is asked directly: a proxy that the environment names is no way to this machine.
+    The request bypasses any proxy that the environment names, because a proxy does not reach this machine.
 
     Raises:
-        ConnectionError: It did not answer, or with something else than HTTP; the text is for people.
+        ConnectionError: The server did not answer, or not with HTTP. The text states the reason.
     """
     address = urlsplit(url)
     connection = HTTPConnection(address.netloc, timeout=timeout_s)

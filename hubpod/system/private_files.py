@@ -1,4 +1,4 @@
-"""Files and folders that nobody else can read: written whole or not at all, whatever the umask."""
+"""Files and directories that only this user can read, written atomically and whatever the umask."""
 
 import json
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 from hubpod.errors import UsageError
 
 
-def private_directory(folder: Path) -> Path:
-    """Make a folder, and what is missing above it, that nobody else can read; or make it so."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+def private_directory(directory: Path) -> Path:
+    """Create a directory with mode 0700, including missing parents, or give an existing one that mode."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
+    directory.chmod(0o700)
+    return directory
 
 
 def read_record(path: Path) -> dict[str, object]:
-    """What hubpod noted in a JSON file; empty when there is none, or when it was damaged."""
+    """Read a JSON object that hubpod has saved; empty when the file is missing or damaged."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -30,15 +30,15 @@ def read_record(path: Path) -> dict[str, object]:
 
 @contextmanager
 def new_private_file(path: Path) -> Iterator[None]:
-    """An empty file of mode 0600 for somebody else to write; it is gone when that fails.
+    """Create an empty file of mode 0600 for the block to fill; remove it if the block fails.
 
     Raises:
-        UsageError: There is such a file already, or it cannot be made.
+        UsageError: The file exists already or cannot be created.
     """
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise UsageError(f"cannot make {path}: {error.strerror}", remedy="give the path of a new file") from None
+        raise UsageError(f"cannot create {path}: {error.strerror}", remedy="give the path of a new file") from None
     try:
         yield
     except BaseException:
@@ -47,7 +47,7 @@ def new_private_file(path: Path) -> Iterator[None]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600, whole or not at all, whatever the umask."""
+    """Write a file of mode 0600, completely or not at all."""
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,6 +1,6 @@
-"""Running commands: the only module that imports subprocess.
+"""Run commands. No other module imports subprocess.
 
-Commands are argument lists, never shell strings. Secrets go in on standard input.
+Commands are argument lists, never shell strings. Secrets travel on standard input.
 """
 
 import os
@@ -22,18 +22,18 @@ Process = subprocess.Popen[bytes]
 TERMINATE_GRACE_S = 5.0
 LAST_LINES = 20
 SIGNAL_EXIT_BASE = 128
-"""A shell tells a command that a signal ended by this plus the signal's number."""
+"""The exit status that a shell reports for a command killed by signal N is 128 + N."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a command ended.
+    """Exit status and output of a command.
 
     Attributes:
-        argv: The command as it was run.
-        returncode: Its exit status; negative for a signal, as subprocess has it.
-        stdout: What it wrote to standard output, decoded as UTF-8.
-        stderr: What it wrote to standard error, decoded as UTF-8.
+        argv: Program and arguments.
+        returncode: Exit status; the negative number of a signal that killed the command.
+        stdout: Standard output, decoded as UTF-8.
+        stderr: Standard error, decoded as UTF-8.
     """
 
     argv: tuple[str, ...]
@@ -43,25 +43,25 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether the command ended with status 0."""
+        """Whether the command exited with status 0."""
         return self.returncode == 0
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        """The last lines of standard error, or of standard output when there were none."""
+        """The last lines of standard error, or of standard output if standard error is empty."""
         text = self.stderr.strip() or self.stdout.strip()
         return tuple(text.splitlines()[-LAST_LINES:])
 
 
 class CommandError(HubpodError):
-    """A command that should have succeeded did not."""
+    """A command failed that was expected to succeed."""
 
     def __init__(self, result: Result) -> None:
         super().__init__(
-            f"`{shlex.join(result.argv)}` ended with status {result.returncode}",
+            f"`{shlex.join(result.argv)}` exited with status {result.returncode}",
             detail=result.last_lines,
         )
-        self.add_note("\n".join(result.last_lines))  # for those who see a traceback: tests and tools
+        self.add_note("\n".join(result.last_lines))  # shown with a traceback, in tests and tools
         self.result = result
 
 
@@ -74,27 +74,27 @@ def run(  # noqa: PLR0913 - each is an independent aspect of one process
     check: bool = True,
     timeout_s: float | None = None,
 ) -> Result:
-    """Run a command to its end and capture what it writes.
+    """Run a command and capture its output.
 
     Args:
         argv: Program and arguments.
-        stdin: Bytes or an open file to feed to standard input; nothing when None.
+        stdin: Bytes or an open file for standard input; empty when None.
         env: The whole environment of the command; this process's own when None.
-        cwd: Folder to run it in.
-        check: Raise when the status is not 0.
-        timeout_s: Seconds after which the command is ended.
+        cwd: Working directory.
+        check: Raise if the exit status is not 0.
+        timeout_s: Seconds after which the command is killed.
 
     Raises:
-        MachineError: The program does not exist.
+        MachineError: The program is not installed.
         CommandError: The command failed and check is true, or it took longer than timeout_s.
     """
-    with _started(argv, stdin=stdin, env=env, cwd=cwd) as process:
+    with _run_with_pipes(argv, stdin=stdin, env=env, cwd=cwd) as process:
         try:
             out, err = process.communicate(stdin if isinstance(stdin, bytes) else None, timeout=timeout_s)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            err += f"\nended after {timeout_s:.0f} s without an answer".encode()
+            err += f"\nkilled after {timeout_s:.0f} s".encode()
             raise CommandError(_result(argv, -9, out, err)) from None
     result = _result(argv, process.returncode, out, err)
     if check and not result.ok:
@@ -109,17 +109,17 @@ def stream(
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Result:
-    """Run a command and hand on each line it writes, standard error included, as it comes.
+    """Run a command and pass each line of its output, including standard error, to `on_line` as it arrives.
 
     Returns:
-        The result, with the last lines of the output as stdout. It is not checked.
+        The result, with the last lines of the output as stdout. The exit status is not checked.
 
     Raises:
-        MachineError: The program does not exist.
+        MachineError: The program is not installed.
     """
     tail: deque[str] = deque(maxlen=10 * LAST_LINES)
-    with _started(argv, stdin=None, env=env, cwd=cwd, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None  # noqa: S101 - told to the type checker: a pipe was asked for
+    with _run_with_pipes(argv, stdin=None, env=env, cwd=cwd, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None  # noqa: S101 - for the type checker: stdout is a pipe
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip()
             tail.append(line)
@@ -129,46 +129,46 @@ def stream(
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
-    """Run a command on this process's own standard input and output, and return its status as a shell would.
+    """Run a command on this process's standard input and output; return its exit status as a shell reports it.
 
-    Ctrl-C is the command's to answer: it shares the terminal, and gets the signal itself.
+    Ctrl-C is left to the command, which gets the signal itself because it shares the terminal.
 
     Raises:
-        MachineError: The program does not exist.
-        TerminationSignal: This process was told to end; the command has been ended.
+        MachineError: The program is not installed.
+        TerminationSignal: This process received a termination signal; the command has been terminated.
     """
-    pressed: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if before != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    interrupts: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if handler != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        with _owned(argv, env=env) as process:
+        with _run_owned(argv, env=env) as process:
             status = process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
-    if status and pressed:
-        return SIGNAL_EXIT_BASE + signal.SIGINT  # podman answers Ctrl-C with a status of its own
+        signal.signal(signal.SIGINT, handler)
+    if status and interrupts:
+        return SIGNAL_EXIT_BASE + signal.SIGINT  # podman exits with a status of its own after Ctrl-C
     return SIGNAL_EXIT_BASE - status if status < 0 else status
 
 
 def start(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
-    """Start a command in a session of its own, which no Ctrl-C reaches; it goes on until whoever asked ends it.
+    """Start a command in its own session, out of reach of Ctrl-C; the caller has to end it.
 
-    Its standard input and output are pipes, so that it can notice the end of this process.
+    Its standard input and output are pipes, so that it notices the end of this process.
 
     Raises:
-        MachineError: The program does not exist.
+        MachineError: The program is not installed.
     """
     try:
         return subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True, close_fds=True
         )
     except FileNotFoundError:
-        raise _missing(argv[0]) from None
+        raise _not_installed(argv[0]) from None
 
 
 @contextmanager
-def _started(
+def _run_with_pipes(
     argv: Sequence[str],
     *,
     stdin: bytes | IO[bytes] | None,
@@ -176,31 +176,31 @@ def _started(
     cwd: str | os.PathLike[str] | None,
     stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
-    """A process whose output can be read, and that an interrupt in the main thread can end with terminate_all."""
+    """Run a process whose output can be read, and that terminate_all can end from another thread."""
     source = subprocess.PIPE if isinstance(stdin, bytes) else (stdin or subprocess.DEVNULL)
     pipes = {"stdin": source, "stdout": subprocess.PIPE, "stderr": stderr}
-    with _owned(argv, **pipes, env=env, cwd=cwd) as process, _registered(process):
+    with _run_owned(argv, **pipes, env=env, cwd=cwd) as process, _register(process):
         yield process
 
 
 @contextmanager
-def _owned(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
-    """A process that is ended, and waited for, when the block is left in any other way than by its end."""
-    interrupts = DeferredSignals()  # while it starts nobody knows it yet, so nobody could end it
+def _run_owned(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
+    """Run a process for the block; end it, and wait for it, if the block raises."""
+    interrupts = DeferredSignals()  # an interrupt inside Popen would leave a process that nothing refers to
     try:
         interrupts.defer()
         process = subprocess.Popen(argv, **options)
     except BaseException as error:
         interrupts.release()
         if isinstance(error, FileNotFoundError):
-            raise _missing(argv[0]) from None
+            raise _not_installed(argv[0]) from None
         raise
     with process:
         try:
             interrupts.release()
             yield process
         except BaseException:
-            _end(process)
+            _terminate(process)
             raise
 
 
@@ -209,8 +209,8 @@ _running_lock = threading.Lock()
 
 
 @contextmanager
-def _registered(process: Process) -> Iterator[None]:
-    """Know the process while it runs, so that an interrupt in the main thread can end those of its workers."""
+def _register(process: Process) -> Iterator[None]:
+    """Register a process for terminate_all, so that an interrupt in the main thread ends those of its workers."""
     with _running_lock:
         _running.add(process)
     try:
@@ -221,14 +221,14 @@ def _registered(process: Process) -> Iterator[None]:
 
 
 def terminate_all() -> None:
-    """End every command that still runs, in whichever thread it was started."""
+    """Terminate all running commands, in whichever thread they were started."""
     with _running_lock:
         processes = tuple(_running)
     for process in processes:
         process.terminate()
 
 
-def _end(process: Process) -> None:
+def _terminate(process: Process) -> None:
     process.terminate()
     try:
         process.wait(TERMINATE_GRACE_S)
@@ -246,5 +246,5 @@ def _result(argv: Sequence[str], returncode: int, out: bytes, err: bytes) -> Res
     )
 
 
-def _missing(program: str) -> MachineError:
+def _not_installed(program: str) -> MachineError:
     return MachineError(f"the program {program} is not installed", remedy="`./run` installs what hubpod needs")

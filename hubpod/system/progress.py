@@ -1,4 +1,4 @@
-"""What a person sees of a command's phases: live lines on a terminal, plain lines elsewhere."""
+"""Report the phases of a command: live lines on a terminal, plain lines elsewhere."""
 
 import threading
 import time
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 DETAIL_CHARACTERS = 90
 PLAIN_DETAIL_EVERY_S = 5.0
-"""Off a terminal, a long phase tells how far it is this often."""
+"""Seconds between two progress lines of a phase when the output is not a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """The signs before lines, and the name of rich's spinner in the same style."""
+    """The marks at the start of lines, and the name of rich's spinner in the same style."""
 
     good: str
     warning: str
@@ -29,68 +29,74 @@ class Marks:
     spinner: str
 
 
-SIGNS = Marks(good="✓", warning="!", bad="✗", remedy="→", spinner="dots")
-PLAIN = Marks(good="ok", warning="--", bad="!!", remedy="->", spinner="line")
+UNICODE_MARKS = Marks(good="✓", warning="!", bad="✗", remedy="→", spinner="dots")
+ASCII_MARKS = Marks(good="ok", warning="--", bad="!!", remedy="->", spinner="line")
 
 
 def marks(console: Console) -> Marks:
-    """The marks that a console's encoding can show."""
+    """Return the marks that the encoding of a console can represent."""
     try:
-        (SIGNS.good + SIGNS.bad + SIGNS.remedy).encode(console.encoding)
+        (UNICODE_MARKS.good + UNICODE_MARKS.bad + UNICODE_MARKS.remedy).encode(console.encoding)
     except (UnicodeEncodeError, LookupError):
-        return PLAIN
-    return SIGNS
+        return ASCII_MARKS
+    return UNICODE_MARKS
 
 
 class Phase(Protocol):
-    """One thing that a command does at the moment."""
+    """A phase of a command in progress."""
 
     def detail(self, line: str) -> None:
-        """Say how far it is, in one line that replaces the one before."""
+        """Report progress in one line, which replaces the previous one."""
 
     def result(self, text: str) -> None:
-        """Say what it came to; shown behind its title at its end."""
+        """Set the result, which is printed after the title when the phase ends."""
 
 
 class Reporter(Protocol):
-    """Where commands tell what they do."""
+    """Where commands report their progress."""
 
     def phase(self, title: str) -> AbstractContextManager[Phase]:
-        """Tell that something begins; its end and how long it took are told when the block ends."""
+        """Report the start of a phase and, when the block ends, its end and duration."""
 
     def say(self, line: str = "") -> None:
-        """Tell one line."""
+        """Print one line."""
 
 
 @dataclass(kw_only=True)
 class _Line:
-    """A phase that collects its words for whoever draws it."""
+    """A phase on a console: a task of rich's live display, or plain lines.
+
+    Attributes:
+        result_text: The result of the phase.
+        printed_at: When the last plain line was printed, in seconds of the monotonic clock.
+        printed: The detail in that line.
+    """
 
     title: str
     say: Callable[[str], None]
     progress: "Progress | None" = None
     task: "TaskID | None" = None
-    came_to: str = ""
-    told: float = field(default_factory=time.monotonic)
-    shown: str = ""
+    result_text: str = ""
+    printed_at: float = field(default_factory=time.monotonic)
+    printed: str = ""
 
     def detail(self, line: str) -> None:
         text = " ".join(line.split())[:DETAIL_CHARACTERS]
         if self.progress and self.task is not None:
             self.progress.update(self.task, detail=text)
-        elif text != self.shown and time.monotonic() - self.told > PLAIN_DETAIL_EVERY_S:
-            self.told, self.shown = time.monotonic(), text
+        elif text != self.printed and time.monotonic() - self.printed_at > PLAIN_DETAIL_EVERY_S:
+            self.printed_at, self.printed = time.monotonic(), text
             self.say(f"  {self.title}: {text}")
 
     def result(self, text: str) -> None:
-        self.came_to = text
+        self.result_text = text
 
 
 @dataclass(kw_only=True)
 class ConsoleReporter:
     """Reports on a console: spinners with the current detail on a terminal, one line per finished phase elsewhere.
 
-    Phases of several threads may run side by side; each line is printed whole.
+    Phases of several threads may run in parallel. Lines do not interleave.
     """
 
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, emoji=False))
@@ -100,7 +106,7 @@ class ConsoleReporter:
 
     @contextmanager
     def phase(self, title: str) -> Iterator[Phase]:
-        """Show a phase from its begin to its end, with the time it took."""
+        """Show a phase while the block runs, then print its result and duration."""
         line = self._begin(title)
         start = time.monotonic()
         mark, style = marks(self.console).bad, "red"
@@ -108,12 +114,12 @@ class ConsoleReporter:
             yield line
             mark, style = marks(self.console).good, "green"
         finally:
-            result = f": {line.came_to}" if line.came_to else ""
+            result = f": {line.result_text}" if line.result_text else ""
             took = f"{time.monotonic() - start:.1f} s"
             self._end(line, Text.assemble((mark, style), f" {title}{result} ", (took, "dim")))
 
     def say(self, line: str = "") -> None:
-        """Print one line above whatever is live."""
+        """Print one line, above the live lines."""
         with self._lock:
             self.console.print(Text(line), soft_wrap=True)
 
@@ -140,7 +146,7 @@ class ConsoleReporter:
 
 
 def _live(console: Console) -> "Progress":
-    """Lines that move, with a spinner for each phase."""
+    """Return a live display with a spinner for each phase."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - for terminals only
 
     return Progress(

@@ -1,6 +1,6 @@
-"""Processes that outlived the command which started them: finding them in /proc, and ending them.
+"""Find and kill processes that outlived the command that started them, by reading /proc.
 
-Where there is no /proc, as on macOS, containers run in a virtual machine, and there is nothing to find.
+Without /proc, as on macOS, containers run in a virtual machine and leave no processes here.
 """
 
 import os
@@ -12,34 +12,41 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
-def kill_processes_with_mount(folder: Path) -> None:
-    """Kill every process that sees a folder of ours mounted: the steps of a build that has ended.
+def kill_processes_with_mount(directory: Path) -> None:
+    """Kill every process with a mount of the directory, such as the steps of an image build that has ended.
 
-    Their own main process is among them, and whatever they started ends with it.
+    The main process of a step is among them, and its child processes end with it.
     """
-    # The table has paths from the root of a file system; its last two parts are ours alone, as the first is random.
-    mounted = f"/{folder.parent.name}/{folder.name} /".encode()
-    _kill("mountinfo", lambda table: mounted in table)
+    # mountinfo has paths relative to the root of a file system, so only the last two parts are compared. The first of
+    # them has a random name, so they are unique.
+    mount = f"/{directory.parent.name}/{directory.name} /".encode()
+    _kill("mountinfo", lambda table: mount in table)
 
 
 def kill_processes_with_variable(name: str, value: str, *, spare: int = 0) -> int:
-    """Kill every process that was started with an environment variable, but this one and one other.
+    """Kill every process that was started with an environment variable, except this one and `spare`.
+
+    Args:
+        name: Name of the variable.
+        value: Its value.
+        spare: Id of another process to spare.
 
     Returns:
-        How many there were.
+        The number of killed processes.
     """
     entry = f"{name}={value}".encode()
     return _kill("environ", lambda environment: entry in environment.split(b"\0"), spared={os.getpid(), spare})
 
 
-def _kill(file: str, ours: Callable[[bytes], bool], *, spared: Collection[int] = ()) -> int:
+def _kill(file: str, is_stray: Callable[[bytes], bool], *, spared: Collection[int] = ()) -> int:
+    """Kill the processes for which a file below /proc/PID matches; return their number."""
     killed = 0
     for path in PROC.glob(f"[0-9]*/{file}"):
         pid = int(path.parent.name)
         try:
-            matches = pid not in spared and ours(path.read_bytes())
+            matches = pid not in spared and is_stray(path.read_bytes())
         except OSError:
-            continue  # it has ended, or is another user's
+            continue  # the process has ended, or belongs to another user
         if matches:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a person sees of phases."""
+"""Phases on a terminal and elsewhere."""
 
 import io
 import re
@@ -9,15 +9,15 @@ import pytest
 from rich.console import Console
 
 from hubpod.system import progress
-from hubpod.system.progress import PLAIN, SIGNS, ConsoleReporter, marks
+from hubpod.system.progress import ASCII_MARKS, UNICODE_MARKS, ConsoleReporter, marks
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def console(*, terminal: bool = False, width: int = 100) -> tuple[Console, io.StringIO]:
-    """A console, and what is written on it."""
+    """Return a console and its output."""
     written = io.StringIO()
-    made = Console(
+    screen = Console(
         file=written,
         force_terminal=terminal,
         force_interactive=terminal,
@@ -27,16 +27,16 @@ def console(*, terminal: bool = False, width: int = 100) -> tuple[Console, io.St
         emoji=False,
         _environ={"TERM": "xterm"},
     )
-    return made, written
+    return screen, written
 
 
-def encoded(encoding: str) -> Console:
-    """A console with an encoding."""
+def console_with_encoding(encoding: str) -> Console:
+    """Return a console with an encoding."""
     return Console(file=io.TextIOWrapper(io.BytesIO(), encoding=encoding))
 
 
-def test_off_a_terminal_a_phase_is_one_line() -> None:
-    """Mark, title, what it came to and the time it took are one line, however long."""
+def test_phase_is_one_line_without_a_terminal() -> None:
+    """Mark, title, result and duration are one line, however long."""
     screen, written = console(width=20)
 
     with ConsoleReporter(console=screen).phase("jupyterhub image") as phase:
@@ -48,8 +48,8 @@ def test_off_a_terminal_a_phase_is_one_line() -> None:
     )
 
 
-def test_a_phase_that_fails_is_marked() -> None:
-    """An error that leaves a phase marks it as failed."""
+def test_failed_phase_is_marked() -> None:
+    """A phase whose block raises has the mark for failure."""
     screen, written = console()
 
     with pytest.raises(ValueError, match="why"), ConsoleReporter(console=screen).phase("settings"):
@@ -60,8 +60,8 @@ def test_a_phase_that_fails_is_marked() -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("value", ["/tmp/a[b]/x", "/tmp/[/foo]/x", "[red]", ":smile:", "100 {percent}", "end\\"])  # noqa: S108
-def test_values_are_shown_as_they_are(value: str, *, terminal: bool) -> None:
-    """Whatever stands in a title, a detail, a result or a line is no markup."""
+def test_values_are_not_markup(value: str, *, terminal: bool) -> None:
+    """Titles, details, results and lines are printed literally."""
     screen, written = console(terminal=terminal)
     reporter = ConsoleReporter(console=screen)
 
@@ -75,8 +75,8 @@ def test_values_are_shown_as_they_are(value: str, *, terminal: bool) -> None:
     assert f"line {value}\n" in text
 
 
-def test_on_a_terminal_the_current_detail_is_live() -> None:
-    """A terminal shows the running phases with their last detail, and in the end a line for each."""
+def test_terminal_shows_live_details() -> None:
+    """A terminal shows each running phase with its latest detail, and a final line when it ends."""
     screen, written = console(terminal=True)
     reporter = ConsoleReporter(console=screen)
 
@@ -94,8 +94,8 @@ def test_on_a_terminal_the_current_detail_is_live() -> None:
     assert reporter._live is None
 
 
-def test_off_a_terminal_a_long_phase_tells_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detail is told when the last one is old enough, and only when it is another one."""
+def test_long_phase_prints_details_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal a changed detail is printed once the previous one is old enough."""
     begin = time.monotonic()
     screen, written = console()
 
@@ -107,8 +107,8 @@ def test_off_a_terminal_a_long_phase_tells_now_and_then(monkeypatch: pytest.Monk
     assert written.getvalue().splitlines()[:-1] == ["  image: line 6", "  image: line 12"]
 
 
-def test_phases_of_several_threads_keep_their_lines_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines of phases that run side by side do not get into each other."""
+def test_lines_of_parallel_phases_do_not_interleave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line of two phases in different threads is printed whole."""
     monkeypatch.setattr(progress, "PLAIN_DETAIL_EVERY_S", -1.0)
     screen, written = console()
     reporter = ConsoleReporter(console=screen)
@@ -130,8 +130,9 @@ def test_phases_of_several_threads_keep_their_lines_whole(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("encoding", "expected"), [("utf-8", SIGNS), ("latin-1", PLAIN), ("ascii", PLAIN), ("utf-16", SIGNS)]
+    ("encoding", "expected"),
+    [("utf-8", UNICODE_MARKS), ("latin-1", ASCII_MARKS), ("ascii", ASCII_MARKS), ("utf-16", UNICODE_MARKS)],
 )
-def test_marks_are_those_that_the_encoding_has(encoding: str, expected: progress.Marks) -> None:
-    """Where the signs cannot be written there are plain ones."""
-    assert marks(encoded(encoding)) == expected
+def test_marks_fit_the_encoding(encoding: str, expected: progress.Marks) -> None:
+    """An encoding without the Unicode marks gets ASCII ones."""
+    assert marks(console_with_encoding(encoding)) == expected
