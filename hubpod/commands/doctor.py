@@ -69,7 +69,7 @@ def _network(info: dict[str, Any]) -> Finding:
 
 
 def _forwards(executable: str) -> Iterator[Finding]:
-    left = port_forwards.left_behind(Podman(executable=executable))
+    left = port_forwards.find_stale(Podman(executable=executable))
     if left:
         ports = ", ".join(f"{each.port} to {each.address}" for each in left)
         text = f"ports are forwarded to containers that are gone: {ports}"

@@ -1,1 +1,1 @@
-"""podman in domain verbs: the only package that knows its command line and its answers."""
+"""podman in domain verbs. No other package knows its command line or its output."""

@@ -1,4 +1,4 @@
-"""What podman answers, as values; what differs between its versions is told apart here."""
+"""podman's output as values, the same for all supported versions of podman."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerState:
-    """What podman tells of one container of a pod.
+    """State of one container of a pod.
 
     Attributes:
         name: podman's name, ``POD-CONTAINER``.
         pod: Name of its pod.
-        image: Image reference it was made from.
+        image: Image reference that it was created from.
         state: podman's word: created, running, exited, paused …
-        started: Start time in seconds since the epoch; 0 when never.
-        exit_code: Of its last end.
-        restarts: How often podman started it again.
-        ports: Published, as container port to (host address, host port).
+        started: Last start in seconds since the epoch; 0 if it was never started.
+        exit_code: Exit code of its last run.
+        restarts: How often podman has restarted it.
+        ports: Published ports, as container port to (host address, host port).
         labels: Its labels.
     """
 
@@ -41,7 +41,7 @@ class Volume:
 
 
 def container_state(row: Mapping[str, Any]) -> ContainerState:
-    """One row of ``podman ps --format json``; tested with the answers of both versions."""
+    """Parse one row of ``podman ps --format json``, as podman 4 and 5 print it."""
     return ContainerState(
         name=row["Names"][0],
         pod=row.get("PodName", ""),

@@ -1,4 +1,4 @@
-"""What a check of this machine found, and the checks that a build depends on."""
+"""Findings of checks on this machine, and the checks before an image build."""
 
 import shutil
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from hubpod.errors import MachineError
 from hubpod.podman.cli import Podman
 
 DISK_NEEDED_GIB = 4.0
-"""Base, two images and their build layers took 2.6 GiB when measured; the rest is room for edits."""
+"""Enough for a first build: base, two images and their build layers took 2.6 GiB; the rest is room for edits."""
 
 DISK_LEAST_GIB = 0.5
+"""With less than this a build certainly fails."""
 
 
 class Verdict(Enum):
-    """How a check ended."""
+    """Result of a check."""
 
     GOOD = "ok"
     WARNING = "warning"
@@ -25,13 +26,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found.
+    """Finding of one check.
 
     Attributes:
-        check: Its name.
-        verdict: Whether it stands in the way.
-        text: What is there.
-        remedy: What to do about it; empty when all is well.
+        check: Name of the check.
+        verdict: Whether hubpod works with what was found.
+        text: What was found.
+        remedy: What to do about it; empty when nothing is wrong.
     """
 
     check: str
@@ -41,15 +42,15 @@ class Finding:
 
 
 def good(check: str, text: str) -> Finding:
-    """Return the finding of a check that found nothing wrong."""
+    """Return the finding of a successful check."""
     return Finding(check=check, verdict=Verdict.GOOD, text=text)
 
 
 def check_build_prerequisites(podman: Podman) -> tuple[Finding, ...]:
-    """The quick checks of what a build needs; those that found something to tell.
+    """Check disk space and storage driver before a build; return the warnings.
 
     Raises:
-        MachineError: A build cannot end well: there is next to no space where podman keeps its images.
+        MachineError: A build is bound to fail, because the disk with podman's images is full.
     """
     info = podman.info()
     findings = (check_disk_space(Path(info["store"]["graphRoot"])), check_storage(info))
@@ -67,15 +68,15 @@ def check_storage(info: dict[str, Any]) -> Finding:
     return Finding(
         check="storage",
         verdict=Verdict.WARNING,
-        text="the storage driver vfs copies every layer: slow, and large",
+        text="the storage driver vfs copies every layer, which is slow and takes much space",
         remedy='put `[storage]` and `driver = "overlay"` into storage.conf, then run `podman system reset` once',
     )
 
 
-def check_disk_space(folder: Path) -> Finding:
-    """Check the free space of the file system on which podman keeps its images."""
-    free = shutil.disk_usage(folder).free / 2**30
-    text = f"{free:.1f} GiB free below {folder}"
+def check_disk_space(directory: Path) -> Finding:
+    """Check the free space of the file system with podman's images."""
+    free = shutil.disk_usage(directory).free / 2**30
+    text = f"{free:.1f} GiB free below {directory}"
     if free >= DISK_NEEDED_GIB:
         return good("disk", text)
     verdict = Verdict.BAD if free < DISK_LEAST_GIB else Verdict.WARNING

@@ -1,4 +1,4 @@
-"""Making podman work on this machine: a project-local containers.conf, only where a smoke test shows it is needed."""
+"""Make podman work on this machine: add a project-local containers.conf if a smoke test shows the need."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from hubpod.podman.cli import MINIMUM_VERSION, Podman
 from hubpod.system.private_files import private_directory, read_record, write_private
 
 CONTAINERS_CONF = """\
-# Written by hubpod, because podman cannot start a container here by its defaults: there is no systemd, and limits may
-# not be raised. Used by hubpod alone; remove this file and machine.json to have the machine tested again.
+# Written by hubpod, because podman cannot start a container here with its defaults: there is no systemd, and limits may
+# not be raised. Only hubpod uses it. Remove this file and machine.json to test the machine again.
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
-# A notebook's job takes 43 processes and threads, most of them Slurm's; podman's own limit, 2048, ends at 47 jobs.
+# A notebook's job has 43 processes and threads, most of them Slurm's. podman's default of 2048 allows 47 jobs.
 pids_limit = 16384
 [engine]
 runtime = "runc"
@@ -27,12 +27,12 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeTest:
-    """Whether podman can start a container here, and with what.
+    """Result of starting a container on this machine.
 
     Attributes:
-        works: It can.
-        with_conf: Only with the project-local containers.conf.
-        lines: What podman said where it cannot.
+        works: Whether podman could start it.
+        with_conf: Whether that took the project-local containers.conf.
+        lines: podman's output if it failed.
     """
 
     works: bool
@@ -41,7 +41,7 @@ class SmokeTest:
 
 
 def version_text(version: tuple[int, ...]) -> str:
-    """A version as people write it."""
+    """Format a version, such as ``4.3.1``."""
     return ".".join(str(part) for part in version)
 
 
@@ -49,7 +49,7 @@ def require_version(podman: Podman) -> None:
     """Refuse a podman that is too old.
 
     Raises:
-        MachineError: It is missing or too old.
+        MachineError: podman is missing or too old.
     """
     if podman.version < MINIMUM_VERSION:
         raise MachineError(
@@ -59,10 +59,10 @@ def require_version(podman: Podman) -> None:
 
 
 def usable_podman(state: Path, executable: str = "podman") -> Podman:
-    """A podman that has been seen to start a container on this machine since it was booted.
+    """Return a podman that can start containers here; smoke-test it once per boot.
 
     Raises:
-        MachineError: There is none; carries what podman said.
+        MachineError: podman is too old or cannot start a container; carries podman's output.
     """
     podman = Podman(executable=executable)
     require_version(podman)
@@ -79,14 +79,14 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
         raise MachineError(
             "podman cannot start a container on this machine",
             detail=outcome.lines,
-            remedy="run `invoke dev.doctor`, which looks for the reason",
+            remedy="run `invoke dev.doctor` to find the reason",
         )
     write_private(record, json.dumps({**facts, "with_conf": outcome.with_conf}, indent=2).encode())
     return _with_conf(podman, state) if outcome.with_conf else podman
 
 
 def smoke_test(podman: Podman, state: Path) -> SmokeTest:
-    """Start an empty pod as the machine is set up, and with a containers.conf of ours where that fails."""
+    """Start an empty pod with the machine's configuration and, if that fails, with the project-local one."""
     private_directory(state)
     plain = podman.smoke_test()
     if plain.ok:
@@ -105,11 +105,11 @@ def smoke_test(podman: Podman, state: Path) -> SmokeTest:
 
 
 def _with_conf(podman: Podman, state: Path) -> Podman:
-    return replace(podman, containers_conf=state / CONF_NAME)  # which knows the version by now
+    return replace(podman, containers_conf=state / CONF_NAME)  # the copy keeps the version already queried
 
 
 def _facts(podman: Podman) -> dict[str, object]:
-    """What the outcome of a smoke test depends on; another boot or another podman is tested again."""
+    """Return what the result of a smoke test depends on: after a change it is run again."""
     return {
         "podman": version_text(podman.version),
         "user": os.getuid(),

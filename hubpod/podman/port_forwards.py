@@ -1,7 +1,7 @@
-"""Port forwards that outlived their container: a podman that is killed while it takes one away leaves them.
+"""Port forwards that outlived their container, because podman was killed while it removed the container.
 
-netavark forwards a published port with a rule of iptables, and the first rule for a port wins. Whoever publishes at the
-same port later is not reached. Of podman with root only: without, ports are forwarded by a process that ends.
+netavark forwards a published port with an iptables rule, and the first rule for a port wins, so that a later container
+on the same port is unreachable. Only podman as root leaves such rules: without root a process forwards the ports.
 """
 
 import ipaddress
@@ -15,18 +15,18 @@ from hubpod.podman.cli import Podman
 from hubpod.system import process
 
 TABLE = ("iptables", "-t", "nat")
-LISTED = (*TABLE, "-S")
+LIST_RULES = (*TABLE, "-S")
 _RULE = re.compile(r"-A (NETAVARK-DN-\S+ .*--dport (\d+) .*-j DNAT --to-destination ([\d.]+):\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """A rule that forwards a port.
+    """An iptables rule that forwards a port.
 
     Attributes:
-        port: On this machine.
-        address: The container's.
-        rule: As iptables takes it.
+        port: Port on this machine.
+        address: Address of the container.
+        rule: The rule in the syntax of iptables, starting with its chain.
     """
 
     port: int
@@ -35,49 +35,43 @@ class Forward:
 
     @property
     def removal(self) -> str:
-        """The command that removes it."""
+        """The command that removes the rule."""
         return " ".join((*TABLE, "-D", self.rule))
 
 
-def read(rules: str) -> tuple[Forward, ...]:
-    """The forwards among what ``iptables -t nat -S`` writes."""
-    found = map(_RULE.fullmatch, rules.splitlines())
-    return tuple(Forward(port=int(each[2]), address=each[3], rule=each[1]) for each in found if each)
-
-
-def left_behind(podman: Podman) -> tuple[Forward, ...]:
-    """The forwards to addresses of podman's own networks that no container has; none where that cannot be told."""
-    before = _listed()  # first: who starts meanwhile is among the containers
-    if not before:
-        return ()
-    addresses = _addresses(podman)
+def find_stale(podman: Podman) -> tuple[Forward, ...]:
+    """Return the forwards to addresses in podman's networks that no container has; empty if that is unknown."""
+    forwards = _list_forwards()  # before the containers, so that the address of a new one is known
+    addresses = _container_addresses(podman) if forwards else None
     if addresses is None:
         return ()
     networks = [ipaddress.ip_network(subnet) for subnet in _subnets(podman)]
-    unowned = [each for each in before if each.address not in addresses and _is_in(each, networks)]
-    still_there = _listed() if unowned else ()
+    unowned = [each for each in forwards if each.address not in addresses and _is_in(each, networks)]
+    still_there = _list_forwards() if unowned else ()
     return tuple(each for each in unowned if each in still_there)
 
 
 def remedy(forwards: Iterable[Forward]) -> str:
-    """What to do about them; empty when there are none."""
+    """Return the commands that remove forwards; empty without forwards."""
     commands = "`, `".join(forward.removal for forward in forwards)
     return f"as root: `{commands}`" if commands else ""
 
 
-def _listed() -> tuple[Forward, ...]:
+def _list_forwards() -> tuple[Forward, ...]:
     if os.getuid() or not shutil.which(TABLE[0]):
         return ()
-    return read(process.run(LISTED, check=False).stdout)
+    rules = process.run(LIST_RULES, check=False).stdout.splitlines()
+    matches = map(_RULE.fullmatch, rules)
+    return tuple(Forward(port=int(match[2]), address=match[3], rule=match[1]) for match in matches if match)
 
 
-def _addresses(podman: Podman) -> set[str] | None:
-    """The addresses of all containers; None when one of them went meanwhile."""
+def _container_addresses(podman: Podman) -> set[str] | None:
+    """Return the addresses of all containers; None if one of them was removed meanwhile."""
     ids = podman.listing("ps", "--quiet")
     if not ids:
         return set()
-    told = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-    result = podman.run("container", "inspect", "--format", told, *ids, check=False)
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    result = podman.run("container", "inspect", "--format", template, *ids, check=False)
     return set(result.stdout.split()) if result.ok else None
 
 

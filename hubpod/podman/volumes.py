@@ -1,4 +1,4 @@
-"""podman's volumes and their content: filled, replaced, taken out, put back."""
+"""Create, fill, export and replace podman's volumes."""
 
 import json
 from collections.abc import Mapping
@@ -7,30 +7,35 @@ from pathlib import Path
 from hubpod.errors import MachineError
 from hubpod.podman.cli import Podman
 
-_REFILL = "find /volume -mindepth 1 -delete && tar --extract --preserve-permissions --directory=/volume"
+_REPLACE = "find /volume -mindepth 1 -delete && tar --extract --preserve-permissions --directory=/volume"
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
 def create(podman: Podman, volumes: Mapping[str, Mapping[str, str]]) -> None:
-    """Make empty volumes, each with its labels, by name; some may be there when it fails.
+    """Create empty volumes; after an error some of them may exist.
 
-    As claims of a manifest, because that takes podman as long for a dozen as `podman volume create` takes for one.
+    The volumes are created as claims of one manifest: podman needs no longer for a dozen of them than
+    `podman volume create` for one.
+
+    Args:
+        podman: podman.
+        volumes: Labels of each volume, by its name.
 
     Raises:
-        MachineError: There is a volume of one of the names already.
-        CommandError: podman refused it.
+        MachineError: A volume of that name exists already.
+        CommandError: podman failed.
     """
     if not volumes:
         return
-    # podman 4.3 refuses a claim whose volume is there, 5.4 takes the volume for it, whoever's it is.
+    # podman 4.3 refuses a claim whose volume exists. 5.4 uses the existing volume, whatever its labels.
     for name in sorted(volumes.keys() & set(podman.listing("volume", "ls", "--quiet"))):
-        problem = f"there is a volume {name} that hubpod has not made"
+        problem = f"the volume {name} exists already, and hubpod has not created it"
         raise MachineError(problem, remedy=f"remove it with `podman volume rm {name}`")
     podman.play("---\n".join(_claim(name, labels) for name, labels in volumes.items()))
 
 
 def _claim(name: str, labels: Mapping[str, str]) -> str:
-    """A PersistentVolumeClaim, of which podman reads name and labels; in JSON, which is YAML."""
+    """Return a PersistentVolumeClaim, of which podman reads name and labels, in JSON (a subset of YAML)."""
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -41,12 +46,12 @@ def _claim(name: str, labels: Mapping[str, str]) -> str:
 
 
 def replace_content(podman: Podman, name: str, image: str, archive: bytes) -> None:
-    """Replace the content of a volume by that of a tar archive, also while containers have it mounted.
+    """Replace the content of a volume by that of a tar archive, even while it is mounted.
 
-    Done inside a container of the given image, because `podman volume import` keeps what the archive does not have.
+    This runs in a container of the given image, because `podman volume import` keeps files that are not in the archive.
 
     Raises:
-        CommandError: podman or tar refused it.
+        CommandError: podman or tar failed.
     """
     podman.run(
         "run",
@@ -62,34 +67,34 @@ def replace_content(podman: Podman, name: str, image: str, archive: bytes) -> No
         "--entrypoint=sh",
         image,
         "-c",
-        _REFILL,
+        _REPLACE,
         stdin=archive,
     )
 
 
 def add_files(podman: Podman, name: str, archive: bytes) -> None:
-    """Write the files of a tar archive into a volume, also while containers have it mounted; others in it stay.
+    """Write the files of a tar archive into a volume, even while it is mounted; other files in it stay.
 
     Raises:
-        CommandError: podman refused it.
+        CommandError: podman failed.
     """
     podman.run("volume", "import", name, "-", stdin=archive)
 
 
 def export(podman: Podman, name: str, archive: Path) -> None:
-    """Write the content of a volume to a new tar archive, owners and modes included.
+    """Write the content of a volume to a new tar archive, including owners and modes.
 
     Raises:
-        CommandError: podman refused it.
+        CommandError: podman failed.
     """
     podman.run("volume", "export", f"--output={archive}", name)
 
 
 def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:
-    """Replace a volume that nobody has mounted by one with these labels and the content of a tar archive.
+    """Replace a volume that is not mounted by one with new labels and the content of a tar archive.
 
     Raises:
-        CommandError: podman refused it; the volume is gone then, or half filled.
+        CommandError: podman failed; the volume is then missing or incomplete.
     """
     podman.remove_volumes([name])
     create(podman, {name: labels})
@@ -97,5 +102,5 @@ def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path)
 
 
 def remove_by_prefix(podman: Podman, prefix: str) -> None:
-    """Remove the volumes whose names begin so; that there are none is no error."""
+    """Remove all volumes whose names start with a prefix."""
     podman.remove_volumes(podman.listing("volume", "ls", "--quiet", f"--filter=name=^{prefix}"))

@@ -1,4 +1,4 @@
-"""What podman's own failures come to, with a stand-in that fails in the way that podman does at odd moments."""
+"""Transient failures of podman, with a stand-in that fails like podman."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ exit 125
 
 
 def failing(folder: Path, command: str, failure: str, failures: int, *, answer: str = "") -> Podman:
-    """A podman of which one command fails so many times before it answers."""
+    """Return a podman of which one command fails a number of times before it succeeds."""
     path = folder / "podman"
     path.write_text(PODMAN.format(folder=folder, command=command, failure=failure, failures=failures, answer=answer))
     path.chmod(0o755)
@@ -30,12 +30,12 @@ def failing(folder: Path, command: str, failure: str, failures: int, *, answer: 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has to be waited for."""
+    """Retry without pauses."""
     monkeypatch.setattr(podman_cli, "PAUSE_S", 0)
 
 
-def test_a_pod_that_a_killed_start_keeps_busy_is_removed(tmp_path: Path) -> None:
-    """What goes on after a kill -9 mounts a container's folders for a moment longer."""
+def test_removal_of_a_busy_pod_is_retried(tmp_path: Path) -> None:
+    """After kill -9 of a start, a process of podman still mounts a container's directories for a moment."""
     failing(tmp_path, "pod-rm", "unlinkat userdata/shm: device or resource busy", 3).remove_pod("pod")
 
     assert (tmp_path / "tries").read_text().count("\n") == 4
@@ -44,8 +44,8 @@ def test_a_pod_that_a_killed_start_keeps_busy_is_removed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("failure", "tries"), [("device or resource busy", podman_cli.TRIES), ("permission denied", 1)]
 )
-def test_a_pod_that_cannot_be_removed_is_told(tmp_path: Path, failure: str, tries: int) -> None:
-    """Nothing else is tried again, and nothing for ever."""
+def test_failure_to_remove_a_pod_is_reported(tmp_path: Path, failure: str, tries: int) -> None:
+    """Only transient failures are retried, and only a limited number of times."""
     with pytest.raises(CommandError) as caught:
         failing(tmp_path, "pod-rm", failure, 1000).remove_pod("pod")
 
@@ -57,24 +57,24 @@ VOLUMES = '[{"Name": "ours", "Labels": {"hubpod.instance": "one"}}, {"Name": "th
 IMAGES = '[{"Names": ["localhost/hubpod/slurm:dev-0", "localhost/other:1"], "Created": 1, "Id": "0"}]'
 
 
-def test_a_volume_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) -> None:
-    """Podman 4.3 looks at each volume after it has listed them, and fails when one is gone by then."""
+def test_listing_volumes_is_retried_when_one_is_removed(tmp_path: Path) -> None:
+    """Podman 4.3 inspects each volume after listing all, and fails if one has been removed in between."""
     failure = "no volume with name other found in database: no such volume"
     listing = failing(tmp_path, "volume-ls", failure, 2, answer=VOLUMES)
 
     assert list(listing.volumes({"hubpod.instance": "one"})) == ["ours"]
 
 
-def test_an_image_that_somebody_removes_meanwhile_is_no_failure(tmp_path: Path) -> None:
-    """So it does with images."""
+def test_listing_images_is_retried_when_one_is_removed(tmp_path: Path) -> None:
+    """Podman 4.3 inspects each image after listing all, and fails if one has been removed in between."""
     failure = 'reading image "320d": locating image with ID "320d": image not known'
     listing = failing(tmp_path, "images---filter=label=*", failure, 2, answer=IMAGES)
 
     assert podman_images.list_managed(listing, "localhost/hubpod/slurm:") == {"localhost/hubpod/slurm:dev-0": 1}
 
 
-def test_images_are_told_together_and_one_that_is_missing_hides_no_other(tmp_path: Path) -> None:
-    """Podman ends with an error when one image is missing, and tells of the others all the same."""
+def test_missing_image_does_not_hide_the_others(tmp_path: Path) -> None:
+    """If one of several images is missing, podman fails but prints the ids of the others."""
     program = tmp_path / "podman"
     program.write_text("#!/bin/sh\necho 1a localhost/base:1 localhost/hub:2\necho 2b localhost/slurm:3\nexit 125\n")
     program.chmod(0o755)
@@ -84,9 +84,9 @@ def test_images_are_told_together_and_one_that_is_missing_hides_no_other(tmp_pat
     assert found == {"localhost/slurm:3": "2b", "localhost/hub:2": "1a"}
 
 
-def test_a_volume_that_somebody_else_has_made_is_not_taken(tmp_path: Path) -> None:
-    """Newer podmans would take it for the wanted one."""
-    with pytest.raises(MachineError, match="there is a volume homes that hubpod has not made") as caught:
+def test_volume_that_hubpod_did_not_create_is_refused(tmp_path: Path) -> None:
+    """Newer versions of podman would use the existing volume."""
+    with pytest.raises(MachineError, match="the volume homes exists already, and hubpod has not created it") as caught:
         podman_volumes.create(failing(tmp_path, "volume-ls", "", 0, answer="homes other"), {"config": {}, "homes": {}})
 
     assert caught.value.remedy == "remove it with `podman volume rm homes`"

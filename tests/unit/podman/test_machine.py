@@ -1,4 +1,4 @@
-"""Making podman work on this machine, with a stand-in for the failures that a working podman will not show."""
+"""Choosing a podman configuration, with a stand-in that fails as podman does on some machines."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from hubpod.errors import MachineError
 from hubpod.podman.machine import usable_podman
 
-# Answers like podman; "works" decides whether a pod can be started: always, with a containers.conf, or never.
+# Prints what podman prints; "works" decides whether a pod can be started: always, with a containers.conf, or never.
 STAND_IN = """\
 #!/bin/sh
 echo "$*" >> {log}
@@ -24,12 +24,12 @@ esac
 
 @pytest.fixture
 def calls(tmp_path: Path) -> Path:
-    """Where the stand-in notes how it is called."""
+    """File in which the stand-in records its command lines."""
     return tmp_path / "calls"
 
 
 def stand_in(tmp_path: Path, calls: Path, *, works: str = "always", version: str = "4.3.1") -> str:
-    """A program that answers like podman."""
+    """Create a stand-in for podman and return its path."""
     program = tmp_path / "podman"
     program.write_text(STAND_IN.format(log=calls, works=works, version=version))
     program.chmod(0o755)
@@ -37,20 +37,20 @@ def stand_in(tmp_path: Path, calls: Path, *, works: str = "always", version: str
 
 
 @pytest.fixture(autouse=True)
-def _no_conf_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
+def _unset_containers_conf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONTAINERS_CONF", raising=False)
 
 
-def test_a_healthy_podman_gets_nothing(tmp_path: Path, calls: Path) -> None:
-    """In a checkout where nothing was run before, a podman that works is used without any configuration of ours."""
+def test_working_podman_keeps_its_configuration(tmp_path: Path, calls: Path) -> None:
+    """In a new checkout a podman that works is used without a configuration of hubpod's own."""
     podman = usable_podman(tmp_path / "state", stand_in(tmp_path, calls))
 
     assert podman.containers_conf is None
     assert not (tmp_path / "state" / "containers.conf").exists()
 
 
-def test_the_smoke_test_is_run_once_and_leaves_no_pod(tmp_path: Path, calls: Path) -> None:
-    """What was seen to work since the machine was booted is not tested again, and the test removes its pod."""
+def test_smoke_test_runs_once_and_removes_its_pod(tmp_path: Path, calls: Path) -> None:
+    """A successful smoke test is not repeated until the next boot, and it removes its pod."""
     executable = stand_in(tmp_path, calls)
     usable_podman(tmp_path / "state", executable)
     usable_podman(tmp_path / "state", executable)
@@ -60,8 +60,8 @@ def test_the_smoke_test_is_run_once_and_leaves_no_pod(tmp_path: Path, calls: Pat
     assert pods[0][3] == pods[1][2] == pods[2][4]
 
 
-def test_a_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: Path) -> None:
-    """Where podman's defaults fail and ours help, they are kept for hubpod alone, and made again when they are lost."""
+def test_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: Path) -> None:
+    """If podman's defaults fail, hubpod writes a containers.conf that helps, and rewrites it if it is deleted."""
     executable = stand_in(tmp_path, calls, works="with-conf")
     conf = tmp_path / "state" / "containers.conf"
     assert usable_podman(tmp_path / "state", executable).containers_conf == conf
@@ -72,8 +72,8 @@ def test_a_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: P
     assert conf.exists()
 
 
-def test_a_podman_that_cannot_start_anything_is_told_with_its_own_words(tmp_path: Path, calls: Path) -> None:
-    """The error carries what podman said, the way on, and leaves no configuration that did not help."""
+def test_failing_podman_is_reported_with_its_output(tmp_path: Path, calls: Path) -> None:
+    """The error has podman's output and a remedy, and a configuration that did not help is removed."""
     with pytest.raises(MachineError) as caught:
         usable_podman(tmp_path / "state", stand_in(tmp_path, calls, works="never"))
 
@@ -82,7 +82,7 @@ def test_a_podman_that_cannot_start_anything_is_told_with_its_own_words(tmp_path
     assert not (tmp_path / "state" / "containers.conf").exists()
 
 
-def test_an_old_podman_is_refused_with_the_version_needed(tmp_path: Path, calls: Path) -> None:
-    """A podman that cannot play our manifests is refused before anything is tried."""
+def test_old_podman_is_refused(tmp_path: Path, calls: Path) -> None:
+    """The error for a podman that cannot play the manifests names the required version."""
     with pytest.raises(MachineError, match=r"3\.4\.4 is too old: hubpod needs 4\.3"):
         usable_podman(tmp_path / "state", stand_in(tmp_path, calls, version="3.4.4"))

@@ -1,4 +1,4 @@
-"""Port forwards that a killed podman has left behind, with stand-ins for podman and iptables."""
+"""Stale port forwards of a killed podman, with stand-ins for podman and iptables."""
 
 import json
 import os
@@ -27,9 +27,9 @@ NETWORKS = json.dumps([{"name": "kube", "subnets": [{"subnet": "10.89.0.0/24"}]}
 
 @pytest.fixture
 def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Podman:
-    """A podman with one container, on a machine with these rules, for somebody who is root."""
-    answers = {"ps": "c1\\n", "container": f"{RUNNING} \\n", "network": NETWORKS}
-    cases = "\n".join(f"{word}) printf '%b' '{answer}' ;;" for word, answer in answers.items())
+    """Return a stand-in for podman with one container; iptables has the rules above, and the user is root."""
+    outputs = {"ps": "c1\\n", "container": f"{RUNNING} \\n", "network": NETWORKS}
+    cases = "\n".join(f"{word}) printf '%b' '{output}' ;;" for word, output in outputs.items())
     _stand_in(tmp_path / "podman", f'case "$1" in\n{cases}\nesac')
     (tmp_path / "rules").write_text(RULES)
     _stand_in(tmp_path / "iptables", f'[ "$*" = "-t nat -S" ] && cat {tmp_path}/rules')
@@ -43,27 +43,27 @@ def _stand_in(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def test_a_forward_to_a_container_that_is_gone_is_found(podman: Podman) -> None:
-    """It is the one to an address of podman's own networks that no container has; its remedy is a whole command."""
-    left = port_forwards.left_behind(podman)
+def test_forward_to_a_removed_container_is_stale(podman: Podman) -> None:
+    """A forward to an address of podman's networks without a container is found, with a command to remove it."""
+    stale = port_forwards.find_stale(podman)
 
-    assert [(each.port, each.address, each.removal) for each in left] == [(8000, GONE, REMOVAL)]
-    assert port_forwards.remedy(left) == f"as root: `{REMOVAL}`"
+    assert [(each.port, each.address, each.removal) for each in stale] == [(8000, GONE, REMOVAL)]
+    assert port_forwards.remedy(stale) == f"as root: `{REMOVAL}`"
 
 
-def test_a_machine_without_one_has_nothing_to_tell(podman: Podman, tmp_path: Path) -> None:
-    """Forwards of running containers, of other programs and of another podman are nobody's business."""
+def test_other_forwards_are_not_stale(podman: Podman, tmp_path: Path) -> None:
+    """Forwards of running containers, of other programs and of another podman are ignored."""
     (tmp_path / "rules").write_text(RULES.replace(f"--dport 8000 -j DNAT --to-destination {GONE}", "-j RETURN"))
 
-    assert not port_forwards.left_behind(podman)
+    assert not port_forwards.find_stale(podman)
     assert not port_forwards.remedy(())
 
 
 @pytest.mark.parametrize("missing", ["root", "iptables", "rules"])
-def test_where_it_cannot_be_told_nothing_is(
+def test_without_root_or_iptables_nothing_is_stale(
     podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """Without root there are no such rules; where iptables is missing or refuses, nothing is claimed."""
+    """Without root there are no such rules. If iptables is missing or fails, the result is empty."""
     if missing == "root":
         monkeypatch.setattr("os.getuid", lambda: 1000)
     elif missing == "iptables":
@@ -71,11 +71,11 @@ def test_where_it_cannot_be_told_nothing_is(
     else:
         (tmp_path / "rules").unlink()
 
-    assert not port_forwards.left_behind(podman)
+    assert not port_forwards.find_stale(podman)
 
 
-def test_nothing_is_claimed_while_containers_go(podman: Podman, tmp_path: Path) -> None:
-    """A container that goes between two questions might be the one that is forwarded to."""
+def test_nothing_is_stale_while_containers_are_removed(podman: Podman, tmp_path: Path) -> None:
+    """A forward may belong to a container that is removed between two queries."""
     _stand_in(tmp_path / "podman", "[ \"$1\" = ps ] && echo c1 || { echo 'no such container' >&2; exit 125; }")
 
-    assert not port_forwards.left_behind(podman)
+    assert not port_forwards.find_stale(podman)
