@@ -1,4 +1,4 @@
-"""Mistakes in a server's life as a job: submitting, watching, cancelling, telling the person."""
+"""Mistakes in the life of a server's job: submission, queries, cancellation and messages."""
 
 from power.fault import BRICS, Fault
 
@@ -13,43 +13,43 @@ JOBS = (
     Fault(
         name="cancel-tried-once",
         file=f"{BRICS}/pending_cancellations.py",
-        old="        if not complaint or (tried_long",
-        new="        if job_id or not complaint or (tried_long",
+        old="        if not complaint or (is_late",
+        new="        if job_id or not complaint or (is_late",
         breaks="A server that is stopped while Slurm is away runs on as a job.",
     ),
     Fault(
         name="stop-does-not-wait",
-        file=f"{BRICS}/slurm_spawner.py",
-        old="while not now and await",
-        new="while now and await",
+        file=f"{BRICS}/server_job.py",
+        old="while until_gone and await",
+        new="while not until_gone and await",
         breaks="A server counts as stopped while its job still runs.",
     ),
     Fault(
         name="stop-asks-first",
-        file=f"{BRICS}/slurm_spawner.py",
+        file=f"{BRICS}/spawner.py",
         old='self.pending == "stop" and',
         new='self.pending == "stopped" and',
         breaks="A server that is stopped while Slurm is silent runs on when the hub ends meanwhile.",
     ),
     Fault(
         name="unknown-is-gone",
-        file=f"{BRICS}/job_status.py",
-        old="            return JobStatus.UNKNOWN\n",
-        new="            return JobStatus.NOTFOUND\n",
+        file=f"{BRICS}/server_job.py",
+        old="    Life.UNKNOWN: JobStatus.UNKNOWN,\n",
+        new="    Life.UNKNOWN: JobStatus.NOTFOUND,\n",
         breaks="Running servers are lost whenever Slurm does not answer.",
     ),
     Fault(
         name="job-not-saved",
-        file=f"{BRICS}/submission.py",
-        old="        self.job_id = job_id\n        self._save_state()\n",
-        new="        self.job_id = job_id\n",
+        file=f"{BRICS}/job_ledger.py",
+        old="        self.current.job_id = job_id\n        self.save()\n",
+        new="        self.current.job_id = job_id\n",
         breaks="A hub that ends while a job waits does not know the job afterwards.",
     ),
     Fault(
         name="key-not-saved",
-        file=f"{BRICS}/submission.py",
-        old="        self.job_key = key\n        self._save_state()\n",
-        new="        self.job_key = key\n",
+        file=f"{BRICS}/job_ledger.py",
+        old="        self.current.job_key = key\n        self.save()\n",
+        new="        self.current.job_key = key\n",
         breaks="A hub that ends while it submits a job never finds that job again.",
     ),
     Fault(
@@ -62,22 +62,22 @@ JOBS = (
     Fault(
         name="silence-is-a-refusal",
         file=f"{BRICS}/slurm.py",
-        old="return status == 0 or (is_silence(status, message) and not never_logged_in(status, message))",
+        old="return status == 0 or (has_no_answer(status, message) and not never_logged_in(status, message))",
         new="return status == 0",
         breaks="A job whose submission was not answered runs and is nobody's.",
     ),
     Fault(
         name="munge-is-a-refusal",
         file=f"{BRICS}/joblist.py",
-        old="not slurm.is_passing(self.outcome.status, self.outcome.stderr)",
-        new="not slurm.is_silence(self.outcome.status, self.outcome.stderr)",
+        old="not slurm.is_transient(self.outcome.status, self.outcome.stderr)",
+        new="not slurm.has_no_answer(self.outcome.status, self.outcome.stderr)",
         breaks="After a moment without munge nobody looks for orphans, and each server asks alone, for ten minutes.",
     ),
     Fault(
         name="jobs-listed-as-nobody",
-        file=f"{BRICS}/job_ledger.py",
-        old="self._command(self.batch_list_cmd, username=username)",
-        new='self._command(self.batch_list_cmd, username="nobody")',
+        file=f"{BRICS}/slurm_commands.py",
+        old="self._line(self.list_own, username=username)",
+        new='self._line(self.list_own, username="nobody")',
         breaks="A job whose submission was not answered is never found.",
     ),
     Fault(
@@ -89,23 +89,23 @@ JOBS = (
     ),
     Fault(
         name="lost-start-is-waited-for",
-        file=f"{BRICS}/slurm_spawner.py",
+        file=f"{BRICS}/spawner.py",
         old="            if not self.server.port:\n",
         new="            if False:\n",
         breaks="After a restart of the hub a server that was starting is waited for in vain, and nobody reads why.",
     ),
     Fault(
         name="begun-stop-is-waited-for",
-        file=f"{BRICS}/slurm_spawner.py",
-        old="            if self._is_left():\n",
+        file=f"{BRICS}/spawner.py",
+        old="            if self._job.is_being_cancelled():\n",
         new="            if False:\n",
         breaks="After a restart of the hub a server that was being stopped keeps its person waiting for half a minute.",
     ),
     Fault(
         name="reason-of-an-end-forgotten",
-        file=f"{BRICS}/slurm_spawner.py",
-        old='({"ended": self.ended} if self.ended else {})',
-        new="{}",
+        file=f"{BRICS}/spawner.py",
+        old='            state["ended"] = self.ended\n',
+        new='            state["ended"] = ""\n',
         breaks="Who comes back to a server that Slurm has ended does not read why.",
     ),
     Fault(
@@ -132,28 +132,28 @@ JOBS = (
     Fault(
         name="missing-in-the-list-is-gone",
         file=f"{BRICS}/joblist.py",
-        old="return None if listed is None else Outcome(status=0, stdout=listed.said)",
-        new='return Outcome(status=0, stdout=listed.said if listed else "")',
+        old="return None if listed is None else Outcome(status=0, stdout=listed.status)",
+        new='return Outcome(status=0, stdout=listed.status if listed else "")',
         breaks="A server whose job is newer than the list is said to be gone.",
     ),
     Fault(
         name="late-submission-forgotten",
         file=f"{BRICS}/submission.py",
-        old="and not self._submission.done():",
-        new="and self._submission.done():",
+        old="and not self._task.done():",
+        new="and self._task.done():",
         breaks="A job that is submitted after its spawn was given up runs without an owner.",
     ),
     Fault(
         name="submission-cut-off",
         file=f"{BRICS}/submission.py",
-        old="await asyncio.shield(self._submission)",
-        new="await self._submission",
+        old="await asyncio.shield(self._task)",
+        new="await self._task",
         breaks="A spawn that is given up while sbatch works leaves a job that nobody knows.",
     ),
     Fault(
         name="ended-job-not-noticed",
         file=f"{BRICS}/startup.py",
-        old="                raise failed(situation(self.job_id, self._job))\n",
+        old="                raise failed(situation(self.job_id(), self.job()))\n",
         new="                return\n",
         breaks="A job that ends before its server is ready is waited for, and the person does not read why.",
     ),
@@ -166,7 +166,7 @@ JOBS = (
     ),
     Fault(
         name="variables-not-exported",
-        file=f"{BRICS}/submission.py",
+        file=f"{BRICS}/server_job.py",
         old="return jobscript.with_exports(script, environment)",
         new="return script",
         breaks="The server starts without its token and cannot reach the hub.",
@@ -174,7 +174,7 @@ JOBS = (
     Fault(
         name="token-in-complaint",
         file=f"{BRICS}/submission.py",
-        old="outcome.without(self.api_token).complaint",
+        old="outcome.without(self.secret()).complaint",
         new="outcome.complaint",
         breaks="When sbatch repeats the script in its complaint, the server's token is in the log and on the page.",
     ),
@@ -187,9 +187,9 @@ JOBS = (
     ),
     Fault(
         name="completed-is-alive",
-        file=f"{BRICS}/slurm_spawner.py",
-        old="        return 0 if self._job.state == ",
-        new="        return None if self._job.state == ",
+        file=f"{BRICS}/spawner.py",
+        old="        return 0 if self._job.status.job.state == ",
+        new="        return None if self._job.status.job.state == ",
         breaks="A server whose job has ended by itself is shown as running.",
     ),
     Fault(
@@ -230,7 +230,7 @@ JOBS = (
     Fault(
         name="cancel-gives-up-at-any-error",
         file=f"{BRICS}/slurm.py",
-        old="return bool(NO_JOB_RE.search(message) or OVER_RE.search(message))",
+        old="return bool(NO_JOB_RE.search(message) or ENDED_RE.search(message))",
         new="return bool(message)",
         breaks="A server that is stopped while SSH is refused runs on as a job.",
     ),
@@ -307,8 +307,8 @@ JOBS = (
     Fault(
         name="past-not-told",
         file=f"{BRICS}/progress_events.py",
-        old="        told = 0\n",
-        new="        told = len(self._events)\n",
+        old="        count = 0\n",
+        new="        count = len(self._events)\n",
         breaks="A person who opens the page of a starting server late sees nothing of what has happened.",
     ),
     Fault(
@@ -317,5 +317,12 @@ JOBS = (
         old='ended before the server was ready: {_ending(job)}."',
         new='ended before the server was ready."',
         breaks="A person whose job ends does not read why.",
+    ),
+    Fault(
+        name="each-server-asks-alone",
+        file=f"{BRICS}/job_status.py",
+        old="        if not self.list_all():\n",
+        new="        if self.list_all():\n",
+        breaks="A hub with many servers sends Slurm one query for each of them.",
     ),
 )

@@ -19,7 +19,7 @@ PASSED = 0
 NEAREST = {
     **dict.fromkeys(("authenticator", "tokens", "projects", "login_errors"), "login"),
     **dict.fromkeys(("slurm", "messages"), "slurm"),
-    **{name: name for name in ("keys", "options", "jobscript")},
+    **{name: name for name in ("keys", "options", "jobscript", "hub_handlers")},
 }
 ELSE_NEAREST = "spawn"
 HUB_CONFIGURATION = [
@@ -29,7 +29,7 @@ SUITE = {
     "login_dummy": ("login_form",),
     **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "login_errors"), ("login",)),
     **dict.fromkeys(
-        ("slurm_pod", "slurm_spawner", "job_status", "slurm", "messages", "progress_events", "commands"),
+        ("slurm_pod", "spawner", "job_status", "slurm", "messages", "progress_events", "commands"),
         ("end", "spawn", "hub_restart"),
     ),
 }

@@ -39,9 +39,9 @@ class Squeue:
         file = self.folder / "asked"
         return len(file.read_text()) if file.exists() else 0
 
-    async def look(self, job_id: str, max_age_s: float = 0.0) -> Outcome | None:
+    async def find(self, job_id: str, max_age_s: float = 0.0) -> Outcome | None:
         """Look for a job."""
-        return await self.jobs.look(job_id, max_age_s=max_age_s, timeout_s=5)
+        return await self.jobs.find(job_id, max_age_s=max_age_s, timeout_s=5)
 
 
 @pytest.fixture
@@ -57,10 +57,10 @@ def said(line: str) -> Outcome:
 
 async def test_all_who_ask_at_once_share_one_question(squeue: Squeue) -> None:
     """A hundred looks at the same moment are one squeue, and each gets its own job's line."""
-    await squeue.look("41")
-    await squeue.look("42")
+    await squeue.find("41")
+    await squeue.find("42")
 
-    answers = await asyncio.gather(*(squeue.look(("41", "42")[number % 2]) for number in range(100)))
+    answers = await asyncio.gather(*(squeue.find(("41", "42")[number % 2]) for number in range(100)))
 
     assert answers[:2] == [said("RUNNING None node1"), said("PENDING Nodes required for job are DOWN n/a")]
     assert len({answer.stdout for answer in answers if answer}) == 2
@@ -69,24 +69,24 @@ async def test_all_who_ask_at_once_share_one_question(squeue: Squeue) -> None:
 
 async def test_a_list_is_used_again_while_it_is_new_enough(squeue: Squeue) -> None:
     """Who may wait gets the last list; who must know now gets a new one."""
-    await squeue.look("41")
-    await squeue.look("42")
+    await squeue.find("41")
+    await squeue.find("42")
     squeue.answers("41 PENDING Priority n/a\n42 RUNNING None node1\n")
 
-    assert await squeue.look("41", OLD_ENOUGH_S) == said("RUNNING None node1")
+    assert await squeue.find("41", OLD_ENOUGH_S) == said("RUNNING None node1")
     assert squeue.asked == 1
-    assert await squeue.look("41") == said("PENDING Priority n/a")
+    assert await squeue.find("41") == said("PENDING Priority n/a")
     assert squeue.asked == 2
 
 
 async def test_a_list_that_began_before_the_question_does_not_answer_it(squeue: Squeue, until: Any) -> None:
     """What happened after a list was begun is not in it, so a later look waits for the next list."""
-    await squeue.look("41")
+    await squeue.find("41")
     go = squeue.folder / "go"
     squeue.answers(LINES, script=f"cat {squeue.folder}/lines; touch {go}.soon; until [ -e {go} ]; do sleep 0.01; done")
-    first = asyncio.create_task(squeue.look("42"))
+    first = asyncio.create_task(squeue.find("42"))
     await until(Path(f"{go}.soon").exists)
-    second = asyncio.create_task(squeue.look("41"))
+    second = asyncio.create_task(squeue.find("41"))
     await asyncio.sleep(0)
 
     squeue.answers("41 PENDING Priority n/a\n42 RUNNING None node1\n")
@@ -99,16 +99,16 @@ async def test_a_list_that_began_before_the_question_does_not_answer_it(squeue: 
 @pytest.mark.parametrize("job_id", ["43", "44"])
 async def test_a_job_that_is_not_among_the_living_is_asked_about_alone(squeue: Squeue, job_id: str) -> None:
     """That the list does not have a job says nothing: it may be newer, or hidden, or have ended."""
-    await squeue.look("41")
+    await squeue.find("41")
 
-    assert await squeue.look(job_id) is None
-    assert await squeue.look("41") == said("RUNNING None node1")
+    assert await squeue.find(job_id) is None
+    assert await squeue.find("41") == said("RUNNING None node1")
 
 
 async def test_one_server_alone_asks_alone(squeue: Squeue) -> None:
     """For a single job the list of all jobs is not worth its while."""
-    assert await squeue.look("41") is None
-    assert await squeue.look("41") is None
+    assert await squeue.find("41") is None
+    assert await squeue.find("41") is None
     assert squeue.asked == 0
 
 
@@ -125,15 +125,15 @@ SILENT = [
 @pytest.mark.parametrize("script", SILENT, ids=["cut", "killed", "controller", "black hole", "munge", "another key"])
 async def test_a_list_that_does_not_come_leaves_all_jobs_unknown(squeue: Squeue, script: str) -> None:
     """Nobody asks alone when nobody answers, nothing of a cut list is used, and the next list serves again."""
-    await squeue.look("41")
+    await squeue.find("41")
     squeue.answers(script=script)
 
-    answer = await squeue.jobs.look("42", max_age_s=0.0, timeout_s=0.3 if "sleep" in script else 5)
+    answer = await squeue.jobs.find("42", max_age_s=0.0, timeout_s=0.3 if "sleep" in script else 5)
 
     assert answer is not None
     assert not answer.ok
     squeue.answers(LINES)
-    assert await squeue.look("41") == said("RUNNING None node1")
+    assert await squeue.find("41") == said("RUNNING None node1")
 
 
 UNKNOWN_THERE = [
@@ -146,34 +146,34 @@ UNKNOWN_THERE = [
 @pytest.mark.parametrize("script", UNKNOWN_THERE, ids=["sudo", "older wrappers", "forced command"])
 async def test_a_site_without_the_list_is_asked_job_by_job(squeue: Squeue, script: str) -> None:
     """Where the list is refused, each job is asked about alone, and the list is let alone for long."""
-    await squeue.look("41")
+    await squeue.find("41")
     squeue.answers(script=script)
 
-    assert await squeue.look("42") is None
-    assert await squeue.look("41") is None
+    assert await squeue.find("42") is None
+    assert await squeue.find("41") is None
     assert squeue.asked == 1
 
 
 @pytest.mark.parametrize("script", ["echo '99 RUNNING None node1'", ":"], ids=["others", "none"])
 async def test_a_list_without_our_jobs_is_asked_for_again(squeue: Squeue, script: str) -> None:
     """All jobs may have ended at once, which says nothing of the next ones."""
-    await squeue.look("41")
+    await squeue.find("41")
     squeue.answers(script=script)
-    assert await squeue.look("42") is None
+    assert await squeue.find("42") is None
 
     squeue.answers(LINES)
 
-    assert await squeue.look("41") == said("RUNNING None node1")
+    assert await squeue.find("41") == said("RUNNING None node1")
 
 
 async def test_who_gives_up_does_not_end_the_question_of_others(squeue: Squeue, until: Any) -> None:
     """A server that is stopped while it waits for the list takes it from nobody."""
-    await squeue.look("41")
+    await squeue.find("41")
     go = squeue.folder / "go"
     squeue.answers(LINES, script=f"until [ -e {go} ]; do sleep 0.01; done; cat {squeue.folder}/lines")
-    first = asyncio.create_task(squeue.look("42"))
+    first = asyncio.create_task(squeue.find("42"))
     await until(lambda: squeue.asked == 1)
-    second = asyncio.create_task(squeue.look("41", OLD_ENOUGH_S))
+    second = asyncio.create_task(squeue.find("41", OLD_ENOUGH_S))
     await asyncio.sleep(0)
 
     first.cancel()

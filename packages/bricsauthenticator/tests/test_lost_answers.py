@@ -9,7 +9,7 @@ from jupyterhub.orm import Server  # type: ignore[import-untyped]
 from jupyterhub.orm import Spawner as Row
 
 from bricsauthenticator import pending_cancellations
-from bricsauthenticator.startup_cleanup import end_leftovers, end_leftovers_when_up
+from bricsauthenticator.startup_cleanup import continue_cancellations, run_when_up
 
 pytestmark = pytest.mark.asyncio
 
@@ -72,7 +72,7 @@ async def test_a_job_that_comes_late_is_the_servers(ada: Any, slurm: Any, until:
     ada.spawner().command_timeout = 0.5
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
-    await until(lambda: "looking for it" in str(spawner._story._events))
+    await until(lambda: "looking for it" in str(spawner._job.events._events))
 
     await appear(slurm)
 
@@ -88,11 +88,11 @@ async def test_a_job_that_comes_after_all_patience_is_ended(ada: Any, slurm: Any
     spawner = await begin(ada)
 
     assert "could not be submitted to Slurm: no answer within 0.5 seconds" in await failure(spawner)
-    assert len(pending_cancellations.in_state(spawner.orm_spawner.state)) == 1
+    assert len(pending_cancellations.from_state(spawner.orm_spawner.state)) == 1
     await appear(slurm)
 
     await until(lambda: slurm.read("cancelled") == "41\n")
-    await until(lambda: not pending_cancellations.in_state(spawner.orm_spawner.state))
+    await until(lambda: not pending_cancellations.from_state(spawner.orm_spawner.state))
     assert slurm.read("account") == f"{ACCOUNT}\n"
 
 
@@ -117,7 +117,7 @@ async def test_a_stop_while_the_answer_is_out_ends_the_job(ada: Any, slurm: Any,
     ada.spawner().command_timeout = 0.5
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
-    await until(lambda: "looking for it" in str(spawner._story._events))
+    await until(lambda: "looking for it" in str(spawner._job.events._events))
 
     spawner._spawn_future.cancel()
     await spawner.stop()
@@ -260,16 +260,16 @@ async def test_what_never_came_is_forgotten_at_last(
     ada: Any, slurm: Any, until: Any, monkeypatch: pytest.MonkeyPatch, all_logs: Any
 ) -> None:
     """When Slurm has been saying for long that there is no such job, nothing of it stays; silence does not count."""
-    monkeypatch.setattr(pending_cancellations, "TRIED_FOR_S", 0.0)
+    monkeypatch.setattr(pending_cancellations, "FREQUENT_RETRIES_S", 0.0)
     monkeypatch.setattr(pending_cancellations, "LATE_PAUSE_S", 0.05)
     slurm.put("fault", DEAF)
     spawner = restarted(ada, {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": ACCOUNT}]})
     await until(lambda: "is not cancelled yet" in all_logs.text)
-    assert pending_cancellations.in_state(spawner.orm_spawner.state)
+    assert pending_cancellations.from_state(spawner.orm_spawner.state)
 
     slurm.heal()
 
-    await until(lambda: not pending_cancellations.in_state(spawner.orm_spawner.state))
+    await until(lambda: not pending_cancellations.from_state(spawner.orm_spawner.state))
     assert not slurm.read("cancelled")
 
 
@@ -280,7 +280,7 @@ async def test_a_started_hub_ends_jobs_whose_people_do_not_come_back(ada: Any, s
     ada.app.db.commit()
     ada.app.users[row.user].spawners.pop("")
 
-    end_leftovers_when_up()
+    run_when_up()
     await asyncio.sleep(0)
     assert not slurm.read("cancelled")
     ada.app.http_server = object()
@@ -297,7 +297,7 @@ async def test_a_started_hub_lets_servers_alone(ada: Any, slurm: Any) -> None:
     ada.app.db.commit()
     ada.app.users[row.user].spawners.pop("")
 
-    end_leftovers(ada.app.db, ada.app.users)
+    continue_cancellations(ada.app.db, ada.app.users)
     await ada.app.users[row.user].spawners[""].poll()
 
     assert slurm.read("asked") == "8\n"
@@ -314,7 +314,7 @@ async def test_what_has_to_end_outlives_the_next_spawn_in_the_database(ada: Any,
     state = spawner.get_state()
 
     assert state["job_id"] == "9"
-    assert [entry.job_id for entry in pending_cancellations.in_state(state)] == ["8"]
+    assert [entry.job_id for entry in pending_cancellations.from_state(state)] == ["8"]
     slurm.heal()
     await until(lambda: slurm.read("cancelled") == "8\n")
 
@@ -336,7 +336,7 @@ async def test_a_site_without_a_list_of_jobs_does_not_look_after_a_restart(ada: 
     assert await spawner.poll() == 1
     spawner.clear_state()
 
-    assert not pending_cancellations.in_state(spawner.get_state())
+    assert not pending_cancellations.from_state(spawner.get_state())
     assert not slurm.read("argv")
 
 
@@ -345,7 +345,7 @@ async def test_a_script_that_cannot_be_made_leaves_nothing_to_look_for(ada: Any,
     spawner = await begin_broken(ada)
 
     assert spawner._spawn_future.exception() is not None
-    assert not pending_cancellations.in_state(spawner.orm_spawner.state)
+    assert not pending_cancellations.from_state(spawner.orm_spawner.state)
     assert not slurm.read("argv")
 
 

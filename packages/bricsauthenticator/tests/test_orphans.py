@@ -7,7 +7,7 @@ import pytest
 
 from bricsauthenticator import slurm as words
 from bricsauthenticator.orphans import OrphanSearch
-from bricsauthenticator.startup_cleanup import end_leftovers_when_up
+from bricsauthenticator.startup_cleanup import run_when_up
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,7 +28,7 @@ async def test_an_orphan_is_cancelled_as_its_owner(hub: Any, slurm: Any) -> None
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 project2 {MARK}1\n")
 
-    await OrphanSearch(hub.app).once()
+    await OrphanSearch(hub.app).run_once()
 
     assert slurm.read("cancelled") == "8\n"
     assert slurm.read("account") == "ada.project2\n"
@@ -54,8 +54,8 @@ async def test_what_is_not_this_hubs_is_let_alone(hub: Any, slurm: Any, jobs: st
     slurm.put("jobs", jobs)
     search = OrphanSearch(hub.app)
 
-    await search.once()
-    await search.once()
+    await search.run_once()
+    await search.run_once()
 
     assert not slurm.read("cancelled")
     assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 1
@@ -68,7 +68,7 @@ async def test_who_cannot_have_a_server_is_not_asked(hub: Any, slurm: Any, liste
     """Accounts that are not of people with projects, and jobs that end already, cost no question."""
     slurm.put("all", listed + "\n")
 
-    await OrphanSearch(hub.app).once()
+    await OrphanSearch(hub.app).run_once()
 
     assert "mine" not in slurm.read("argv")
 
@@ -89,7 +89,7 @@ async def test_a_job_that_the_database_knows_is_let_alone(ada: Any, slurm: Any, 
     ada.spawner().orm_spawner.state = state
     ada.app.db.commit()
 
-    await OrphanSearch(ada.app).once()
+    await OrphanSearch(ada.app).run_once()
 
     assert not slurm.read("cancelled")
 
@@ -100,7 +100,7 @@ async def test_a_job_that_is_submitted_meanwhile_is_let_alone(ada: Any, slurm: A
     slurm.put("jobs", f"8 {MARK}1\n")
     go = slurm.directory / "go"
     slurm.put("fault", f'case "$*" in *=mine*) touch {go}.soon; until [ -e {go} ]; do sleep 0.01; done ;; esac\n')
-    search = asyncio.create_task(OrphanSearch(ada.app).once())
+    search = asyncio.create_task(OrphanSearch(ada.app).run_once())
     await until((slurm.directory / "go.soon").exists)
 
     ada.spawner().orm_spawner.state = {"job_key": f"{MARK}1"}
@@ -123,11 +123,11 @@ async def test_silence_is_waited_out(hub: Any, slurm: Any) -> None:
     munge = "echo 'slurm_load_jobs error: Protocol authentication error' >&2; exit 1"
     for fault in (SILENT, *(f'case "$*" in *=mine*) {said} ;; esac\n' for said in (SILENT.strip(), munge))):
         slurm.put("fault", fault)
-        await search.once()
+        await search.run_once()
         assert not slurm.read("cancelled")
 
     slurm.heal()
-    await search.once()
+    await search.run_once()
 
     assert slurm.read("cancelled") == "8\n"
 
@@ -138,9 +138,9 @@ async def test_accounts_that_are_not_the_hubs_are_asked_once(hub: Any, slurm: An
     slurm.put("fault", NO_SUDO)
     search = OrphanSearch(hub.app)
 
-    await search.once()
+    await search.run_once()
     slurm.put("all", ALL + ALL.replace("8", "9"))
-    await search.once()
+    await search.run_once()
 
     assert all_logs.text.count("Jobs of ada.project2 are let alone: sudo: a password is required") == 1
     assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 0
@@ -157,8 +157,8 @@ async def test_older_wrappers_are_told_of_once(hub: Any, slurm: Any, all_logs: A
     slurm.put("fault", fault)
     search = OrphanSearch(hub.app)
 
-    await search.once()
-    await search.once()
+    await search.run_once()
+    await search.run_once()
 
     assert all_logs.text.count("Jobs without a server are not looked for") == 1
     assert "mine" not in slurm.read("argv")
@@ -169,7 +169,7 @@ async def test_a_started_hub_looks_again_and_again(ada: Any, slurm: Any, until: 
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
     ada.app.config.BricsSlurmSpawner.orphans_interval = 0.05
-    end_leftovers_when_up()
+    run_when_up()
     ada.app.http_server = object()
 
     await until(lambda: slurm.read("cancelled").count("8\n") >= 2)

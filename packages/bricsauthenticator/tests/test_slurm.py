@@ -101,7 +101,7 @@ def test_the_job_id_is_read_from_the_last_line(answer: str, job_id: str) -> None
             "Job 12 ended before the server was ready: it ran out of memory (OUT_OF_MEMORY, OutOfMemory).",
         ),
         (Job(life=Life.GONE), "Job 12 ended before the server was ready: Slurm no longer knows it."),
-        (slurm.UNKNOWN, "Slurm does not answer at the moment; job 12 is asked about again…"),
+        (slurm.UNKNOWN, "Slurm does not answer at the moment; job 12 will be checked again…"),
     ],
 )
 def test_people_read_why(job: Job, sentence: str) -> None:

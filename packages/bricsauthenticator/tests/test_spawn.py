@@ -125,7 +125,7 @@ async def test_the_port_report_wakes_the_spawn_at_once(ada: Any, slurm: Any, unt
     """With an hour between questions to Slurm, the server is still ready as soon as its port is known."""
     slurm.says("RUNNING None localhost")
     await start(ada, slurm, until)
-    await until(lambda: ada.spawner()._job.node)
+    await until(lambda: ada.spawner()._job.status.job.node)
     ada.spawner().startup_poll_interval = 3600.0
 
     await report(ada, slurm, {"port": server_port})
@@ -139,7 +139,7 @@ async def test_the_port_report_of_a_job_that_waited_asks_for_its_node(
     """A job that began after the last question to Slurm is asked about when it reports, not an hour later."""
     ada.spawner().startup_poll_interval = 3600.0
     await start(ada, slurm, until)
-    await until(lambda: ada.spawner()._job.state == "PENDING")
+    await until(lambda: ada.spawner()._job.status.job.state == "PENDING")
     slurm.says("RUNNING None localhost")
 
     await report(ada, slurm, {"port": server_port})
@@ -157,9 +157,9 @@ async def test_the_person_sees_what_happens(ada: Any, slurm: Any, until: Any, se
         events.extend([event async for event in ada.spawner().progress()])
 
     watching = asyncio.create_task(watch())
-    await until(lambda: len(ada.spawner()._story._events) >= 2)
+    await until(lambda: len(ada.spawner()._job.events._events) >= 2)
     slurm.says("RUNNING None localhost")
-    await until(lambda: ada.spawner()._job.node)
+    await until(lambda: ada.spawner()._job.status.job.node)
     await report(ada, slurm, {"port": server_port})
     await watching
 
@@ -291,7 +291,7 @@ async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm:
     slurm.put("all", "41 RUNNING None localhost\n42 PENDING Priority n/a\n")
 
     assert [await first.poll(), await second.poll(), await first.poll()] == [None, None, None]
-    assert (first._job.node, second._job.reason) == ("localhost", "Priority")
+    assert (first._job.status.job.node, second._job.status.job.reason) == ("localhost", "Priority")
     assert slurm.read("asked") == "41\n"  # the first one alone, when it was the only one
 
     slurm.put("all", "42 PENDING Priority n/a\n")
@@ -333,7 +333,7 @@ async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until:
     """A controller that is away for a moment does not fail the spawn."""
     await start(ada, slurm, until)
     slurm.put("fault", FAULTS[2])
-    await until(lambda: "does not answer" in ada.spawner()._story._events[-1]["message"])
+    await until(lambda: "does not answer" in ada.spawner()._job.events._events[-1]["message"])
     slurm.heal()
     slurm.says("RUNNING None localhost")
 
@@ -375,7 +375,7 @@ async def test_a_submission_that_outlasts_the_spawn_is_cancelled(ada: Any, slurm
     slurm.put("fault", f"while [ -e {slurm.directory}/fault ]; do sleep 0.02; done\n")
     await ada.submit_form(**CHOICE)
     spawner = ada.spawner()
-    await until(lambda: spawner._story._ended)
+    await until(lambda: spawner._job.events._ended)
 
     slurm.heal()
     await outcome(ada)
@@ -455,9 +455,9 @@ async def test_that_a_server_stops_is_saved_before_slurm_answers(
     slurm.put("fault", f"while [ ! -e {slurm.directory}/healed ]; do sleep 0.05; done\n")
 
     stop = asyncio.create_task(spawner.user.stop())
-    await until(lambda: pending_cancellations.in_state(spawner.orm_spawner.state))
+    await until(lambda: pending_cancellations.from_state(spawner.orm_spawner.state))
 
-    assert [leftover.job_id for leftover in pending_cancellations.in_state(spawner.orm_spawner.state)] == ["41"]
+    assert [leftover.job_id for leftover in pending_cancellations.from_state(spawner.orm_spawner.state)] == ["41"]
     slurm.put("healed", "")
     await stop
     assert slurm.read("cancelled") == "41\n"

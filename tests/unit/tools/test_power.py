@@ -136,8 +136,8 @@ def test_a_fault_is_looked_for_by_the_tests_of_its_package() -> None:
 
     assert by_file[WRAPPERS] == ["packages/slurmspawner_wrappers/tests/test_wrappers.py"]
     assert by_file[f"{BRICS}/keys.py"][0].endswith("test_keys.py")
-    assert by_file[f"{BRICS}/slurm_spawner.py"][0].endswith("test_spawn.py")
-    assert sorted(by_file[f"{BRICS}/slurm_spawner.py"]) == brics
+    assert by_file[f"{BRICS}/spawner.py"][0].endswith("test_spawn.py")
+    assert sorted(by_file[f"{BRICS}/spawner.py"]) == brics
     assert by_file[f"{CORE}/batch_script.sh.j2"][0] == "tests/unit/volumes/test_hub_configuration.py"
 
 

@@ -7,9 +7,10 @@ from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
 from traitlets import Bool, Float, TraitError, Unicode, default, validate
 
 from bricsauthenticator import projects, tokens
-from bricsauthenticator.handlers import BricsLoginHandler, BricsLogoutHandler
+from bricsauthenticator.hub_handlers import own_handlers
 from bricsauthenticator.keys import KeyStore
 from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
+from bricsauthenticator.login_handlers import BricsLoginHandler, BricsLogoutHandler
 from bricsauthenticator.project_confirmations import Confirmations
 from bricsauthenticator.request_log import TOKEN_HEADER, without_token
 
@@ -119,7 +120,7 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
         """Replace JupyterHub's login page, and what comes after a logout; keep tokens out of its log."""
         app.tornado_settings["log_function"] = without_token(app.tornado_settings["log_function"])
-        return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler)]
+        return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler), *own_handlers()]
 
     async def authenticate(self, handler: Request, _data: object = None) -> dict[str, Any]:
         """Return the person and their projects for the token in the request.

@@ -1,7 +1,7 @@
-"""Running the site's commands, such as ssh, for the spawner, and looking whether a server is there.
+"""Shell commands of the site, such as ssh, and a check whether a server listens.
 
-They are shell strings because batchspawner's traits are. What is put into them has been validated; secrets are not
-put into them but go in on standard input.
+The commands are shell strings because batchspawner's traits are. Values in them have been validated. Secrets are never
+in them but on standard input.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from bricsauthenticator.slurm import is_stranger
+from bricsauthenticator.slurm import is_wrong_host
 
-STRANGER = (
+WRONG_HOST = (
     "the Slurm host did not prove with its host key that it is the right one, so nothing was sent to it "
     "(Host key verification failed.)"
 )
 KEPT_VARIABLES = ("PATH", "HOME", "LANG")
 
-# One for each command that runs, made when needed. The loop's own executor has but a few, and other work.
+# One thread for each running command, started on demand. The loop's own executor has few threads, and other work.
 _THREADS = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="slurm-command")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a command ended.
+    """The result of a command.
 
     Attributes:
-        status: Its exit status; None when it was killed for taking too long.
-        stdout: What it wrote to standard output.
-        stderr: What it wrote to standard error.
+        status: The exit status; None when the command was killed at its time limit.
+        stdout: The standard output.
+        stderr: The standard error.
     """
 
     status: int | None
@@ -40,11 +40,11 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with status 0."""
+        """Whether the command ended with status 0."""
         return self.status == 0
 
     def without(self, secret: str) -> "Outcome":
-        """Return the same with a secret taken out, before anything of it is shown or cut."""
+        """Return the outcome without a secret, before any of it is shown or cut."""
         if not secret:
             return self
         return replace(
@@ -53,25 +53,25 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """The end of what it said about its failure, on one line; for a swapped host a sentence of our own.
+        """The end of the error output on one line; for a wrong host key a sentence of our own.
 
-        What ssh says of that ends in the advice to trust whoever answers, which is the one thing not to do.
+        ssh's own message about a wrong host key ends in the advice to trust the host, which would be the one mistake.
         """
-        if is_stranger(self.status, self.stderr):
-            return STRANGER
-        said = " ".join((self.stderr.strip() or self.stdout.strip()).split())[-300:]
-        return said or f"exit status {self.status}"
+        if is_wrong_host(self.status, self.stderr):
+            return WRONG_HOST
+        words = " ".join((self.stderr.strip() or self.stdout.strip()).split())[-300:]
+        return words or f"exit status {self.status}"
 
 
 async def run(command: str, *, stdin: str = "", timeout_s: float) -> Outcome:
-    """Run a shell command with a minimal environment, and kill all of it when it takes too long or is not wanted."""
+    """Run a shell command in a minimal environment, and kill its whole session on a timeout or a cancellation."""
     sent = stdin.encode("utf-8", "surrogateescape")
-    # Not asyncio's subprocesses: in Python 3.11, one that has just begun never ends when all tasks are cancelled at
-    # once, as by a hub that shuts down; and a killed one is waited for until nobody holds its output any more.
-    process = _started(command)
-    talk = asyncio.get_running_loop().run_in_executor(_THREADS, _talk, process, sent, timeout_s)
+    # Not asyncio's subprocesses: in Python 3.11, a new one never ends when all tasks are cancelled at once, as by a hub
+    # that shuts down, and a killed one is waited for until all its children have closed its output.
+    process = _start(command)
+    talk = asyncio.get_running_loop().run_in_executor(_THREADS, _communicate, process, sent, timeout_s)
     try:
-        # Unlike await, wait does not cancel the thread's work, part of which is to reap the process.
+        # Unlike await, wait does not cancel the thread, which must also reap the process.
         await asyncio.wait({talk})
     except BaseException:
         _kill(process)
@@ -79,7 +79,7 @@ async def run(command: str, *, stdin: str = "", timeout_s: float) -> Outcome:
     return talk.result()
 
 
-def _started(command: str) -> subprocess.Popen[bytes]:
+def _start(command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         ["/bin/sh", "-c", command],
         stdin=subprocess.PIPE,
@@ -90,7 +90,7 @@ def _started(command: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _talk(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float) -> Outcome:
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes, timeout_s: float) -> Outcome:
     with process:
         try:
             out, err = process.communicate(stdin, timeout_s)
@@ -109,7 +109,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 async def listens(host: str, port: int) -> bool:
-    """Tell whether something accepts connections there."""
+    """Return whether the port accepts connections."""
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError:

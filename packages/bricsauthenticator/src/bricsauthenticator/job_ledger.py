@@ -1,128 +1,161 @@
-"""A job's key, by which the hub finds and cancels the job even when it never learnt its id or was restarted."""
+"""The jobs of one server, recorded in the database so that none is lost when an answer is lost or the hub dies."""
 
 import asyncio
-from collections.abc import Coroutine
-from math import inf
-from typing import Any, ClassVar, TypeVar
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from batchspawner import SlurmSpawner, format_template  # type: ignore[import-untyped]
 from sqlalchemy.orm import object_session
-from traitlets import Float, Unicode
 
-from bricsauthenticator import commands, pending_cancellations, slurm
-from bricsauthenticator.commands import Outcome
-from bricsauthenticator.pending_cancellations import Leftover
+from bricsauthenticator import pending_cancellations
+from bricsauthenticator.pending_cancellations import PendingCancellation
+from bricsauthenticator.slurm_commands import SlurmCommands
 
 T = TypeVar("T")
 
+_background: set[asyncio.Task[Any]] = set()  # the event loop keeps weak references only
 
-class KeyedJobSpawner(SlurmSpawner):  # type: ignore[misc]
-    """A spawner each of whose jobs belongs to a server or is being cancelled.
 
-    A spawn's key is saved in the database before the job is submitted, and is the last word of the job's comment.
-    A job that no server has any more stays in the database until Slurm has accepted its cancellation.
+def run_in_background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start a task that keeps running when its caller is cancelled."""
+    task = asyncio.ensure_future(work)
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    return task
+
+
+class CurrentJob(Protocol):
+    """The spawner's attributes that identify its current job.
+
+    Attributes:
+        job_id: Slurm's id; empty until it is known.
+        job_key: The spawn's key, which is the last word of the job's comment; empty when there is no spawn.
+        req_username: The account that the job runs as.
     """
 
-    command_timeout = Float(
-        30.0, min=0.1, help="Seconds that a submit, query or cancel command may take, ssh included."
-    ).tag(config=True)
+    job_id: str
+    job_key: str
+    req_username: str
 
-    batch_list_cmd = Unicode(
-        "",
-        help="""Command that prints a line `ID COMMENT` for each of the account's jobs, ended ones included.
 
-        With it, a job is found again when the answer to its submission was lost. Empty where there is no such command.
-        """,
-    ).tag(config=True)
+@dataclass(kw_only=True)
+class JobLedger:
+    """The current job of a server, and its jobs that are still to be cancelled.
 
-    job_key = Unicode(help="Key of the current spawn; empty when there is none.")
+    A key is saved before its job is submitted. A job without a server stays in the database until Slurm has accepted
+    its cancellation.
 
-    _background: ClassVar[set[asyncio.Task[Any]]] = set()
-    _endings: ClassVar[dict[str, asyncio.Task[Any]]] = {}
+    Attributes:
+        current: Where the current job is read from and recorded.
+        row: Returns the server's row of the database; None when there is none.
+        state: Returns the spawner's state to save.
+        commands: Returns the site's commands.
+        owner: Returns the server's name in the log.
+        log: Logger.
+        is_given_up: Whether the current job is being cancelled.
+    """
 
-    # Keys
+    current: CurrentJob
+    row: Callable[[], Any]
+    state: Callable[[], dict[str, Any]]
+    commands: Callable[[], SlurmCommands]
+    owner: Callable[[], str]
+    log: logging.Logger | logging.LoggerAdapter[Any]
+    is_given_up: bool = False
 
-    def _new_key(self) -> str:
-        return slurm.new_key(slurm.hub_mark(self.user.settings.get("cookie_secret", b""), self.hub_connect_url or ""))
+    # Several spawners may have had the same row, and all of them cancel its jobs.
+    _cancelling: ClassVar[dict[str, asyncio.Task[None]]] = {}
 
-    async def _find(self, key: str, username: str, timeout_s: float) -> str | None:
-        """Return the id of the account's job with this key; empty when Slurm knows none, None when it does not say."""
-        outcome = await self.list_own(username, timeout_s)
-        if outcome.ok:
-            return slurm.find_key(outcome.stdout, key)
-        self.log.warning("The jobs of %s cannot be listed: %s", username, outcome.complaint)
-        return None
+    # The current job
 
-    async def list_own(self, username: str, timeout_s: float = inf) -> Outcome:
-        """Ask Slurm for the ids and comments of an account's jobs; waits for timeout_s or command_timeout at most."""
-        command = self._command(self.batch_list_cmd, username=username)
-        return await commands.run(command, timeout_s=min(timeout_s, self.command_timeout))
+    def record_key(self, key: str) -> None:
+        """Set the current job's key and save it; empty when there is certainly no job."""
+        self.current.job_key = key
+        self.save()
 
-    # What has to end
+    def record_id(self, job_id: str) -> None:
+        """Set the current job's id and save it."""
+        self.current.job_id = job_id
+        self.save()
 
-    def _leave(self, leftover: Leftover) -> asyncio.Task[Any]:
-        """Save a job as a leftover and cancel it in the background, which the next hub goes on with if need be."""
-        name = leftover.key or leftover.job_id
-        ending = self._endings.get(name)
-        if ending is None or ending.done():
-            pending_cancellations.remember(self.orm_spawner, leftover)
-            ending = self._endings[name] = self._in_background(self._end(leftover))
-            ending.add_done_callback(lambda done: self._endings.get(name) is done and self._endings.pop(name))
-        return ending
+    async def find_current(self, timeout_s: float) -> str | None:
+        """Find the current job by its key; see SlurmCommands.find_job."""
+        return await self.commands().find_job(self.current.job_key, self.current.req_username, timeout_s)
 
-    async def _end(self, leftover: Leftover) -> None:
-        row = self.orm_spawner
-        await pending_cancellations.end(
-            leftover,
-            find=lambda: self._find(leftover.key, leftover.username, self.command_timeout),
-            cancel=lambda job_id: self.cancel(job_id, leftover.username),
+    async def recover_id(self) -> bool | None:
+        """Find an unknown id of the current job by its key, as after a restart of the hub.
+
+        Returns:
+            Whether the id is known now; None when Slurm does not say.
+        """
+        commands = self.commands()
+        if not self.current.job_key or not commands.list_own:
+            return False
+        job_id = await self.find_current(commands.timeout_s)
+        if job_id:
+            self.log.info("Job %s of %s is found again by its key", job_id, self.owner())
+            self.record_id(job_id)
+        return None if job_id is None else bool(job_id)
+
+    def unfinished(self) -> PendingCancellation | None:
+        """Return the current job for cancellation; None when it is being cancelled or nothing identifies it."""
+        current = self.current
+        can_be_found = current.job_id or (current.job_key and self.commands().list_own)
+        if self.is_given_up or not can_be_found:
+            return None
+        return PendingCancellation(key=current.job_key, job_id=current.job_id, username=current.req_username)
+
+    # Pending cancellations
+
+    def give_up(self, job: PendingCancellation) -> asyncio.Task[None]:
+        """Cancel the current job in the background."""
+        self.is_given_up = True
+        return self.cancel_in_background(job)
+
+    def cancel_in_background(self, job: PendingCancellation) -> asyncio.Task[None]:
+        """Save a pending cancellation and start it; the next hub continues when this one ends before."""
+        name = job.key or job.job_id
+        task = self._cancelling.get(name)
+        if task is None or task.done():
+            pending_cancellations.add(self.row(), job)
+            task = self._cancelling[name] = run_in_background(self._cancel(job))
+            task.add_done_callback(lambda done: self._cancelling.get(name) is done and self._cancelling.pop(name))
+        return task
+
+    async def _cancel(self, job: PendingCancellation) -> None:
+        row = self.row()
+        await pending_cancellations.cancel_until_accepted(
+            job,
+            find=lambda: self.commands().find_job(job.key, job.username),
+            cancel=lambda job_id: self.commands().cancel_job(job_id, job.username),
             log=self.log,
         )
-        pending_cancellations.forget(row, leftover)
+        pending_cancellations.remove(row, job)
 
-    async def cancel(self, job_id: str, username: str) -> str:
-        """Cancel a job and return why that failed; empty when Slurm has accepted it or the job is over."""
-        command = self._command(self.batch_cancel_cmd, job_id=job_id, username=username)
-        self.log.info("Cancelling job %s: %s", job_id, command)
-        outcome = await commands.run(command, timeout_s=self.command_timeout)
-        return "" if outcome.ok or slurm.already_over(outcome.stderr) else outcome.complaint
-
-    def _saved_leftovers(self) -> list[Leftover]:
-        """Return what has to end by the row itself, which is the truth: several spawners may have shared it."""
-        return pending_cancellations.in_state(self.orm_spawner.state if self.orm_spawner else None)
+    def pending(self) -> list[PendingCancellation]:
+        """Return the pending cancellations in the row, which several spawners may have written."""
+        row = self.row()
+        return pending_cancellations.from_state(row.state if row else None)
 
     # State
 
-    def get_state(self) -> dict[str, Any]:
-        """Return what a restarted hub needs to find the job and to end the leftovers."""
-        state: dict[str, Any] = super().get_state()
-        if self.job_key:
-            state["job_key"] = self.job_key
-        return state | pending_cancellations.to_state(self._saved_leftovers())
+    def to_state(self) -> dict[str, Any]:
+        """Return what a restarted hub needs to find the current job and to continue the cancellations."""
+        key = {"job_key": self.current.job_key} if self.current.job_key else {}
+        return key | pending_cancellations.to_state(self.pending())
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what get_state returned, and go on cancelling the leftovers."""
-        super().load_state(state)
-        self.job_key = state.get("job_key", "")
-        for leftover in pending_cancellations.in_state(state):
-            self._leave(leftover)
+        """Restore the current job's key, and continue the cancellations."""
+        self.current.job_key = state.get("job_key", "")
+        for job in pending_cancellations.from_state(state):
+            self.cancel_in_background(job)
 
-    def _save_state(self) -> None:
-        """Write the state to the database now; JupyterHub itself does so only when the server is up."""
-        if self.orm_spawner is not None:
-            self.orm_spawner.state = self.get_state()
-            session = object_session(self.orm_spawner)
+    def save(self) -> None:
+        """Write the spawner's state to the database now; JupyterHub itself writes it only when the server is up."""
+        row = self.row()
+        if row is not None:
+            row.state = self.state()
+            session = object_session(row)
             if session is not None:
                 session.commit()
-
-    # Commands
-
-    def _command(self, template: str, **changes: str) -> str:
-        variables = {**self.get_req_subvars(), "job_id": self.job_id, **changes}
-        return f"{format_template(self.exec_prefix, **variables)} {format_template(template, **variables)}"
-
-    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task

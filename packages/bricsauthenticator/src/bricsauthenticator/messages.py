@@ -1,9 +1,9 @@
-"""Slurm's states and reasons in a person's words: pure."""
+"""Sentences about a job for its user: pure."""
 
 from bricsauthenticator.slurm import Job, Life
 
-# The beginning of Slurm's reason and what it means to somebody who waits; the first match counts.
-WAITING = (
+# The beginning of Slurm's reason and its meaning for the waiting user; the first match counts.
+WAIT_REASONS = (
     ("Priority", "other jobs are in front of it"),
     ("Resources", "waiting for a node to become free"),
     ("ReqNodeNotAvail", "the nodes it needs are down, drained or reserved"),
@@ -32,7 +32,7 @@ WAITING = (
     ("Prolog", "its node is being prepared"),
     ("launch failed", "it could not be launched and is held back"),
 )
-ENDED = {
+END_REASONS = {
     "CANCELLED": "it was cancelled",
     "COMPLETED": "it ended by itself",
     "FAILED": "its command failed",
@@ -46,12 +46,12 @@ ENDED = {
 
 
 def why_waiting(reason: str) -> str:
-    """Return in words why a job waits; empty when Slurm's reason is not a known one."""
-    return next((words for start, words in WAITING if reason.startswith(start)), "")
+    """Return why a job waits, in words; empty for an unknown reason of Slurm."""
+    return next((words for start, words in WAIT_REASONS if reason.startswith(start)), "")
 
 
 def situation(job_id: str, job: Job) -> str:
-    """Return one sentence about a job for the person who waits for it."""
+    """Return one sentence about a job that has no server yet."""
     match job.life:
         case Life.PENDING:
             why = f" ({job.reason})" if job.reason else ""
@@ -62,22 +62,22 @@ def situation(job_id: str, job: Job) -> str:
         case Life.GONE:
             return f"Job {job_id} ended before the server was ready: {_ending(job)}."
         case Life.UNKNOWN:
-            return f"Slurm does not answer at the moment; job {job_id} is asked about again\N{HORIZONTAL ELLIPSIS}"
+            return f"Slurm does not answer at the moment; job {job_id} will be checked again\N{HORIZONTAL ELLIPSIS}"
 
 
-def silent(job_id: str, job: Job, waited_s: float) -> str:
-    """Return one sentence about a job that runs, and whose server cannot be reached."""
+def no_answer(job_id: str, job: Job, waited_s: float) -> str:
+    """Return one sentence about a running job whose server cannot be reached."""
     return f"Job {job_id} runs on node {job.node}, but its server did not answer within {waited_s:.0f} s."
 
 
 def why_ended(job_id: str, job: Job) -> str:
-    """Return one sentence about a job that ended while its server was in use, for the person who comes back to it."""
+    """Return one sentence about a job that ended while its server was in use."""
     return f"Job {job_id} ended: {_ending(job)}."
 
 
 def _ending(job: Job) -> str:
     if not job.state:
         return "Slurm no longer knows it"
-    words = ENDED.get(job.state, "")
+    words = END_REASONS.get(job.state, "")
     detail = f"{job.state}, {job.reason}" if job.reason else job.state
     return f"{words} ({detail})" if words else detail

@@ -1,7 +1,7 @@
-"""Orphans: jobs that carry this hub's mark and that its database does not know, as when an older one was restored.
+"""Orphan jobs: jobs with this hub's mark that its database does not know, as after an older database was restored.
 
-Each job's key is in the database before the job is in the queue. One whose key is nowhere in it belongs to no server
-and never will: the server's token, which was written down with the key, is not there either.
+Each job's key is in the database before the job is in the queue. A job whose key is missing there belongs to no server
+and never will: the server's token, which was saved together with the key, is missing too.
 """
 
 import asyncio
@@ -12,20 +12,21 @@ from typing import Any
 
 from jupyterhub import orm  # type: ignore[import-untyped]
 
-from bricsauthenticator import pending_cancellations, slurm
+from bricsauthenticator import joblist, pending_cancellations, slurm
 from bricsauthenticator.joblist import Listing
 from bricsauthenticator.projects import is_account
+from bricsauthenticator.slurm_commands import SlurmCommands
 
-ENDING = "COMPLETING"
-REFUSED_RE = re.compile(r"^sudo: ", re.MULTILINE)
+ENDING_STATE = "COMPLETING"
+SUDO_REFUSAL_RE = re.compile(r"^sudo: ", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """The jobs that the database knows.
+class KnownJobs:
+    """The jobs in the database.
 
     Attributes:
-        job_ids: Their ids, as far as it has them.
+        job_ids: Their ids, as far as the database has them.
         keys: Their keys, which jobs of older versions do not have.
     """
 
@@ -33,33 +34,35 @@ class Known:
     keys: frozenset[str]
 
     def has(self, job_id: str, key: str) -> bool:
-        """Whether the job is among them."""
+        """Whether a job is among them."""
         return job_id in self.job_ids or key in self.keys
 
 
-def known_jobs(database: Any) -> Known:  # noqa: ANN401 - a session of SQLAlchemy's
-    """Return the jobs of all servers, those included that have to end."""
+def known_jobs(database: Any) -> KnownJobs:  # noqa: ANN401 - an SQLAlchemy session
+    """Return the jobs of all servers and all pending cancellations."""
     states = [row.state for row in database.query(orm.Spawner) if row.state]
-    left = [leftover for state in states for leftover in pending_cancellations.in_state(state)]
-    return Known(
-        job_ids=frozenset([*(state.get("job_id", "") for state in states), *(each.job_id for each in left)]),
-        keys=frozenset([*(state.get("job_key", "") for state in states), *(each.key for each in left)]),
+    pending = [job for state in states for job in pending_cancellations.from_state(state)]
+    return KnownJobs(
+        job_ids=frozenset([*(state.get("job_id", "") for state in states), *(job.job_id for job in pending)]),
+        keys=frozenset([*(state.get("job_key", "") for state in states), *(job.key for job in pending)]),
     )
 
 
 async def watch(app: Any) -> None:  # noqa: ANN401 - JupyterHub's application
-    """Look for orphans, now and as often as the site wants; returns at once where it does not."""
+    """Search for orphan jobs now and at the site's interval; return at once when there is none."""
     search = OrphanSearch(app)
     while search.interval_s:
         try:
-            await search.once()
+            await search.run_once()
         except Exception:
             app.log.exception("Jobs without a server could not be looked for")
         await asyncio.sleep(search.interval_s)
 
 
 class OrphanSearch:
-    """One hub's search. What is in doubt is let alone: jobs that are not asked about, not shown, or of other hubs.
+    """The search of one hub.
+
+    A job that may belong to somebody is left alone: one of another hub, of no hub, or one that Slurm does not show.
 
     Args:
         app: JupyterHub's application.
@@ -68,78 +71,86 @@ class OrphanSearch:
     def __init__(self, app: Any) -> None:  # noqa: ANN401
         self._app = app
         self._log = app.log
-        # Without a person: what speaks to Slurm for an account of which the database may know nobody.
         agent = self._agent("")
-        self.interval_s: float = agent.orphans_interval if agent.batch_list_cmd and agent.query_all_cmd else 0.0
+        self._list_all: str = agent.query_all_cmd
+        self.interval_s: float = agent.orphans_interval if agent.batch_list_cmd and self._list_all else 0.0
         self._mark = slurm.hub_mark(app.cookie_secret, agent.hub_connect_url or "")
-        self._let_alone: set[str] = set()  # jobs
-        self._strangers: set[str] = set()  # accounts that the hub may not ask as
-        self._told: set[str] = set()
+        self._ignored_jobs: set[str] = set()
+        self._refused_accounts: set[str] = set()  # sudo does not allow the hub to act as these
+        self._logged_reasons: set[str] = set()
 
     def _agent(self, account: str) -> Any:  # noqa: ANN401 - the site's spawner
+        # A spawner without a user, because the database may not know the account's user.
         return self._app.spawner_class(config=self._app.config, user=None, req_username=account, req_keepvars="")
 
-    async def once(self) -> None:
-        """Ask Slurm for all jobs, look at those of accounts that the database does not know, and end the orphans.
+    def _commands(self, account: str) -> SlurmCommands:
+        commands: SlurmCommands = self._agent(account).slurm_commands()
+        return commands
 
-        Costs one question, and one more for each account that has a job which was never looked at.
+    async def run_once(self) -> None:
+        """List all jobs of Slurm, check the unknown ones, and cancel the orphan jobs.
+
+        Costs one command, and one more for each account with a job that was never checked.
         """
         before = known_jobs(self._app.db)
-        listing = await self._agent("").list_all()
-        if listing is None or not self._usable(listing):
+        listing = await joblist.shared(self._list_all).newest(timeout_s=self._commands("").timeout_s)
+        if listing is None or not self._is_usable(listing):
             return
-        self._let_alone &= listing.jobs.keys()
-        strange: dict[str, set[str]] = defaultdict(set)
-        for job_id in listing.jobs.keys() - self._let_alone - before.job_ids:
+        self._ignored_jobs &= listing.jobs.keys()
+        unknown: dict[str, set[str]] = defaultdict(set)
+        for job_id in listing.jobs.keys() - self._ignored_jobs - before.job_ids:
             if (account := self._account(job_id, listing)) is not None:
-                strange[account].add(job_id)
-        for account, job_ids in strange.items():
-            await self._look_at(account, job_ids, before)
+                unknown[account].add(job_id)
+        for account, job_ids in unknown.items():
+            await self._check_account(account, job_ids, before)
 
-    def _usable(self, listing: Listing) -> bool:
-        if listing.refused:
-            self._tell_once("the site does not give the list of all jobs")
+    def _is_usable(self, listing: Listing) -> bool:
+        if listing.is_unsupported:
+            self._log_once("the site does not give the list of all jobs")
         elif listing.jobs and not any(job and job.account for job in map(slurm.read_listed, listing.jobs.values())):
-            self._tell_once("the site's list of all jobs does not say whose they are")
+            self._log_once("the site's list of all jobs does not say whose they are")
         else:
             return listing.outcome.ok
         return False
 
     def _account(self, job_id: str, listing: Listing) -> str | None:
-        """Return whose job it is; None when that cannot be anybody with a server, or the job ends already."""
+        """Return a job's account; None when the account cannot have a server or the job is ending already."""
         job = slurm.read_listed(listing.jobs[job_id])
-        if job is None or job.said.startswith(ENDING):
+        if job is None or job.status.startswith(ENDING_STATE):
             return None
-        if is_account(job.account) and job.account not in self._strangers:
+        if is_account(job.account) and job.account not in self._refused_accounts:
             return job.account
-        self._let_alone.add(job_id)
+        self._ignored_jobs.add(job_id)
         return None
 
-    async def _look_at(self, account: str, job_ids: set[str], before: Known) -> None:
-        """Read the account's own word for its jobs, with which it can harm no other, and end those that are orphans."""
-        agent = self._agent(account)
-        outcome = await agent.list_own(account)
+    async def _check_account(self, account: str, job_ids: set[str], before: KnownJobs) -> None:
+        """Read the comments of an account's jobs as that account, and cancel its orphan jobs.
+
+        An account can forge the comments of its own jobs only, so it can harm no other account.
+        """
+        commands = self._commands(account)
+        outcome = await commands.list_jobs(account)
         if not outcome.ok:
-            if REFUSED_RE.search(outcome.stderr):  # anything else may pass
-                self._strangers.add(account)
+            if SUDO_REFUSAL_RE.search(outcome.stderr):  # any other failure may be transient
+                self._refused_accounts.add(account)
                 self._log.info("Jobs of %s are let alone: %s", account, outcome.complaint)
             return
         keys = slurm.read_keys(outcome.stdout)
-        # A job that was submitted since is known now, and one that was ended since was known before.
+        # A job that was submitted meanwhile is known now, and one that was cancelled meanwhile was known before.
         now = known_jobs(self._app.db)
         for job_id in sorted(job_ids):
             key = keys.get(job_id, "")
             if not key.startswith(self._mark):
-                self._let_alone.add(job_id)
+                self._ignored_jobs.add(job_id)
             elif not before.has(job_id, key) and not now.has(job_id, key):
-                await self._end(agent, job_id, account)
+                await self._cancel(commands, job_id, account)
 
-    async def _end(self, agent: Any, job_id: str, account: str) -> None:  # noqa: ANN401
+    async def _cancel(self, commands: SlurmCommands, job_id: str, account: str) -> None:
         self._log.warning("Job %s of %s is this hub's, and no server has it: it has to end", job_id, account)
-        if complaint := await agent.cancel(job_id, account):
+        if complaint := await commands.cancel_job(job_id, account):
             self._log.warning("Job %s is not cancelled yet: %s", job_id, complaint)
 
-    def _tell_once(self, why: str) -> None:
-        if why not in self._told:
-            self._told.add(why)
-            self._log.info("Jobs without a server are not looked for: %s", why)
+    def _log_once(self, reason: str) -> None:
+        if reason not in self._logged_reasons:
+            self._logged_reasons.add(reason)
+            self._log.info("Jobs without a server are not looked for: %s", reason)

@@ -1,7 +1,7 @@
-"""Leftovers: jobs that no server has any more and that may still run, kept in the database until they are cancelled.
+"""Jobs without a server that may still run, kept in the database until Slurm accepts their cancellation.
 
-A submission whose answer was lost and that nobody waits for is a leftover, too: its job is known by its key alone, and
-may still come to exist, because a command that was cut off here goes on at the other end.
+An abandoned submission whose answer was lost is one of them. Its job is known by its key alone and may appear later,
+because a command that is killed in the hub keeps running on the Slurm host.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from typing import Any
 
 from sqlalchemy.orm import object_session
 
-STATE_KEY = "leftovers"
-TRIED_FOR_S = 3600.0
+STATE_KEY = "leftovers"  # the name in the databases of all versions
+FREQUENT_RETRIES_S = 3600.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 LATE_PAUSE_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leftover:
-    """A job that has to end.
+class PendingCancellation:
+    """A job to be cancelled.
 
     Attributes:
-        key: The spawn's own key, which is in the job's comment; empty for jobs of older versions.
-        job_id: Its id; empty when the answer to its submission was lost.
-        username: The account that it runs as.
+        key: The spawn's key in the job's comment; empty for jobs of older versions.
+        job_id: The job's id; empty when the answer to its submission was lost.
+        username: The account that the job runs as.
     """
 
     key: str
@@ -35,70 +35,70 @@ class Leftover:
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """The job's name in the log."""
         return f"job {self.job_id}" if self.job_id else f"the job with the key {self.key}"
 
-    def same_as(self, other: "Leftover") -> bool:
-        """Whether both are the same job: by key, or by id where neither has a key."""
+    def same_as(self, other: "PendingCancellation") -> bool:
+        """Whether both are the same job: by key, or by id when neither has a key."""
         return self.key == other.key if self.key or other.key else self.job_id == other.job_id
 
 
-def in_state(state: Mapping[str, Any] | None) -> list[Leftover]:
-    """Return the leftovers in a spawner's state."""
-    return [Leftover(**entry) for entry in (state or {}).get(STATE_KEY, ())]
+def from_state(state: Mapping[str, Any] | None) -> list[PendingCancellation]:
+    """Read the pending cancellations from a spawner's state."""
+    return [PendingCancellation(**entry) for entry in (state or {}).get(STATE_KEY, ())]
 
 
-def to_state(leftovers: list[Leftover]) -> dict[str, Any]:
-    """Return the entry of a spawner's state that holds leftovers; empty when there are none."""
-    return {STATE_KEY: [asdict(leftover) for leftover in leftovers]} if leftovers else {}
+def to_state(pending: list[PendingCancellation]) -> dict[str, Any]:
+    """Return the part of a spawner's state that holds pending cancellations; empty when there are none."""
+    return {STATE_KEY: [asdict(each) for each in pending]} if pending else {}
 
 
-def remember(orm_spawner: Any, leftover: Leftover) -> None:  # noqa: ANN401 - a row of JupyterHub's
-    """Add a leftover to a spawner's row in the database."""
-    _replace(orm_spawner, leftover, [leftover])
+def add(row: Any, job: PendingCancellation) -> None:  # noqa: ANN401 - a row of jupyterhub.orm.Spawner
+    """Save a pending cancellation in a spawner's row of the database."""
+    _replace(row, job, [job])
 
 
-def forget(orm_spawner: Any, leftover: Leftover) -> None:  # noqa: ANN401 - a row of JupyterHub's
-    """Remove a leftover from a spawner's row in the database."""
-    _replace(orm_spawner, leftover, [])
+def remove(row: Any, job: PendingCancellation) -> None:  # noqa: ANN401 - a row of jupyterhub.orm.Spawner
+    """Delete a pending cancellation from a spawner's row of the database."""
+    _replace(row, job, [])
 
 
-def _replace(orm_spawner: Any, old: Leftover, new: list[Leftover]) -> None:  # noqa: ANN401
-    session = object_session(orm_spawner) if orm_spawner is not None else None
+def _replace(row: Any, old: PendingCancellation, new: list[PendingCancellation]) -> None:  # noqa: ANN401
+    session = object_session(row) if row is not None else None
     if session is None:
-        return  # the person or the server has been deleted meanwhile
-    state = dict(orm_spawner.state or {})
-    others = [leftover for leftover in in_state(state) if not leftover.same_as(old)]
+        return  # the user or the server has been deleted
+    state = dict(row.state or {})
+    others = [each for each in from_state(state) if not each.same_as(old)]
     state.pop(STATE_KEY, None)
-    orm_spawner.state = state | to_state([*others, *new])
+    row.state = state | to_state([*others, *new])
     session.commit()
 
 
-async def end(
-    leftover: Leftover,
+async def cancel_until_accepted(
+    job: PendingCancellation,
     *,
     find: Callable[[], Awaitable[str | None]],
     cancel: Callable[[str], Awaitable[str]],
     log: Any,  # noqa: ANN401 - a logger or an adapter
 ) -> None:
-    """Cancel a job, and try again while it cannot be found or Slurm cannot be reached; after an hour less often.
+    """Cancel a job and retry while Slurm does not accept it; after an hour, retry less often.
 
-    Returns when the job is cancelled, or when Slurm says after an hour of attempts that there is no job with the key.
+    Returns when the job is cancelled, or when Slurm reports after an hour of retries that no job has the key.
 
     Args:
-        leftover: The job.
-        find: Returns its id by its key; empty when there is no such job, None when Slurm does not say.
-        cancel: Cancels the job with this id and returns why that failed; empty when it did not.
-        log: Gets a warning whenever Slurm did not cancel the job, and after an hour also when it was not found.
+        job: The job.
+        find: Returns the job's id by its key; empty when there is no such job, None when Slurm does not say.
+        cancel: Cancels the job with this id and returns the reason of a failure; empty on success.
+        log: Logger for each failed cancellation, and after an hour for each failed search.
     """
-    begun, pause = time.monotonic(), FIRST_PAUSE_S
+    start, pause = time.monotonic(), FIRST_PAUSE_S
     while True:
-        job_id = leftover.job_id or await find()
-        complaint = await cancel(job_id) if job_id else f"{leftover.name} is not found"
-        tried_long = time.monotonic() - begun >= TRIED_FOR_S
-        if not complaint or (tried_long and job_id == ""):
+        job_id = job.job_id or await find()
+        complaint = await cancel(job_id) if job_id else f"{job.name} is not found"
+        is_late = time.monotonic() - start >= FREQUENT_RETRIES_S
+        if not complaint or (is_late and job_id == ""):
             return
-        if job_id or tried_long:
-            log.warning("%s is not cancelled yet: %s", leftover.name.capitalize(), complaint)
-        await asyncio.sleep(LATE_PAUSE_S if tried_long else pause)
+        if job_id or is_late:
+            log.warning("%s is not cancelled yet: %s", job.name.capitalize(), complaint)
+        await asyncio.sleep(LATE_PAUSE_S if is_late else pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)

@@ -1,14 +1,13 @@
-"""Where a job reports its port: batchspawner's own handler, with what may be said narrowed to the port.
+"""The handler of a job's report of its port, which accepts a port and nothing else.
 
-batchspawner's handler sets any attribute of the caller's spawner from the request, so a job could choose the next
-command that the hub runs.
+It takes the place of batchspawner's handler. That one sets any attribute of the caller's spawner from the request, so
+a job could choose the next command that the hub runs.
 """
 
 import json
 from typing import Any
 
-import batchspawner.api  # type: ignore[import-untyped]  # noqa: F401 - registers the handler that ours goes before
-from jupyterhub.apihandlers import APIHandler, default_handlers  # type: ignore[import-untyped]
+from jupyterhub.apihandlers import APIHandler  # type: ignore[import-untyped]
 from tornado import web
 
 PATH = r"/api/batchspawner"
@@ -22,8 +21,8 @@ class PortReportHandler(APIHandler):  # type: ignore[misc]
 
     @web.authenticated
     def post(self) -> None:
-        """Tell the caller's spawner the port that its server listens on."""
-        spawner = self._spawner()
+        """Set the port of the caller's spawner."""
+        spawner = self._find_spawner()
         port = read_port(self.get_json_body())
         if port is None:
             raise web.HTTPError(400, "The report must be an unprivileged port and nothing else.")
@@ -33,7 +32,7 @@ class PortReportHandler(APIHandler):  # type: ignore[misc]
         self.set_status(201)
         self.finish(json.dumps({"message": "BatchSpawner data configured"}))
 
-    def _spawner(self) -> Any:  # noqa: ANN401 - JupyterHub is not annotated
+    def _find_spawner(self) -> Any:  # noqa: ANN401 - JupyterHub is not annotated
         token = self.get_auth_token()
         spawners = getattr(self.current_user, "spawners", {})
         for spawner in spawners.values():
@@ -43,16 +42,10 @@ class PortReportHandler(APIHandler):  # type: ignore[misc]
 
 
 def read_port(body: object) -> int | None:
-    """Return the port of a report, or None when it is not exactly one acceptable port."""
+    """Return the port of a report, or None when the report is not exactly one acceptable port."""
     if not isinstance(body, dict) or set(body) != {"port"}:
         return None
     port = body["port"]
     if not isinstance(port, int) or isinstance(port, bool) or not LOWEST_PORT <= port <= HIGHEST_PORT:
         return None
     return None if port in HUB_PORTS else port
-
-
-def install() -> None:
-    """Put this handler before batchspawner's, once."""
-    if default_handlers[0] != (PATH, PortReportHandler):
-        default_handlers.insert(0, (PATH, PortReportHandler))

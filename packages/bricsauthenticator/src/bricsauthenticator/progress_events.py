@@ -1,4 +1,4 @@
-"""What happened to one spawn so far, for everybody who watches it."""
+"""The progress events of one spawn, for all its readers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,8 @@ from typing import Any
 Event = dict[str, Any]
 
 
-class Story:
-    """Events in the order in which they happened; whoever reads it, whenever they come, sees all of them."""
+class ProgressEvents:
+    """Events in the order in which they happened; a reader gets all of them, however late it starts."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -16,33 +16,33 @@ class Story:
         self._changed = asyncio.Event()
 
     @property
-    def begun(self) -> bool:
-        """Whether anything happened yet."""
+    def has_begun(self) -> bool:
+        """Whether there is an event."""
         return bool(self._events)
 
     def add(self, event: Event) -> None:
-        """Tell an event, unless it says the same as the last one or the story has ended."""
+        """Add an event, unless it equals the last one or the events have ended."""
         if not self._ended and (not self._events or event != self._events[-1]):
             self._events.append(event)
-            self._wake()
+            self._wake_readers()
 
     def end(self) -> None:
-        """Say that nothing more will happen."""
+        """Let readers return after the last event; later events are dropped."""
         self._ended = True
-        self._wake()
+        self._wake_readers()
 
-    def _wake(self) -> None:
+    def _wake_readers(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        """Yield all events, waiting for those to come, until the end."""
-        told = 0
+        """Yield past events, then new ones until the end."""
+        count = 0
         while True:
             changed = self._changed
-            while told < len(self._events):
-                told += 1
-                yield dict(self._events[told - 1])
+            while count < len(self._events):
+                count += 1
+                yield dict(self._events[count - 1])
             if self._ended:
                 return
             if changed is self._changed:

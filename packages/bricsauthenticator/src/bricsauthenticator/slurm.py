@@ -1,7 +1,7 @@
-"""What Slurm says about a job, and how to say it to a person: pure.
+"""The output of Slurm's commands: pure parsers.
 
-Only Slurm's own word makes a job gone. Whatever else goes wrong on the way (SSH, sudo, munge, a controller that does
-not answer) leaves it unknown.
+Only Slurm's own answer makes a job gone. Any other failure (SSH, sudo, munge, a controller that does not answer) leaves
+the job unknown.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from enum import Enum, auto
 JOB_ID_RE = re.compile(r"[1-9][0-9]{0,9}")
 NODE_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 NO_JOB_RE = re.compile(r"^(?:\w+: error: |slurm_\w+ error: ).*Invalid job id specified\s*$", re.MULTILINE)
-OVER_RE = re.compile(r"Job/step already completing or completed")
-UNSURE_RE = re.compile(
+ENDED_RE = re.compile(r"Job/step already completing or completed")
+NO_ANSWER_RE = re.compile(
     r"timed out|unable to contact|zero bytes|(?:connection|send|receive|shutdown) failure|unexpected message"
     r"|message length|not connected|connection (?:closed|refused|reset)|broken pipe",
     re.IGNORECASE,
 )
 MUNGE_RE = re.compile(r"\bmunge\b|protocol authentication error|invalid authentication credential", re.IGNORECASE)
 SSH_FAILED_STATUS = 255  # ssh(1)
-STRANGER_RE = re.compile(r"^Host key verification failed\.\s*$", re.MULTILINE)
-TURNED_AWAY_RE = re.compile(r"^\S+: Permission denied \([a-z,-]+\)\.\s*$", re.MULTILINE)
+WRONG_HOST_RE = re.compile(r"^Host key verification failed\.\s*$", re.MULTILINE)
+KEY_REFUSED_RE = re.compile(r"^\S+: Permission denied \([a-z,-]+\)\.\s*$", re.MULTILINE)
 FIRST_SIGNAL_STATUS = 128
 PLACEHOLDERS = frozenset({"", "n/a", "N/A", "(null)", "None", "(None)", "none"})
 
@@ -37,7 +37,7 @@ TERMINAL_STATES = frozenset(
 
 
 class Life(Enum):
-    """Where a job is in its life."""
+    """The phase of a job's life."""
 
     PENDING = auto()
     RUNNING = auto()
@@ -47,12 +47,12 @@ class Life(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is known of a job.
+    """A job as Slurm describes it.
 
     Attributes:
-        life: Where it is in its life.
-        state: Slurm's word for it, such as `PENDING`; empty when Slurm did not say.
-        reason: Slurm's word for why; empty when there is none.
+        life: The phase of its life.
+        state: Slurm's name of the state, such as `PENDING`; empty when Slurm did not say.
+        reason: Slurm's reason for the state; empty when there is none.
         node: Name of the node that runs the job's script; empty when there is none yet.
     """
 
@@ -66,9 +66,9 @@ UNKNOWN = Job(life=Life.UNKNOWN)
 
 
 def read_answer(answer: str) -> Job:
-    """Read squeue's answer `STATE REASON NODE`, or `STATE NODE` as other wrappers have it.
+    """Parse squeue's line `STATE REASON NODE`, or `STATE NODE` of other wrappers.
 
-    No line at all means that Slurm was asked and has no such job among those it was asked for.
+    An empty output means that Slurm has no such job.
     """
     lines = [line for line in answer.splitlines() if line.strip()]
     if not lines:
@@ -77,7 +77,7 @@ def read_answer(answer: str) -> Job:
     life = life_of(words[0])
     reason, node = " ".join(words[1:-1]), words[-1] if len(words) > 1 else ""
     if life is Life.PENDING and not reason and node not in PLACEHOLDERS:
-        reason, node = node, ""  # a waiting job has no node, so its only word is the reason
+        reason, node = node, ""  # a waiting job has no node, so the one word is its reason
     return Job(
         life=life,
         state="" if life is Life.UNKNOWN else words[0],
@@ -87,113 +87,113 @@ def read_answer(answer: str) -> Job:
 
 
 def read_refusal(message: str) -> Job:
-    """Read the error output of a query that failed: gone if Slurm knows no such job, else unknown."""
+    """Parse the error output of a failed query: gone if Slurm knows no such job, else unknown."""
     return Job(life=Life.GONE) if NO_JOB_RE.search(message) else UNKNOWN
 
 
 def already_over(message: str) -> bool:
-    """Whether scancel failed because there is nothing left to cancel."""
-    return bool(NO_JOB_RE.search(message) or OVER_RE.search(message))
+    """Whether scancel failed because the job is over."""
+    return bool(NO_JOB_RE.search(message) or ENDED_RE.search(message))
 
 
 def read_job_id(answer: str) -> str:
-    """Read the job id of `sbatch --parsable`: the last line, up to `;CLUSTER`; empty when there is none."""
+    """Parse the job id in the output of `sbatch --parsable`: the last line, up to `;CLUSTER`; empty without one."""
     lines = answer.split("\n")
     job_id = next((line for line in reversed(lines) if line.strip()), "").partition(";")[0].strip()
     return job_id if JOB_ID_RE.fullmatch(job_id) else ""
 
 
 def hub_mark(cookie_secret: bytes, connect_url: str) -> str:
-    """Return the words that the keys of one hub begin with, and of no other hub.
+    """Return the prefix of a hub's keys, which no other hub has.
 
     Args:
-        cookie_secret: What a hub has for itself and keeps for good.
-        connect_url: Where its servers reach it, which tells it from a hub that was made of a copy of its data.
+        cookie_secret: The hub's secret, which stays the same for good.
+        connect_url: URL at which servers reach the hub; a hub made from a copy of its data has another one.
     """
     hub_id = hashlib.sha256(b"jobs of " + cookie_secret + connect_url.encode()).hexdigest()[:8]
     return f"jupyterhub-{hub_id}-"
 
 
 def new_key(mark: str) -> str:
-    """Return a random key for one spawn of the hub with this mark; it goes into the job's comment."""
+    """Return a random key for one spawn of the hub with this mark, for the job's comment."""
     return f"{mark}{secrets.token_hex(8)}"
 
 
 def find_key(listing: str, key: str) -> str:
-    """Read the job id from lines `ID COMMENT`: of the job whose comment ends with the key; empty when there is none."""
+    """Parse lines `ID COMMENT`: the id of the job whose comment ends with the key; empty when there is none."""
     return next((job_id for job_id, last in read_keys(listing).items() if last == key), "")
 
 
 def read_keys(listing: str) -> dict[str, str]:
-    """Read lines `ID COMMENT`: the last word of each job's comment, which is the key of a job of a hub."""
+    """Parse lines `ID COMMENT`: the last word of each comment by the job's id, which is the key of a hub's job."""
     lines = (line.split() for line in listing.splitlines())
     return {words[0]: words[-1] for words in lines if len(words) > 1 and JOB_ID_RE.fullmatch(words[0])}
 
 
 def may_have_submitted(status: int | None, message: str) -> bool:
-    """Whether a job may exist, or come to exist, although the submit command failed or told no job id.
+    """Whether a job may exist now or later, although the submit command failed or printed no job id.
 
     Args:
-        status: The command's exit status; None when it was given up here, which does not end it at the other end.
-        message: What it said.
+        status: The command's exit status; None after a timeout, which does not end the command on the Slurm host.
+        message: The command's error output.
     """
-    return status == 0 or (is_silence(status, message) and not never_logged_in(status, message))
+    return status == 0 or (has_no_answer(status, message) and not never_logged_in(status, message))
 
 
-def is_passing(status: int | None, message: str) -> bool:
-    """Whether a question failed because of what passes: nobody answered, or munge vouched for nobody."""
-    return is_silence(status, message) or bool(MUNGE_RE.search(message))
+def is_transient(status: int | None, message: str) -> bool:
+    """Whether a query failed for a transient reason: no answer, or no munge."""
+    return has_no_answer(status, message) or bool(MUNGE_RE.search(message))
 
 
-def is_stranger(status: int | None, message: str) -> bool:
-    """Whether ssh found another host than the one whose key is pinned, and told it nothing."""
-    return status == SSH_FAILED_STATUS and bool(STRANGER_RE.search(message))
+def is_wrong_host(status: int | None, message: str) -> bool:
+    """Whether ssh found a host without the pinned host key, and sent it nothing."""
+    return status == SSH_FAILED_STATUS and bool(WRONG_HOST_RE.search(message))
 
 
 def never_logged_in(status: int | None, message: str) -> bool:
-    """Whether ssh ended before the host could be told anything: it is a stranger, or refused the hub's key."""
-    return is_stranger(status, message) or (status == SSH_FAILED_STATUS and bool(TURNED_AWAY_RE.search(message)))
+    """Whether ssh failed before it sent anything: the host key was wrong, or the host refused the hub's key."""
+    return is_wrong_host(status, message) or (status == SSH_FAILED_STATUS and bool(KEY_REFUSED_RE.search(message)))
 
 
-def is_silence(status: int | None, message: str) -> bool:
-    """Whether a command failed because nobody answered, and not because of an answer."""
+def has_no_answer(status: int | None, message: str) -> bool:
+    """Whether a command failed without an answer, as opposed to a refusal."""
     ended_by_itself = status is not None and 0 <= status < FIRST_SIGNAL_STATUS  # ssh has 255 for its own failures
-    return not ended_by_itself or bool(UNSURE_RE.search(message))
+    return not ended_by_itself or bool(NO_ANSWER_RE.search(message))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """What a list of all jobs says of one that waits or runs.
+    """One waiting or running job in a list of all jobs.
 
     Attributes:
-        said: `STATE REASON NODE`.
-        account: Whose it is; empty when the list does not say, as older wrappers' lists.
+        status: `STATE REASON NODE`.
+        account: The job's account; empty in the lists of older wrappers.
     """
 
-    said: str
+    status: str
     account: str = ""
 
 
 def read_list(answer: str) -> dict[str, str]:
-    """Read squeue's lines `ID ACCOUNT STATE REASON NODE`, of which there may be many: the rest of each by its id."""
-    found = (line.strip().partition(" ") for line in answer.splitlines())
-    return {job_id: rest for job_id, _, rest in found}
+    """Parse squeue's lines `ID ACCOUNT STATE REASON NODE`: the rest of each line by its id, unparsed for speed."""
+    lines = (line.strip().partition(" ") for line in answer.splitlines())
+    return {job_id: rest for job_id, _, rest in lines}
 
 
 def read_listed(rest: str) -> Listed | None:
-    """Read `ACCOUNT STATE REASON NODE`, or the same without the account; None unless the job waits or runs."""
-    account, _, said = rest.partition(" ")
+    """Parse `ACCOUNT STATE REASON NODE`, or the same without the account; None unless the job waits or runs."""
+    account, _, status = rest.partition(" ")
     if _is_alive(rest):
-        return Listed(said=rest)
-    return Listed(said=said, account=account) if _is_alive(said) else None
+        return Listed(status=rest)
+    return Listed(status=status, account=account) if _is_alive(status) else None
 
 
-def _is_alive(said: str) -> bool:
-    return life_of(said.partition(" ")[0]) in (Life.PENDING, Life.RUNNING)
+def _is_alive(status: str) -> bool:
+    return life_of(status.partition(" ")[0]) in (Life.PENDING, Life.RUNNING)
 
 
 def life_of(state: str) -> Life:
-    """Return where in its life a job with this state is."""
+    """Return the phase of life of a job in this state."""
     if state in PENDING_STATES:
         return Life.PENDING
     if state in RUNNING_STATES:

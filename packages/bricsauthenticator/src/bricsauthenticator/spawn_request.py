@@ -1,31 +1,30 @@
-"""Where the form and the REST API start a server: JupyterHub's own handlers, which look at a request before the spawn.
+"""The handlers of requests for a server, which check a request before the spawn begins.
 
-JupyterHub applies the options inside the spawn and waits for that only for slow_spawn_timeout: a hub that is busy would
-answer 202, and refuse afterwards, when nobody reads it. And it fails with status 500 when two requests for a server
-come so close together that it looks at both before the first spawn begins.
+JupyterHub applies the options inside the spawn and waits for the spawn only until slow_spawn_timeout: a busy hub would
+answer 202 and refuse later, when no client reads it. It also fails with status 500 when two requests for a server
+arrive so close together that it checks both before the first spawn begins.
 """
 
 from typing import Any
 
-from jupyterhub import apihandlers, handlers  # type: ignore[import-untyped]
 from jupyterhub.apihandlers.users import UserServerAPIHandler  # type: ignore[import-untyped]
 from jupyterhub.handlers.pages import SpawnHandler  # type: ignore[import-untyped]
 
 
 class OneSpawn:
-    """What both handlers have: requests for a server that somebody else has started meanwhile are content with that."""
+    """Mixin that accepts a request for a server that another request has just started."""
 
     async def spawn_single_user(
         self,
         user: Any,  # noqa: ANN401 - JupyterHub is not annotated
         server_name: str = "",
-        *args: Any,  # noqa: ANN401 - JupyterHub 5 and 6 differ in what comes here
+        *args: Any,  # noqa: ANN401 - JupyterHub 5 and 6 differ in these
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """Start the server, unless it starts already."""
+        """Start the server, unless it is starting already."""
         try:
             await super().spawn_single_user(user, server_name, *args, **kwargs)  # type: ignore[misc]
-        except RuntimeError:  # JupyterHub's word for a server that is pending
+        except RuntimeError:  # what JupyterHub raises for a pending server
             if user.spawners[server_name].pending != "spawn":
                 raise
 
@@ -35,7 +34,7 @@ class SpawnPageHandler(OneSpawn, SpawnHandler):  # type: ignore[misc]
 
 
 class SpawnRequestHandler(OneSpawn, UserServerAPIHandler):  # type: ignore[misc]
-    """POST starts a server if its options are possible, and is answered with 400 and a sentence if they are not."""
+    """POST starts a server if its options are possible, and else returns 400 with a sentence."""
 
     async def spawn_single_user(
         self,
@@ -50,14 +49,3 @@ class SpawnRequestHandler(OneSpawn, UserServerAPIHandler):  # type: ignore[misc]
         if check is not None:
             await check(options)
         await super().spawn_single_user(user, server_name, *args, options=options, **kwargs)
-
-
-def install() -> None:
-    """Put these handlers before JupyterHub's, once, at the same paths."""
-    _put_before(handlers.default_handlers, SpawnHandler, SpawnPageHandler)
-    _put_before(apihandlers.default_handlers, UserServerAPIHandler, SpawnRequestHandler)
-
-
-def _put_before(table: list[tuple[str, type]], theirs: type, ours: type) -> None:
-    if not any(handler is ours for _, handler in table):
-        table[:0] = [(path, ours) for path, handler in table if handler is theirs]

@@ -1,166 +1,209 @@
-"""Servers as Slurm jobs of the person's project."""
+"""Servers as Slurm jobs of the user's project."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
 
-from traitlets import Dict, List, TraitError, Unicode, default, validate
+from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
+from traitlets import Unicode, observe
 
-from bricsauthenticator import options, port_report, spawn_request, startup_cleanup
-from bricsauthenticator.authenticator import BricsAuthenticator
-from bricsauthenticator.http_errors import not_permitted, refused
-from bricsauthenticator.options import Options, OptionsError
-from bricsauthenticator.projects import home_of, is_account, project_of
-from bricsauthenticator.slurm_spawner import SlurmJobSpawner
+from bricsauthenticator import hub_handlers, startup_cleanup
+from bricsauthenticator.messages import why_ended
+from bricsauthenticator.progress_events import Event
+from bricsauthenticator.project_options import ProjectOptions
+from bricsauthenticator.projects import home_of, is_account
+from bricsauthenticator.server_job import ServerJob
+from bricsauthenticator.slurm_commands import SlurmCommands
+from bricsauthenticator.spawner_settings import SpawnerSettings
 
-port_report.install()
-spawn_request.install()
+START_LOST = "JupyterHub was restarted while the server was starting. Please start it again."
+
+# hubpod's spawn timeline searches the hub's log for this line.
+LISTENS_LOG = "Job %s of %s listens on %s:%s"
 
 
-class BricsSlurmSpawner(SlurmJobSpawner):
-    """Starts a server as a Slurm job of the account that the chosen project gives to the person.
+class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type: ignore[misc]
+    """Starts a server as a Slurm job of the account that the chosen project gives to the user.
 
-    Beside batchspawner's variables, the templates know `brics_project` (`PROJECT.PORTAL`) and `project` (`PROJECT`).
-    `username` and `homedir` are the account `USER.PROJECT` and its home directory.
+    Only Slurm's own answer makes a job gone, and no job outlives its server.
+
+    Templates have batchspawner's variables, `brics_project` (`PROJECT.PORTAL`) and `project` (`PROJECT`). `username`
+    and `homedir` are the account `USER.PROJECT` and its home directory.
+
+    Attributes:
+        exports_in_script: The server's variables are exported by lines in the job script. A configuration therefore
+            needs neither `--export={{keepvars}}` in `batch_script` nor `NAME=value` in `batch_submit_cmd`. Spawners
+            without this attribute pass the variables in the environment of the submit command.
     """
 
-    brics_projects = Dict(
-        help="""The person's projects: `{"PROJECT.PORTAL": {"name": ..., "username": "USER.PROJECT"}}`.
+    exports_in_script: ClassVar[bool] = True
 
-        Set by `auth_state_hook`, whose default takes the auth_state as it is.
-        """
+    job_key = Unicode(help="Key of the current spawn; empty when there is none.")
+
+    ended = Unicode(
+        help="One sentence why the last server ended by itself; empty after a stop and while a server runs."
     )
 
-    runtimes = List(
-        Unicode(),
-        list(options.RUNTIMES),
-        minlen=1,
-        help="Time limits that the form offers, the first one being the default. The longest bounds what is accepted.",
-    ).tag(config=True)
+    @staticmethod
+    def end_leftovers_when_up() -> None:
+        """Prepare the hub that is loading its configuration; the name is part of the contract with configurations."""
+        hub_handlers.install_in_starting_hub()
+        startup_cleanup.run_when_up()
 
-    @default("req_homedir")
-    def _req_homedir_default(self) -> str:
-        # batchspawner asks the hub's own machine, which knows no accounts.
-        return home_of(self.req_username) if is_account(self.req_username) else ""
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
+        super().__init__(**kwargs)
+        self._job = ServerJob(self)
+        if self.user is not None:
+            hub_handlers.install(self.user.settings["app"])
 
-    shell = Unicode("/bin/bash", help="SHELL of the server.").tag(config=True)
+    def slurm_commands(self) -> SlurmCommands:
+        """Return the site's commands with the current settings."""
+        return SlurmCommands(
+            prefix=self.exec_prefix,
+            submit=self.batch_submit_cmd,
+            query=self.batch_query_cmd,
+            list_own=self.batch_list_cmd,
+            cancel=self.batch_cancel_cmd,
+            variables={**self.get_req_subvars(), "job_id": self.job_id},
+            timeout_s=self.command_timeout,
+            log=self.log,
+        )
 
-    end_leftovers_when_up = staticmethod(startup_cleanup.end_leftovers_when_up)
-
-    _options: Options | None = None
-
-    # The person's projects
-
-    @default("auth_state_hook")
-    def _auth_state_hook_default(self) -> Callable[..., None]:
-        return _take_projects
-
-    @validate("brics_projects")
-    def _brics_projects_are_sound(self, proposal: Any) -> dict[str, Any]:  # noqa: ANN401 - a traitlets bunch
-        found: dict[str, Any] = proposal["value"]
-        for key, project in found.items():
-            sound = isinstance(key, str) and isinstance(project, Mapping) and isinstance(project.get("name"), str)
-            if not sound or not is_account(project.get("username")):
-                raise TraitError("brics_projects must map PROJECT.PORTAL to a name and a username USER.PROJECT.")
-        return found
-
-    # What the person chooses
-
-    @default("options_form")
-    def _options_form_default(self) -> Callable[..., str]:
-        return lambda spawner: options.form(spawner.brics_projects, spawner.runtimes)
-
-    @default("options_from_form")
-    def _options_from_form_default(self) -> Callable[..., Any]:
-        return self._read_form
-
-    @default("apply_user_options")
-    def _apply_user_options_default(self) -> Callable[..., None]:
-        return lambda spawner, user_options: spawner.use_options(user_options)
-
-    async def _read_form(self, form_data: Mapping[str, Sequence[object]]) -> dict[str, str]:
-        await self._refresh_projects()
-        try:
-            return options.choose(options.from_form(form_data), self.brics_projects, self.runtimes).as_dict()
-        except OptionsError as error:
-            raise refused(str(error)) from None
-
-    async def check_options(self, user_options: object) -> None:
-        """Refuse an impossible choice before a spawn begins.
-
-        Args:
-            user_options: What the REST API was sent; None for the choice of the last spawn.
-
-        Raises:
-            tornado.web.HTTPError: 400 with a sentence when the choice is not possible.
-        """
-        await self._refresh_projects()
-        self._chosen(self.orm_spawner.user_options or {} if user_options is None else user_options)
-
-    async def _refresh_projects(self) -> None:
-        # JupyterHub asks the hook when it shows the form and when it spawns, but not in between.
-        await self.run_auth_state_hook(await self.user.get_auth_state())
-
-    def _chosen(self, user_options: object) -> Options:
-        try:
-            return options.choose(options.from_json(user_options), self.brics_projects, self.runtimes)
-        except OptionsError as error:
-            raise refused(str(error)) from None
-
-    def use_options(self, user_options: object) -> None:
-        """Take the person's choice, which may come from the REST API and have passed no form.
-
-        Raises:
-            tornado.web.HTTPError: 400 with a sentence when the choice is not possible, 403 when the person's projects
-                were confirmed too long ago.
-        """
-        login = self.authenticator
-        if isinstance(login, BricsAuthenticator) and not login.has_confirmed(self.user.name):
-            raise not_permitted("Your projects have not been confirmed for a long time. Please log in again.")
-        chosen = self._chosen(user_options)
-        self._options = chosen
-        self.req_username = self.brics_projects[chosen.brics_project]["username"]
-        self.req_homedir = home_of(self.req_username)
+    # Start
 
     async def start(self) -> tuple[str, int]:
-        """Submit the job of the chosen project and return the node and port that its server listens on."""
+        """Submit the job of the chosen project and wait for its server.
+
+        Returns:
+            The name of the node and the port that the server listens on.
+
+        Raises:
+            ShownError: 503 with a sentence when the job could not be submitted, or ended before its server listened.
+        """
         self.use_options(self.user_options)
-        return await super().start()
+        self._forget_address()
+        self._job.reset()
+        self.ended = ""
+        try:
+            await self._job.submission.run(self.submit_batch_script)
+            await self._job.startup.until_listening()
+        except BaseException as error:
+            self._job.events.end()
+            # JupyterHub stops a start that it cancels, and waits only a second for the start to return before that.
+            if not isinstance(error, asyncio.CancelledError) and not self._job.status.is_gone:
+                await self.stop()
+            raise
+        self.ip = self.state_gethost()
+        self._job.report(f"Job {self.job_id} is ready on node {self.ip}", 90)
+        self._job.events.end()
+        self.log.info(LISTENS_LOG, self.job_id, self._log_name, self.ip, self.port)
+        return self.ip, self.port
 
-    def get_req_subvars(self) -> dict[str, Any]:
-        """Return the variables of the templates; what the person left empty stays as the site configured it."""
-        variables: dict[str, Any] = super().get_req_subvars()
-        variables |= {"brics_project": "", "project": project_of(self.req_username)}
-        if self._options is not None:
-            variables |= {name: value for name, value in self._options.as_dict().items() if value}
-        return variables
+    async def submit_batch_script(self) -> str:
+        """Submit the job and return its id; see Submission.submit."""
+        return await self._job.submission.submit()
 
-    # The job's environment
+    @observe("port")
+    def _port_changed(self, _change: object) -> None:
+        # Set by the handler of the job's report; the constructor may set the port, too, before there is a job.
+        if hasattr(self, "_job"):
+            self._job.startup.notice_port()
 
-    @default("env_keep")
-    def _env_keep_default(self) -> list[str]:
-        # The hub's PATH and the like mean nothing on a compute node.
-        return ["JUPYTERHUB_SINGLEUSER_APP"]
+    # Poll
 
-    def user_env(self, env: dict[str, str]) -> dict[str, str]:
-        """Add the account's own variables; it need not exist on the hub's machine."""
-        return env | {"USER": self.req_username, "HOME": self.req_homedir, "SHELL": self.shell}
+    async def poll(self) -> int | None:
+        """Return None while the job is alive or Slurm does not say, else 0 for a completed job and 1 for any other.
+
+        A starting hub also gets 1 for a server whose port the previous hub had not learnt, and for one that was being
+        stopped. The hub then stops the server instead of waiting for an answer until http_timeout.
+        """
+        if self.pending == "check" and self.server:
+            if not self.server.port:
+                self.ended = START_LOST
+                return 1
+            if self._job.is_being_cancelled():
+                return 1
+        if self.pending == "stop" and self._job.unfinished() is not None:
+            return None  # JupyterHub then calls stop, which saves the pending cancellation before any query
+        await self._job.submission.settle()
+        if await self.query_job_status(self.poll_interval) is not JobStatus.NOTFOUND:
+            return None
+        return 0 if self._job.status.job.state == "COMPLETED" else 1
+
+    async def query_job_status(self, max_age_s: float = 0.0) -> JobStatus:
+        """Query Slurm about the job, in one command with other servers.
+
+        Args:
+            max_age_s: Maximum age of an answer that may be reused, in seconds.
+
+        Returns:
+            PENDING, RUNNING or NOTFOUND as Slurm reports, the last also when no job was submitted; UNKNOWN when Slurm
+            does not say.
+        """
+        return await self._job.query(max_age_s)
+
+    def state_gethost(self) -> str:
+        """Return the name of the node that runs the job; empty while Slurm has not named one."""
+        return self._job.status.job.node
+
+    # Progress
+
+    async def progress(self) -> AsyncIterator[Event]:
+        """Yield progress events: `message` for the waiting user, and Slurm's words under `slurm` for programs."""
+        async for event in self._job.events:
+            yield event
+
+    # Stop
+
+    async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002 - JupyterHub's signature
+        """Cancel the job and wait until Slurm reports that it is gone, for at most stop_timeout.
+
+        While Slurm cannot be reached, and after a restart of the hub, cancelling continues in the background.
+
+        Args:
+            now: Wait only until Slurm has accepted the cancellation.
+        """
+        await self._job.submission.settle()
+        if (job := self._job.unfinished()) is not None:
+            await self._job.cancel(job, timeout_s=self.stop_timeout, until_gone=not now)
 
     # State
 
     def get_state(self) -> dict[str, Any]:
-        """Return what a restarted hub needs to ask about the job as the right account."""
-        state: dict[str, Any] = super().get_state()
+        """Return what a restarted hub needs to know of the job, its account and the reason of its end."""
+        state: dict[str, Any] = super().get_state() | self._job.ledger.to_state()
+        if self.ended:
+            state["ended"] = self.ended
         if self.job_id or self.job_key:
             state |= {"username": self.req_username, "homedir": self.req_homedir}
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what get_state returned."""
+        """Restore the result of get_state, and cancel the job of a server that JupyterHub has given up already."""
         if is_account(state.get("username")):
             self.req_username = state["username"]
             self.req_homedir = home_of(state["username"])
         super().load_state(state)
+        self._job.ledger.load_state(state)
+        self.ended = state.get("ended", "")
+        has_no_server = self.orm_spawner is not None and self.orm_spawner.server is None
+        if has_no_server and self._job.unfinished() is not None:
+            self.clear_state()
+            self._job.ledger.save()
 
+    def clear_state(self) -> None:
+        """Forget the job, and cancel it in the background if it may still run."""
+        job = self._job.unfinished()
+        if job is not None:
+            self._job.ledger.give_up(job)
+        if self.job_id and self._job.status.is_gone and not self._job.ledger.is_given_up:
+            self.ended = why_ended(self.job_id, self._job.status.job)
+        super().clear_state()
+        self.job_key = ""
+        self._job.reset()
 
-def _take_projects(spawner: BricsSlurmSpawner, auth_state: dict[str, Any] | None) -> None:
-    spawner.brics_projects = auth_state or {}
+    def _forget_address(self) -> None:
+        self.ip = self.traits()["ip"].default_value
+        self.port = self.traits()["port"].default_value
+        if self.server:
+            self.server.port = self.port

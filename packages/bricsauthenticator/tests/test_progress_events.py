@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bricsauthenticator.progress_events import Event, Story
+from bricsauthenticator.progress_events import Event, ProgressEvents
 
 QUEUED: Event = {"message": "The job is queued"}
 STARTING: Event = {"message": "The job is starting"}
@@ -13,17 +13,17 @@ STARTING: Event = {"message": "The job is starting"}
 @pytest.mark.asyncio
 async def test_an_event_is_told_once_until_another_one_comes() -> None:
     """Whoever asks Slurm twice a second tells nobody twice; each reader gets the whole story, whenever they come."""
-    story = Story()
-    early = asyncio.create_task(read(story))
+    events = ProgressEvents()
+    early = asyncio.create_task(read(events))
     for event in (QUEUED, QUEUED, STARTING, STARTING, QUEUED):
         await asyncio.sleep(0)
-        story.add(event)
-    story.end()
-    story.add(STARTING)
+        events.add(event)
+    events.end()
+    events.add(STARTING)
 
-    assert await early == await read(story) == [QUEUED, STARTING, QUEUED]
+    assert await early == await read(events) == [QUEUED, STARTING, QUEUED]
 
 
-async def read(story: Story) -> list[Event]:
+async def read(events: ProgressEvents) -> list[Event]:
     """Return the story up to its end."""
-    return [event async for event in story]
+    return [event async for event in events]

@@ -1,0 +1,74 @@
+"""The site's Slurm commands, formatted for an account and run."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from batchspawner import format_template  # type: ignore[import-untyped]
+
+from bricsauthenticator import commands, slurm
+from bricsauthenticator.commands import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmCommands:
+    """The command templates of a site and the values to format them with.
+
+    Attributes:
+        prefix: Template that precedes each command, such as `ssh HOST sudo -u {username}`.
+        submit: Template of the command that submits the job script on its standard input.
+        query: Template of the command that prints one job's state.
+        list_own: Template of the command that lists an account's jobs; empty when the site has none.
+        cancel: Template of the command that cancels a job.
+        variables: Values of the templates' variables.
+        timeout_s: Time limit of each command, in seconds.
+        log: Logger for commands that change something and for failed lists.
+    """
+
+    prefix: str
+    submit: str
+    query: str
+    list_own: str
+    cancel: str
+    variables: Mapping[str, Any]
+    timeout_s: float
+    log: logging.Logger | logging.LoggerAdapter[Any]
+
+    @property
+    def submit_line(self) -> str:
+        """The formatted submit command."""
+        return self._line(self.submit)
+
+    async def submit_script(self, script: str) -> Outcome:
+        """Submit a job script."""
+        return await commands.run(self.submit_line, stdin=script, timeout_s=self.timeout_s)
+
+    async def query_job(self, job_id: str) -> Outcome:
+        """Query the state of one job."""
+        return await commands.run(self._line(self.query, job_id=job_id), timeout_s=self.timeout_s)
+
+    async def list_jobs(self, username: str, timeout_s: float = inf) -> Outcome:
+        """List the ids and comments of an account's jobs, within `timeout_s` and the general time limit."""
+        line = self._line(self.list_own, username=username)
+        return await commands.run(line, timeout_s=min(timeout_s, self.timeout_s))
+
+    async def find_job(self, key: str, username: str, timeout_s: float = inf) -> str | None:
+        """Return the id of the account's job with this key; empty when there is none, None when Slurm does not say."""
+        outcome = await self.list_jobs(username, timeout_s)
+        if outcome.ok:
+            return slurm.find_key(outcome.stdout, key)
+        self.log.warning("The jobs of %s cannot be listed: %s", username, outcome.complaint)
+        return None
+
+    async def cancel_job(self, job_id: str, username: str) -> str:
+        """Cancel a job and return the reason of a failure; empty when Slurm accepts it or the job is over."""
+        line = self._line(self.cancel, job_id=job_id, username=username)
+        self.log.info("Cancelling job %s: %s", job_id, line)
+        outcome = await commands.run(line, timeout_s=self.timeout_s)
+        return "" if outcome.ok or slurm.already_over(outcome.stderr) else outcome.complaint
+
+    def _line(self, template: str, **changes: str) -> str:
+        variables = {**self.variables, **changes}
+        return f"{format_template(self.prefix, **variables)} {format_template(template, **variables)}"
