@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hubpod.components import jupyterhub, proxy
+from hubpod.components import jupyterhub, proxy, slurm
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.environments import Environment
@@ -104,9 +104,9 @@ def supplied_files(environment: Environment, credentials: Credentials, ssh_hostn
     external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     configuration = f"serverAddress: {ZENITH_SERVER}-host\nserverPort: {zenith.SSH_PORT}\n"
     return Supplied(
-        ssh_client_key=credentials.ssh_client_key if external else None,
-        ssh_known_hosts=credentials.known_hosts(ssh_hostname) if external else None,
-        zenith_client_key=credentials.ssh_client_key if tunnel else None,
+        ssh_client_key=credentials[slurm.CLIENT_KEY] if external else None,
+        ssh_known_hosts=slurm.known_hosts(credentials, ssh_hostname) if external else None,
+        zenith_client_key=credentials[slurm.CLIENT_KEY] if tunnel else None,
         zenith_client_config=configuration.encode() if tunnel else None,
     )
 

@@ -86,6 +86,6 @@ def _zenith_server(site: Site) -> ExternalService:
     assert key  # noqa: S101 - a site with a tunnel has one
     keys = {zenith.SUBDOMAIN: public_line(key).decode()}
     container, seed = zenith.server(
-        site.instance, image=site.images[IMAGE], keys=keys, host_key=site.credentials.ssh_host_key
+        site.instance, image=site.images[IMAGE], keys=keys, host_key=site.credentials[slurm.HOST_KEY]
     )
     return ExternalService(container=container, seeds=(seed,))

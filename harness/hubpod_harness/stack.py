@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from hubpod.components import jupyterhub, slurm
+from hubpod.components import jupyterhub, proxy, slurm
 from hubpod.components.site import Site
 from hubpod.deployment.readiness import wait_until_ready
 from hubpod.deployment.status import hub_url
@@ -77,7 +77,8 @@ class Stack:
     def secrets(self) -> Collection[str]:
         """Every secret of this stack, tokens that were minted included."""
         credentials = self.site.credentials
-        texts = (credentials.proxy_token, credentials.crypt_key, credentials.ssh_client_key, credentials.ssh_host_key)
+        made = (proxy.TOKEN, jupyterhub.CRYPT_KEY, slurm.CLIENT_KEY, slurm.HOST_KEY)
+        texts = [credentials[each] for each in made]
         own = (self.keys.observer, self.keys.control, self.keys.password)
         return {*own, *(text.decode().strip() for text in texts), *(self.issuer.minted if self.issuer else ())}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from testcontainers.core.container import DockerContainer
 
+from hubpod.components import assembly
 from hubpod.components.site import Code, Site
 from hubpod.context import side_by_side
 from hubpod.environments import Environment, Instance
@@ -60,8 +61,8 @@ def create_site(order: StackRequest, instance: Instance, folder: Path, keys: Har
     path = private_directory(folder) / settings.FILE_NAME
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
     write_private(path, yaml.safe_dump(document).encode())
-    loaded = settings.load(path, order.environment)
-    keyring = credentials.load_or_create(folder / "credentials")
+    loaded = settings.load(path, order.environment, assembly.settings())
+    keyring = credentials.load_or_create(folder / "credentials", assembly.credentials())
     return Site(
         instance=instance,
         settings=loaded,

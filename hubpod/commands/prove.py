@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubpod.client import HubClient
 from hubpod.commands.inspect import require_running
-from hubpod.components import slurm
+from hubpod.components import assembly, slurm
 from hubpod.context import Context
 from hubpod.deployment.status import Status
 from hubpod.environments import Instance
@@ -39,7 +39,7 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         login = partial(client.login_with_token, person.token)
     else:
         site_settings = deploy_configmap.load(
-            Path(status.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment
+            Path(status.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment, assembly.settings()
         )
         name = person.user or site_settings.dev_users[0].user
         login = partial(client.login, name, site_settings.dummy_auth_password)

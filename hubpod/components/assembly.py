@@ -1,56 +1,99 @@
-"""The pod of an environment: which components its axes name."""
+"""The components of all environments, and what derives from them."""
 
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from hubpod.components import jupyterhub, proxy, slurm, zenith
-from hubpod.components.site import Component, Site
+from hubpod.components.component import Client, Component
+from hubpod.components.site import Site
 from hubpod.environments import Environment
 from hubpod.pod import PodSpec
+from hubpod.settings.credentials import Credential
+from hubpod.settings.table import SETTINGS, Setting
+
+COMPONENTS: tuple[Component, ...] = (slurm.COMPONENT, proxy.COMPONENT, jupyterhub.COMPONENT, zenith.COMPONENT)
+"""Every component. Containers start in this order, except that a component starts after those that it waits for."""
 
 
-class ComponentModule(Protocol):
-    """What a module of a component has.
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """Where a kind of client enters a pod.
 
     Attributes:
-        NAME: The container's name.
-        READY: The command that tells whether the container does its work; empty where a line of its log does.
-        READY_LINE: That line.
+        component: The component that serves the client.
+        port: Its port in the pod.
     """
 
-    NAME: str
-    READY: tuple[str, ...]
-    READY_LINE: str
-
-    def component(self, site: Site) -> Component:
-        """The container and its seeds."""
+    component: Component
+    port: int
 
 
-def modules(environment: Environment) -> tuple[ComponentModule, ...]:
-    """The components of an environment, in the order in which their containers start."""
-    chosen: list[ComponentModule] = []
-    if environment.slurm.in_pod:
-        chosen.append(slurm)
-    chosen += [proxy, jupyterhub]
-    if environment.ingress.uses_zenith:
-        chosen.append(zenith)
-    return tuple(chosen)
+def components(environment: Environment) -> tuple[Component, ...]:
+    """List the components of an environment, in the order in which their containers start."""
+    chosen = {each.name: each for each in COMPONENTS if each.is_in(environment)}
+    placed: dict[str, Component] = {}
+
+    def place(component: Component) -> None:
+        for name in component.after:
+            if name in chosen and name not in placed:
+                place(chosen[name])
+        placed[component.name] = component
+
+    for each in chosen.values():
+        if each.name not in placed:
+            place(each)
+    return tuple(placed.values())
+
+
+def entrance(environment: Environment, client: Client) -> Entrance:
+    """Find where a kind of client enters an environment's pod: the last component in order that serves it.
+
+    Raises:
+        LookupError: No component serves such clients.
+    """
+    for component in reversed(components(environment)):
+        if client in component.ports:
+            return Entrance(component=component, port=component.ports[client])
+    raise LookupError(f"no component of {environment.name} serves {client.value}")
 
 
 def image_names(environment: Environment) -> tuple[str, ...]:
-    """The images of our own that an environment's pod needs: folders below containers/."""
-    names = ["jupyterhub"]
-    if environment.slurm.in_pod:
-        names.append("slurm")
-    return tuple(names)
+    """List the images of an environment's pod that are always built, by their directories below containers/."""
+    return tuple(sorted({each.image.name for each in components(environment) if not each.image.reference}))
+
+
+def container_names(environments: Iterable[Environment]) -> str:
+    """List the containers of environments for a help text, such as "jupyterhub, proxy or zenith"."""
+    *first, last = sorted({each.name for environment in environments for each in components(environment)})
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def credentials() -> tuple[Credential, ...]:
+    """List the key material of all components, which every instance gets."""
+    return tuple(credential for component in COMPONENTS for credential in component.credentials)
+
+
+def settings() -> tuple[Setting, ...]:
+    """List all keys of the deploy ConfigMap; a component's own are used only in environments with the component."""
+    return (*SETTINGS, *(_limited(setting, component) for component in COMPONENTS for setting in component.settings))
+
+
+def _limited(setting: Setting, component: Component) -> Setting:
+    return replace(setting, used=lambda environment: component.is_in(environment) and setting.used(environment))
+
+
+def backups(environment: Environment) -> Mapping[str, Component]:
+    """Map the last part of each volume name that an upgrade copies to the component that has to stop for that."""
+    return {volume: component for component in components(environment) for volume in component.backed_up}
 
 
 def pod_spec(site: Site) -> PodSpec:
-    """The whole pod of one instance."""
-    components = [module.component(site) for module in modules(site.instance.environment)]
+    """Assemble the pod of one instance."""
+    specs = [component.spec(site) for component in components(site.instance.environment)]
     return PodSpec(
         name=site.instance.resource,
         labels=site.instance.labels,
-        containers=tuple(component.container for component in components),
-        seeds=tuple(seed for component in components for seed in component.seeds),
-        host_aliases={name: ip for component in components for name, ip in component.host_aliases.items()},
+        containers=tuple(spec.container for spec in specs),
+        seeds=tuple(seed for spec in specs for seed in spec.seeds),
+        host_aliases={name: address for spec in specs for name, address in spec.host_aliases.items()},
     )

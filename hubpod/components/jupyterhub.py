@@ -1,37 +1,49 @@
-"""The hub: its configuration, composed of one fragment per axis value, and its credentials."""
+"""The hub: its configuration, composed of a core and one fragment per axis value, and its credentials."""
 
-from hubpod.components.site import CREDENTIALS, Component, Site, files_below, mounted_source
+from hubpod.components import proxy, slurm
+from hubpod.components.component import Client, Component, ContainerSpec, Image
+from hubpod.components.site import CREDENTIALS, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
-from hubpod.settings.deploy_configmap import Settings
+from hubpod.settings.credentials import Credential, new_token
 
 NAME = "jupyterhub"
+IMAGE = "jupyterhub"
 SOURCE = "bricsauthenticator"
 SOURCE_VOLUME = "hub-source"
+CONFIG_VOLUME = "hub-config"
+CREDENTIAL_VOLUME = "hub-credentials"
 UID = 1000
 API_PORT = 8081
 CONFIG = "/etc/jupyterhub"
 DATA = "/srv/jupyterhub"
 DATA_VOLUME = "hub-data"
-READY: tuple[str, ...] = ("hubpod-ready",)
-READY_LINE = ""
+READY = ("hubpod-ready",)
 RENEW = ("hubpod-preload", "--again")
-"""The image of development keeps what nobody edits imported (containers/jupyterhub/preload.py)."""
+"""Forks a new hub from a process that has imported all modules but the source's (containers/jupyterhub/preload.py)."""
+
+CRYPT_KEY = Credential(name="crypt_key", generate=new_token)
+"""Encrypts auth_state in the hub's database: 32 bytes in hexadecimal digits."""
+
 SHARED_LOGIN = """\
     ControlMaster auto
     ControlPath /tmp/ssh-%C
     ControlPersist 300
 """
-"""The first command's connection stays for those of the next five minutes. ServerAlive notices one that is dead, and
-the next command makes another; where the host takes no more sessions on one, a command gets one for itself."""
+"""Commands share one SSH connection, which stays open for five minutes after the last command.
+
+ServerAlive detects a dead connection, and the next command opens a new one. A command also opens a connection of its
+own if the host refuses further sessions on the shared one.
+"""
 
 
-def component(site: Site) -> Component:
-    """The hub with its configuration, credentials and data."""
-    config, credentials, data = (site.instance.volume(part) for part in ("hub-config", "hub-credentials", DATA_VOLUME))
+def spec(site: Site) -> ContainerSpec:
+    """Describe the hub with its configuration, credentials and data."""
+    parts = (CONFIG_VOLUME, CREDENTIAL_VOLUME, DATA_VOLUME)
+    config, credentials, data = (site.instance.volume(part) for part in parts)
     code, code_seeds = mounted_source(site, SOURCE, SOURCE_VOLUME)
     container = Container(
         name=NAME,
-        image=site.images["jupyterhub"],
+        image=site.images[IMAGE],
         env=site.settings.variables(secret=False),
         mounts=(
             Mount(volume=config, path=CONFIG, read_only=True),
@@ -46,14 +58,14 @@ def component(site: Site) -> Component:
         waits_for="SSH to the Slurm host, and sudo there",
         renew=RENEW if code else (),
     )
-    return Component(
+    return ContainerSpec(
         container=container,
         seeds=(_config_seed(site, config), _credential_seed(site, credentials), _data_seed(data), *code_seeds),
     )
 
 
 def _config_seed(site: Site, volume: str) -> Seed:
-    """The core fragment and exactly the fragments that the environment's axes name."""
+    """Compose the configuration from the core and exactly the fragments of the environment's axis values."""
     folder = site.volumes / "jupyterhub"
     fragments = [
         File(path=f"fragments/{name}", content=(folder / "axes" / name).read_bytes())
@@ -62,20 +74,21 @@ def _config_seed(site: Site, volume: str) -> Seed:
         )
         if (folder / "axes" / name).exists()
     ]
-    ssh_config = File(path="ssh_config", content=_ssh_config(site.settings).encode())
+    ssh_config = File(path="ssh_config", content=_ssh_config(site.settings.ssh_hostname).encode())
     files = (*files_below(folder / "core"), *fragments, ssh_config)
     return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
 
 
-def _ssh_config(settings: Settings) -> str:
-    """How the hub reaches the Slurm host: with a login for each command, or with one that its commands share."""
-    return f"Host slurm\n{_ssh_options(settings)}\nHost slurm-shared\n{_ssh_options(settings)}{SHARED_LOGIN}"
+def _ssh_config(hostname: str) -> str:
+    """Render two ways to reach the Slurm host: one connection per command, and one that commands share."""
+    options = _ssh_options(hostname)
+    return f"Host slurm\n{options}\nHost slurm-shared\n{options}{SHARED_LOGIN}"
 
 
-def _ssh_options(settings: Settings) -> str:
-    """Only with the hub's own key, only to a host whose key is pinned."""
+def _ssh_options(hostname: str) -> str:
+    """Render options that admit only the hub's own key and only a pinned host key."""
     return f"""\
-    HostName {settings.ssh_hostname}
+    HostName {hostname}
     User jupyterspawner
     IdentityFile {CREDENTIALS}/ssh_client_key
     IdentitiesOnly yes
@@ -96,13 +109,14 @@ def _ssh_options(settings: Settings) -> str:
 
 def _credential_seed(site: Site, volume: str) -> Seed:
     variables = {
-        "CONFIGPROXY_AUTH_TOKEN": site.credentials.proxy_token,
-        "JUPYTERHUB_CRYPT_KEY": site.credentials.crypt_key,
+        "CONFIGPROXY_AUTH_TOKEN": site.credentials[proxy.TOKEN],
+        "JUPYTERHUB_CRYPT_KEY": site.credentials[CRYPT_KEY],
         **{name: value.encode() for name, value in site.settings.variables(secret=True).items()},
     }
     contents = {
-        "ssh_client_key": site.ssh_client_key,
-        "ssh_known_hosts": site.ssh_known_hosts,
+        "ssh_client_key": site.supplied.ssh_client_key or site.credentials[slurm.CLIENT_KEY],
+        "ssh_known_hosts": site.supplied.ssh_known_hosts
+        or slurm.known_hosts(site.credentials, site.settings.ssh_hostname),
         **{f"env/{name}": value for name, value in variables.items()},
     }
     files = tuple(File(path=path, content=content, mode=0o400, uid=UID, gid=UID) for path, content in contents.items())
@@ -111,3 +125,17 @@ def _credential_seed(site: Site, volume: str) -> Seed:
 
 def _data_seed(volume: str) -> Seed:
     return Seed(volume=volume, kind=SeedKind.DATA, mode=0o700, uid=UID, gid=UID)
+
+
+COMPONENT = Component(
+    name=NAME,
+    purpose="JupyterHub: logs users in and starts their servers",
+    image=Image(name=IMAGE),
+    spec=spec,
+    sources=(SOURCE,),
+    credentials=(CRYPT_KEY,),
+    after=(slurm.NAME,),
+    ready=READY,
+    backed_up=(DATA_VOLUME,),
+    ports={Client.SERVER: API_PORT},
+)

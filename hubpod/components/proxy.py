@@ -1,27 +1,32 @@
-"""configurable-http-proxy in a container of its own, so that the hub can restart without cutting connections."""
+"""configurable-http-proxy in a container of its own, so that a hub restart does not cut connections."""
 
-from hubpod.components.site import CREDENTIALS, Component, Site
+from hubpod.components.component import Client, Component, ContainerSpec, Image
+from hubpod.components.site import CREDENTIALS, Site
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
+from hubpod.settings.credentials import Credential, new_token
 
 NAME = "proxy"
-READY: tuple[str, ...] = ("hubpod-serves",)
-READY_LINE = ""
+IMAGE = "jupyterhub"
+READY = ("hubpod-serves",)
 PORT = 8000
 API_PORT = 8001
 UID = 1000
 
+TOKEN = Credential(name="proxy_token", generate=new_token)
+"""Authenticates the hub to the proxy's API."""
+
 MAX_HEADER_BYTES = 32768
-"""Room for a token with about 70 large projects; node's own limit is 16 KiB."""
+"""Enough for a token with about 70 large projects; the default of Node.js is 16 KiB."""
 
 
-def component(site: Site) -> Component:
-    """The proxy and its token."""
+def spec(site: Site) -> ContainerSpec:
+    """Describe the proxy and its token."""
     volume = site.instance.volume("proxy-credentials")
     base_url = site.settings.base_url.rstrip("/")
     published = site.instance.environment.ingress.publishes_port
     container = Container(
         name=NAME,
-        image=site.images["jupyterhub"],
+        image=site.images[IMAGE],
         args=(
             "configurable-http-proxy",
             # Behind a tunnel, other hosts of the network must not reach the proxy past the tunnel.
@@ -43,6 +48,17 @@ def component(site: Site) -> Component:
         ready=READY,
         waits_for="the login page behind the proxy",
     )
-    token = File(path="env/CONFIGPROXY_AUTH_TOKEN", content=site.credentials.proxy_token, mode=0o400, uid=UID, gid=UID)
+    token = File(path="env/CONFIGPROXY_AUTH_TOKEN", content=site.credentials[TOKEN], mode=0o400, uid=UID, gid=UID)
     seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=(token,), mode=0o500, uid=UID, gid=UID)
-    return Component(container=container, seeds=(seed,))
+    return ContainerSpec(container=container, seeds=(seed,))
+
+
+COMPONENT = Component(
+    name=NAME,
+    purpose="routes browsers to the hub and to users' servers",
+    image=Image(name=IMAGE),
+    spec=spec,
+    credentials=(TOKEN,),
+    ready=READY,
+    ports={Client.BROWSER: PORT},
+)

@@ -1,31 +1,34 @@
-"""What every component is given, and what it gives back."""
+"""The values that components derive from, and the seeds that several components make alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubpod.environments import Instance
 from hubpod.errors import SettingsError
-from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
+from hubpod.pod import File, Mount, Port, Seed, SeedKind
 from hubpod.settings.credentials import Credentials
-from hubpod.settings.deploy_configmap import Settings
-from hubpod.settings.key_files import Supplied
 from hubpod.sources.content import is_scratch
 
+if TYPE_CHECKING:  # slow to import, and help texts name components
+    from hubpod.settings.deploy_configmap import Settings
+    from hubpod.settings.key_files import Supplied
+
 CREDENTIALS = "/etc/hubpod/credentials"
-"""Where a container finds its credentials; files below ``env/`` become environment variables of their name."""
+"""Directory of a container's credentials; its entry point exports each file below ``env/`` as a variable."""
 
 SOURCE_FOLDER = "/usr/src"
-"""Where the images of development look for the code of their sources, each in a folder of its name."""
+"""Directory of the sources in development images, one subdirectory per source."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """The code of a source, which its image does not have: it comes in a volume.
+    """The code of a source that is mounted as a volume, because the image does not contain it.
 
     Attributes:
-        folder: Where it is on this machine.
-        files: What it was when it was looked at.
+        folder: Directory of the source on this machine.
+        files: Content of the directory when it was read.
     """
 
     folder: Path
@@ -34,60 +37,44 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """All that components derive from.
+    """The values that all components of an instance derive from.
 
     Attributes:
-        instance: Which copy of which environment.
-        settings: The valid deploy ConfigMap.
-        credentials: The instance's key material.
-        images: Image references by name of the folder below containers/.
-        sources: The code of each source that comes in a volume, by its name.
-        volumes: The folder with the seeds' content, ``volumes/``.
-        port: The published port on the host's loopback address; 0 where a tunnel is the way in.
-        supplied: The key material and configuration that the site has put beside its deploy ConfigMap.
-        hub_api: Where the users' servers reach the hub's API; None where they are in the pod.
+        instance: The instance.
+        settings: The validated deploy ConfigMap.
+        credentials: The instance's generated key material.
+        images: Image references by the name of the image.
+        volumes: Directory of the content of seeds, ``volumes/``.
+        port: The published port on the host's loopback address; 0 if no port is published.
+        supplied: Key material and configuration from the deploy directory; None if there is none.
+        hub_api: Where users' servers outside the pod reach the hub's API; None if the servers are in the pod.
+        sources: The code of each source that is mounted as a volume, by the source's name.
     """
 
     instance: Instance
-    settings: Settings
+    settings: "Settings"
     credentials: Credentials
     images: Mapping[str, str]
     volumes: Path
     port: int
-    supplied: Supplied = field(default_factory=Supplied)
+    supplied: "Supplied"
     hub_api: Port | None = None
     sources: Mapping[str, Code] = field(default_factory=dict)
-
-    @property
-    def ssh_client_key(self) -> bytes:
-        """The hub's private key for the Slurm host: the site's, or one of our own."""
-        return self.supplied.ssh_client_key or self.credentials.ssh_client_key
-
-    @property
-    def ssh_known_hosts(self) -> bytes:
-        """The pinned host keys of the Slurm host: the site's, or those of the Slurm that comes with the pod."""
-        return self.supplied.ssh_known_hosts or self.credentials.known_hosts(self.settings.ssh_hostname)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """A container of the pod, the seeds of the volumes that are its own, and the names it must resolve."""
-
-    container: Container
-    seeds: tuple[Seed, ...]
-    host_aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def mounted_source(
     site: Site, name: str, part: str, *, read_each_time: bool = False
 ) -> tuple[tuple[Mount, ...], tuple[Seed, ...]]:
-    """The code of a source where its installation looks for it; nothing where the image has it.
+    """Mount the code of a source in the directory that its installation refers to.
 
     Args:
-        site: What all derives from.
-        name: The source's name.
-        part: What its volume is called.
-        read_each_time: Whether it is read anew whenever it is used.
+        site: The site.
+        name: Name of the source.
+        part: Last part of the volume's name.
+        read_each_time: Whether running containers notice new content without a restart.
+
+    Returns:
+        One mount and its seed, or nothing if the image contains the source.
     """
     if name not in site.sources:
         return (), ()
@@ -96,16 +83,18 @@ def mounted_source(
     return (Mount(volume=volume, path=f"{SOURCE_FOLDER}/{name}", read_only=True),), (seed,)
 
 
-def files_below(folder: Path, prefix: str = "") -> tuple[File, ...]:
-    """The files of a folder of seed content, readable by everyone and owned by root.
+def files_below(directory: Path, prefix: str = "") -> tuple[File, ...]:
+    """Read the files of a directory as files of a seed, readable by all users and owned by root.
 
     Raises:
-        SettingsError: Something in it is a link, which could bring in any file of this machine.
+        SettingsError: The directory contains a symbolic link, which could leak any file of this machine.
     """
-    paths = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts]
+    paths = [path for path in sorted(directory.rglob("*")) if "__pycache__" not in path.parts]
     paths = [path for path in paths if not is_scratch(path.name)]
     if link := next((path for path in paths if path.is_symlink()), None):
-        raise SettingsError(f"{link} is a link", remedy="put the file itself there")
+        raise SettingsError(f"{link} is a symbolic link", remedy="replace it with the file itself")
     return tuple(
-        File(path=prefix + str(path.relative_to(folder)), content=path.read_bytes()) for path in paths if path.is_file()
+        File(path=prefix + str(path.relative_to(directory)), content=path.read_bytes())
+        for path in paths
+        if path.is_file()
     )

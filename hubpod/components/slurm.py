@@ -1,13 +1,17 @@
 """Slurm inside the pod: controller, one node, munge and the SSH server through which the hub submits jobs."""
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 
 from hubpod.accounts import Account
-from hubpod.components.site import CREDENTIALS, Component, Site, files_below, mounted_source
+from hubpod.components.component import Component, ContainerSpec, Image
+from hubpod.components.site import CREDENTIALS, Site, files_below, mounted_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
+from hubpod.settings.credentials import Credential, Credentials, new_ssh_key, ssh_public_line
 
 NAME = "slurm"
+IMAGE = "slurm"
 SOURCE = "slurmspawner_wrappers"
 SOURCE_VOLUME = "slurm-source"
 MUNGE_UID = 990
@@ -19,9 +23,20 @@ UID_RANGE = 40000
 """Accounts get numbers below 60000, which exist in the user namespace of rootless podman, too."""
 
 NODE = "node1"
-READY: tuple[str, ...] = ("hubpod-ready",)
-READY_LINE = ""
-RENEW: tuple[str, ...] = ("hubpod-renew",)
+READY = ("hubpod-ready",)
+RENEW = ("hubpod-renew",)
+
+MUNGE_KEY_BYTES = 128
+"""munge accepts 32 to 1024 bytes; its own mungekey generates 128 (munge 0.5.16, mungekey(8))."""
+
+CLIENT_KEY = Credential(name="ssh_client_key", generate=new_ssh_key, check=ssh_public_line)
+"""The private key that the hub logs in with, in OpenSSH format."""
+
+HOST_KEY = Credential(name="ssh_host_key", generate=new_ssh_key, check=ssh_public_line)
+"""The private host key of the SSH server, in OpenSSH format."""
+
+MUNGE_KEY = Credential(name="munge_key", generate=lambda: secrets.token_bytes(MUNGE_KEY_BYTES))
+"""The key that authenticates Slurm's daemons to each other."""
 
 # Found by leaving out one at a time: without CHOWN there are no home folders, without KILL a cancelled job never ends,
 # without SYS_CHROOT sshd separates no privileges.
@@ -35,12 +50,12 @@ CAPABILITIES = (
 )
 
 
-def component(site: Site) -> Component:
-    """The Slurm container with its configuration, credentials, accounts, state and home folders."""
+def spec(site: Site) -> ContainerSpec:
+    """Describe the Slurm container with its configuration, credentials, accounts, state and home directories."""
     return host(site, accounts=site.settings.dev_users, clients=("127.0.0.1", "::1"))
 
 
-def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> Component:
+def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> ContainerSpec:
     """A host with Slurm, for the pod or, in tests, for a place of its own.
 
     Args:
@@ -55,7 +70,7 @@ def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> 
     code, code_seeds = mounted_source(site, SOURCE, SOURCE_VOLUME, read_each_time=True)
     container = Container(
         name=NAME,
-        image=site.images["slurm"],
+        image=site.images[IMAGE],
         mounts=(
             Mount(volume=config, path="/etc/slurm", read_only=True),
             Mount(volume=credentials, path=CREDENTIALS, read_only=True),
@@ -79,17 +94,17 @@ def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> 
         Seed(volume=homes, kind=SeedKind.DATA),
         *code_seeds,
     )
-    return Component(container=container, seeds=seeds, host_aliases={NODE: "127.0.0.1"})
+    return ContainerSpec(container=container, seeds=seeds, host_aliases={NODE: "127.0.0.1"})
 
 
 def _credential_seed(site: Site, volume: str, clients: Sequence[str]) -> Seed:
-    keys = site.credentials
+    public_key = ssh_public_line(site.credentials[CLIENT_KEY])
     restrictions = f'restrict,from="{",".join(clients)}" '.encode()
     files = (
-        File(path="munge.key", content=keys.munge_key, mode=0o400, uid=MUNGE_UID, gid=MUNGE_UID),
-        File(path="ssh_host_ed25519_key", content=keys.ssh_host_key, mode=0o600),
-        File(path="ssh_host_ed25519_key.pub", content=keys.ssh_host_public_key + b"\n"),
-        File(path="authorized_keys", content=restrictions + keys.ssh_client_public_key + b"\n"),
+        File(path="munge.key", content=site.credentials[MUNGE_KEY], mode=0o400, uid=MUNGE_UID, gid=MUNGE_UID),
+        File(path="ssh_host_ed25519_key", content=site.credentials[HOST_KEY], mode=0o600),
+        File(path="ssh_host_ed25519_key.pub", content=ssh_public_line(site.credentials[HOST_KEY]) + b"\n"),
+        File(path="authorized_keys", content=restrictions + public_key + b"\n"),
     )
     return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files)
 
@@ -122,3 +137,20 @@ def account_numbers(accounts: Sequence[Account]) -> dict[Account, int]:
             offset = (offset + 1) % UID_RANGE
         numbers[account] = FIRST_UID + offset
     return {account: numbers[account] for account in accounts}
+
+
+def known_hosts(credentials: Credentials, host: str) -> bytes:
+    """Render a known_hosts file that pins the SSH server's host key to one host name."""
+    return host.encode() + b" " + ssh_public_line(credentials[HOST_KEY]) + b"\n"
+
+
+COMPONENT = Component(
+    name=NAME,
+    purpose="Slurm with one node, munge, and the SSH server that the hub submits jobs through",
+    image=Image(name=IMAGE),
+    spec=spec,
+    is_in=lambda environment: environment.slurm.in_pod,
+    sources=(SOURCE,),
+    credentials=(CLIENT_KEY, HOST_KEY, MUNGE_KEY),
+    ready=READY,
+)

@@ -1,28 +1,28 @@
-"""The Zenith client: the tunnel through which people reach a hub that publishes no port.
+"""The Zenith client: the tunnel by which users reach a hub that publishes no port.
 
-It runs `ssh` to the Zenith server and asks it to forward connections to the proxy. It ends when the tunnel does, and
-the pod's restart policy starts it again. Image, variables and files are those of the client's own image.
+It runs ``ssh`` to the Zenith server, which forwards connections to the proxy. The client exits when the tunnel breaks,
+and the pod's restart policy restarts it. Image, variables and files are those of the upstream client.
 """
 
 from hubpod.components import proxy
-from hubpod.components.site import CREDENTIALS, Component, Site
+from hubpod.components.component import Component, ContainerSpec, Image
+from hubpod.components.site import CREDENTIALS, Site
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 
 NAME = "zenith"
 IMAGE = "zenith-client"
 REGISTRY_IMAGE = "ghcr.io/azimuth-cloud/zenith-client:0.16.1"
-READY: tuple[str, ...] = ()
 READY_LINE = "Tunnel configured successfully"
 
-# It reads its files as root and becomes another user then, whom the container's first process must be able to end.
+# The client reads its files as root and then changes its user; init must still be able to signal it.
 CAPABILITIES = ("KILL", "SETGID", "SETUID")
 
 
-def component(site: Site) -> Component:
-    """The client with its key and configuration.
+def spec(site: Site) -> ContainerSpec:
+    """Describe the client with its key and configuration.
 
     Raises:
-        ValueError: The site has supplied none.
+        ValueError: The deploy directory lacks the key or the configuration.
     """
     supplied = site.supplied
     if not supplied.zenith_client_key or not supplied.zenith_client_config:
@@ -50,4 +50,14 @@ def component(site: Site) -> Component:
         File(path="zenith_client_config.yaml", content=supplied.zenith_client_config, mode=0o400),
     )
     seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files, mode=0o500)
-    return Component(container=container, seeds=(seed,))
+    return ContainerSpec(container=container, seeds=(seed,))
+
+
+COMPONENT = Component(
+    name=NAME,
+    purpose="connects the proxy to a Zenith server",
+    image=Image(name=IMAGE, reference=REGISTRY_IMAGE),
+    spec=spec,
+    is_in=lambda environment: environment.ingress.uses_zenith,
+    ready_line=READY_LINE,
+)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.components import jupyterhub, proxy
+from hubpod.components import assembly
+from hubpod.components.assembly import entrance
+from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.publish import find_hub_api, require_free, require_matching_options
@@ -54,10 +56,10 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
     environment = request.instance.environment
     require_matching_options(environment, request)
     with context.reporter.phase("settings") as phase:
-        deploy = load(_find_deploy_dir(context, request, found), environment)
+        deploy = load(_find_deploy_dir(context, request, found), environment, assembly.settings())
         published = _published_ports(found)
         hub_api, warning = find_hub_api(
-            deploy.settings, environment, request.hub_api or published.get(jupyterhub.API_PORT)
+            deploy.settings, environment, request.hub_api or published.get(entrance(environment, Client.SERVER).port)
         )
         warnings = tuple(filter(None, (*_warnings(deploy, environment), warning)))
         for each in warnings:
@@ -70,7 +72,11 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
 
 def _require_free_ports(request: UpRequest, hub_api: Port | None, published: dict[int, Port]) -> None:
     """Check the ports to publish, except those that the instance publishes already."""
-    browsers = Port(container=proxy.PORT, host=request.port) if request.port else None
+    browsers = (
+        Port(container=entrance(request.instance.environment, Client.BROWSER).port, host=request.port)
+        if request.port
+        else None
+    )
     for port, option in ((hub_api, "--publish"), (browsers, "--port")):
         own = published.get(port.container) if port else None
         if port and (not own or own.host != port.host):
@@ -94,11 +100,13 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
     instance = plan.request.instance
     port = 0
     if instance.environment.ingress.publishes_port:
-        port = plan.request.port or choose_instance_port(found, plan.hub_api)
+        port = plan.request.port or choose_instance_port(
+            found, entrance(instance.environment, Client.BROWSER).port, plan.hub_api
+        )
     return Site(
         instance=instance,
         settings=plan.deploy.settings,
-        credentials=credentials.load_or_create(context.workspace.files(instance).credentials),
+        credentials=credentials.load_or_create(context.workspace.files(instance).credentials, assembly.credentials()),
         images=built.images,
         sources=built.sources,
         volumes=context.workspace.project / "volumes",
@@ -108,9 +116,9 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
     )
 
 
-def choose_instance_port(found: Snapshot, hub_api: Port | None) -> int:
+def choose_instance_port(found: Snapshot, container_port: int, hub_api: Port | None) -> int:
     """Return the port that the instance publishes, or published before if it is free, else a free one."""
-    own = _published_ports(found).get(proxy.PORT)
+    own = _published_ports(found).get(container_port)
     if own and (found.running or reserve_port(own.host)):
         return own.host
     return choose_port({hub_api.host} if hub_api else ())
@@ -126,13 +134,13 @@ def _find_deploy_dir(context: Context, request: UpRequest, found: Snapshot) -> P
     path = own / deploy_configmap.FILE_NAME
     if used or path.exists():
         return Path(used) if used else own
-    if not deploy_configmap.can_be_invented(instance.environment):
+    if not deploy_configmap.can_be_invented(instance.environment, assembly.settings()):
         raise SettingsError(
             f"{instance.environment.name} needs settings that only a site knows",
             remedy=f"give the directory of your {deploy_configmap.FILE_NAME} with --deploy-dir; "
             f"examples/{instance.environment.name} has one to start from",
         )
-    deploy_configmap.write_example(path, instance.environment)
+    deploy_configmap.write_example(path, instance.environment, assembly.settings())
     return own
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from hubpod.components import proxy
-from hubpod.components.assembly import modules
+from hubpod.components.assembly import components, entrance
+from hubpod.components.component import Client
 from hubpod.context import Context
 from hubpod.deployment.readiness import Check, check_container
 from hubpod.images.base import base_references
@@ -60,14 +60,15 @@ class Prefetch:
 def start_prefetch(context: Context, request: UpRequest, found: Snapshot) -> Prefetch:
     """Query for the ids of the images in use, and for the readiness of each container that runs."""
     podman, name = context.podman, request.instance.resource
+    page = entrance(request.instance.environment, Client.BROWSER).component
     images = [
         *base_references(context.workspace.project, request.base),
         *{each.image for each in found.running.values()},
     ]
     commands = {
-        f"{name}-{module.NAME}": module.READY
-        for module in modules(request.instance.environment)
-        if module.READY and module is not proxy
+        f"{name}-{component.name}": component.ready
+        for component in components(request.instance.environment)
+        if component.ready and component != page
     }
     return Prefetch(
         podman=podman,

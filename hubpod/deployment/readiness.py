@@ -6,7 +6,9 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain, repeat
 
-from hubpod.components import jupyterhub, proxy, slurm
+from hubpod.components import jupyterhub
+from hubpod.components.assembly import components, entrance
+from hubpod.components.component import Client
 from hubpod.environments import Instance
 from hubpod.errors import NotReadyError
 from hubpod.pod import Container, PodSpec
@@ -125,6 +127,7 @@ def _conditions(
     first_checks: Mapping[str, Check],
 ) -> dict[str, Condition]:
     """Return what to wait for, by the container's name; a published login page is requested from outside alone."""
+    page = entrance(instance.environment, Client.BROWSER).component.name
     found = {
         container.name: Condition(
             description=container.waits_for,
@@ -132,15 +135,17 @@ def _conditions(
             interval_s=COMMAND_INTERVAL_S,
         )
         for container in spec.containers
-        if container.ready_line or (container.ready and not (url and container.ready == proxy.READY))
+        if container.ready_line or (container.ready and not (url and container.name == page))
     }
     if url:
         page = f"the login page at {url}"
         found[LOGIN_PAGE] = Condition(description=page, check=lambda: check_login_page(url), interval_s=PAGE_INTERVAL_S)
-    if {slurm.NAME, jupyterhub.NAME} <= found.keys():
-        # The hub's check goes all the way to Slurm, so it cannot succeed before Slurm's own check does.
-        opens = frozenset({slurm.NAME, LOGIN_PAGE} & found.keys())
-        found[jupyterhub.NAME] = replace(found[jupyterhub.NAME], after=opens)
+    for component in components(instance.environment):
+        others = found.keys() & set(component.after)
+        if component.name in found and others:
+            # The check cannot succeed before those of the others, and each attempt takes the processor from them.
+            after = frozenset({*others, LOGIN_PAGE} & found.keys())
+            found[component.name] = replace(found[component.name], after=after)
     return found
 
 

@@ -5,7 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from hubpod.components import jupyterhub, proxy
+from hubpod.components import jupyterhub
+from hubpod.components.assembly import entrance
+from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.context import Context, side_by_side
 from hubpod.deployment import seeding, syntax, tracebacks
@@ -131,7 +133,11 @@ def renew(podman: Podman, spec: PodSpec, container: Container, written: Collecti
 def _wait(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, started: Mapping[str, int]) -> None:
     """Wait for the restarted containers, for the hub, whose check goes all the way to Slurm, and for the login page."""
     url = published_url(site)
-    awaited = {*update.readers, jupyterhub.NAME, *(() if url else (proxy.NAME,))}
+    awaited = {
+        *update.readers,
+        jupyterhub.NAME,
+        *(() if url else (entrance(site.instance.environment, Client.BROWSER).component.name,)),
+    }
     part = replace(spec, containers=tuple(each for each in spec.containers if each.name in awaited))
     with context.reporter.phase("ready") as phase:
         wait_until_ready(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hubpod.client.deadline import Deadline
-from hubpod.components import jupyterhub
+from hubpod.components.assembly import backups
 from hubpod.context import Context
 from hubpod.deployment import apply
 from hubpod.deployment.remove import remove_pod
@@ -89,13 +89,13 @@ def _back_up(context: Context, instance: Instance, found: Snapshot, *, database:
     if not record.manifest:
         context.reporter.say("! the manifest of what runs is not known, so a failed upgrade cannot restore it")
         return None
-    hub = f"{instance.resource}-{jupyterhub.NAME}"
+    writers = sorted({f"{instance.resource}-{each.name}" for each in backups(instance.environment).values()})
     shutil.rmtree(files.backup, ignore_errors=True)
     private_directory(files.backup)
     with context.reporter.phase("what runs backed up"):
         try:
             if database:
-                podman.run("stop", f"--time={STOP_GRACE_S}", hub, check=False)
+                podman.run("stop", f"--time={STOP_GRACE_S}", *writers, check=False)
             backup = Backup(
                 manifest=record.manifest,
                 labels=_labels_to_archive(instance, found, database=database),
@@ -106,18 +106,18 @@ def _back_up(context: Context, instance: Instance, found: Snapshot, *, database:
                     export(podman, name, _archive(files.backup, name))
             write_private(files.backup / COMPLETE, json.dumps(asdict(backup)).encode())
         except BaseException:
-            podman.run("start", hub, check=False)
+            podman.run("start", *writers, check=False)
             shutil.rmtree(files.backup, ignore_errors=True)
             raise
     return backup
 
 
 def _labels_to_archive(instance: Instance, found: Snapshot, *, database: bool) -> dict[str, dict[str, str]]:
-    own = instance.volume(jupyterhub.DATA_VOLUME) if database else ""
+    data = {instance.volume(part) for part in backups(instance.environment)} if database else set()
     return {
         volume.name: dict(volume.labels)
         for volume in found.volumes.values()
-        if volume.labels.get(LABEL_KIND) != SeedKind.DATA.value or volume.name == own
+        if volume.labels.get(LABEL_KIND) != SeedKind.DATA.value or volume.name in data
     }
 
 

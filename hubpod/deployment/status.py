@@ -8,8 +8,8 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from hubpod.components import proxy
-from hubpod.components.assembly import modules
+from hubpod.components.assembly import components, entrance
+from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.deployment.readiness import check_container, check_log, check_login_page
 from hubpod.environments import Instance
@@ -109,7 +109,8 @@ def read_status(podman: Podman, instance: Instance) -> Status:
     """Query podman for an instance, and check each running container's readiness."""
     found = take_snapshot(podman, instance.labels)
     ports = {host: inside for state in found.containers.values() for inside, (_, host) in state.ports.items()}
-    published = next((host for host, inside in ports.items() if inside == proxy.PORT), None)
+    browsers = entrance(instance.environment, Client.BROWSER)
+    published = next((host for host, inside in ports.items() if inside == browsers.port), None)
     url = hub_url(published, found.volume_label(LABEL_BASE_URL)) if published else ""
     check = partial(_check, podman, instance, url)
     with ThreadPoolExecutor(max_workers=max(1, len(found.containers))) as pool:
@@ -117,7 +118,7 @@ def read_status(podman: Podman, instance: Instance) -> Status:
     return Status(
         environment=instance.environment.name,
         instance=instance.name,
-        state=_overall(containers, len(modules(instance.environment))),
+        state=_overall(containers, len(components(instance.environment))),
         url=url,
         ports=ports,
         containers=containers,
@@ -142,16 +143,17 @@ def _describe(
 
 
 def _check(podman: Podman, instance: Instance, url: str, state: ContainerState) -> CheckResult:
-    """Check a container's readiness as its component defines it; the proxy's check includes the published page."""
+    """Check a container as its component defines it; the entrance must serve the login page."""
     name = state.name.removeprefix(f"{instance.resource}-")
-    module = next((each for each in modules(instance.environment) if name == each.NAME), None)
-    if module is None:
+    component = next((each for each in components(instance.environment) if name == each.name), None)
+    if component is None:
         return CheckResult(ready=False)
-    if module.READY:
-        answer = check_container(podman, state.name, module.READY)
+    if component.ready:
+        answer = check_container(podman, state.name, component.ready)
     else:
-        answer = check_log(podman, instance.labels, state.name, module.READY_LINE)
-    return check_login_page(url) if answer.ready and module is proxy and url else answer
+        answer = check_log(podman, instance.labels, state.name, component.ready_line)
+    serves_page = component == entrance(instance.environment, Client.BROWSER).component
+    return check_login_page(url) if answer.ready and serves_page and url else answer
 
 
 def _overall(containers: tuple[ContainerStatus, ...], expected: int) -> State:

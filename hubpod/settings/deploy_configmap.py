@@ -1,7 +1,7 @@
 """The deploy ConfigMap: what its rows in settings_table.py make of a file, and of an example of one."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,29 +62,31 @@ class Settings:
         return tuple(map(Account.parse, self.values.get("devUsers", "").split()))
 
 
-def load(path: Path, environment: Environment) -> Settings:
+def load(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Settings:
     """Read and validate a deploy ConfigMap; report everything that is wrong with it at once.
 
     Raises:
         SettingsError: The file is missing or unreadable, or at least one key is missing, unknown or wrong.
     """
-    values, problems = examine(path, environment)
+    values, problems = examine(path, environment, rows)
     report(path, problems)
     return Settings(source=path, values=values)
 
 
-def examine(path: Path, environment: Environment) -> tuple[dict[str, str], list[Problem]]:
+def examine(
+    path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS
+) -> tuple[dict[str, str], list[Problem]]:
     """The values of a deploy ConfigMap, and everything that is wrong with it."""
     entries, problems = read_configmap(path)
     if entries is None:
         return {}, problems
-    known = {setting.key: setting for setting in SETTINGS}
+    known = {setting.key: setting for setting in rows}
     for key, entry in entries.items():
         if key not in known:
             text = f"is not a known key{nearest(key, known)}"
             problems.append(Problem(path=path, key=key, line=entry.line, text=text))
     values: dict[str, str] = {}
-    for setting in SETTINGS:
+    for setting in rows:
         if setting.used(environment):
             value, text = _settle(setting, entries.get(setting.key), environment)
             values[setting.key] = value
@@ -105,30 +107,30 @@ def _settle(setting: Setting, entry: Entry | None, environment: Environment) -> 
     return " ".join(entry.value.split()) if setting.words else entry.value, setting.check(entry.value)
 
 
-def can_be_invented(environment: Environment) -> bool:
+def can_be_invented(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> bool:
     """Whether a file with example values works as it is: it does where nothing in it names something real."""
-    return all(setting.invented or setting.default is not None for setting in _chosen(environment))
+    return all(setting.invented or setting.default is not None for setting in _chosen(environment, rows))
 
 
-def write_example(path: Path, environment: Environment) -> None:
+def write_example(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> None:
     """Write a file that works as it is: example accounts, and a random password where the login needs one."""
-    passwords = {setting.key: secrets.token_urlsafe(18) for setting in SETTINGS if setting.secret}
+    passwords = {setting.key: secrets.token_urlsafe(18) for setting in rows if setting.secret}
     private_directory(path.parent)
-    write_private(path, "\n".join([*HEAD, *_lines(_chosen(environment), passwords), ""]).encode())
+    write_private(path, "\n".join([*HEAD, *_lines(_chosen(environment, rows), passwords), ""]).encode())
 
 
-def example(environment: Environment) -> str:
+def example(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> str:
     """A file to start from: first what the site must write, then what it may, commented out."""
-    chosen = _chosen(environment)
+    chosen = _chosen(environment, rows)
     required = [setting for setting in chosen if setting.default is None]
     optional = [setting for setting in chosen if setting.default is not None]
     may = ["", "  # What follows holds when it is left out:", *_lines(optional, {}, mark="# ")]
     return "\n".join([*HEAD, *_lines(required, {}), *may, ""])
 
 
-def _chosen(environment: Environment) -> list[Setting]:
+def _chosen(environment: Environment, rows: Sequence[Setting]) -> list[Setting]:
     """The settings that the environment uses and leaves to the site."""
-    return [setting for setting in SETTINGS if setting.used(environment) and setting.fixed(environment) is None]
+    return [setting for setting in rows if setting.used(environment) and setting.fixed(environment) is None]
 
 
 def _lines(chosen: Iterable[Setting], values: Mapping[str, str], *, mark: str = "") -> list[str]:

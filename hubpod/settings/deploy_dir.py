@@ -1,5 +1,6 @@
 """A deploy directory: the deploy ConfigMap and the files beside it, with the problems of all of them told at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hubpod.settings import deploy_configmap as settings
 from hubpod.settings import key_files as supplied
 from hubpod.settings.deploy_configmap import Settings
 from hubpod.settings.key_files import Supplied
+from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import report
 
 
@@ -24,14 +26,14 @@ class Deploy:
     supplied: Supplied
 
 
-def load(folder: Path, environment: Environment) -> Deploy:
+def load(folder: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Deploy:
     """Read and validate a deploy directory; report everything that is wrong with any of its files at once.
 
     Raises:
         SettingsError: A file is missing, unreadable or wrong.
     """
     path = folder / settings.FILE_NAME
-    values, problems = settings.examine(path, environment)
+    values, problems = settings.examine(path, environment, rows)
     doubtful = {problem.key for problem in problems}
     ssh_hostname = "" if "sshHostname" in doubtful else values.get("sshHostname", "")
     files, more = supplied.read(folder, environment, ssh_hostname)

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from hubpod.client import HubClient, Session
+from hubpod.components import slurm as slurm_component
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.site import Site
 from hubpod.deployment.status import hub_url
@@ -101,11 +102,11 @@ class Neighbours:
         document = {"apiVersion": "core/v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
         files = {FILE_NAME: yaml.safe_dump({**document, "immutable": True}).encode()}
         if environment.slurm is Slurm.EXTERNAL:
-            files["ssh_client_key"] = self.site.credentials.ssh_client_key
-            files["ssh_known_hosts"] = self.site.credentials.known_hosts(slurm)
+            files["ssh_client_key"] = self.site.credentials[slurm_component.CLIENT_KEY]
+            files["ssh_known_hosts"] = slurm_component.known_hosts(self.site.credentials, slurm)
         if environment.ingress is Ingress.ZENITH:
             server = {"serverAddress": self.addresses[ZENITH_SERVER], "serverPort": zenith.SSH_PORT}
-            files["ssh_zenith_client_key"] = self.site.credentials.ssh_client_key
+            files["ssh_zenith_client_key"] = self.site.credentials[slurm_component.CLIENT_KEY]
             files["zenith_client_config.yaml"] = json.dumps(server).encode()
         for name, content in files.items():
             (folder / name).write_bytes(content)

@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubpod.settings.credentials import load_or_create
+from hubpod.components import assembly, slurm
+from hubpod.settings.credentials import load_or_create, ssh_public_line
 from hubpod.system.private_files import private_directory, write_private
 from support.instances import PROJECT, Running, run_command
 from support.plain_host import PlainHost
@@ -72,10 +73,10 @@ def follow(host: PlainHost, choices: dict[str, str], running: Running, folder: P
     there = Recipe(choices={**choices, "PARCEL": PARCEL})
     here = Recipe(choices={**choices, "PARCEL": str(parcel), "DEPLOY_DIR": str(folder / "deploy")})
     # The document keeps a key that is there; a bare machine has no ssh-keygen to make one.
-    key = load_or_create(folder / "made")
+    key = load_or_create(folder / "made", assembly.credentials())
     private_directory(folder / "deploy")
-    write_private(folder / "deploy" / "ssh_client_key", key.ssh_client_key)
-    write_private(folder / "deploy" / "ssh_client_key.pub", key.ssh_client_public_key + b"\n")
+    write_private(folder / "deploy" / "ssh_client_key", key[slurm.CLIENT_KEY])
+    write_private(folder / "deploy" / "ssh_client_key.pub", ssh_public_line(key[slurm.CLIENT_KEY]) + b"\n")
     assert {mark for mark, _ in here.blocks} == MARKS
     first, _ = (block for mark, block in here.blocks if mark == ON_HUB)
     for mark, block in here.blocks:

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from hubpod.components import jupyterhub, zenith
+from hubpod.components import assembly, jupyterhub, proxy, slurm, zenith
 from hubpod.components.assembly import image_names
 from hubpod.components.site import CREDENTIALS, Code, Site
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
 from hubpod.pod import File, PodSpec, Port
 from hubpod.settings import deploy_configmap, zenith_config
-from hubpod.settings.credentials import Credentials
+from hubpod.settings.credentials import DIGEST_KEY, Credentials, ssh_public_line
 from hubpod.settings.deploy_configmap import Settings
 from hubpod.settings.key_files import Supplied
 from hubpod.sources.clones import SOURCES
@@ -35,10 +35,11 @@ HUB_API = Port(container=8081, host=8081, host_ip="192.0.2.7")
 
 def arrangements() -> Iterator[Environment]:
     """Every combination of axis values that an environment may have; its name says which."""
-    for stage, login, slurm, ingress in itertools.product(Stage, Login, Slurm, Ingress):
-        name = "_".join(value.name.lower() for value in (stage, login, slurm, ingress))
+    for values in itertools.product(Stage, Login, Slurm, Ingress):
+        stage, login, place, ingress = values
+        name = "_".join(value.name.lower() for value in values)
         try:
-            yield Environment(name=name, stage=stage, login=login, slurm=slurm, ingress=ingress)
+            yield Environment(name=name, stage=stage, login=login, slurm=place, ingress=ingress)
         except ValueError:
             continue
 
@@ -56,7 +57,10 @@ def site(
     """
     external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     values = settings_of(environment, text or deploy_configmap.example(environment), changes or {})
-    known_host = b"%s %s\n" % (values.ssh_hostname.encode(), made_up_credentials("the site").ssh_host_public_key)
+    known_host = b"%s %s\n" % (
+        values.ssh_hostname.encode(),
+        ssh_public_line(made_up_credentials("the site")[slurm.HOST_KEY]),
+    )
     return Site(
         instance=Instance(environment=environment, name=instance),
         settings=values,
@@ -102,14 +106,16 @@ def settings_of(environment: Environment, text: str, changes: Mapping[str, str])
 
 def made_up_credentials(whose: str) -> Credentials:
     """Key material that anybody can make again, and that is loaded like any other."""
-    return Credentials(
-        ssh_client_key=ssh_key(f"client key of {whose}"),
-        ssh_host_key=ssh_key(f"host key of {whose}"),
-        munge_key=_made_up(f"munge key of {whose}") * 4,
-        proxy_token=_made_up(f"proxy token of {whose}").hex().encode(),
-        crypt_key=_made_up(f"crypt key of {whose}").hex().encode(),
-        digest_key=_made_up(f"digest key of {whose}"),
-    )
+    known = {
+        slurm.CLIENT_KEY.name: ssh_key(f"client key of {whose}"),
+        slurm.HOST_KEY.name: ssh_key(f"host key of {whose}"),
+        slurm.MUNGE_KEY.name: _made_up(f"munge key of {whose}") * 4,
+        proxy.TOKEN.name: _made_up(f"proxy token of {whose}").hex().encode(),
+        jupyterhub.CRYPT_KEY.name: _made_up(f"crypt key of {whose}").hex().encode(),
+        DIGEST_KEY.name: _made_up(f"digest key of {whose}"),
+    }
+    others = {each.name: _made_up(f"{each.name} of {whose}") for each in assembly.credentials()}
+    return Credentials(contents=others | known)
 
 
 def ssh_key(which: str) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from hubpod.accounts import Account
+from hubpod.components import assembly, jupyterhub, proxy, slurm
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site, files_below
 from hubpod.components.slurm import account_numbers
@@ -21,6 +22,7 @@ from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
 from hubpod.settings import credentials, deploy_configmap
+from hubpod.settings.key_files import Supplied
 
 PROJECT = Path(__file__).parents[2]
 
@@ -34,10 +36,11 @@ def site(tmp_path: Path) -> Site:
     return Site(
         instance=instance,
         settings=deploy_configmap.load(path, instance.environment),
-        credentials=credentials.load_or_create(tmp_path / "credentials"),
+        credentials=credentials.load_or_create(tmp_path / "credentials", assembly.credentials()),
         images={"jupyterhub": "localhost/hubpod/jupyterhub:dev", "slurm": "localhost/hubpod/slurm:dev"},
         volumes=PROJECT / "volumes",
         port=8000,
+        supplied=Supplied(),
     )
 
 
@@ -83,7 +86,7 @@ def test_a_link_among_the_content_of_seeds_is_refused(tmp_path: Path, target: st
         path.write_text("content")
     (tmp_path / "seed" / "link").symlink_to(target)
 
-    with pytest.raises(SettingsError, match="seed/link is a link"):
+    with pytest.raises(SettingsError, match="seed/link is a symbolic link"):
         files_below(tmp_path / "seed")
 
 
@@ -102,7 +105,7 @@ def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
     manifest = podman_manifest.manifest(spec)
 
     keys = site.credentials
-    secrets = [site.settings.dummy_auth_password, keys.proxy_token.decode(), keys.crypt_key.decode()]
+    secrets = [site.settings.dummy_auth_password, keys[proxy.TOKEN].decode(), keys[jupyterhub.CRYPT_KEY].decode()]
     assert not [secret for secret in secrets if secret in manifest]
     assert "BEGIN OPENSSH PRIVATE KEY" not in manifest
     seeded = b"".join(seed.tar() for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL)
@@ -195,28 +198,28 @@ def test_an_account_keeps_its_number_when_others_come_and_go() -> None:
 
 def test_known_hosts_pins_the_host_key(site: Site) -> None:
     """The hub accepts the Slurm host only with the key that was made for it."""
-    line = site.credentials.known_hosts("localhost").decode().split()
+    line = slurm.known_hosts(site.credentials, "localhost").decode().split()
 
-    assert line == ["localhost", *site.credentials.ssh_host_public_key.decode().split()]
+    assert line == ["localhost", *credentials.ssh_public_line(site.credentials[slurm.HOST_KEY]).decode().split()]
 
 
 def test_credentials_are_made_once(tmp_path: Path) -> None:
     """A second call reads what the first one made, and what is missing is made anew."""
-    first = credentials.load_or_create(tmp_path / "keys")
-    assert credentials.load_or_create(tmp_path / "keys") == first
+    first = credentials.load_or_create(tmp_path / "keys", assembly.credentials())
+    assert credentials.load_or_create(tmp_path / "keys", assembly.credentials()) == first
     (tmp_path / "keys" / "munge_key").unlink()
 
-    again = credentials.load_or_create(tmp_path / "keys")
+    again = credentials.load_or_create(tmp_path / "keys", assembly.credentials())
 
-    assert again.munge_key != first.munge_key
-    assert again.ssh_client_key == first.ssh_client_key
+    assert again[slurm.MUNGE_KEY] != first[slurm.MUNGE_KEY]
+    assert again[slurm.CLIENT_KEY] == first[slurm.CLIENT_KEY]
 
 
 def test_credentials_are_private_whatever_the_umask(tmp_path: Path) -> None:
     """Every folder that is made, and every file in it, can be read by their owner only, under umask 000 too."""
     before = os.umask(0)
     try:
-        credentials.load_or_create(tmp_path / "a" / "b" / "keys")
+        credentials.load_or_create(tmp_path / "a" / "b" / "keys", assembly.credentials())
     finally:
         os.umask(before)
 

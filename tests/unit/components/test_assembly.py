@@ -12,13 +12,14 @@ import pytest
 import yaml
 
 from hubpod.components import jupyterhub, proxy, slurm, zenith
-from hubpod.components.assembly import image_names, modules, pod_spec
+from hubpod.components.assembly import components, image_names, pod_spec
 from hubpod.components.site import Site
 from hubpod.environments import ENVIRONMENTS, AxisValue, Environment, Ingress, Login, Slurm, Stage
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, PodSpec, SeedKind
 from hubpod.request import Target
+from hubpod.settings.credentials import ssh_public_line
 from hubpod.settings.table import SETTINGS
 from support.sites import (
     BROWSER_PORT,
@@ -385,7 +386,7 @@ def test_the_containers_are_those_of_the_axes(arrangement: Made) -> None:
     assert sorted(arrangement.names) == sorted(
         [proxy.NAME, jupyterhub.NAME, *([slurm.NAME] if in_pod else []), *([zenith.NAME] if tunnel else [])]
     )
-    assert arrangement.names == tuple(module.NAME for module in modules(arrangement.environment))
+    assert arrangement.names == tuple(each.name for each in components(arrangement.environment))
 
 
 def test_the_images_that_are_built_are_those_that_are_used(arrangement: Made) -> None:
@@ -403,9 +404,9 @@ def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> No
     in_pod = arrangement.environment.slurm is Slurm.POD
     files = {file.path: file.content for seed in arrangement.pod.seeds for file in seed.files}
 
-    assert files["ssh_client_key"] == (own.ssh_client_key if in_pod else supplied.ssh_client_key)
-    assert files["ssh_known_hosts"] == (own.known_hosts("localhost") if in_pod else supplied.ssh_known_hosts)
-    assert (own.ssh_client_public_key in files.get("authorized_keys", b"")) is in_pod
+    assert files["ssh_client_key"] == (own[slurm.CLIENT_KEY] if in_pod else supplied.ssh_client_key)
+    assert files["ssh_known_hosts"] == (slurm.known_hosts(own, "localhost") if in_pod else supplied.ssh_known_hosts)
+    assert (ssh_public_line(own[slurm.CLIENT_KEY]) in files.get("authorized_keys", b"")) is in_pod
 
 
 def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> None:

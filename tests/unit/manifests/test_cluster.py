@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given, settings, strategies
 
+from hubpod.components import assembly
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.environments import ENVIRONMENTS, Instance, Slurm
@@ -42,7 +43,7 @@ def environment_pod(name: str, folder: Path, instance: str = "default") -> PodSp
         Site(
             instance=Instance(environment=environment, name=instance),
             settings=site_settings.load(path, environment),
-            credentials=credentials.load_or_create(folder / "credentials"),
+            credentials=credentials.load_or_create(folder / "credentials", assembly.credentials()),
             images={image: f"registry.example/{image}:1" for image in ("jupyterhub", "slurm", "zenith-client")},
             volumes=PROJECT / "volumes",
             port=8000,

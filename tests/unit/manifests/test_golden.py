@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from hubpod.components import jupyterhub, proxy
 from support.golden import COMMAND, FOLDER, manifests
 from support.instances import PROJECT, run_command
 from support.sites import PASSWORD, made_up_credentials, ssh_key
@@ -39,7 +40,12 @@ def test_the_golden_manifests_are_the_same_everywhere(tmp_path: Path) -> None:
 def test_the_golden_manifests_have_no_secret_and_no_place() -> None:
     """They show nothing of made-up passwords and keys either, and nothing of the machine that wrote them."""
     keys = made_up_credentials("hubpod")
-    secrets = [PASSWORD, keys.proxy_token.decode(), keys.crypt_key.decode(), *ssh_key("x").decode().splitlines()[:1]]
+    secrets = [
+        PASSWORD,
+        keys[proxy.TOKEN].decode(),
+        keys[jupyterhub.CRYPT_KEY].decode(),
+        *ssh_key("x").decode().splitlines()[:1],
+    ]
 
     for name, text in manifests().items():
         assert not [secret for secret in secrets if secret in text], name

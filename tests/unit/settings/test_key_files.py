@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
+from hubpod.components import slurm
 from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.errors import SettingsError
 from hubpod.settings import credentials, deploy_configmap, deploy_dir, key_files, reference, zenith_config
@@ -214,9 +215,9 @@ def test_an_instances_own_key_may_be_of_each_accepted_type(tmp_path: Path, key: 
     """A key that lies among an instance's credentials is used, and its public line derived."""
     tmp_path.joinpath("ssh_client_key").write_bytes(private(key))
 
-    made = credentials.load_or_create(tmp_path)
+    made = credentials.load_or_create(tmp_path, (slurm.CLIENT_KEY, slurm.HOST_KEY))
 
-    assert made.ssh_client_public_key == public(key)
+    assert credentials.ssh_public_line(made[slurm.CLIENT_KEY]) == public(key)
 
 
 def sk_key() -> bytes:

@@ -1,0 +1,83 @@
+"""The declaration of a component: everything that other code needs to know about one container of a pod."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hubpod.components.site import Site
+from hubpod.environments import Environment
+from hubpod.pod import Container, Seed
+from hubpod.settings.credentials import Credential
+from hubpod.settings.table import Setting
+
+
+class Client(Enum):
+    """A kind of program that connects to a pod from outside."""
+
+    BROWSER = "browsers"
+    SERVER = "users' servers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """The image of a component.
+
+    Attributes:
+        name: Name in ``Site.images``, and of the directory below containers/ that it is built from.
+        reference: Reference in a registry, if the image is pulled; the directory then builds a stand-in, if any.
+    """
+
+    name: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """A component in the pod of one site.
+
+    Attributes:
+        container: The container.
+        seeds: The seeds of the component's own volumes.
+        host_aliases: Address by host name that the pod's containers must resolve.
+    """
+
+    container: Container
+    seeds: tuple[Seed, ...]
+    host_aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One container of a pod, with everything that derives from it.
+
+    Attributes:
+        name: The container's name within the pod.
+        purpose: What the component does, in a few words.
+        image: The image.
+        spec: Returns the container and its seeds for a site.
+        is_in: Whether an environment has the component.
+        sources: Names of the development repositories that the image or a volume contains.
+        credentials: Key material that is generated for the component.
+        settings: Keys of the deploy ConfigMap that the component adds to the common ones.
+        after: Names of the components that have to work before this one can; those that an environment lacks are
+            ignored.
+        ready: Command inside the container that succeeds once the component works; empty if a log line says so.
+        ready_line: Part of the log line that the component writes once it works.
+        backed_up: Volumes, by the last part of their names, whose content an upgrade may change. An upgrade stops the
+            component and copies them first.
+        ports: The port that each kind of client reaches the pod by, if this component serves it.
+    """
+
+    name: str
+    purpose: str
+    image: Image
+    spec: Callable[[Site], ContainerSpec]
+    is_in: Callable[[Environment], bool] = lambda _: True
+    sources: tuple[str, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    after: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+    ready_line: str = ""
+    backed_up: tuple[str, ...] = ()
+    ports: Mapping[Client, int] = field(default_factory=dict)
