@@ -1,4 +1,4 @@
-"""Behind a Zenith tunnel the front door keeps a session of its own, which must end with the hub's."""
+"""Ingress by a Zenith tunnel: a logout also ends the session at the Zenith server's front door."""
 
 import os
 from urllib.parse import quote
@@ -7,5 +7,5 @@ c = get_config()
 
 base_url = os.environ["DEPLOY_CONFIG_BASE_URL"].rstrip("/")
 
-# The tunnel's subdomain is the base path, and below it `_oidc` belongs to the front door.
+# The base path is the tunnel's subdomain, and the front door serves `_oidc` below it.
 c.BricsAuthenticator.logout_redirect_url = f"{base_url}/_oidc/sign_out?rd={quote(f'{base_url}/', safe='')}"

@@ -1,4 +1,4 @@
-"""Login for development: a form, one password, and the accounts of DEPLOY_CONFIG_DEV_USERS."""
+"""Login for development: a form with one password for all users of DEPLOY_CONFIG_DEV_USERS."""
 
 import os
 import time
@@ -19,7 +19,7 @@ WRONG_EVERY_S = 1.0
 
 
 def projects_of(user: str) -> dict[str, dict[str, str]]:
-    """What BricsAuthenticator would hand to the spawner for this user, from the accounts <USER>.<PROJECT>."""
+    """Return a user's projects in the form of BricsAuthenticator, from the accounts <USER>.<PROJECT>."""
     accounts = [account.partition(".") for account in ACCOUNTS]
     return {
         f"{project}.{PORTAL}": {"name": f"Project {project}", "username": f"{name}.{project}"}
@@ -29,7 +29,7 @@ def projects_of(user: str) -> dict[str, dict[str, str]]:
 
 
 def address_of(handler: BaseHandler) -> str:
-    """Where a request comes from, as the proxy has seen it; what a browser says of itself does not count."""
+    """Return the client's address as the proxy saw it; addresses that the client claims do not count."""
     peer: str = handler.request.connection.context.address[0]
     if peer != PROXY:
         return peer
@@ -37,40 +37,40 @@ def address_of(handler: BaseHandler) -> str:
 
 
 class WrongPasswords:
-    """How many wrong passwords an address may try: ten at once, then one a second."""
+    """Limit the wrong passwords of an address: ten at once, then one per second."""
 
     def __init__(self) -> None:
-        self._paid_until: dict[str, float] = {}  # each wrong one costs a second, and ten may be owed
+        self._paid_until: dict[str, float] = {}  # a wrong password costs a second; debts of up to ten are allowed
 
     def owed(self, address: str) -> bool:
-        """Whether the address has to wait before it may try again."""
+        """Whether the address has to wait before the next attempt."""
         return self._paid_until.get(address, 0) > time.monotonic() + (WRONG_AT_ONCE - 1) * WRONG_EVERY_S
 
     def count(self, address: str) -> None:
-        """Count one more, and forget the addresses that have waited long enough."""
+        """Count a wrong password, and forget addresses without a debt."""
         now = time.monotonic()
         self._paid_until = {each: until for each, until in self._paid_until.items() if until > now}
         self._paid_until[address] = self._paid_until.get(address, now) + WRONG_EVERY_S
 
 
 class DummyLogin(SharedPasswordAuthenticator):
-    """Whoever knows the password is a developer: of the name typed if there is one, else the first."""
+    """Log in any client that knows the password, as the user that it names or else the first one."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.wrong_passwords = WrongPasswords()
 
     async def authenticate(self, handler: BaseHandler, data: dict[str, str]) -> dict[str, object] | None:
-        """Check the password; the user is one of DEPLOY_CONFIG_DEV_USERS or of DEPLOY_CONFIG_DEV_ADMINS."""
+        """Check the password, and choose a user of DEPLOY_CONFIG_DEV_USERS or DEPLOY_CONFIG_DEV_ADMINS."""
         if not {"username", "password"} <= data.keys():
             raise HTTPError(400, "The form has a username and a password.")
-        # JupyterHub would end in an error of the server: no header can say such an address.
+        # JupyterHub would answer 500, because a header cannot contain such a URL.
         if not handler.get_argument("next", "").isprintable():
-            raise HTTPError(400, "The address to go on to is none.")
+            raise HTTPError(400, "Invalid redirect target.")
         address = address_of(handler)
         if self.wrong_passwords.owed(address):
             raise HTTPError(429, "Too many wrong passwords. Try again in a moment.")
-        # The comparison with the password takes ASCII only, and would end in an error of the server.
+        # The comparison accepts ASCII only; JupyterHub would answer 500 to anything else.
         if not data["password"].isascii() or await super().authenticate(handler, data) is None:
             self.wrong_passwords.count(address)
             return None

@@ -1,4 +1,4 @@
-"""Login with the signed token that a front door puts into the header X-Auth-Id-Token of each request."""
+"""Login by the signed token in the header X-Auth-Id-Token, which a front door adds to each request."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Slurm elsewhere serves many people besides the hub, and its nodes reach the hub's API at a published address."""
+"""External Slurm: it has other users besides the hub, and its nodes reach the hub's API at a published address."""
 
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers import BaseHandler
@@ -9,25 +9,25 @@ c = get_config()
 
 PROXY = "127.0.0.1"
 
-# On all addresses of the pod, of which the host publishes one; proxy and hub speak to each other inside.
+# The hub listens on all addresses of the pod, because the host publishes its port. The proxy connects inside the pod.
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
 c.JupyterHub.hub_connect_url = "http://127.0.0.1:8081"
 
-# A person is to know within five seconds of Slurm that a server ended, or why there will be none. A look costs Slurm's
-# controller an RPC, and one in this time is for all servers together, however many they are.
+# Users learn within five seconds that their server ended or cannot start. One query per interval covers all servers, so
+# the load on Slurm's controller is one RPC per interval for any number of servers.
 c.BatchSpawnerBase.poll_interval = 2
 c.BatchSpawnerBase.startup_poll_interval = 2
 
 
 def _is_from_proxy(request: HTTPServerRequest) -> bool:
-    # The address of the connection itself; the headers of a request say what its sender likes.
+    # The peer address of the connection; the client controls the headers.
     return bool(request.connection.context.address[0] == PROXY)
 
 
 class ProxysCookies(OutputTransform):
-    """Let nobody have logged in at the published address: a stolen cookie would be good there without its front door.
+    """Ignore cookies at the published address, where a stolen cookie would bypass the front door.
 
-    Servers come with tokens. Tornado makes a transform of each answer before anybody reads the request.
+    Users' servers authenticate with tokens. Tornado creates the transforms before a handler reads the request.
     """
 
     def __init__(self, request: HTTPServerRequest) -> None:
@@ -39,9 +39,9 @@ class ProxysCookies(OutputTransform):
 def through_the_proxy(
     _authenticator: Authenticator, handler: BaseHandler, authentication: dict[str, object]
 ) -> dict[str, object]:
-    """Let nobody log in at the published address: a stolen token would be good there without its front door."""
+    """Refuse logins at the published address, where a stolen token would bypass the front door."""
     if not _is_from_proxy(handler.request):
-        raise HTTPError(403, "People log in at the hub's public address. This one is for their notebooks.")
+        raise HTTPError(403, "Log in at the hub's public address. This address is for notebook servers only.")
     return authentication
 
 

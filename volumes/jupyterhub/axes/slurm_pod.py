@@ -1,4 +1,4 @@
-"""Slurm in the pod is there for one developer: it may be asked often, and nobody else needs the hub's API."""
+"""Slurm in the pod: it serves one developer, so that it can be polled often and only the pod needs the hub's API."""
 
 c = get_config()
 
