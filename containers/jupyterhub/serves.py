@@ -1,7 +1,7 @@
 #!/opt/jupyterhub/bin/python -IS
-"""Exit status 0 when the proxy shows the page where a person logs in; otherwise one line says what is missing.
+"""Exit with 0 if the proxy serves the login page; otherwise print one line with the reason.
 
-Asked inside the pod, so that it tells the same whether a port is published or a tunnel is the way in.
+The request is made inside the pod, so that the result does not depend on the ingress.
 """
 
 import os
@@ -19,6 +19,6 @@ try:
     status = connection.getresponse().status
 except (OSError, HTTPException) as error:
     sys.exit(f"the login page does not answer: {error}")
-# Without a token the JWT login answers 401, which is an answer of a hub that works.
+# The JWT login answers 401 without a token, which proves that the hub works.
 if status == NOT_FOUND or status >= SERVER_ERROR:
     sys.exit(f"the login page answers with status {status}")

@@ -1,16 +1,16 @@
 #!/usr/bin/env node
-// configurable-http-proxy with one rule more: the sign-in token is for the hub.
+// configurable-http-proxy with one more rule: only the hub receives the sign-in token.
 //
-// The front door puts X-Auth-Id-Token into every request, and the proxy passes all headers on, to people's servers too,
-// where whoever owns the server could read a visitor's token and log in with it. No option of the proxy drops a header.
-// Its route for a request is the one place that requests and WebSockets share, so the header is dropped there, unless
-// the route leads to the hub. A request that has no route goes nowhere.
+// The front door adds X-Auth-Id-Token to every request. The proxy would forward it to users' servers, too, whose owners
+// could log in with the token of a visitor. No option of the proxy removes a header. HTTP requests and WebSockets share the
+// function that finds their route, so this function removes the header, unless the route leads to the hub. A request
+// without a route is not forwarded.
 import ConfigurableProxy from "configurable-http-proxy";
 
 const TOKEN_HEADER = "x-auth-id-token";
 const findTarget = ConfigurableProxy.prototype.targetForReq;
 if (typeof findTarget !== "function") {
-  throw new Error("this configurable-http-proxy finds its routes in another way: the sign-in token would reach servers");
+  throw new Error("this version of configurable-http-proxy lacks targetForReq, so the sign-in token would reach users' servers");
 }
 
 ConfigurableProxy.prototype.targetForReq = async function (request) {
