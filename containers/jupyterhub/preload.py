@@ -1,9 +1,9 @@
 #!/opt/jupyterhub/bin/python
 """Fork the hub from a process that has imported all modules but the edited ones, for fast restarts.
 
-Imports of JupyterHub and its requirements take most of a hub's start. This process imports them once. Each hub is a fork
-that imports the edited modules (below EDITED) and otherwise behaves like `jupyterhub`. For development only: production
-runs `jupyterhub` itself.
+Imports of JupyterHub and its requirements take most of a hub's start. This process imports them once. Each hub is a
+fork that imports the edited modules (below EDITED) and otherwise behaves like `jupyterhub`. For development only:
+production runs `jupyterhub` itself.
 
     hubpod-preload ARGUMENTS    run the hub with these arguments, and exit with its status when it exits
     hubpod-preload --again      restart the hub of the running process; return once the new hub has started

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""The Zenith server of the test harness: a real sshd, the two commands that it runs, and a front door.
+"""The Zenith server of the test harness: a real sshd, its two commands, and a front door.
 
-    zenith-sshd serve              sshd on port 2222, and the front door on port 8080: whoever connects there is
-                                   connected through the tunnel of the subdomain `jupyter`, byte by byte, as by the
-                                   real front door after the login; without a tunnel the connection is closed
-    zenith-sshd keys TYPE KEY      sshd asks whose key this is: prints a line of authorized_keys, or nothing
-    zenith-sshd tunnel SUBDOMAIN   what a key runs: asks for the tunnel's configuration, checks it, and records the
-                                   tunnel's port for as long as the tunnel is there
+    zenith-sshd serve              run sshd on port 2222 and the front door on port 8080, which relays connections byte
+                                   by byte to the tunnel of the subdomain `jupyter`, as the real front door does after
+                                   a login; without a tunnel it closes them
+    zenith-sshd keys TYPE KEY      AuthorizedKeysCommand of sshd: print a line of authorized_keys for a known key
+    zenith-sshd tunnel SUBDOMAIN   forced command of a key: request the tunnel's configuration, check it, and record
+                                   the tunnel's port for as long as the tunnel exists
 
 Known keys are lines `SUBDOMAIN TYPE KEY` of a file in the credentials.
 """
@@ -42,16 +42,16 @@ ENDS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
 
 
 class RefusedError(Exception):
-    """The tunnel cannot be had; its text is a sentence."""
+    """The tunnel is refused; the text is a sentence."""
 
 
 def is_text(value: object) -> bool:
-    """Whether it is a text that says something."""
+    """Whether the value is a text that is not empty."""
     return isinstance(value, str) and bool(value)
 
 
 def is_amount(value: object) -> bool:
-    """Whether it is a number above 0."""
+    """Whether the value is an integer above 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
@@ -76,15 +76,15 @@ KNOWN: Mapping[str, Callable[[object], bool]] = {
 
 
 def keys(kind: str, key: str, file: Path) -> None:
-    """Print what the key may do, if it is known."""
+    """Print the restrictions of a key and the key, if it is known."""
     for line in file.read_text().splitlines():
         subdomain, *known = line.split()
         if known[:2] == [kind, key]:
             print(f'restrict,port-forwarding,pty,command="zenith-sshd tunnel {subdomain}" {kind} {key}')  # noqa: T201
 
 
-def asked_configuration() -> dict[str, object]:
-    """Ask the client for the configuration, and confirm it."""
+def request_configuration() -> dict[str, object]:
+    """Request the configuration from the client, and confirm it."""
 
     def give_up(*_: object) -> None:
         raise RefusedError(f"the configuration did not come within {PATIENCE_S} s")
@@ -105,7 +105,7 @@ def asked_configuration() -> dict[str, object]:
     except ValueError:
         raise RefusedError("the configuration is not JSON in base64") from None
     if not isinstance(configuration, dict):
-        raise RefusedError("the configuration is no mapping")
+        raise RefusedError("the configuration is not a mapping")
     print("RECEIVED_CONFIGURATION", flush=True)  # noqa: T201 - the protocol
     return configuration
 
@@ -114,14 +114,14 @@ def check(configuration: Mapping[str, object], *, discovery: bool) -> int:
     """Return the tunnel's port, or raise RefusedError."""
     for name, value in configuration.items():
         if name not in KNOWN:
-            raise RefusedError(f"there is no key {name}")
+            raise RefusedError(f"unknown key {name}")
         if not KNOWN[name](value):
-            raise RefusedError(f"{name} has a value that it cannot have")
+            raise RefusedError(f"{name} has an invalid value")
     port = configuration.get("allocated_port", 0)
     if not isinstance(port, int) or not FIRST_PORT <= port < END_OF_PORTS:
         raise RefusedError(f"allocated_port is not from {FIRST_PORT} to {END_OF_PORTS - 1}")
-    if not listened_on(port):
-        raise RefusedError("nobody listens on allocated_port")
+    if not is_listening(port):
+        raise RefusedError("no program listens on allocated_port")
     if "tls_cert" in configuration and "tls_key" not in configuration:
         raise RefusedError("tls_cert needs a tls_key")
     issuer = str(configuration.get("auth_oidc_issuer", ""))
@@ -132,8 +132,8 @@ def check(configuration: Mapping[str, object], *, discovery: bool) -> int:
     return port
 
 
-def listened_on(port: int) -> bool:
-    """Whether a program of this machine listens there: only then a socket that would share the port is refused."""
+def is_listening(port: int) -> bool:
+    """Whether a program listens on the port: only then does binding with SO_REUSEADDR fail."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -146,35 +146,35 @@ def listened_on(port: int) -> bool:
 def discover(issuer: str) -> None:
     """Raise RefusedError unless the issuer publishes its discovery document."""
     if not re.match("https?://", issuer):
-        raise RefusedError("auth_oidc_issuer is no address of a web server")
+        raise RefusedError("auth_oidc_issuer is not an http or https URL")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=PATIENCE_S) as answer:
             document = json.load(answer)
     except (OSError, ValueError) as error:
-        raise RefusedError(f"the discovery document of auth_oidc_issuer cannot be had: {error}") from None
+        raise RefusedError(f"cannot fetch the discovery document of auth_oidc_issuer: {error}") from None
     if not isinstance(document, dict) or document.get("issuer") != issuer:
         raise RefusedError("the discovery document of auth_oidc_issuer names another issuer")
 
 
 def tunnel(subdomain: str, records: Path, *, discovery: bool) -> int:
-    """Be the tunnel's command, from its start to its end."""
+    """Run the forced command of a tunnel until the tunnel ends."""
     if not re.fullmatch(r"[a-z0-9-]+", subdomain):
-        raise RefusedError("a subdomain is made of small letters, digits and hyphens")
+        raise RefusedError("a subdomain consists of lower-case letters, digits and hyphens")
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-    port = check(asked_configuration(), discovery=discovery)
+    port = check(request_configuration(), discovery=discovery)
     record, draft = records / subdomain, records / f".{subdomain}.{os.getpid()}"
     draft.write_text(f"{port}\n")
     draft.replace(record)
     signal.sigwait(ENDS)
     with suppress(FileNotFoundError):
-        if record.read_text() == f"{port}\n":  # else a later tunnel has taken over
+        if record.read_text() == f"{port}\n":  # otherwise it belongs to a newer tunnel
             record.unlink()
     return 0
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on bytes in one direction, and their end."""
+    """Forward bytes in one direction until the end of the stream."""
     with suppress(OSError):
         while content := await reader.read(CHUNK_BYTES):
             writer.write(content)
@@ -183,7 +183,7 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Connect one visitor with the tunnel, for as long as what is behind it answers."""
+    """Relay a client to the tunnel until the other end closes the connection."""
     try:
         port = int((RECORDS / SUBDOMAIN).read_text())
         behind_reader, behind = await asyncio.open_connection("127.0.0.1", port)
@@ -209,7 +209,7 @@ def prepare() -> pwd.struct_passwd:
 async def serve(user: pwd.struct_passwd, discovery: str) -> int:
     """Run sshd and the front door until SIGTERM."""
     sshd = await asyncio.create_subprocess_exec(*SSHD, "-o", f"SetEnv={DISCOVERY}={discovery}")
-    os.setegid(user.pw_gid)  # the records are that user's; the real user, who may end sshd, remains
+    os.setegid(user.pw_gid)  # the user owns the records; the real uid stays root, to signal sshd
     os.seteuid(user.pw_uid)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sshd.terminate)
     async with await asyncio.start_server(relay, "0.0.0.0", RELAY_PORT):  # noqa: S104 - a container of its own
@@ -218,15 +218,20 @@ async def serve(user: pwd.struct_passwd, discovery: str) -> int:
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Run the command line."""
     logging.basicConfig(stream=sys.stderr, format="zenith-sshd: %(message)s", level=logging.INFO)
     parser = argparse.ArgumentParser(prog="zenith-sshd", description="the Zenith server of the test harness")
     parser.add_argument("command", choices=["serve", "keys", "tunnel"])
     parser.add_argument("words", nargs="*", help="TYPE and KEY, or SUBDOMAIN")
     parser.add_argument("--keys", type=Path, default=KEYS, help="file with the known keys")
-    parser.add_argument("--records", type=Path, default=RECORDS, help="folder for the ports of tunnels")
+    parser.add_argument("--records", type=Path, default=RECORDS, help="directory for the ports of tunnels")
     chosen = os.environ.get(DISCOVERY, "check")
-    parser.add_argument("--discovery", choices=["check", "skip"], default=chosen, help="whether to ask the issuer")
+    parser.add_argument(
+        "--discovery",
+        choices=["check", "skip"],
+        default=chosen,
+        help="whether to fetch the discovery document of the issuer",
+    )
     given = parser.parse_args()
     try:
         match given.command, given.words:

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""zenith-client connect: hold a tunnel from a Zenith server to one port, for as long as ssh does.
+"""zenith-client connect: keep a tunnel from a Zenith server to one port open, for as long as ssh runs.
 
-It is configured as the client of ghcr.io/azimuth-cloud/zenith-client is: by the YAML file that ZENITH_CLIENT_CONFIG
-names, with keys such as `serverAddress`, and by variables such as ZENITH_CLIENT__SERVER_ADDRESS. The file wins. Its
-exit code is 1 when there never was a tunnel, else that of ssh; to connect again is for whoever runs the container.
+The configuration is that of ghcr.io/azimuth-cloud/zenith-client: the YAML file named by ZENITH_CLIENT_CONFIG, with
+keys such as `serverAddress`, and variables such as ZENITH_CLIENT__SERVER_ADDRESS. The file takes precedence. The exit
+code is 1 if no tunnel was established, otherwise that of ssh. The container's restart policy reconnects.
 """
 
 import errno
@@ -26,24 +26,26 @@ import yaml
 LOG = logging.getLogger("zenith-client")
 PREFIX = "ZENITH_CLIENT__"
 FILE_VARIABLE = "ZENITH_CLIENT_CONFIG"
-WINDOW = 8  # characters of what was sent: a line with as many is an echo
+READY_LINE = "Tunnel configured successfully"
+"""Logged once the tunnel is established; hubpod waits for this line."""
+WINDOW = 8  # a line that contains this many characters of the sent text is an echo
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
 class TunnelError(Exception):
-    """There is no tunnel; each argument is a sentence that says why."""
+    """The tunnel cannot be established; each argument is a sentence with a reason."""
 
 
 class Kind(NamedTuple):
-    """What a value has to look like; one that is none is refused with the complaint."""
+    """The syntax of a value, and the complaint about a value that violates it."""
 
     complaint: str
     pattern: str
-    types: tuple[type, ...] = ()  # that YAML gives, besides text
+    types: tuple[type, ...] = ()  # of YAML, in addition to text
     convert: Callable[[str], Any] = str
 
-    def value(self, given: object) -> Any:  # noqa: ANN401 - that is the point of it
-        """The value, or ValueError with what is wrong with it; never with the value, which may be a secret."""
+    def value(self, given: object) -> Any:  # noqa: ANN401 - the kind decides
+        """Convert a value; the ValueError for an invalid one omits the value, which may be a secret."""
         written = json.dumps(given) if isinstance(given, dict | list) else str(given)
         if not isinstance(given, (str, *self.types)) or not re.fullmatch(self.pattern, written):
             raise ValueError(self.complaint)
@@ -54,17 +56,19 @@ class Kind(NamedTuple):
             raise ValueError(self.complaint + reason) from None
 
 
-# A host's first character keeps ssh from taking it for an option, the others from taking it for two fields.
-HOST = Kind("is no host name or address", r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[?[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){2,8}\]?")
+# A host's first character prevents ssh from parsing an option, the other characters from parsing two fields.
+HOST = Kind(
+    "is not a host name or address", r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[?[0-9A-Fa-f]*(:[0-9A-Fa-f.]*){2,8}\]?"
+)
 TEXT = Kind("is not a line of text", r"[^\x00-\x1f\x7f]+")
 NUMBER = Kind("is not a number above 0", "0*[1-9][0-9]{0,8}", (int,), int)
-PORT = Kind("is no port number", "0*[1-9][0-9]{0,4}", (int,), lambda digits: range(65536).index(int(digits)))
+PORT = Kind("is not a port number", "0*[1-9][0-9]{0,4}", (int,), lambda digits: range(65536).index(int(digits)))
 YES, NO = "(?i:true|yes|on|y|t|1)", "(?i:false|no|off|n|f|0)"
 FLAG = Kind("is neither true nor false", f"{YES}|{NO}", (bool, int), lambda word: bool(re.fullmatch(YES, word)))
 BASE64 = Kind("is not base64", r"[A-Za-z0-9+/=\s]+", (), lambda written: b64encode(b64decode(written)).decode())
-FILE = Kind("is no file that can be read", TEXT.pattern, (), lambda path: b64encode(Path(path).read_bytes()).decode())
-NAMES = Kind("is no list of names", r'[\w/",\s\[\]-]*', (list,), lambda written: re.findall(r"[\w/-]+", written))
-MAPPING = Kind("is no mapping of names to values", r"\{.*\}", (dict,), json.loads)
+FILE = Kind("is not a readable file", TEXT.pattern, (), lambda path: b64encode(Path(path).read_bytes()).decode())
+NAMES = Kind("is not a list of names", r'[\w/",\s\[\]-]*', (list,), lambda written: re.findall(r"[\w/-]+", written))
+MAPPING = Kind("is not a mapping of names to values", r"\{.*\}", (dict,), json.loads)
 
 KEYS: Mapping[str, Kind] = {
     name: kind
@@ -79,7 +83,7 @@ KEYS: Mapping[str, Kind] = {
         (FILE, "ssh_identity_path tls_cert_file tls_key_file tls_client_ca_file"),
         (BASE64, "ssh_private_key_data tls_cert_data tls_key_data tls_client_ca_data"),
         (NAMES, "auth_oidc_allowed_groups"),
-        (MAPPING, "auth_external_params logging"),  # the latter so that the original's file can be used
+        (MAPPING, "auth_external_params logging"),  # the latter for compatibility with upstream files
     )
     for name in names.split()
 }
@@ -91,7 +95,7 @@ CAMEL = {re.sub("_(.)", lambda found: found[1].upper(), name): name for name in 
 
 
 def from_file(environ: Mapping[str, str]) -> dict[str, object]:
-    """The file's keys and values; none where there is no file and none was asked for."""
+    """Read the file's keys and values; a missing file is an error only if a variable names it."""
     path = environ.get(FILE_VARIABLE, "/etc/zenith/client.yaml")
     try:
         read = dict(yaml.safe_load(Path(path).read_text()) or {})
@@ -99,37 +103,37 @@ def from_file(environ: Mapping[str, str]) -> dict[str, object]:
         if error.errno == errno.ENOENT and FILE_VARIABLE not in environ:
             return {}
         raise TunnelError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, yaml.YAMLError) as error:  # whose message quotes the file, secrets and all
+    except (ValueError, TypeError, yaml.YAMLError) as error:  # its message would quote the file, including secrets
         mark = getattr(error, "problem_mark", None)
         where = f", see line {mark.line + 1}" if mark else ""
-        raise TunnelError(f"{path} is no YAML with keys and values{where}") from None
+        raise TunnelError(f"{path} is not YAML with keys and values{where}") from None
     return {str(key): value for key, value in read.items() if value is not None}
 
 
 def configuration(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """The value of every key; TunnelError names all that is wrong."""
-    said: list[tuple[str, str, object]] = []
-    said += [(each, each.removeprefix(PREFIX).lower(), environ[each]) for each in environ if each.startswith(PREFIX)]
-    said += [(key, CAMEL.get(key, key), value) for key, value in from_file(environ).items()]
-    problems = [f"there is no key {written}" for written, name, _ in said if name not in KEYS]
+    """Return the value of every key; TunnelError names all invalid ones."""
+    entries: list[tuple[str, str, object]] = []
+    entries += [(each, each.removeprefix(PREFIX).lower(), environ[each]) for each in environ if each.startswith(PREFIX)]
+    entries += [(key, CAMEL.get(key, key), value) for key, value in from_file(environ).items()]
+    problems = [f"unknown key {written}" for written, name, _ in entries if name not in KEYS]
     settings: dict[str, Any] = dict(DEFAULTS)
-    for name, (written, value) in {name: (written, value) for written, name, value in said if name in KEYS}.items():
+    for name, (written, value) in {name: (written, value) for written, name, value in entries if name in KEYS}.items():
         try:
             settings[re.sub("^(tls_.*)_(file|data)$", r"\1", name)] = KEYS[name].value(value)
         except ValueError as error:
             problems.append(f"{written} {error}")
     settings["key"] = settings["ssh_private_key_data"] or settings["ssh_identity_path"]
-    told = {name for _, name, _ in said}
-    problems += [] if "server_address" in told else ["serverAddress is missing"]
-    if not told & {"ssh_private_key_data", "ssh_identity_path"}:
-        problems.append("sshIdentityPath is missing, which names the private key")
+    names = {name for _, name, _ in entries}
+    problems += [] if "server_address" in names else ["serverAddress is missing"]
+    if not names & {"ssh_private_key_data", "ssh_identity_path"}:
+        problems.append("sshIdentityPath is missing: the path of the private key")
     if problems:
         raise TunnelError(*problems)
     return settings
 
 
 def announcement(settings: Mapping[str, Any], port: int) -> dict[str, object]:
-    """What the server is told of the tunnel: what is always said, and what is set."""
+    """Describe the tunnel to the server: mandatory keys, and others that have a value."""
     names = ["read_timeout", "skip_auth", "tls_cert", "tls_key", "tls_client_ca", "liveness_path", "internal"]
     if not settings["skip_auth"]:
         names += [name for name in KEYS if name.startswith("auth_")]
@@ -140,19 +144,19 @@ def announcement(settings: Mapping[str, Any], port: int) -> dict[str, object]:
 
 
 def secrets(settings: Mapping[str, Any]) -> set[str]:
-    """What only the server may know, also as JSON writes it."""
+    """List the secrets for the server, verbatim and as JSON escapes them."""
     values = [settings["auth_oidc_client_secret"], settings["tls_key"], *settings["auth_external_params"].values()]
     return {form for value in values if value for form in (str(value), json.dumps(value).strip('"'))}
 
 
 def show(line: str, hidden: set[str]) -> None:
-    """Pass on what ssh says, but nothing that is hidden: the terminal echoes all that is sent."""
+    """Log a line of ssh unless it contains hidden text: the terminal echoes everything that is sent."""
     if line and not any(each in line for each in hidden):
         LOG.info("%s", line)
 
 
 def negotiate(ssh: subprocess.Popen[str], settings: Mapping[str, Any], hidden: set[str]) -> None:
-    """Tell the server about the tunnel, once it asks; TunnelError when it does not confirm."""
+    """Send the tunnel's configuration on request; TunnelError unless the server confirms it."""
     port, asked, sent = 0, False, ""
     for line in map(str.rstrip, ssh.stdout or ()):
         if not port and (found := re.match(r"Allocated port (\d{1,5}) for remote forward\b", line)):
@@ -170,20 +174,20 @@ def negotiate(ssh: subprocess.Popen[str], settings: Mapping[str, Any], hidden: s
             hidden |= {"END_CONFIGURATION", *sent.split(), *parts}
             with suppress(BrokenPipeError):
                 print(sent, "END_CONFIGURATION", sep="\n", file=ssh.stdin, flush=True)
-    missing = "confirmed the configuration" if sent else "asked for the configuration" if port else "allocated a port"
-    raise TunnelError(f"ssh ended before the server {missing}")
+    missing = "confirmed the configuration" if sent else "requested the configuration" if port else "allocated a port"
+    raise TunnelError(f"ssh exited before the server {missing}")
 
 
 def interrupt(number: int, _frame: object) -> None:
-    """End what goes on: a signal tells to, or the time is up."""
+    """Interrupt the current step because of a signal or the timeout."""
     raise TimeoutError if number == signal.SIGALRM else SystemExit(128 + number)
 
 
-def hold(argv: list[str], settings: Mapping[str, Any]) -> int:
-    """Run ssh, and return its exit code once the tunnel is gone; TunnelError when there was none."""
+def run_tunnel(argv: list[str], settings: Mapping[str, Any]) -> int:
+    """Run ssh, and return its exit code; TunnelError if no tunnel was established."""
     pipe, same = subprocess.PIPE, subprocess.STDOUT
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until there is a process that can be ended
-    # In a session of its own there is no terminal on which ssh could ask for a password.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the process exists and can be killed
+    # A new session has no terminal, so that ssh cannot prompt for a password.
     ssh = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=same, errors="replace", start_new_session=True)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -191,19 +195,19 @@ def hold(argv: list[str], settings: Mapping[str, Any]) -> int:
         hidden = secrets(settings)
         negotiate(ssh, settings, hidden)
         signal.alarm(0)
-        LOG.info("Tunnel configured successfully")
+        LOG.info(READY_LINE)
         for line in map(str.rstrip, ssh.stdout or ()):
             show(line, hidden)
         return ssh.wait()
     except TimeoutError:
         raise TunnelError(f"the server took more than {settings['configure_timeout']} s to agree on a tunnel") from None
     finally:
-        ssh.kill()  # it has nothing to tidy up, and would not end on another signal: it started with them blocked
+        ssh.kill()  # ssh has nothing to clean up, and ignores other signals because it inherited them blocked
         ssh.wait()
 
 
 def connect(settings: Mapping[str, Any]) -> int:
-    """Become the user that is wanted, and hold a tunnel as that user; returns the exit code."""
+    """Change to the configured user, run the tunnel, and return the exit code."""
     if (user := settings["run_as_user"]) and os.geteuid() == 0:
         os.setgroups([])
         os.setgid(user)
@@ -224,11 +228,11 @@ def connect(settings: Mapping[str, Any]) -> int:
         ]
         argv += ["--", f"zenith@{settings['server_address']}"]
         LOG.debug("%s", argv)
-        return hold(argv, settings)
+        return run_tunnel(argv, settings)
 
 
 def main() -> int:
-    """Do as the command line says."""
+    """Run the command line."""
     if sys.argv[1:] != ["connect"]:
         sys.exit("usage: zenith-client connect")
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
@@ -241,7 +245,7 @@ def main() -> int:
     except TunnelError as error:
         LOG.error("%s", "\n".join(f"zenith-client: {sentence}" for sentence in error.args))  # noqa: TRY400 - sentences
     except OSError as error:
-        LOG.error("zenith-client: the tunnel cannot be started: %s", error.strerror)  # noqa: TRY400
+        LOG.error("zenith-client: cannot start the tunnel: %s", error.strerror)  # noqa: TRY400
     return 1
 
 

@@ -53,7 +53,7 @@ say("checked")
 if mode == "dropped":
     sys.exit(255)
 if mode == "rejected":
-    say("zenith-sshd: there is no key")
+    say("zenith-sshd: unknown key")
     sys.exit(1)
 time.sleep(60)
 """
@@ -157,8 +157,8 @@ def test_the_output_has_what_ssh_says_and_no_secret(client: Client) -> None:
 @pytest.mark.parametrize(
     ("mode", "code", "said"),
     [
-        ("refused", 1, "ssh ended before the server allocated a port"),
-        ("rejected", 1, "there is no key"),
+        ("refused", 1, "ssh exited before the server allocated a port"),
+        ("rejected", 1, "unknown key"),
         ("silent", 1, "the server took more than 1 s"),
     ],
 )
@@ -174,18 +174,18 @@ def test_a_tunnel_that_cannot_be_had(client: Client, mode: str, code: int, said:
     ("config", "sentence"),
     [
         ("serverPort: 22", "serverAddress is missing"),
-        ("serverAddress: -oProxyCommand=x", "serverAddress is no host name"),
-        ("serverAddress: a b", "serverAddress is no host name"),
-        ("serverAddress: a\nserverPort: 65536", "serverPort is no port number"),
-        ("serverAddress: a\nserverPort: -p", "serverPort is no port number"),
-        ("serverAddress: a\nforwardToHost: '1:2'", "forwardToHost is no host name"),
-        ("serverAddress: a\nserverAdress: b", "there is no key serverAdress"),
-        ("serverAddress: a\nsshIdentityPath: /nowhere/key", "sshIdentityPath is no file that can be read"),
+        ("serverAddress: -oProxyCommand=x", "serverAddress is not a host name"),
+        ("serverAddress: a b", "serverAddress is not a host name"),
+        ("serverAddress: a\nserverPort: 65536", "serverPort is not a port number"),
+        ("serverAddress: a\nserverPort: -p", "serverPort is not a port number"),
+        ("serverAddress: a\nforwardToHost: '1:2'", "forwardToHost is not a host name"),
+        ("serverAddress: a\nserverAdress: b", "unknown key serverAdress"),
+        ("serverAddress: a\nsshIdentityPath: /nowhere/key", "sshIdentityPath is not a readable file"),
         ("serverAddress: a\nsshPrivateKeyData: '***'", "sshPrivateKeyData is not base64"),
         ("serverAddress: a\nskipAuth: maybe", "skipAuth is neither true nor false"),
-        ("serverAddress: a\nauthExternalParams: x", "authExternalParams is no mapping"),
-        (f"- {SECRET}", "is no YAML with keys and values"),
-        (f"a: [{SECRET}", "is no YAML with keys and values, see line"),
+        ("serverAddress: a\nauthExternalParams: x", "authExternalParams is not a mapping"),
+        (f"- {SECRET}", "is not YAML with keys and values"),
+        (f"a: [{SECRET}", "is not YAML with keys and values, see line"),
     ],
 )
 def test_a_bad_configuration_is_refused(client: Client, config: str, sentence: str) -> None:

@@ -69,11 +69,11 @@ def test_a_tunnel_is_recorded_until_it_ends(tmp_path: Path, listener: int) -> No
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"unknown": 1}, "there is no key unknown"),
+        ({"unknown": 1}, "unknown key unknown"),
         ({"allocated_port": 80}, "allocated_port is not from 1024 to 49151"),
         ({"allocated_port": 49152}, "allocated_port is not from"),
-        ({"allocated_port": 1025}, "nobody listens on allocated_port"),
-        ({"allocated_port": "x"}, "allocated_port has a value that it cannot have"),
+        ({"allocated_port": 1025}, "no program listens on allocated_port"),
+        ({"allocated_port": "x"}, "allocated_port has an invalid value"),
         ({"auth_oidc_issuer": "http://x"}, "auth_oidc_issuer needs auth_oidc_client_id"),
         ({"tls_cert": "x"}, "tls_cert needs a tls_key"),
     ],
