@@ -175,7 +175,7 @@ def power(session: nox.Session) -> None:
 def generated(session: nox.Session) -> None:
     """Write the tables of the README, the examples and the golden manifests anew."""
     _prepare(session)
-    session.run("python", "-m", "hubpod.settings.reference")
+    session.run("python", "tools/reference.py")
     session.run("python", "tests/support/golden.py")
 
 
