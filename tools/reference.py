@@ -25,7 +25,7 @@ def containers_table() -> str:
         f"| `{each.name}` | {each.purpose} | `{_origin(each.image)}` | {_where(_users(each))} |"
         for each in assembly.COMPONENTS
     ]
-    return "\n".join(["| container | what it does | image | in |", "|---|---|---|---|", *rows])
+    return "\n".join(["| container | what it does | image | where |", "|---|---|---|---|", *rows])
 
 
 def settings_table() -> str:

@@ -15,6 +15,7 @@ import paramiko
 from paramiko import Channel, Ed25519Key, Message, PKey, Transport
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
+from hubpod.components import slurm
 from hubpod.settings.credentials import Credentials
 from hubpod.system.process import Result
 
@@ -152,8 +153,8 @@ def ssh_server(credentials: Credentials, *, port: int, outside_port: int) -> Ssh
     return SshServer(
         port=port,
         outside_port=outside_port,
-        host_key=_load_key(credentials.ssh_host_key),
-        client_key=_load_key(credentials.ssh_client_key),
+        host_key=_load_key(credentials[slurm.HOST_KEY]),
+        client_key=_load_key(credentials[slurm.CLIENT_KEY]),
     )
 
 

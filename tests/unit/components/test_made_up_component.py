@@ -2,15 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import cast
 
 import pytest
-import reference
 import yaml
 
+import reference
 from hubpod.components import assembly, jupyterhub, proxy
 from hubpod.components.component import Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site
@@ -24,7 +23,7 @@ from hubpod.settings import checks, deploy_dir
 from hubpod.settings.credentials import Credential, load_or_create, new_token
 from hubpod.settings.table import Setting
 from hubpod.system.process import Result
-from hubpod_harness.blueprint import HarnessSecrets, create_blueprint
+from hubpod_harness.blueprint import HarnessSecrets, blueprint
 from support.sites import site
 
 ENVIRONMENT = find_environment("dev_dummyauth")
@@ -182,9 +181,9 @@ def test_the_readme_lists_it() -> None:
 
 def test_stacks_of_the_harness_have_it(made: Site) -> None:
     """Tests run it as it is deployed."""
-    blueprint = create_blueprint(made, HarnessSecrets())
+    stack = blueprint(made, HarnessSecrets())
 
-    assert "made-up" in [each.name for each in blueprint.pod.containers]
+    assert "made-up" in [each.name for each in stack.pod.containers]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda each: each.name)
@@ -197,5 +196,3 @@ def test_components_agree_with_their_containers(environment: Environment) -> Non
         assert container.name == component.name
         assert container.image == made.images[component.image.name]
         assert (container.ready, container.ready_line) == (component.ready, component.ready_line)
-
-

@@ -5,9 +5,9 @@ import stat
 from pathlib import Path
 
 import pytest
-import reference
 import yaml
 
+import reference
 from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.errors import SettingsError
 from hubpod.settings import checks, deploy_configmap
@@ -203,7 +203,9 @@ def test_the_examples_are_current() -> None:
     """examples/ has just the files that the tables give; `./run nox -s generated` makes it so."""
     folder = reference.PROJECT / "examples"
 
-    assert {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")} == reference.render_examples()
+    assert {
+        str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")
+    } == reference.render_examples()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)

@@ -12,10 +12,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
+import reference
 from hubpod.components import slurm
 from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.errors import SettingsError
-from hubpod.settings import credentials, deploy_configmap, deploy_dir, key_files, reference, zenith_config
+from hubpod.settings import credentials, deploy_configmap, deploy_dir, key_files, zenith_config
 
 PROD = find_environment("prod")
 EXTERNAL = find_environment("dev_dummyauth_extslurm")
@@ -494,12 +495,14 @@ def test_the_example_configuration_needs_only_a_secret(folder: Path) -> None:
 
 def test_the_table_of_files_appears_where_the_readme_has_its_marker() -> None:
     """A README gets one row for each file that has to be there somewhere."""
-    marks = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("environments", "settings", "files"))
+    marks = "".join(
+        f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("environments", "containers", "settings", "files")
+    )
 
-    text = reference.updated(marks)
+    text = reference.replace_tables(marks)
 
     assert all(f"| `{row.name}` | {row.meaning} |" in text for row in key_files.FILES if not row.optional)
-    assert reference.updated(text) == text
+    assert reference.replace_tables(text) == text
 
 
 def test_a_front_doors_issuer_can_be_told_apart() -> None:
