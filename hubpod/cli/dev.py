@@ -26,9 +26,11 @@ from hubpod.cli.options import (
     ZenithImage,
 )
 from hubpod.cli.reporting import INTERRUPTED_CLEAN, INTERRUPTED_KEPT, INTERRUPTED_WATCH, reporting_errors
+from hubpod.components.assembly import container_names
+from hubpod.environments import Stage
 from hubpod.errors import MachineError
 
-CONTAINERS = "jupyterhub, proxy, slurm or zenith"
+CONTAINERS = container_names(Stage.DEV)
 
 
 def up(

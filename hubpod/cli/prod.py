@@ -24,10 +24,13 @@ from hubpod.cli.options import (
     ZenithImage,
 )
 from hubpod.cli.reporting import INTERRUPTED_CLEAN, INTERRUPTED_UPGRADE, reporting_errors
+from hubpod.components.assembly import container_names
 from hubpod.environments import PRODUCTION_ENVIRONMENT, Instance, Stage
 
 if TYPE_CHECKING:
     from hubpod.request import UpRequest  # a slow import
+
+CONTAINERS = container_names(Stage.PROD)
 
 
 def check(
@@ -125,7 +128,7 @@ def logs(
     *,
     environment: ProductionName = PRODUCTION_ENVIRONMENT,
     instance: InstanceName = INSTANCE,
-    container: Annotated[str | None, "only this container: jupyterhub, proxy or zenith"] = None,
+    container: Annotated[str | None, f"only this container: {CONTAINERS}"] = None,
     follow: Follow = False,
     tail: Tail = None,
 ) -> None:

@@ -16,6 +16,7 @@ from hubpod.commands import prove
 from hubpod.commands.inspect import require_running
 from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import Turn, folders, watch
+from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.environments import Instance
 from hubpod.errors import HubpodError, UsageError
@@ -95,7 +96,8 @@ def _prepare_steps(context: Context, request: UpRequest, after: AfterReload) -> 
 
 def _last_user(context: Context, instance: Instance) -> str:
     now = require_running(context, instance)
-    accounts = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment).dev_users
+    path = Path(now.deploy_dir) / deploy_configmap.FILE_NAME
+    accounts = deploy_configmap.load(path, instance.environment, assembly.settings()).dev_users
     return accounts[-1].user
 
 

@@ -1,12 +1,12 @@
 """The components of all environments, and what derives from them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hubpod.components import jupyterhub, proxy, slurm, zenith
 from hubpod.components.component import Client, Component
 from hubpod.components.site import Site
-from hubpod.environments import Environment
+from hubpod.environments import ENVIRONMENTS, Environment, Stage
 from hubpod.pod import PodSpec
 from hubpod.settings.credentials import Credential
 from hubpod.settings.table import SETTINGS, Setting
@@ -30,19 +30,13 @@ class Entrance:
 
 def components(environment: Environment) -> tuple[Component, ...]:
     """List the components of an environment, in the order in which their containers start."""
-    chosen = {each.name: each for each in COMPONENTS if each.is_in(environment)}
-    placed: dict[str, Component] = {}
-
-    def place(component: Component) -> None:
-        for name in component.after:
-            if name in chosen and name not in placed:
-                place(chosen[name])
-        placed[component.name] = component
-
-    for each in chosen.values():
-        if each.name not in placed:
-            place(each)
-    return tuple(placed.values())
+    pending = [each for each in COMPONENTS if each.is_in(environment)]
+    ordered: list[Component] = []
+    while pending:
+        names = {each.name for each in pending}
+        ordered.append(next(each for each in pending if names.isdisjoint(each.after)))
+        pending.remove(ordered[-1])
+    return tuple(ordered)
 
 
 def entrance(environment: Environment, client: Client) -> Entrance:
@@ -62,8 +56,9 @@ def image_names(environment: Environment) -> tuple[str, ...]:
     return tuple(sorted({each.image.name for each in components(environment) if not each.image.reference}))
 
 
-def container_names(environments: Iterable[Environment]) -> str:
-    """List the containers of environments for a help text, such as "jupyterhub, proxy or zenith"."""
+def container_names(stage: Stage) -> str:
+    """List the containers of a stage's environments for a help text, such as "jupyterhub, proxy or zenith"."""
+    environments = [environment for environment in ENVIRONMENTS if environment.stage is stage]
     *first, last = sorted({each.name for environment in environments for each in components(environment)})
     return f"{', '.join(first)} or {last}" if first else last
 

@@ -56,7 +56,7 @@ def site(
         changes: Keys of the deploy ConfigMap with other values.
     """
     external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
-    values = settings_of(environment, text or deploy_configmap.example(environment), changes or {})
+    values = settings_of(environment, text or deploy_configmap.example(environment, assembly.settings()), changes or {})
     known_host = b"%s %s\n" % (
         values.ssh_hostname.encode(),
         ssh_public_line(made_up_credentials("the site")[slurm.HOST_KEY]),
@@ -101,7 +101,7 @@ def settings_of(environment: Environment, text: str, changes: Mapping[str, str])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / deploy_configmap.FILE_NAME
         path.write_text(yaml.safe_dump(document))
-        return deploy_configmap.load(path, environment)
+        return deploy_configmap.load(path, environment, assembly.settings())
 
 
 def made_up_credentials(whose: str) -> Credentials:

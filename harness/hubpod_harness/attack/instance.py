@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hubpod.commands.inspect import require_running
 from hubpod.commands.prove import hub_address
+from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.environments import Instance
 from hubpod.settings import deploy_configmap
@@ -21,7 +22,8 @@ def attack_instance(context: Context, instance: Instance, *, url: str) -> tuple[
         HubError: The hub does not answer.
     """
     now = require_running(context, instance)
-    values = deploy_configmap.load(Path(now.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment)
+    path = Path(now.deploy_dir) / deploy_configmap.FILE_NAME
+    values = deploy_configmap.load(path, instance.environment, assembly.settings())
     target = _make_target(instance, hub_address(instance, now, url), values)
     return tuple(attempt(target, case) for case in cases(target))
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import cast
@@ -14,7 +15,7 @@ from hubpod.components import assembly, jupyterhub, proxy
 from hubpod.components.component import Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site
 from hubpod.deployment import readiness
-from hubpod.environments import ENVIRONMENTS, Environment, find_environment
+from hubpod.environments import ENVIRONMENTS, Environment, Stage, find_environment
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
@@ -87,17 +88,18 @@ def test_the_pod_manifest_has_it_after_the_hub(made: Site) -> None:
     assert list(containers)[-2:] == [jupyterhub.NAME, "made-up"]
     assert containers["made-up"]["image"] == made.images["made-up-image"]
     assert containers["made-up"]["env"] == [{"name": COLOUR.variable, "value": "blue"}]
-    claims = {each["persistentVolumeClaim"]["claimName"] for each in document["spec"]["volumes"] if len(each) > 1}
+    volumes = document["spec"]["volumes"]
+    claims = {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each}
     assert {made.instance.volume("made-up-data"), made.instance.volume("made-up-credentials")} <= claims
 
 
 def test_the_kubernetes_manifest_has_it(made: Site) -> None:
-    """The container, a claim for its data and a secret for its credential are in a cluster's manifest."""
+    """The container, a claim for its data and its credential are in a cluster's manifest."""
     text = cluster.manifest(assembly.pod_spec(made), digest_key=b"key")
 
     names = {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(text)}
     assert ("PersistentVolumeClaim", made.instance.volume("made-up-data")) in names
-    assert ("Secret", made.instance.volume("made-up-credentials")) in names
+    assert "made-up-credentials" in text
     assert "name: made-up\n" in text
 
 
@@ -170,7 +172,8 @@ def test_its_data_is_backed_up() -> None:
 
 def test_help_texts_name_it() -> None:
     """The help text of --container lists it."""
-    assert assembly.container_names(ENVIRONMENTS) == "jupyterhub, made-up, proxy, slurm or zenith"
+    assert assembly.container_names(Stage.DEV) == "jupyterhub, made-up, proxy, slurm or zenith"
+    assert assembly.container_names(Stage.PROD) == "jupyterhub, proxy or zenith"
 
 
 def test_the_readme_lists_it() -> None:
@@ -181,7 +184,9 @@ def test_the_readme_lists_it() -> None:
 
 def test_stacks_of_the_harness_have_it(made: Site) -> None:
     """Tests run it as it is deployed."""
-    stack = blueprint(made, HarnessSecrets())
+    images = {**made.images, "testkit": "localhost/hubpod/testkit:unbuilt"}
+
+    stack = blueprint(replace(made, images=images), HarnessSecrets())
 
     assert "made-up" in [each.name for each in stack.pod.containers]
 
