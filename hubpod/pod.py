@@ -1,4 +1,4 @@
-"""The neutral values that a pod is made of: rendered as a manifest by kube.py, as test containers by the harness."""
+"""The values that describe a pod, which manifests and the harness's test containers are rendered from."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 
 class SeedKind(Enum):
-    """What a volume holds, and so when it is written."""
+    """The kind of a volume's content, which decides when it is seeded."""
 
     CONFIG = "config"
     CREDENTIAL = "credential"
@@ -19,19 +19,19 @@ class SeedKind(Enum):
 
     @property
     def follows_seed(self) -> bool:
-        """Whether the volume is written again when its seed changes; data is never overwritten."""
+        """Whether the volume is re-seeded when its seed changes; data is never overwritten."""
         return self is not SeedKind.DATA
 
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file of a seed, with the owner and mode that its reader in the container needs.
+    """A file of a seed, with the owner and mode that its reader in the container requires.
 
     Attributes:
         path: Relative to the root of the volume.
-        content: What the file holds; kept out of reprs, as it may be a secret.
+        content: Content, which may be a secret and is omitted from reprs.
         mode: Permission bits.
-        uid: Numeric owner, as the container knows it.
+        uid: Numeric owner in the container.
         gid: Numeric group.
     """
 
@@ -44,7 +44,7 @@ class File:
     def __post_init__(self) -> None:
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise ValueError(f"a seed's file may not leave its volume: {self.path!r}")
+            raise ValueError(f"the path of a seed's file must stay inside the volume: {self.path!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +53,12 @@ class Seed:
 
     Attributes:
         volume: The volume's full name.
-        kind: What it holds.
-        files: Its files; folders between them are made with the owner and mode of the root.
-        mode: Permission bits of the root folder.
-        uid: Owner of the root folder.
-        gid: Group of the root folder.
-        read_each_time: Whether the containers read it anew whenever they use it, so that they need not restart for it.
+        kind: Kind of the content.
+        files: Files; directories between them get the owner and mode of the root directory.
+        mode: Permission bits of the root directory.
+        uid: Owner of the root directory.
+        gid: Group of the root directory.
+        read_each_time: Whether running containers notice new content without a restart.
     """
 
     volume: str
@@ -70,31 +70,31 @@ class Seed:
     read_each_time: bool = False
 
     def tar(self) -> bytes:
-        """The seed as an uncompressed tar archive; the same seed gives the same bytes."""
+        """Pack the seed into an uncompressed tar archive, reproducibly."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.addfile(self._folder("."))
-            folders = {parent for file in self.files for parent in PurePosixPath(file.path).parents}
-            for folder in sorted(str(path) for path in folders if path.parts):
-                archive.addfile(self._folder(folder))
+            archive.addfile(self._directory("."))
+            directories = {parent for file in self.files for parent in PurePosixPath(file.path).parents}
+            for directory in sorted(str(path) for path in directories if path.parts):
+                archive.addfile(self._directory(directory))
             for file in sorted(self.files, key=lambda each: each.path):
                 member = tarfile.TarInfo(file.path)
                 member.size, member.mode, member.uid, member.gid = len(file.content), file.mode, file.uid, file.gid
                 archive.addfile(member, io.BytesIO(file.content))
         return buffer.getvalue()
 
-    def _folder(self, path: str) -> tarfile.TarInfo:
+    def _directory(self, path: str) -> tarfile.TarInfo:
         member = tarfile.TarInfo(path)
         member.type, member.mode, member.uid, member.gid = tarfile.DIRTYPE, self.mode, self.uid, self.gid
         return member
 
     def digest(self, key: bytes) -> str:
-        """A keyed digest of the content, fit for a label: without the key it tells nothing of a secret inside."""
+        """Return a keyed digest of the content for a label; without the key it reveals no secret."""
         return digest_of(self.tar(), key)
 
 
 def contents(archive: bytes) -> dict[str, File]:
-    """The files in a tar archive, such as a seed's, by path."""
+    """Read the files of a tar archive, by path."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         files = (_file(opened, member) for member in opened.getmembers() if member.isfile())
         return {file.path: file for file in files}
@@ -106,7 +106,7 @@ def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> File:
 
 
 def digest_of(archive: bytes, key: bytes) -> str:
-    """The keyed digest of a seed, from its archive."""
+    """Return the keyed digest of a seed's archive."""
     return hmac.new(key, archive, hashlib.sha256).hexdigest()[:32]
 
 
@@ -129,10 +129,10 @@ class Port:
 
 
 STOP_GRACE_S = 5
-"""Seconds that a container gets to end before it is killed; all of ours need less than one."""
+"""Seconds that a container has to stop before it is killed; hubpod's own need less than one."""
 
 REFUSED = 65
-"""What a container's command to begin anew ends with when its volumes hold what it cannot work with (sysexits.h)."""
+"""Exit status of a container's reload command that refuses the content of its volumes (EX_DATAERR of sysexits.h)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,17 +145,17 @@ class Container:
         args: Command line for the image's entry point; the image's own when empty.
         env: Environment variables, none of them secret.
         mounts: Named volumes.
-        tmpfs: Paths of small writable file systems that are gone with the container.
+        tmpfs: Paths at which a tmpfs is mounted.
         ports: Ports published on the host.
-        uid: The number of the user that its image runs it as, and of that user's group; 0 is root.
+        uid: Numeric user and group that the image runs as.
         capabilities: Linux capabilities, without ``CAP_``; all others are dropped.
-        may_gain_privileges: Whether set-uid programs such as sudo work inside.
-        ready: A command that ends with 0 inside the container once it does its work; empty when there is none.
-        ready_line: What it writes to its log once it does its work, where no command can tell.
-        waits_for: What ``ready`` checks, in words for the person who waits.
-        renew: A command that has it begin its work anew inside, sooner than a restart would: with what its volumes hold
-            by now, but with the environment variables of before; empty when there is none. Ends with ``REFUSED`` when
-            a restart would not help, because that cannot be worked with, and leaves to itself what works on meanwhile.
+        may_gain_privileges: Whether set-uid programs such as sudo work.
+        ready: Command inside the container that succeeds once the container works; empty if a log line says so.
+        ready_line: Part of the log line that the container writes once it works.
+        waits_for: What readiness means, for progress messages.
+        renew: Command inside the container that reloads the content of the volumes, faster than a restart but with the
+            old environment variables; empty if there is none. Exits with ``REFUSED`` if the content is invalid, so that
+            a restart would not help either.
     """
 
     name: str
@@ -176,14 +176,14 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class PodSpec:
-    """A whole pod: containers that share one network, the volumes they mount, and the names they resolve.
+    """A pod: containers that share one network, the seeds of their volumes, and host names.
 
     Attributes:
         name: The pod's name.
         labels: Labels of the pod.
         containers: In the order in which they are started.
-        seeds: The initial content of every volume that a container mounts.
-        host_aliases: Host name to address, for all containers.
+        seeds: Initial content of every mounted volume.
+        host_aliases: Address by host name, for all containers.
     """
 
     name: str

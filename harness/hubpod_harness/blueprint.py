@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hubpod.components import jupyterhub, proxy, slurm
+from hubpod.components import assembly, jupyterhub, slurm
 from hubpod.components.assembly import pod_spec
+from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.environments import Environment
 from hubpod.pod import Container, File, PodSpec, Port, Seed
 from hubpod.settings.credentials import Credentials
-from hubpod.settings.deploy_configmap import SETTINGS
 from hubpod.settings.key_files import Supplied
 from hubpod_harness import ssh_surface, zenith
 from hubpod_harness.external_services import (
@@ -58,11 +58,13 @@ class Blueprint:
         pod: The pod as it is deployed, with the harness's look into the hub; its name is the stack's.
         link: Owns the network that the pod's containers share, and disturbs connections in it.
         external: What the pod's containers meet, each with an address of its own.
+        browser_port: The port in the pod's network that serves browsers.
     """
 
     pod: PodSpec
     link: Container
     external: tuple[ExternalService, ...]
+    browser_port: int
 
     @property
     def containers(self) -> tuple[Container, ...]:
@@ -76,9 +78,9 @@ class Blueprint:
 
     @property
     def entrance(self) -> tuple[str, int]:
-        """Where people come in: the container that publishes the port, and its number there."""
+        """The container that publishes the port for browsers, and the port in this container."""
         server = next((each for each in self.external if each.container.name == ZENITH_SERVER), None)
-        return (ZENITH_SERVER, zenith.RELAY_PORT) if server else (LINK, proxy.PORT)
+        return (ZENITH_SERVER, zenith.RELAY_PORT) if server else (LINK, self.browser_port)
 
 
 def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Mapping[str, str]) -> dict[str, str]:
@@ -95,7 +97,7 @@ def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Ma
         "jupyterDataDir": "/opt/jupyter/jupyter_data",
         "hubConnectUrl": f"http://{HUB}:{jupyterhub.API_PORT}",
     }
-    wanted = {setting.key for setting in SETTINGS if setting.used(environment) and setting.fixed(environment) is None}
+    wanted = {each.key for each in assembly.settings() if each.used(environment) and each.fixed(environment) is None}
     return {key: value for key, value in values.items() if key in wanted} | dict(changes)
 
 
@@ -131,23 +133,32 @@ def blueprint(site: Site, keys: HarnessSecrets, *, config: str = "") -> Blueprin
         uid=jupyterhub.UID,
         gid=jupyterhub.UID,
     )
-    additions = {site.instance.volume("hub-config"): files, site.instance.volume("hub-credentials"): (token,)}
+    additions = {
+        site.instance.volume(jupyterhub.CONFIG_VOLUME): files,
+        site.instance.volume(jupyterhub.CREDENTIAL_VOLUME): (token,),
+    }
     pod = replace(
         pod,
         seeds=tuple(replace(seed, files=seed.files + additions.get(seed.volume, ())) for seed in pod.seeds),
         containers=tuple(replace(container, ports=()) for container in pod.containers),
     )
-    return Blueprint(pod=pod, link=_link(site), external=external_services(site, control_token=keys.control))
+    browser_port = assembly.entrance(site.instance.environment, Client.BROWSER).port
+    return Blueprint(
+        pod=pod,
+        link=_link(site, browser_port),
+        external=external_services(site, control_token=keys.control),
+        browser_port=browser_port,
+    )
 
 
-def _link(site: Site) -> Container:
+def _link(site: Site, browser_port: int) -> Container:
     published = site.instance.environment.ingress.publishes_port
     return Container(
         name=LINK,
         image=site.images[IMAGE],
         args=ssh_surface.relay_command(site.settings.ssh_hostname),
         ports=(
-            *((Port(container=proxy.PORT, host=site.port),) if published else ()),
+            *((Port(container=browser_port, host=site.port),) if published else ()),
             *(Port(container=port, host=0) for port in _ssh_ports(site)),
         ),
         tmpfs=("/run",),

@@ -21,6 +21,12 @@ READY = ("hubpod-ready",)
 RENEW = ("hubpod-preload", "--again")
 """Forks a new hub from a process that has imported all modules but the source's (containers/jupyterhub/preload.py)."""
 
+SUBMITTING_LINE = r"Submitting the job of {user} with"
+SUBMITTED_LINE = r"Job {job} of \S+ is submitted"
+PORT_REPORTED_LINE = r"201 POST \S*/hub/api/batchspawner \({user}@"
+LISTENS_LINE = r"Job {job} of \S+ listens on"
+"""Patterns of the hub's log during a spawn, for one user and job."""
+
 CRYPT_KEY = Credential(name="crypt_key", generate=new_token)
 """Encrypts auth_state in the hub's database: 32 bytes in hexadecimal digits."""
 

@@ -26,6 +26,11 @@ NODE = "node1"
 READY = ("hubpod-ready",)
 RENEW = ("hubpod-renew",)
 
+QUEUED_LINE = r"_slurm_rpc_submit_batch_job: JobId={job} "
+STARTED_LINE = r"(?:Started|Allocate) JobId={job} "
+LAUNCHED_LINE = r"launch task StepId={job}\.0 "
+"""Patterns of the log of Slurm's daemons during a spawn, for one job."""
+
 MUNGE_KEY_BYTES = 128
 """munge accepts 32 to 1024 bytes; its own mungekey generates 128 (munge 0.5.16, mungekey(8))."""
 

@@ -1,55 +1,57 @@
-"""A pod as documents for a Kubernetes cluster, from the same values that kube.py renders for podman.
+"""Render a pod for a Kubernetes cluster, from the same values as the manifest for podman.
 
-A cluster fills no volume from an archive: configuration becomes ConfigMaps, credentials Secrets, data claims.
+A cluster cannot seed volumes from archives: configuration becomes ConfigMaps, credentials Secrets, and data claims.
 """
 
 from typing import Any, assert_never
 
 from hubpod.manifests.cluster_volumes import init_containers, mounts, resource_name, volume_name, volumes
-from hubpod.manifests.names import document, encoded, key, literal, name
+from hubpod.manifests.names import document, encode, key, literal, name
 from hubpod.manifests.podman import Document, security_context
 from hubpod.pod import STOP_GRACE_S, Container, File, PodSpec, Seed, SeedKind
 
 CLAIM_SIZE = "10Gi"
-"""What each claim asks for: room for the home folders of some, and far more than the hub's and Slurm's state."""
+"""Size of each claim: enough for some home directories, and ample for the state of the hub and Slurm."""
 
 
 def manifest(pod: PodSpec, *, digest_key: bytes, secrets: bool = False) -> str:
-    """The pod as YAML that ``kubectl apply`` takes.
+    """Render a pod as YAML for ``kubectl apply``.
 
     Args:
-        pod: What to render.
-        digest_key: Key of the digests by which a changed seed replaces the pod.
-        secrets: Whether Secrets are written with their values, rather than named in a comment.
+        pod: The pod.
+        digest_key: Key of the seeds' digests, whose change replaces the pod.
+        secrets: Whether to include Secrets with their values instead of a comment that names them.
 
     Raises:
-        ValueError: A data volume's seed has files, which a claim cannot begin with.
+        ValueError: The seed of a data volume has files, but a claim starts empty.
     """
     stored = [
-        _left_out(seed) if seed.kind is SeedKind.CREDENTIAL and not secrets else document(_stored(pod, seed))
+        _comment_on_secret(seed)
+        if seed.kind is SeedKind.CREDENTIAL and not secrets
+        else document(_resource_of(pod, seed))
         for seed in pod.seeds
     ]
     services = [document(_service(pod, container)) for container in pod.containers if container.ports]
     return "".join([*stored, *services, document(_policy(pod)), document(_deployment(pod, digest_key))])
 
 
-def _left_out(seed: Seed) -> str:
+def _comment_on_secret(seed: Seed) -> str:
     keys = ", ".join(key(file.path) for file in seed.files) or "none"
     return f"# Secret {resource_name(seed)} is left out; --with-secrets prints it. Its keys: {keys}\n"
 
 
-def _stored(pod: PodSpec, seed: Seed) -> Document:
-    """What holds a seed's files, or the place for data."""
+def _resource_of(pod: PodSpec, seed: Seed) -> Document:
+    """Render the resource of a seed's files, or the claim of a data volume."""
     named = resource_name(seed)
     match seed.kind:
         case SeedKind.CONFIG:
             return _resource(pod, "ConfigMap", named, **_texts_and_bytes(seed.files))
         case SeedKind.CREDENTIAL:
-            data = {key(file.path): encoded(file.content) for file in seed.files}
+            data = {key(file.path): encode(file.content) for file in seed.files}
             return _resource(pod, "Secret", named, type="Opaque", data=data)
         case SeedKind.DATA:
             if seed.files:
-                raise ValueError(f"a claim begins empty, so the seed of {seed.volume} may not have files")
+                raise ValueError(f"a claim starts empty, so the seed of {seed.volume} must not have files")
             claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": CLAIM_SIZE}}}
             return _resource(pod, "PersistentVolumeClaim", named, spec=claim)
         case _:
@@ -63,7 +65,7 @@ def _texts_and_bytes(files: tuple[File, ...]) -> Document:
         try:
             texts[key(file.path)] = file.content.decode()
         except UnicodeDecodeError:
-            others[key(file.path)] = encoded(file.content)
+            others[key(file.path)] = encode(file.content)
     return {"data": texts, "binaryData": others} if others else {"data": texts}
 
 
@@ -72,8 +74,8 @@ def _service(pod: PodSpec, container: Container) -> Document:
     spec = {
         "type": "ClusterIP",
         "selector": dict(pod.labels),
-        # Where the hub does not reach Slurm the pod is not ready; that must not part people from their notebooks, nor
-        # notebooks from the hub.
+        # The pod is not ready while the hub cannot reach Slurm, but users must still reach their notebooks, and
+        # notebooks the hub.
         "publishNotReadyAddresses": True,
         "ports": ports,
     }
@@ -81,9 +83,9 @@ def _service(pod: PodSpec, container: Container) -> Document:
 
 
 def _policy(pod: PodSpec) -> Document:
-    """Who may connect to the pod: anybody to what is published, nobody to anything else.
+    """Render a policy that admits all clients to published ports and none to other ports.
 
-    There is a rule for each container, so that a site can say from where.
+    Each container has its own rule, so that a site can restrict the clients of each.
     """
     rules = [
         {"ports": [{"protocol": "TCP", "port": port} for port in _ports(container)]}
@@ -102,7 +104,7 @@ def _deployment(pod: PodSpec, digest_key: bytes) -> Document:
     }
     spec = {
         "replicas": 1,
-        "strategy": {"type": "Recreate"},  # two pods would write the same data
+        "strategy": {"type": "Recreate"},  # two pods must not write the same data
         "selector": {"matchLabels": dict(pod.labels)},
         "template": {"metadata": {"labels": dict(pod.labels), "annotations": digests}, "spec": _pod(pod)},
     }
@@ -110,7 +112,7 @@ def _deployment(pod: PodSpec, digest_key: bytes) -> Document:
 
 
 def _pod(pod: PodSpec) -> Document:
-    names: dict[str, list[str]] = {}  # by address, because a cluster takes one entry for each
+    names: dict[str, list[str]] = {}  # by address, because a cluster admits one entry per address
     for host, ip in pod.host_aliases.items():
         names.setdefault(ip, []).append(host)
     return {
@@ -144,14 +146,14 @@ def _container(pod: PodSpec, container: Container) -> Document:
 
 
 def _user(container: Container) -> Document:
-    """Who it runs as where that is not root: as a number, because a cluster does not look up the image's name."""
+    """Render a user other than root, as a number because a cluster does not resolve names of the image."""
     return {"runAsNonRoot": True, "runAsUser": container.uid, "runAsGroup": container.uid} if container.uid else {}
 
 
 def _probes(container: Container) -> Document:
     probes: Document = {}
     if container.ready:
-        # Not more often, as the hub's goes all the way to Slurm and leaves a line in the log there.
+        # Rarely, because the hub's check goes all the way to Slurm and adds a line to the log there.
         command = [literal(word) for word in container.ready]
         probes["readinessProbe"] = {"exec": {"command": command}, "periodSeconds": 10, "timeoutSeconds": 10}
     if container.ports:
@@ -162,7 +164,7 @@ def _probes(container: Container) -> Document:
 
 
 def _ports(container: Container) -> list[int]:
-    """The ports that others may use; which of a host's they are elsewhere means nothing in a cluster."""
+    """List the published ports; ports of the host are meaningless in a cluster."""
     return list(dict.fromkeys(port.container for port in container.ports))
 
 

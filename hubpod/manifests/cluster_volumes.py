@@ -1,7 +1,7 @@
 """The volumes of a pod in a Kubernetes cluster, and the init container that prepares them.
 
-Whatever a cluster mounts is root's, but the readers of credentials check whose they are. So the init container copies
-credentials to memory with the owners and modes of their seeds, and gives the claims' root folders theirs.
+A cluster mounts all files as root's, but readers of credentials check the owner. The init container copies credentials
+to memory with the owners and modes of their seeds, and sets those of the claims' root directories.
 """
 
 import shlex
@@ -14,10 +14,10 @@ from hubpod.manifests.podman import Document, security_context
 from hubpod.pod import Container, File, PodSpec, Seed, SeedKind
 
 WORKING_DIR = "/volumes"
-"""Where the init container has each volume that it prepares, in a folder of the volume's name."""
+"""Directory of the init container with each volume that it prepares, by the volume's name."""
 
-# It is root without the right to pass over permissions, so a folder is root's until all its files are in it. It may
-# run again over its own work: when a node loses the pod's network, it starts all of the pod's containers anew.
+# The script runs as root without the capability to override permissions, so that root owns a directory until it is
+# complete. It is idempotent: a node that loses the pod's network restarts all containers of the pod.
 _SCRIPT = """\
 set -eu
 umask 077
@@ -30,17 +30,17 @@ _MEMORY = {"emptyDir": {"medium": "Memory"}}
 
 
 def resource_name(seed: Seed) -> str:
-    """The name of the ConfigMap, Secret or claim of a seed."""
+    """Return the name of the ConfigMap, Secret or claim of a seed."""
     return name(seed.volume, longest=253)
 
 
 def volume_name(pod: PodSpec, volume: str) -> str:
-    """The name within the pod of the volume that containers mount."""
+    """Return the name within the pod of a volume that containers mount."""
     return name(volume.removeprefix(f"{pod.name}-"))
 
 
 def volumes(pod: PodSpec) -> list[Document]:
-    """The pod's volumes; of what is copied, the original as well as the copy."""
+    """Render the pod's volumes; a copied volume has two, the original and the copy."""
     found: list[Document] = []
     for seed in pod.seeds:
         if _is_copied(seed):
@@ -52,7 +52,7 @@ def volumes(pod: PodSpec) -> list[Document]:
 
 
 def mounts(pod: PodSpec, container: Container) -> list[Document]:
-    """Which of them a container has, and where."""
+    """Render the mounts of a container."""
     return [
         *(
             {"name": volume_name(pod, mount.volume), "mountPath": mount.path, "readOnly": mount.read_only}
@@ -63,7 +63,7 @@ def mounts(pod: PodSpec, container: Container) -> list[Document]:
 
 
 def init_containers(pod: PodSpec) -> list[Document]:
-    """The container that prepares volumes, where there are any to prepare."""
+    """Render the container that prepares volumes, if any need it."""
     steps = _steps(pod)
     if not steps:
         return []
@@ -72,14 +72,14 @@ def init_containers(pod: PodSpec) -> list[Document]:
     return [
         {
             "name": "volumes",
-            "image": pod.containers[0].image,  # any will do that has a shell
+            "image": pod.containers[0].image,  # any image with a shell
             "imagePullPolicy": "IfNotPresent",
             "command": ["sh", "-c", literal(_SCRIPT + "".join(shlex.join(step) + "\n" for step in steps))],
             "workingDir": WORKING_DIR,
             "securityContext": {
                 "runAsUser": 0,
                 "runAsGroup": 0,
-                # Enough for all but a set-group-ID bit, which no seed has: that would take FSETID, too.
+                # A set-group-ID bit would need FSETID, too, but no seed has one.
                 **security_context(["CHOWN", "FOWNER"]),
             },
             "volumeMounts": [
@@ -95,15 +95,15 @@ def _working_mounts(names: Iterable[str], *, read_only: bool) -> list[Document]:
 
 
 def _steps(pod: PodSpec) -> list[list[str]]:
-    """What the init container does, as calls of its script's functions."""
+    """List the calls of the script's functions that prepare the volumes."""
     steps: list[list[str]] = []
     for seed in filter(_is_prepared, pod.seeds):
         folder = volume_name(pod, seed.volume)
         if _is_copied(seed):
             steps += _copy_steps(seed, _source_name(pod, seed), folder)
         steps.append(["own", folder, *_owner_and_mode(seed)])
-    # The mode of a tmpfs anywhere else. A cluster's lacks the sticky bit: users could remove each other's files, and
-    # munged trusts no such folder above its socket.
+    # The usual mode of a tmpfs. A cluster omits the sticky bit: users could remove each other's files, and munged
+    # refuses a socket below such a directory.
     return [*steps, *(["own", tmpfs, "0:0", "1777"] for tmpfs in _tmpfs_names(pod))]
 
 
@@ -135,7 +135,7 @@ def _source(seed: Seed) -> Document:
 
 
 def _is_copied(seed: Seed) -> bool:
-    """Whether containers get a copy: of all credentials, and of configuration that is not root's."""
+    """Whether containers mount a copy: credentials, and configuration with owners other than root."""
     foreign = any((file.uid, file.gid) != (0, 0) for file in seed.files)
     return seed.kind is SeedKind.CREDENTIAL or (seed.kind is SeedKind.CONFIG and foreign)
 

@@ -1,4 +1,4 @@
-"""Names, texts and YAML as a Kubernetes cluster takes them."""
+"""Names, texts and YAML in the form that a Kubernetes cluster accepts."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from hubpod.manifests.podman import Document, as_yaml
 
 
 def name(text: str, longest: int = 63) -> str:
-    """The text where it is a valid name (RFC 1035), or else one that is like it and no other text's."""
+    """Return the text if it is a valid name (RFC 1035), or else a similar, unique one."""
     if len(text) <= longest and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", text):
         return text
     like = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
@@ -17,7 +17,7 @@ def name(text: str, longest: int = 63) -> str:
 
 
 def key(path: str) -> str:
-    """A file's key in a ConfigMap or Secret, such as ``fragments--login_dummy.py``; no other path has the same."""
+    """Return the unique key of a file in a ConfigMap or Secret, such as ``fragments--login_dummy.py``."""
     flat = path.replace("/", "--")
     if flat.replace("--", "/") == path and re.fullmatch(r"(?!\.\.)[-._a-zA-Z0-9]{1,253}", flat):
         return flat
@@ -26,17 +26,17 @@ def key(path: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Text in which a cluster finds no reference to a variable: to it ``$(NAME)`` is one, and ``$$`` one dollar."""
+    """Escape a text: a cluster expands ``$(NAME)``, and reads ``$$`` as one dollar sign."""
     return re.sub(r"\$(?=[$(])", "$$", text)
 
 
-def encoded(content: bytes) -> str:
-    """Bytes as a ConfigMap or Secret has them."""
+def encode(content: bytes) -> str:
+    """Encode bytes for a ConfigMap or Secret."""
     return base64.b64encode(content).decode()
 
 
 def document(content: Document) -> str:
-    """One document of a manifest."""
+    """Render one document of a manifest."""
     return "---\n" + as_yaml(content)
 
 

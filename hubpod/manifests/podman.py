@@ -1,4 +1,4 @@
-"""A pod as Kubernetes documents."""
+"""Render a pod as the Kubernetes manifest that podman plays."""
 
 import hashlib
 import json
@@ -13,23 +13,21 @@ from hubpod.pod import STOP_GRACE_S, Container, PodSpec
 
 Document = dict[str, Any]
 
-"""Digest of the manifest without this label: tells whether a running pod is the wanted one."""
-
 
 def manifest(pod: PodSpec) -> str:
-    """The pod as YAML that ``podman kube play`` takes, labelled with its own digest."""
+    """Render a pod as YAML for ``podman kube play``, labelled with the digest of the rest."""
     document = _pod(pod)
     document["metadata"]["labels"][LABEL_MANIFEST] = digest(pod)
     return as_yaml(document)
 
 
 def digest(pod: PodSpec) -> str:
-    """What identifies the pod's manifest; a short hexadecimal string."""
+    """Return the digest that identifies a pod's manifest, as 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(_pod(pod)).encode()).hexdigest()[:16]
 
 
 def as_yaml(document: Document) -> str:
-    """A document in which people can compare texts line by line, and in which each is a text to every reader."""
+    """Render a document with texts as literal blocks, and with strings that no YAML version misreads."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -39,8 +37,8 @@ class _Dumper(yaml.CSafeDumper):
 
     def text(self, text: str) -> yaml.ScalarNode:
         style = None
-        # YAML as podman and clusters read it has other numbers, days, truth values and line ends than the one here:
-        # it would make 120000 of an instance called 12e4.
+        # podman and clusters read another YAML version than PyYAML, with other numbers, dates, booleans and line
+        # breaks: an unquoted instance name 12e4 would become 120000.
         if re.fullmatch(r"[-+]?\.?[0-9].*|[yYnN]", text) or re.search("[\x85\u2028\u2029]", text):
             style = '"'
         elif "\n" in text:
@@ -105,11 +103,11 @@ def _container(pod: PodSpec, container: Container) -> Document:
 
 
 def security_context(capabilities: Iterable[str], *, may_gain: bool = False) -> Document:
-    """What a container may do: write to its volumes only, and no more than these capabilities (capabilities(7)) admit.
+    """Restrict a container to writes to its volumes and to some capabilities (capabilities(7)).
 
     Args:
-        capabilities: Those that it has, without ``CAP_``.
-        may_gain: Whether a program of it may have more rights than who starts it, as sudo has.
+        capabilities: The capabilities that it has, without ``CAP_``.
+        may_gain: Whether set-uid programs such as sudo work.
     """
     return {
         "allowPrivilegeEscalation": may_gain,
@@ -119,16 +117,16 @@ def security_context(capabilities: Iterable[str], *, may_gain: bool = False) -> 
 
 
 def tmpfs_prefix(pod: str) -> str:
-    """What the names of a pod's small file systems begin with.
+    """Return the prefix of the names of a pod's tmpfs volumes.
 
-    podman 4.3 makes a named volume of each, so they must not be those of another instance's; and leaves it when it is
-    killed before the container is there.
+    podman 4.3 creates a named volume for each, so that the names must be unique among instances. It leaves the volume
+    behind if it is killed before the container exists.
     """
     return f"tmpfs-{hashlib.sha256(pod.encode()).hexdigest()[:12]}-"
 
 
 def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:
-    # A name of a volume has at most 63 characters (RFC 1123), too few for all that it is made of.
+    # A digest, because a volume name has at most 63 characters (RFC 1123).
     return f"{tmpfs_prefix(pod.name)}{container.name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 

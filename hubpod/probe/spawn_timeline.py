@@ -43,15 +43,15 @@ STAGES = (
 """The moments are the steps of a probe and those below."""
 
 HUB_SAYS = {
-    "submitting": r"Submitting the job of {user} with",
-    "submitted": r"Job {job} of \S+ is submitted",
-    "reported": r"201 POST \S*/hub/api/batchspawner \({user}@",
-    "listens": r"Job {job} of \S+ listens on",
+    "submitting": jupyterhub.SUBMITTING_LINE,
+    "submitted": jupyterhub.SUBMITTED_LINE,
+    "reported": jupyterhub.PORT_REPORTED_LINE,
+    "listens": jupyterhub.LISTENS_LINE,
 }
 SLURM_SAYS = {
-    "queued": r"_slurm_rpc_submit_batch_job: JobId={job} ",
-    "started": r"(?:Started|Allocate) JobId={job} ",
-    "launched": r"launch task StepId={job}\.0 ",
+    "queued": slurm.QUEUED_LINE,
+    "started": slurm.STARTED_LINE,
+    "launched": slurm.LAUNCHED_LINE,
 }
 
 _SERVER_SPEAKS = re.compile(r"^\[\w (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ", re.MULTILINE)

@@ -1,6 +1,6 @@
-"""The keys of the deploy ConfigMap: one row drives a key's variable, its validation and its line in the examples.
+"""The common keys of the deploy ConfigMap; a row defines a key's variable, validation and example.
 
-The keys and their meanings are those of existing sites' files, which work unchanged.
+Keys and meanings are those of existing sites' files. A component may add keys of its own.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ class Setting:
     """One key of the deploy ConfigMap.
 
     Attributes:
-        key: Its name in the file.
-        variable: The variable that carries it in the containers, ``DEPLOY_CONFIG_…``.
-        meaning: What it does, in one line.
-        check: What makes a value wrong.
-        used: Whether an environment reads it; it may stand in the file of one that does not.
-        fixed: The only value that an environment admits, or None where the site chooses.
-        default: What holds when the file does not have the key; None makes it required.
-        example: What stands in the example files; it need not be given where there is a default.
-        words: Whether it is a list of words, in which blanks only separate.
-        secret: Whether it must not be shown.
-        invented: Whether a value can be made up, because it names nothing that is real.
+        key: Name in the file.
+        variable: Environment variable in the containers, ``DEPLOY_CONFIG_…``.
+        meaning: Meaning, in one line.
+        check: Returns what is wrong with a value.
+        used: Whether an environment uses the key; the files of others may contain it, too.
+        fixed: The only value that an environment admits, or None if the site chooses.
+        default: Value if the file lacks the key; None makes the key required.
+        example: Value in the example files, unless there is a default.
+        words: Whether the value is a list of words separated by whitespace.
+        secret: Whether the value must not be printed.
+        invented: Whether hubpod can generate a value, because it does not refer to the site.
     """
 
     key: str

@@ -327,10 +327,10 @@ def test_data_has_a_claim_that_containers_share(awkward: Manifest) -> None:
 
 
 def test_data_that_begins_with_files_is_refused() -> None:
-    """A claim begins empty, so a seed that wants files in it is an error and not a loss."""
+    """A claim starts empty, so a data seed with files is an error."""
     pod = small(Seed(volume="v", kind=SeedKind.DATA, files=(File(path="a", content=b""),)))
 
-    with pytest.raises(ValueError, match="claim begins empty"):
+    with pytest.raises(ValueError, match="claim starts empty"):
         cluster.manifest(pod, digest_key=KEY)
 
 
