@@ -72,9 +72,9 @@ def test_the_same_seed_has_the_same_digest() -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", ""])
-def test_a_seeds_file_may_not_leave_its_volume(path: str) -> None:
+def test_the_path_of_a_seeds_file_stays_inside_the_volume(path: str) -> None:
     """Paths that would be unpacked elsewhere are refused."""
-    with pytest.raises(ValueError, match="leave its volume"):
+    with pytest.raises(ValueError, match="must stay inside the volume"):
         File(path=path, content=b"")
 
 
