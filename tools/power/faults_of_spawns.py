@@ -1,4 +1,4 @@
-"""Mistakes around a spawn: projects, what a person chooses, the account, the report of the port."""
+"""Mistakes around a spawn: projects, what a user chooses, the account, the report of the port."""
 
 from power.fault import BRICS, Fault
 
@@ -22,7 +22,7 @@ SPAWNS = (
         file=f"{BRICS}/projects.py",
         old=" or username != f\"{user}.{key.partition('.')[0]}\":",
         new=":",
-        breaks="A token may name another person's account, and jobs run as that person.",
+        breaks="A token may name another user's account, and jobs run as that user.",
     ),
     Fault(
         name="account-of-any-project",
@@ -36,7 +36,7 @@ SPAWNS = (
         file=f"{BRICS}/projects.py",
         old='RESERVED_USERS = frozenset({"root"})',
         new="RESERVED_USERS: frozenset[str] = frozenset()",
-        breaks="A person called root may log in.",
+        breaks="A user called root may log in.",
     ),
     Fault(
         name="projects-as-text-refused",
@@ -50,7 +50,7 @@ SPAWNS = (
         file=f"{BRICS}/projects.py",
         old="    if not found:\n",
         new="    if found is None:\n",
-        breaks="A person without a project on this platform is logged in and sees an empty form.",
+        breaks="A user without a project on this platform is logged in and sees an empty form.",
     ),
     Fault(
         name="home-below-user",
@@ -71,7 +71,7 @@ SPAWNS = (
         file=f"{BRICS}/options.py",
         old='runtime=_runtime(_text(chosen, "runtime", runtimes[0]), runtimes),',
         new="runtime=runtimes[0],",
-        breaks="Whatever time a person chooses, the server ends after an hour.",
+        breaks="Whatever time a user chooses, the server ends after an hour.",
     ),
     Fault(
         name="longest-runtime-by-default",
@@ -92,7 +92,7 @@ SPAWNS = (
         file=f"{BRICS}/options.py",
         old='ngpus=_ngpus(_text(chosen, "ngpus", OFFERED_GPUS[0])),',
         new="ngpus=OFFERED_GPUS[0],",
-        breaks="Whatever number of GPUs a person chooses, it is one.",
+        breaks="Whatever number of GPUs a user chooses, it is one.",
     ),
     Fault(
         name="nine-gpus",
@@ -113,7 +113,7 @@ SPAWNS = (
         file=f"{BRICS}/options.py",
         old='_text(chosen, "reservation", "")',
         new='_text(chosen, "partition", "")',
-        breaks="The reservation that a person was given is not used.",
+        breaks="The reservation that a user was given is not used.",
     ),
     Fault(
         name="names-checked-at-their-beginning",
@@ -134,7 +134,7 @@ SPAWNS = (
         file=f"{BRICS}/options.py",
         old="if not isinstance(key, str) or key not in projects:",
         new="if not isinstance(key, str):",
-        breaks="A project that is not the person's is an error of the server instead of a sentence.",
+        breaks="A project that is not the user's is an error of the server instead of a sentence.",
     ),
     Fault(
         name="project-name-not-escaped",
@@ -155,7 +155,7 @@ SPAWNS = (
         file=f"{BRICS}/project_options.py",
         old='self.brics_projects[chosen.brics_project]["username"]',
         new='next(iter(self.brics_projects.values()))["username"]',
-        breaks="Every server runs on the account of the person's first project.",
+        breaks="Every server runs on the account of the user's first project.",
     ),
     Fault(
         name="site-defaults-emptied",
@@ -190,14 +190,14 @@ SPAWNS = (
         file=f"{BRICS}/project_options.py",
         old="        await self._refresh_projects()\n        return self._choose(options.from_form",
         new="        return self._choose(options.from_form",
-        breaks="A form that was opened before the hub restarted says that the person has no project.",
+        breaks="A form that was opened before the hub restarted says that the user has no project.",
     ),
     Fault(
         name="options-looked-at-afterwards",
         file=f"{BRICS}/spawn_request.py",
         old="            await check(options)\n",
         new="            pass\n",
-        breaks="A busy hub says that a server starts, and refuses its options when nobody reads it.",
+        breaks="A busy hub says that a server starts, and refuses its options when no client reads it.",
     ),
     Fault(
         name="port-report-with-extras",

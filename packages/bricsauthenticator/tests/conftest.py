@@ -27,7 +27,7 @@ from traitlets.config import Config
 
 from bricsauthenticator import BricsAuthenticator, BricsSlurmSpawner
 
-# The same examples in each run: a new one that fails is found by whoever changes code or test, not by the next one.
+# The same examples in each run: a new failing one shows up in the change that causes it.
 settings.register_profile(
     "steady",
     derandomize=True,
@@ -162,7 +162,7 @@ class NoProxy(Proxy):  # type: ignore[misc]
 SCRIPTS = {
     # As ssh does: what follows the options is one command line for a shell on the other side.
     "ssh": '[ -e {dir}/fault ] && . {dir}/fault; echo "$@" >>{dir}/argv; env >>{dir}/ssh_env; exec sh -c "$*"\n',
-    # A person's account is moved into place, for a test may read it while the spawner asks about the job.
+    # The account is moved into place, because a test may read it while the spawner queries the job.
     "sudo": '[ "$1" = -u ] || exit 9\n'
     '[ "$2" = hub ] || {{ echo "$2" >{dir}/account.$$; mv {dir}/account.$$ {dir}/account; }}\n'
     'account=$2; shift 2; exec env SUDO_TO=$account "$@"\n',
@@ -318,12 +318,12 @@ class Hub:
         )
 
     def spawner(self, name: str = "ada") -> BricsSlurmSpawner:
-        """Return a person's spawner."""
+        """Return a user's spawner."""
         spawner: BricsSlurmSpawner = next(user for user in self.app.users.values() if user.name == name).spawner
         return spawner
 
     def user_token(self, name: str = "ada") -> str:
-        """Make an API token that may do what the person may."""
+        """Make an API token that may do what the user may."""
         user = next(user for user in self.app.users.values() if user.name == name)
         return str(user.new_api_token(scopes=["inherit"]))
 
@@ -393,7 +393,7 @@ async def hub(hub_maker: HubMaker, hub_config: Config) -> Hub:
 
 @pytest_asyncio.fixture
 async def ada(hub: Hub, issuer: Issuer) -> Hub:
-    """A hub with a person logged in."""
+    """A hub with a user logged in."""
     await hub.login(issuer.mint())
     await hub.request("/hub/home")
     return hub

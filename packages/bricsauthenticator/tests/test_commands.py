@@ -14,7 +14,7 @@ from bricsauthenticator import commands
 pytestmark = pytest.mark.asyncio
 
 
-async def test_a_command_is_talked_to_and_its_end_is_told() -> None:
+async def test_a_command_gets_input_and_returns_its_outcome() -> None:
     """What it reads, writes and exits with is passed on, however much it is."""
     much = "line\n" * 100_000
 
@@ -24,7 +24,7 @@ async def test_a_command_is_talked_to_and_its_end_is_told() -> None:
 
 
 @pytest.mark.parametrize("steps", range(12))
-async def test_a_command_ends_at_once_when_everything_is_cancelled(steps: int) -> None:
+async def test_a_command_ends_when_all_tasks_are_cancelled(steps: int) -> None:
     """A hub that shuts down cancels all its tasks and waits for them, even when a command has just begun."""
     others = asyncio.all_tasks()
     running = asyncio.create_task(commands.run("sleep 60", timeout_s=60))
@@ -38,7 +38,7 @@ async def test_a_command_ends_at_once_when_everything_is_cancelled(steps: int) -
     assert running.cancelled()
 
 
-async def test_nothing_is_left_of_a_command_that_is_not_wanted(tmp_path: Path, until: Any) -> None:
+async def test_a_cancelled_command_leaves_no_process(tmp_path: Path, until: Any) -> None:
     """Cancelling kills the command and what it has started."""
     command = f"sleep 60 & echo $! >{tmp_path}/child; echo $$ >{tmp_path}/shell; wait"
     running = asyncio.create_task(commands.run(command, timeout_s=60))
@@ -53,7 +53,7 @@ async def test_nothing_is_left_of_a_command_that_is_not_wanted(tmp_path: Path, u
 
 
 def ended(pid: int) -> bool:
-    """Tell whether a process is dead, though perhaps its parent has not asked about it yet."""
+    """Return whether a process is dead, reaped by its parent or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -61,7 +61,7 @@ def ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("command", ["sleep 60", "yes", "exec >&- 2>&-; sleep 60"], ids=["silent", "endless", "closed"])
-async def test_a_command_has_no_more_than_its_time(command: str) -> None:
+async def test_a_command_is_killed_at_its_time_limit(command: str) -> None:
     """A command that takes too long is killed then, whatever it does with its output."""
     begun = time.monotonic()
 
@@ -72,7 +72,7 @@ async def test_a_command_has_no_more_than_its_time(command: str) -> None:
     assert time.monotonic() - begun >= 0.1
 
 
-async def test_what_leaves_the_commands_session_does_not_hold_it_up(tmp_path: Path) -> None:
+async def test_a_process_in_another_session_does_not_delay_the_command(tmp_path: Path) -> None:
     """A process that escapes with the command's output, as a shared ssh connection may, is not waited for."""
     command = f"setsid sh -c 'echo $$ >{tmp_path}/escaped; exec sleep 60' & wait"
     try:
@@ -96,8 +96,8 @@ Host key verification failed.
 """
 
 
-async def test_a_swapped_host_is_told_without_sshs_advice() -> None:
-    """A person is told what that means; ssh's own words advise to trust whoever answers."""
+async def test_a_wrong_host_key_is_reported_without_sshs_advice() -> None:
+    """The message explains the failure; ssh's own message advises to trust the host."""
     complaint = commands.Outcome(status=255, stderr=SWAPPED).complaint
 
     assert complaint == (
@@ -106,7 +106,7 @@ async def test_a_swapped_host_is_told_without_sshs_advice() -> None:
     )
 
 
-async def test_what_the_host_itself_says_is_not_taken_for_ssh() -> None:
+async def test_messages_of_the_host_are_not_taken_for_those_of_ssh() -> None:
     """Only ssh's own failure, 255, is about the connection."""
     assert (
         commands.Outcome(status=1, stderr="Host key verification failed.").complaint == "Host key verification failed."

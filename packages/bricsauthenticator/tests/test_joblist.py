@@ -21,22 +21,22 @@ OLD_ENOUGH_S = 3600.0
 
 
 class Squeue:
-    """A command that answers from a file and counts how often it was asked."""
+    """A command that answers from a file and counts its runs."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.answers(LINES)
-        self.jobs = JobList(f"echo >>{folder}/asked; . {folder}/answer")
+        self.jobs = JobList(f"echo >>{directory}/runs; . {directory}/answer")
 
     def answers(self, text: str = "", *, script: str = "") -> None:
         """Answer with these lines, or do what the script says."""
-        (self.folder / "lines").write_text(text)
-        (self.folder / "answer").write_text(script or f"cat {self.folder}/lines")
+        (self.directory / "lines").write_text(text)
+        (self.directory / "answer").write_text(script or f"cat {self.directory}/lines")
 
     @property
-    def asked(self) -> int:
-        """How often it was asked."""
-        file = self.folder / "asked"
+    def runs(self) -> int:
+        """The number of runs."""
+        file = self.directory / "runs"
         return len(file.read_text()) if file.exists() else 0
 
     async def find(self, job_id: str, max_age_s: float = 0.0) -> Outcome | None:
@@ -55,7 +55,7 @@ def said(line: str) -> Outcome:
     return Outcome(status=0, stdout=line)
 
 
-async def test_all_who_ask_at_once_share_one_question(squeue: Squeue) -> None:
+async def test_simultaneous_queries_share_one_list(squeue: Squeue) -> None:
     """A hundred looks at the same moment are one squeue, and each gets its own job's line."""
     await squeue.find("41")
     await squeue.find("42")
@@ -64,26 +64,28 @@ async def test_all_who_ask_at_once_share_one_question(squeue: Squeue) -> None:
 
     assert answers[:2] == [said("RUNNING None node1"), said("PENDING Nodes required for job are DOWN n/a")]
     assert len({answer.stdout for answer in answers if answer}) == 2
-    assert squeue.asked <= 3  # one before, and a second one now for those who came when the first one had begun
+    assert squeue.runs <= 3  # one before, and a second one now for those who came when the first one had begun
 
 
-async def test_a_list_is_used_again_while_it_is_new_enough(squeue: Squeue) -> None:
+async def test_a_recent_list_is_reused(squeue: Squeue) -> None:
     """Who may wait gets the last list; who must know now gets a new one."""
     await squeue.find("41")
     await squeue.find("42")
     squeue.answers("41 PENDING Priority n/a\n42 RUNNING None node1\n")
 
     assert await squeue.find("41", OLD_ENOUGH_S) == said("RUNNING None node1")
-    assert squeue.asked == 1
+    assert squeue.runs == 1
     assert await squeue.find("41") == said("PENDING Priority n/a")
-    assert squeue.asked == 2
+    assert squeue.runs == 2
 
 
-async def test_a_list_that_began_before_the_question_does_not_answer_it(squeue: Squeue, until: Any) -> None:
+async def test_a_list_that_started_before_the_query_is_not_used(squeue: Squeue, until: Any) -> None:
     """What happened after a list was begun is not in it, so a later look waits for the next list."""
     await squeue.find("41")
-    go = squeue.folder / "go"
-    squeue.answers(LINES, script=f"cat {squeue.folder}/lines; touch {go}.soon; until [ -e {go} ]; do sleep 0.01; done")
+    go = squeue.directory / "go"
+    squeue.answers(
+        LINES, script=f"cat {squeue.directory}/lines; touch {go}.soon; until [ -e {go} ]; do sleep 0.01; done"
+    )
     first = asyncio.create_task(squeue.find("42"))
     await until(Path(f"{go}.soon").exists)
     second = asyncio.create_task(squeue.find("41"))
@@ -97,7 +99,7 @@ async def test_a_list_that_began_before_the_question_does_not_answer_it(squeue: 
 
 
 @pytest.mark.parametrize("job_id", ["43", "44"])
-async def test_a_job_that_is_not_among_the_living_is_asked_about_alone(squeue: Squeue, job_id: str) -> None:
+async def test_an_unlisted_job_is_queried_alone(squeue: Squeue, job_id: str) -> None:
     """That the list does not have a job says nothing: it may be newer, or hidden, or have ended."""
     await squeue.find("41")
 
@@ -105,11 +107,11 @@ async def test_a_job_that_is_not_among_the_living_is_asked_about_alone(squeue: S
     assert await squeue.find("41") == said("RUNNING None node1")
 
 
-async def test_one_server_alone_asks_alone(squeue: Squeue) -> None:
+async def test_a_single_server_queries_alone(squeue: Squeue) -> None:
     """For a single job the list of all jobs is not worth its while."""
     assert await squeue.find("41") is None
     assert await squeue.find("41") is None
-    assert squeue.asked == 0
+    assert squeue.runs == 0
 
 
 SILENT = [
@@ -123,8 +125,8 @@ SILENT = [
 
 
 @pytest.mark.parametrize("script", SILENT, ids=["cut", "killed", "controller", "black hole", "munge", "another key"])
-async def test_a_list_that_does_not_come_leaves_all_jobs_unknown(squeue: Squeue, script: str) -> None:
-    """Nobody asks alone when nobody answers, nothing of a cut list is used, and the next list serves again."""
+async def test_a_failed_list_leaves_all_jobs_unknown(squeue: Squeue, script: str) -> None:
+    """A failed list causes no single queries, a truncated list is not used, and the next list serves again."""
     await squeue.find("41")
     squeue.answers(script=script)
 
@@ -144,18 +146,18 @@ UNKNOWN_THERE = [
 
 
 @pytest.mark.parametrize("script", UNKNOWN_THERE, ids=["sudo", "older wrappers", "forced command"])
-async def test_a_site_without_the_list_is_asked_job_by_job(squeue: Squeue, script: str) -> None:
-    """Where the list is refused, each job is asked about alone, and the list is let alone for long."""
+async def test_a_site_without_the_list_is_queried_job_by_job(squeue: Squeue, script: str) -> None:
+    """When the site refuses the list, each job is queried alone, and the list is not tried again for long."""
     await squeue.find("41")
     squeue.answers(script=script)
 
     assert await squeue.find("42") is None
     assert await squeue.find("41") is None
-    assert squeue.asked == 1
+    assert squeue.runs == 1
 
 
 @pytest.mark.parametrize("script", ["echo '99 RUNNING None node1'", ":"], ids=["others", "none"])
-async def test_a_list_without_our_jobs_is_asked_for_again(squeue: Squeue, script: str) -> None:
+async def test_a_list_without_our_jobs_is_queried_again(squeue: Squeue, script: str) -> None:
     """All jobs may have ended at once, which says nothing of the next ones."""
     await squeue.find("41")
     squeue.answers(script=script)
@@ -166,13 +168,13 @@ async def test_a_list_without_our_jobs_is_asked_for_again(squeue: Squeue, script
     assert await squeue.find("41") == said("RUNNING None node1")
 
 
-async def test_who_gives_up_does_not_end_the_question_of_others(squeue: Squeue, until: Any) -> None:
-    """A server that is stopped while it waits for the list takes it from nobody."""
+async def test_a_cancelled_caller_does_not_cancel_the_query(squeue: Squeue, until: Any) -> None:
+    """A server that is stopped while it waits for the list does not cancel the list for others."""
     await squeue.find("41")
-    go = squeue.folder / "go"
-    squeue.answers(LINES, script=f"until [ -e {go} ]; do sleep 0.01; done; cat {squeue.folder}/lines")
+    go = squeue.directory / "go"
+    squeue.answers(LINES, script=f"until [ -e {go} ]; do sleep 0.01; done; cat {squeue.directory}/lines")
     first = asyncio.create_task(squeue.find("42"))
-    await until(lambda: squeue.asked == 1)
+    await until(lambda: squeue.runs == 1)
     second = asyncio.create_task(squeue.find("41", OLD_ENOUGH_S))
     await asyncio.sleep(0)
 
@@ -181,4 +183,4 @@ async def test_who_gives_up_does_not_end_the_question_of_others(squeue: Squeue, 
     go.touch()
 
     assert await second == said("RUNNING None node1")
-    assert squeue.asked == 1
+    assert squeue.runs == 1

@@ -33,9 +33,9 @@ def test_every_value_survives_a_real_shell(values: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "A;id", "$(id)", "A\n", "é", "BASH_FUNC_x%%"])
-def test_names_that_no_shell_variable_can_have_are_refused(name: str) -> None:
+def test_invalid_names_of_variables_are_refused(name: str) -> None:
     """A name that is not an identifier is refused by name."""
-    with pytest.raises(ValueError, match="is not a name"):
+    with pytest.raises(ValueError, match="is not a valid name"):
         export_lines({name: "x"})
 
 
@@ -45,7 +45,7 @@ def test_null_characters_are_refused() -> None:
         export_lines({"A": "a\0b"})
 
 
-def test_exports_come_after_the_directives_and_before_any_command() -> None:
+def test_exports_follow_the_directives_and_precede_all_commands() -> None:
     """Slurm still reads every #SBATCH line, and no command runs before the variables are set."""
     script = "#!/bin/bash\n#SBATCH --time=1\n\n# Why\n#SBATCH --gpus=1\n\nset -x\n# later\nrun\n"
 
@@ -57,7 +57,7 @@ def test_exports_come_after_the_directives_and_before_any_command() -> None:
 
 
 @pytest.mark.parametrize("script", ["#!/bin/bash", "#!/bin/bash\n", "run", "# a\x0cb \u2028 c\nrun\n", ""])
-def test_nothing_of_the_script_is_lost(script: str) -> None:
+def test_the_whole_script_is_kept(script: str) -> None:
     """The script around the exports stays as it was, whatever its line ends are."""
     result = with_exports(script, {"A": "1"})
 

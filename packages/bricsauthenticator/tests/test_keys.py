@@ -33,7 +33,7 @@ def clock() -> Clock:
 
 
 def key_store(server: str, **changes: Any) -> KeyStore:
-    """Return the keys of that issuer, with the authenticator's defaults where nothing else is asked for."""
+    """Return the keys of that issuer, with the authenticator's defaults unless changed."""
     values = {"timeout_s": 0.3, "refresh_interval_s": 30.0, "max_age_s": 600.0, "log": logging.getLogger("keys")}
     return KeyStore(server=server, **{**values, **changes})
 
@@ -71,10 +71,10 @@ async def test_a_new_key_is_accepted_after_one_fetch_and_the_removed_one_refused
         await store.find(header("rsa-1"))
 
 
-async def test_unknown_keys_are_looked_for_every_thirty_seconds_at_most(
+async def test_unknown_keys_are_fetched_at_most_every_thirty_seconds(
     store: KeyStore, issuer: Any, clock: Clock
 ) -> None:
-    """However many unknown keys come, the issuer is asked once in thirty seconds."""
+    """Any number of unknown keys causes one fetch in thirty seconds."""
     for step_s in (0, 29, 2, 1):
         clock.now += step_s
         for kid in ("a", "b"):
@@ -85,7 +85,7 @@ async def test_unknown_keys_are_looked_for_every_thirty_seconds_at_most(
 
 
 async def test_the_refresh_interval_can_be_set(issuer: Any, clock: Clock) -> None:
-    """A site chooses how often unknown keys may make the hub ask the issuer."""
+    """A site chooses how often unknown keys may cause a fetch."""
     store = key_store(issuer.url, refresh_interval_s=5.0, clock=clock)
     for step_s in (0, 4, 2):
         clock.now += step_s
@@ -96,7 +96,7 @@ async def test_the_refresh_interval_can_be_set(issuer: Any, clock: Clock) -> Non
 
 
 @pytest.mark.parametrize(("max_age_s", "fetches"), [(600.0, 1), (60.0, 2)])
-async def test_a_withdrawn_key_is_good_until_the_maximum_age(
+async def test_a_withdrawn_key_is_accepted_until_the_maximum_age(
     issuer: Any, clock: Clock, new_key: Any, max_age_s: float, fetches: int
 ) -> None:
     """A key that the issuer has withdrawn is refused once the keys are older than the site allows."""
@@ -113,7 +113,7 @@ async def test_a_withdrawn_key_is_good_until_the_maximum_age(
     assert issuer.requests.count("jwks") == fetches
 
 
-async def test_the_authenticator_hands_its_settings_to_its_keys() -> None:
+async def test_the_authenticator_passes_its_settings_to_the_key_store() -> None:
     """The two times come from the site's configuration, by default 30 and 600 seconds, never below one."""
     brics: dict[str, Any] = {"oidc_server": "https://issuer.example"}
     config = Config(BricsAuthenticator={"keys_refresh_interval": 2.0, "keys_max_age": 3.0})
@@ -126,15 +126,15 @@ async def test_the_authenticator_hands_its_settings_to_its_keys() -> None:
             BricsAuthenticator(**brics, **{name: 0.5})
 
 
-async def test_keys_of_another_issuer_are_not_believed(store: KeyStore, issuer: Any) -> None:
-    """A discovery document that names somebody else is no source of keys, not even of the first ones."""
+async def test_keys_of_another_issuer_are_refused(store: KeyStore, issuer: Any) -> None:
+    """A discovery document that names another issuer never provides keys, not even the first ones."""
     issuer.extra_discovery = {"issuer": "https://another.example"}
 
     with pytest.raises(IssuerUnavailableError):
         await store.find(header("rsa-1"))
 
 
-async def test_a_slow_issuer_is_given_up(store: KeyStore, issuer: Any) -> None:
+async def test_a_slow_issuer_times_out(store: KeyStore, issuer: Any) -> None:
     """A login waits for an issuer that does not answer no longer than the site allows."""
     issuer.delay.clear()
 
@@ -167,7 +167,7 @@ async def test_the_last_good_keys_serve_while_the_issuer_fails(
 
 
 async def test_without_any_key_it_recovers_within_seconds(store: KeyStore, issuer: Any, clock: Clock) -> None:
-    """A hub that starts before its issuer asks again a second later."""
+    """A hub that starts before its issuer fetches the keys again a second later."""
     issuer.raw_keys = b"not yet"
     with pytest.raises(IssuerUnavailableError):
         await store.find(header("rsa-1"))
@@ -187,7 +187,7 @@ async def test_a_token_without_key_id_uses_the_only_key(store: KeyStore, issuer:
         await other.find(header(None))
 
 
-async def test_keys_that_cannot_sign_tokens_are_left_out(issuer: Any) -> None:
+async def test_keys_that_cannot_sign_tokens_are_skipped(issuer: Any) -> None:
     """Secrets, encryption keys and malformed keys of a key set are not used."""
     good = issuer.keys[0].public_jwk
     document = {

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture
 def issuer(lasting: tuple[Any, Any]) -> Any:
-    """Return the module's issuer, with its one key and nothing asked yet."""
+    """Return the module's issuer, with its one key and no request yet."""
     _, issuer = lasting
     issuer.keys = [issuer.first_key]
     issuer.requests.clear()
@@ -33,7 +33,7 @@ def issuer(lasting: tuple[Any, Any]) -> Any:
 
 @pytest.fixture
 def hub(lasting: tuple[Any, Any], issuer: Any) -> Any:
-    """Return the module's hub, with nobody known and no keys fetched yet."""
+    """Return the module's hub, with no user and no keys yet."""
     hub, _ = lasting
     hub.cookies.clear()
     for user in list(hub.app.users.values()):
@@ -67,7 +67,7 @@ async def assert_refused(hub: Any, token: str | None, status: int) -> str:
 
 
 async def test_the_token_logs_in_and_its_projects_become_auth_state(hub: Any, issuer: Any) -> None:
-    """A good token sets the login cookie, goes on to `next` and leaves the projects of this platform in auth_state."""
+    """A valid token sets the login cookie, redirects to `next` and puts the platform's projects into auth_state."""
     response = await hub.login(issuer.mint(), next_url="/hub/spawn")
 
     assert (response.code, response.headers["Location"]) == (302, "/hub/spawn")
@@ -94,7 +94,7 @@ async def test_projects_may_be_a_json_string(hub: Any, issuer: Any) -> None:
     assert (await hub.login(issuer.mint(projects=json.dumps(projects)))).code == 302
 
 
-async def test_another_person_behind_the_same_browser_becomes_that_person(hub: Any, issuer: Any) -> None:
+async def test_another_user_of_the_same_browser_replaces_the_first(hub: Any, issuer: Any) -> None:
     """The token decides at each login, not the cookie that is left from before."""
     projects = {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "bob.p"}]}}
     await hub.login(issuer.mint())
@@ -171,7 +171,7 @@ async def test_accounts_that_are_not_the_persons_are_refused(hub: Any, issuer: A
     await assert_refused(hub, issuer.mint(projects=projects), 403)
 
 
-async def test_without_a_project_on_this_platform_the_person_reads_so(hub: Any, issuer: Any) -> None:
+async def test_a_user_without_a_project_reads_the_reason(hub: Any, issuer: Any) -> None:
     """Projects on other platforms do not count, and the page says what is missing."""
     projects = {"p.portal": {"name": "P", "resources": [{"name": "elsewhere", "username": "ada.p"}]}}
 
@@ -180,8 +180,8 @@ async def test_without_a_project_on_this_platform_the_person_reads_so(hub: Any, 
     assert "You have no project on this platform." in page
 
 
-async def test_jupyterhubs_own_lists_are_honoured(hub: Any, issuer: Any) -> None:
-    """A person who is blocked, or not allowed by the site, is refused with 403."""
+async def test_jupyterhubs_own_lists_apply(hub: Any, issuer: Any) -> None:
+    """A user who is blocked, or not allowed by the site, is refused with 403."""
     hub.app.authenticator.blocked_users = {"ada"}
     await assert_refused(hub, issuer.mint(), 403)
 
@@ -193,9 +193,7 @@ async def test_jupyterhubs_own_lists_are_honoured(hub: Any, issuer: Any) -> None
     assert (await hub.login(issuer.mint())).code == 302
 
 
-async def test_a_sites_hook_may_change_what_is_known_of_a_person(
-    hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sites_hook_can_change_the_auth_state(hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """post_auth_hook runs, as with every authenticator, and what it returns is what counts."""
 
     def without_the_second(_authenticator: Any, _handler: Any, model: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +225,7 @@ async def test_a_sites_hook_may_change_what_is_known_of_a_person(
     ids=lambda headers: json.dumps(headers)[:40],
 )
 async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, headers: dict[str, Any]) -> None:
-    """A token cannot bring its own key or point to one, though the issuer signed it, and asks for nothing outside."""
+    """A signed token with a key, or a URL of one, is refused and causes no request to another server."""
     payload = issuer.mint().split(".")[1]
     message = f"{encoded({'alg': 'RS256', 'typ': 'JWT', 'kid': 'rsa-1', **headers})}.{payload}"
     signature = jwt.get_algorithm_by_name("RS256").sign(message.encode(), issuer.keys[0].private)
@@ -241,8 +239,8 @@ async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, head
     "elsewhere",
     ["https://evil.example/", "//evil.example/", "/\\evil.example", "/hub/home\r\nLocation: https://evil.example/"],
 )
-async def test_a_login_leads_to_no_other_site(hub: Any, issuer: Any, elsewhere: str) -> None:
-    """Whatever a link to the login page says, the person stays at this hub."""
+async def test_a_login_never_redirects_to_another_site(hub: Any, issuer: Any, elsewhere: str) -> None:
+    """Whatever a link to the login page says, the user stays at this hub."""
     response = await hub.login(issuer.mint(), next_url=elsewhere)
 
     assert response.code == 302
@@ -251,7 +249,7 @@ async def test_a_login_leads_to_no_other_site(hub: Any, issuer: Any, elsewhere: 
     assert place[1:2] not in {"/", "\\"}
 
 
-async def test_a_list_of_the_site_is_all_who_may_log_in() -> None:
+async def test_only_users_on_the_sites_list_log_in() -> None:
     """Where the site names its users, having a project is not enough; where it does not, it is."""
     assert BricsAuthenticator().allow_all
     assert not BricsAuthenticator(allowed_users={"grace"}).allow_all
@@ -273,13 +271,13 @@ async def test_the_algorithm_is_ours_to_choose(hub: Any, issuer: Any, new_key: A
 
 
 @pytest.mark.parametrize("token", [None, "", "a.b", "a.b.c.d.e", "?.?.?", "x" * 60_000, "\xe9.\xe9.\xe9", "Bearer x"])
-async def test_what_is_no_token_is_refused(hub: Any, token: str | None) -> None:
+async def test_values_that_are_not_tokens_are_refused(hub: Any, token: str | None) -> None:
     """Anything that is not a signed JWT, or nothing at all, is refused with 401."""
     await assert_refused(hub, token, 401)
 
 
 async def test_two_tokens_are_refused(hub: Any, issuer: Any) -> None:
-    """A header that comes twice is not a choice between two people."""
+    """A repeated header is not a choice between two users."""
     response = await hub.request("/hub/login", token=[issuer.mint(), issuer.mint()])
 
     assert response.code == 401
@@ -292,8 +290,8 @@ async def test_there_is_no_login_form(hub: Any, issuer: Any) -> None:
     assert response.code == 405
 
 
-async def test_a_logout_goes_on_to_the_front_doors(hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever logs out loses the hub's cookie and is sent to where the front door's session ends; else sees a page."""
+async def test_a_logout_redirects_to_the_front_door(hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logout deletes the hub's cookie and redirects to the front door's logout if there is one."""
     await hub.login(issuer.mint())
     page = await hub.request("/hub/logout")
     monkeypatch.setattr(hub.app.authenticator, "logout_redirect_url", "/jupyter/_oidc/sign_out?rd=%2Fjupyter%2F")
@@ -306,7 +304,7 @@ async def test_a_logout_goes_on_to_the_front_doors(hub: Any, issuer: Any, monkey
     assert any("hub-login=" in cookie and "expires" in cookie for cookie in redirected.headers.get_list("Set-Cookie"))
 
 
-async def test_a_refusal_is_one_line_besides_that_of_the_request(hub: Any, issuer: Any, all_logs: Any) -> None:
+async def test_a_refusal_is_one_line_beside_the_request_log(hub: Any, issuer: Any, all_logs: Any) -> None:
     """The log says once why, and once which request it was; neither line has anything of the token."""
     token = issuer.mint(aud="other")
     all_logs.clear()
@@ -320,7 +318,7 @@ async def test_a_refusal_is_one_line_besides_that_of_the_request(hub: Any, issue
 
 
 @pytest.mark.parametrize("room_kb", [8, 31])
-async def test_large_tokens_are_taken(hub: Any, issuer: Any, room_kb: int) -> None:
+async def test_large_tokens_are_accepted(hub: Any, issuer: Any, room_kb: int) -> None:
     """Somebody with many projects logs in: what the proxy lets through, the hub takes."""
     projects = json.dumps({"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "ada.p"}]}})
     empty = len(issuer.mint(projects=projects))
@@ -330,8 +328,8 @@ async def test_large_tokens_are_taken(hub: Any, issuer: Any, room_kb: int) -> No
     assert (await hub.login(token)).code == 302
 
 
-async def test_the_hub_outlives_a_huge_header(hub: Any, issuer: Any) -> None:
-    """A header that the proxy would not let through ends its connection at most, and nobody becomes known."""
+async def test_the_hub_survives_a_huge_header(hub: Any, issuer: Any) -> None:
+    """A header that is too large for the proxy at most ends its connection, and logs no user in."""
     with pytest.raises(HTTPStreamClosedError):
         await hub.request("/hub/login", token="x" * 70_000)
 
@@ -339,8 +337,8 @@ async def test_the_hub_outlives_a_huge_header(hub: Any, issuer: Any) -> None:
     assert (await hub.login(issuer.mint())).code == 302
 
 
-async def test_an_issuer_that_names_itself_otherwise_is_not_ours(hub: Any, issuer: Any) -> None:
-    """The issuer is the one that the site has named: where its own document names another, nobody logs in."""
+async def test_a_discovered_issuer_with_another_name_is_refused(hub: Any, issuer: Any) -> None:
+    """When the document of the configured issuer names another one, every login is refused."""
     issuer.extra_discovery = {"issuer": f"{issuer.url}2"}
     try:
         await assert_refused(hub, issuer.mint(iss=f"{issuer.url}2"), 503)

@@ -32,7 +32,7 @@ async def begin(hub: Any) -> Any:
 
 
 async def failure(spawner: Any) -> str:
-    """Wait until the spawn has failed and return what the person reads."""
+    """Wait until the spawn has failed and return what the user reads."""
     await asyncio.wait({spawner._spawn_future}, timeout=10)
     return str(spawner._spawn_future.exception().jupyterhub_message)
 
@@ -52,8 +52,8 @@ def submissions(slurm: Any) -> int:
 
 
 @pytest.mark.parametrize("fault", [CUT_AFTER_SUBMIT, CUT_IN_MID_ANSWER, SILENT], ids=["cut", "half", "silent"])
-async def test_a_job_whose_answer_was_lost_is_the_servers(ada: Any, slurm: Any, until: Any, fault: str) -> None:
-    """The one job that was submitted is found by its key, and the spawn goes on with it."""
+async def test_a_job_is_found_when_its_answer_is_lost(ada: Any, slurm: Any, until: Any, fault: str) -> None:
+    """The one submitted job is found by its key, and the spawn continues with it."""
     ada.spawner().command_timeout = 1.0
     slurm.put("fault", fault)
 
@@ -67,8 +67,8 @@ async def test_a_job_whose_answer_was_lost_is_the_servers(ada: Any, slurm: Any, 
     assert not slurm.read("cancelled")
 
 
-async def test_a_job_that_comes_late_is_the_servers(ada: Any, slurm: Any, until: Any) -> None:
-    """A submit command that is given up here goes on at the other end, and its job is taken when it comes."""
+async def test_a_job_that_appears_late_is_used(ada: Any, slurm: Any, until: Any) -> None:
+    """A submit command that times out continues on the Slurm host, and its job is used when it appears."""
     ada.spawner().command_timeout = 0.5
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
@@ -80,7 +80,7 @@ async def test_a_job_that_comes_late_is_the_servers(ada: Any, slurm: Any, until:
     assert spawner.job_id == "41"
 
 
-async def test_a_job_that_comes_after_all_patience_is_ended(ada: Any, slurm: Any, until: Any) -> None:
+async def test_a_job_that_appears_after_the_search_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
     """The spawn fails in good time; a job that turns up later is cancelled, and nothing of it stays in the database."""
     ada.spawner().command_timeout = 0.5
     ada.spawner().search_timeout = 0.1
@@ -96,7 +96,7 @@ async def test_a_job_that_comes_after_all_patience_is_ended(ada: Any, slurm: Any
     assert slurm.read("account") == f"{ACCOUNT}\n"
 
 
-async def test_the_next_spawn_leaves_the_lost_one_to_its_end(ada: Any, slurm: Any, until: Any) -> None:
+async def test_the_next_spawn_does_not_use_the_lost_job(ada: Any, slurm: Any, until: Any) -> None:
     """Starting again does not submit again for the same spawn: the new job is another one, and the old one ends."""
     ada.spawner().command_timeout = 0.5
     ada.spawner().search_timeout = 0.1
@@ -112,8 +112,8 @@ async def test_the_next_spawn_leaves_the_lost_one_to_its_end(ada: Any, slurm: An
     assert again.job_id == "41"
 
 
-async def test_a_stop_while_the_answer_is_out_ends_the_job(ada: Any, slurm: Any, until: Any) -> None:
-    """A person who gives up while the hub looks for the job leaves none behind."""
+async def test_a_stop_during_the_search_cancels_the_job(ada: Any, slurm: Any, until: Any) -> None:
+    """A user who gives up while the hub looks for the job leaves none behind."""
     ada.spawner().command_timeout = 0.5
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
@@ -127,8 +127,8 @@ async def test_a_stop_while_the_answer_is_out_ends_the_job(ada: Any, slurm: Any,
     await until(lambda: slurm.read("cancelled") == "41\n")
 
 
-async def test_what_slurm_refuses_is_not_looked_for(ada: Any, slurm: Any) -> None:
-    """When sbatch itself says no, the person reads so at once and nothing is kept."""
+async def test_a_refused_job_is_not_searched_for(ada: Any, slurm: Any) -> None:
+    """When sbatch itself says no, the user reads so at once and nothing is kept."""
     slurm.put("refusal", "sbatch: error: Batch job submission failed: Invalid account\n")
 
     spawner = await begin(ada)
@@ -163,7 +163,7 @@ KILLED = {"job_key": "jupyterhub-1-2", "username": ACCOUNT}
 
 
 async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) -> None:
-    """When the hub died between submission and answer, its successor finds the job and asks about it."""
+    """When the hub died between submission and answer, its successor finds the job and queries it."""
     slurm.put(f"jobs.{ACCOUNT}", "7 project1\n8 project1 jupyterhub-1-2\n9 jupyterhub-1-3\n")
     slurm.says("PENDING Priority n/a")
     ada.spawner().orm_spawner.server = server_row(ada)
@@ -177,7 +177,7 @@ async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) ->
     assert slurm.read("account") == f"{ACCOUNT}\n"
 
 
-async def test_a_restarted_hub_waits_for_slurms_word(ada: Any, slurm: Any) -> None:
+async def test_a_restarted_hub_keeps_a_server_until_slurm_answers(ada: Any, slurm: Any) -> None:
     """While Slurm does not say which jobs there are, the server is not given up; once it says none, it is."""
     ada.spawner().orm_spawner.server = server_row(ada)
     spawner = restarted(ada, KILLED)
@@ -189,7 +189,7 @@ async def test_a_restarted_hub_waits_for_slurms_word(ada: Any, slurm: Any) -> No
 
 
 @pytest.mark.parametrize("port", [0, 40000])
-async def test_a_start_that_the_killed_hub_waited_for_is_given_up(ada: Any, slurm: Any, port: int) -> None:
+async def test_a_restarted_hub_gives_up_an_unfinished_start(ada: Any, slurm: Any, port: int) -> None:
     """A job that had not reported its port cannot be found by the next hub, which says so and does not wait for it."""
     slurm.says("RUNNING None localhost")
     ada.spawner().orm_spawner.server = server_row(ada, port)
@@ -206,8 +206,8 @@ async def test_a_start_that_the_killed_hub_waited_for_is_given_up(ada: Any, slur
 
 
 @pytest.mark.parametrize("stopped", [True, False])
-async def test_a_stop_that_the_killed_hub_had_begun_is_gone_on_with(ada: Any, slurm: Any, *, stopped: bool) -> None:
-    """The next hub does not wait for a server that was being stopped: its person may start another at once."""
+async def test_a_restarted_hub_continues_a_stop(ada: Any, slurm: Any, *, stopped: bool) -> None:
+    """The next hub does not wait for a server that was being stopped: its user may start another one at once."""
     slurm.put("fault", DEAF)
     ada.spawner().orm_spawner.server = server_row(ada)
     left = {"key": "jupyterhub-1-2" if stopped else "jupyterhub-1-1", "job_id": "8", "username": ACCOUNT}
@@ -222,7 +222,7 @@ async def test_a_stop_that_the_killed_hub_had_begun_is_gone_on_with(ada: Any, sl
     assert "8" in slurm.read("cancelled").split()
 
 
-async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any, until: Any) -> None:
+async def test_a_job_that_appears_after_a_restart_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
     """A killed hub's sbatch may still be under way: its job is awaited, and cancelled when it comes."""
     ada.spawner().orm_spawner.server = server_row(ada)
     spawner = restarted(ada, KILLED)
@@ -244,7 +244,7 @@ async def test_a_job_that_comes_after_the_restart_is_ended(ada: Any, slurm: Any,
     ],
     ids=["stopping", "stopping, older", "left", "left without id"],
 )
-async def test_a_restarted_hub_goes_on_ending_jobs(ada: Any, slurm: Any, until: Any, state: dict[str, Any]) -> None:
+async def test_a_restarted_hub_continues_cancellations(ada: Any, slurm: Any, until: Any, state: dict[str, Any]) -> None:
     """A job that was to end when the hub died is cancelled as its account, and then forgotten."""
     slurm.put("jobs.ada.project2", "8 jupyterhub-1-2\n")
 
@@ -256,7 +256,7 @@ async def test_a_restarted_hub_goes_on_ending_jobs(ada: Any, slurm: Any, until: 
     assert not spawner.job_id
 
 
-async def test_what_never_came_is_forgotten_at_last(
+async def test_a_job_that_never_appears_is_forgotten(
     ada: Any, slurm: Any, until: Any, monkeypatch: pytest.MonkeyPatch, all_logs: Any
 ) -> None:
     """When Slurm has been saying for long that there is no such job, nothing of it stays; silence does not count."""
@@ -273,8 +273,8 @@ async def test_what_never_came_is_forgotten_at_last(
     assert not slurm.read("cancelled")
 
 
-async def test_a_started_hub_ends_jobs_whose_people_do_not_come_back(ada: Any, slurm: Any, until: Any) -> None:
-    """As soon as the hub is up, jobs that had to end when it died are cancelled, and servers' jobs are let alone."""
+async def test_a_started_hub_cancels_jobs_of_absent_users(ada: Any, slurm: Any, until: Any) -> None:
+    """As soon as the hub is up, jobs that had to end when it died are cancelled, and the jobs of servers stay."""
     row = ada.spawner().orm_spawner
     row.state = {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "8", "username": "ada.project2"}]}
     ada.app.db.commit()
@@ -289,8 +289,8 @@ async def test_a_started_hub_ends_jobs_whose_people_do_not_come_back(ada: Any, s
     await until(lambda: not row.state)
 
 
-async def test_a_started_hub_lets_servers_alone(ada: Any, slurm: Any) -> None:
-    """The job of a server that JupyterHub has is nobody's leftover."""
+async def test_a_started_hub_leaves_servers_alone(ada: Any, slurm: Any) -> None:
+    """The job of a server that JupyterHub has is not cancelled."""
     row = ada.spawner().orm_spawner
     row.server = server_row(ada)
     row.state = {"job_id": "8", "job_key": "jupyterhub-1-2", "username": "ada.project2"}
@@ -304,7 +304,7 @@ async def test_a_started_hub_lets_servers_alone(ada: Any, slurm: Any) -> None:
     assert not slurm.read("cancelled")
 
 
-async def test_what_has_to_end_outlives_the_next_spawn_in_the_database(ada: Any, slurm: Any, until: Any) -> None:
+async def test_a_pending_cancellation_survives_the_next_spawn(ada: Any, slurm: Any, until: Any) -> None:
     """While Slurm cannot be reached, later states of the same server keep the job that has to end."""
     slurm.put("fault", DEAF)
     spawner = restarted(ada, {"job_id": "8", "job_key": "jupyterhub-1-2", "username": ACCOUNT})
@@ -327,7 +327,7 @@ async def test_a_site_without_a_list_of_jobs_fails_at_once(ada: Any, slurm: Any)
     assert "could not be submitted" in await failure(await begin(ada))
 
 
-async def test_a_site_without_a_list_of_jobs_does_not_look_after_a_restart(ada: Any, slurm: Any) -> None:
+async def test_a_site_without_a_list_of_jobs_does_not_search_after_a_restart(ada: Any, slurm: Any) -> None:
     """Where jobs cannot be listed, a hub that died between submission and answer leaves nothing to be looked for."""
     ada.spawner().orm_spawner.server = server_row(ada)
     spawner = restarted(ada, KILLED)
@@ -340,7 +340,7 @@ async def test_a_site_without_a_list_of_jobs_does_not_look_after_a_restart(ada: 
     assert not slurm.read("argv")
 
 
-async def test_a_script_that_cannot_be_made_leaves_nothing_to_look_for(ada: Any, slurm: Any) -> None:
+async def test_a_failed_script_leaves_nothing_to_search_for(ada: Any, slurm: Any) -> None:
     """What fails before the submission has no job, late or not."""
     spawner = await begin_broken(ada)
 

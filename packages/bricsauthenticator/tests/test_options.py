@@ -1,4 +1,4 @@
-"""What a person can choose, and the form for it."""
+"""What a user can choose, and the form for it."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -15,7 +15,7 @@ ONE = {"p1.portal": Project(name="P <1>", username="ada.p1")}
 TWO = {**ONE, "p2.portal": Project(name='P "2"', username="ada.p2")}
 
 
-def test_what_is_left_out_takes_the_forms_defaults() -> None:
+def test_missing_options_take_the_forms_defaults() -> None:
     """With one project, nothing needs to be chosen."""
     assert choose({}, ONE).as_dict() == {
         "brics_project": "p1.portal",
@@ -26,7 +26,7 @@ def test_what_is_left_out_takes_the_forms_defaults() -> None:
     }
 
 
-def test_a_full_choice_is_taken() -> None:
+def test_all_options_are_accepted() -> None:
     """Every field can be chosen, a number of GPUs as a number too."""
     chosen = {"brics_project": "p2.portal", "runtime": "00:30:00", "ngpus": 0, "partition": "gpu", "reservation": "r-1"}
 
@@ -45,10 +45,10 @@ def test_a_full_choice_is_taken() -> None:
         ({"runtime": "01:60:00"}, "HH:MM:SS"),
         ({"runtime": "01:00:00\n"}, "HH:MM:SS"),
         ({"runtime": "\N{ARABIC-INDIC DIGIT ZERO}1:00:00"}, "HH:MM:SS"),
-        ({"runtime": 3600}, "must be a text"),
+        ({"runtime": 3600}, "must be a string"),
         ({"ngpus": "9"}, "from 0 to 4"),
         ({"ngpus": 9}, "from 0 to 4"),
-        ({"ngpus": True}, "must be a text"),
+        ({"ngpus": True}, "must be a string"),
         ({"ngpus": "-1"}, "from 0 to 4"),
         ({"partition": "gpu\n#SBATCH --wrap=id"}, "letters, digits"),
         ({"partition": "a" * 65}, "up to 64"),
@@ -60,15 +60,15 @@ def test_a_full_choice_is_taken() -> None:
         ({"username": "root"}, "no option 'username'"),
     ],
 )
-def test_what_is_not_possible_is_refused_with_a_sentence(chosen: dict[str, object], says: str) -> None:
-    """Every impossible choice is refused, and the person reads why."""
+def test_impossible_options_are_refused_with_a_sentence(chosen: dict[str, object], says: str) -> None:
+    """Every impossible choice is refused, and the user reads why."""
     projects = TWO if not chosen or "brics_project" in chosen else ONE
 
     with pytest.raises(OptionsError, match=says):
         choose(chosen, projects)
 
 
-def test_without_projects_the_person_reads_so() -> None:
+def test_without_projects_the_user_reads_the_reason() -> None:
     """Neither form nor choice is possible without a project, and both say it."""
     assert "no project" in options.form({})
     with pytest.raises(OptionsError, match="no project"):
@@ -80,7 +80,7 @@ def test_without_projects_the_person_reads_so() -> None:
         st.sampled_from(options.FIELDS), st.one_of(st.text(max_size=20), st.integers(), st.none(), st.booleans())
     )
 )
-def test_what_is_taken_is_safe_in_a_script(chosen: dict[str, object]) -> None:
+def test_accepted_options_are_safe_in_a_script(chosen: dict[str, object]) -> None:
     """Whatever is sent, what is taken consists of harmless characters only."""
     try:
         taken = choose(chosen, ONE)

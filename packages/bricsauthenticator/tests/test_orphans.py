@@ -24,7 +24,7 @@ def hub_config(hub_config: Any) -> Any:
 
 
 async def test_an_orphan_is_cancelled_as_its_owner(hub: Any, slurm: Any) -> None:
-    """A job with this hub's mark and an unknown key ends, though the database knows nobody whose it could be."""
+    """A job with this hub's mark and an unknown key is cancelled, although the database does not know its user."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 project2 {MARK}1\n")
 
@@ -46,9 +46,9 @@ async def test_an_orphan_is_cancelled_as_its_owner(hub: Any, slurm: Any) -> None
         f"9 {MARK}1\n",
         f"8 {MARK}1 more\n",
     ],
-    ids=["another hub", "a copy of this hub", "a person's", "no comment", "not listed", "other job", "mark in midst"],
+    ids=["another hub", "a copy of this hub", "a user's", "no comment", "not listed", "other job", "mark in midst"],
 )
-async def test_what_is_not_this_hubs_is_let_alone(hub: Any, slurm: Any, jobs: str) -> None:
+async def test_jobs_without_this_hubs_mark_are_left_alone(hub: Any, slurm: Any, jobs: str) -> None:
     """Whatever does not carry this hub's own mark lives, and is not looked at again."""
     slurm.put("all", ALL)
     slurm.put("jobs", jobs)
@@ -64,8 +64,8 @@ async def test_what_is_not_this_hubs_is_let_alone(hub: Any, slurm: Any, jobs: st
 @pytest.mark.parametrize(
     "listed", ["8 root RUNNING None n", "8 ada RUNNING None n", "8 ada.project2 COMPLETING None n"]
 )
-async def test_who_cannot_have_a_server_is_not_asked(hub: Any, slurm: Any, listed: str) -> None:
-    """Accounts that are not of people with projects, and jobs that end already, cost no question."""
+async def test_accounts_that_cannot_have_a_server_are_not_queried(hub: Any, slurm: Any, listed: str) -> None:
+    """Accounts that are not of users with projects, and jobs that end already, cost no question."""
     slurm.put("all", listed + "\n")
 
     await OrphanSearch(hub.app).run_once()
@@ -82,8 +82,8 @@ async def test_who_cannot_have_a_server_is_not_asked(hub: Any, slurm: Any, liste
     ],
     ids=["older", "answer lost", "left"],
 )
-async def test_a_job_that_the_database_knows_is_let_alone(ada: Any, slurm: Any, state: dict[str, Any]) -> None:
-    """The job of a server, found by its id or its key, is nobody's orphan."""
+async def test_a_job_in_the_database_is_left_alone(ada: Any, slurm: Any, state: dict[str, Any]) -> None:
+    """The job of a server, known by its id or its key, is not an orphan."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
     ada.spawner().orm_spawner.state = state
@@ -94,7 +94,7 @@ async def test_a_job_that_the_database_knows_is_let_alone(ada: Any, slurm: Any, 
     assert not slurm.read("cancelled")
 
 
-async def test_a_job_that_is_submitted_meanwhile_is_let_alone(ada: Any, slurm: Any, until: Any) -> None:
+async def test_a_job_submitted_during_the_search_is_left_alone(ada: Any, slurm: Any, until: Any) -> None:
     """A server that starts while the search runs keeps its job."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
@@ -115,8 +115,8 @@ SILENT = "cat >/dev/null; exit 255\n"
 NO_SUDO = 'case "$*" in *=mine*) echo "sudo: a password is required" >&2; exit 1 ;; esac\n'
 
 
-async def test_silence_is_waited_out(hub: Any, slurm: Any) -> None:
-    """While Slurm cannot be asked nothing is ended, and what could not be asked is asked next time."""
+async def test_an_unreachable_slurm_is_queried_again(hub: Any, slurm: Any) -> None:
+    """While Slurm cannot be reached no job is cancelled, and the next search repeats the failed query."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
     search = OrphanSearch(hub.app)
@@ -132,8 +132,8 @@ async def test_silence_is_waited_out(hub: Any, slurm: Any) -> None:
     assert slurm.read("cancelled") == "8\n"
 
 
-async def test_accounts_that_are_not_the_hubs_are_asked_once(hub: Any, slurm: Any, all_logs: Any) -> None:
-    """An account that sudo does not allow is let alone with one line in the log."""
+async def test_accounts_that_sudo_refuses_are_queried_once(hub: Any, slurm: Any, all_logs: Any) -> None:
+    """An account that sudo does not allow is skipped, with one line in the log."""
     slurm.put("all", ALL)
     slurm.put("fault", NO_SUDO)
     search = OrphanSearch(hub.app)
@@ -151,7 +151,9 @@ async def test_accounts_that_are_not_the_hubs_are_asked_once(hub: Any, slurm: An
     [('case "$*" in *=all*) echo "no such word" >&2; exit 2 ;; esac\n', ""), ("", "8 RUNNING None node1\n")],
     ids=["no list", "no accounts"],
 )
-async def test_older_wrappers_are_told_of_once(hub: Any, slurm: Any, all_logs: Any, fault: str, listed: str) -> None:
+async def test_a_missing_list_of_jobs_is_logged_once(
+    hub: Any, slurm: Any, all_logs: Any, fault: str, listed: str
+) -> None:
     """Where the list of all jobs is missing, or does not say whose they are, nothing is looked for, which is said."""
     slurm.put("all", listed)
     slurm.put("fault", fault)
@@ -164,7 +166,7 @@ async def test_older_wrappers_are_told_of_once(hub: Any, slurm: Any, all_logs: A
     assert "mine" not in slurm.read("argv")
 
 
-async def test_a_started_hub_looks_again_and_again(ada: Any, slurm: Any, until: Any) -> None:
+async def test_a_started_hub_searches_at_intervals(ada: Any, slurm: Any, until: Any) -> None:
     """As soon as the hub is up, and at intervals after that."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
@@ -176,8 +178,8 @@ async def test_a_started_hub_looks_again_and_again(ada: Any, slurm: Any, until: 
 
 
 @pytest.mark.parametrize("missing", [{"orphans_interval": 0.0}, {"batch_list_cmd": ""}, {"query_all_cmd": ""}])
-async def test_a_site_may_do_without(ada: Any, slurm: Any, missing: dict[str, Any]) -> None:
-    """Switched off, or where Slurm cannot be asked so, nothing is looked for."""
+async def test_a_site_can_switch_the_search_off(ada: Any, slurm: Any, missing: dict[str, Any]) -> None:
+    """There is no search when it is switched off or a command for it is missing."""
     ada.app.config.BricsSlurmSpawner.update(missing)
 
     assert OrphanSearch(ada.app).interval_s == 0

@@ -1,4 +1,4 @@
-"""Who may log in: a good token, and then whatever the site has told JupyterHub."""
+"""Permission to log in: a valid token, and then the site's own configuration of JupyterHub."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class NobodyToday(BricsAuthenticator):
     """A site's authenticator with a check of its own."""
 
     async def check_allowed(self, username: str, authentication: dict[str, Any] | None = None) -> bool:
-        """Let in whoever has a third project, which is nobody."""
+        """Let in users with a third project, of which there are none."""
         return "project3.portal" in (authentication or {})["auth_state"] or username == "grace"
 
 
@@ -45,10 +45,10 @@ class AdaBlocked(BricsAuthenticator):
     ],
     ids=str,
 )
-async def test_the_site_has_the_last_word(  # noqa: PLR0913 - a table and the fixtures
+async def test_the_sites_check_decides(  # noqa: PLR0913 - a table and the fixtures
     hub_maker: Any, hub_config: Any, issuer: Any, *, kind: type, lists: dict[str, Any], status: int
 ) -> None:
-    """Lists and checks, JupyterHub's own or a site's, decide about a person whose token is good."""
+    """Lists and checks, JupyterHub's own or a site's, decide about a user whose token is good."""
     hub_config.JupyterHub.authenticator_class = kind
     hub_config.BricsAuthenticator.update(lists)
     hub = await hub_maker(hub_config)
@@ -73,7 +73,7 @@ async def test_administrators_are_named_by_the_site(
 
 
 async def test_the_login_cookie_is_for_the_hub_alone(hub_maker: Any, hub_config: Any, issuer: Any) -> None:
-    """A browser sends the hub's login cookie below the hub's own path only, where no server of a person is."""
+    """A browser sends the hub's login cookie below the hub's own path only, where no server of a user is."""
     hub_config.JupyterHub.base_url = "/jupyter/"
     hub = await hub_maker(hub_config)
 

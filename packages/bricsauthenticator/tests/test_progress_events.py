@@ -1,4 +1,4 @@
-"""What is told of a spawn, and to whom."""
+"""The progress events of one spawn."""
 
 import asyncio
 
@@ -11,8 +11,8 @@ STARTING: Event = {"message": "The job is starting"}
 
 
 @pytest.mark.asyncio
-async def test_an_event_is_told_once_until_another_one_comes() -> None:
-    """Whoever asks Slurm twice a second tells nobody twice; each reader gets the whole story, whenever they come."""
+async def test_repeated_events_are_dropped() -> None:
+    """Equal successive events are one, and each reader gets all events, however late it starts."""
     events = ProgressEvents()
     early = asyncio.create_task(read(events))
     for event in (QUEUED, QUEUED, STARTING, STARTING, QUEUED):
@@ -25,5 +25,5 @@ async def test_an_event_is_told_once_until_another_one_comes() -> None:
 
 
 async def read(events: ProgressEvents) -> list[Event]:
-    """Return the story up to its end."""
+    """Return all events up to the end."""
     return [event async for event in events]

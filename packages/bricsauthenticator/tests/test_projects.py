@@ -1,4 +1,4 @@
-"""Who a token's person is on this platform, and with which accounts."""
+"""A token's user and accounts on this platform."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def claim(platform: str) -> dict[str, object]:
     return {"p1.portal": {"name": "One", "resources": [{"name": platform, "username": "ada.p1"}]}}
 
 
-def test_a_platform_is_known_by_its_whole_name() -> None:
+def test_a_platform_is_matched_by_its_whole_name() -> None:
     """A platform whose name begins like ours is another one."""
     assert usable_projects(claim("site.one"), user="ada", platform="site.one")
     for other in ("site.one.test", "site.on", "Site.one"):
@@ -19,8 +19,8 @@ def test_a_platform_is_known_by_its_whole_name() -> None:
             usable_projects(claim(other), user="ada", platform="site.one")
 
 
-def test_nobody_is_root() -> None:
-    """Neither a person nor an account is called root."""
+def test_root_is_not_a_user_name() -> None:
+    """Neither a user nor an account is called root."""
     assert check_user("rooty") == "rooty"
     assert is_account("rooty.p1")
     assert not is_account("root.p1")

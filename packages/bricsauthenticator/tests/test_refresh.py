@@ -1,4 +1,4 @@
-"""How long a person's projects are believed, and what a token in a later request changes."""
+"""How long a user's projects are valid, and how a later token changes them."""
 
 import json
 import time
@@ -25,20 +25,20 @@ def projects_of(user: str, *names: str) -> dict[str, Any]:
 
 
 def pass_time(hub: Any, seconds: float) -> None:
-    """Let the authenticator believe that it is later, and JupyterHub that it has refreshed nobody for long."""
+    """Move the authenticator's clock, and make JupyterHub refresh all users at their next request."""
     hub.app.authenticator.confirmations.clock = lambda: time.monotonic() + seconds
     for user in hub.app.users.values():
         user._auth_refreshed = None
 
 
 async def known_projects(hub: Any) -> set[str]:
-    """Return the projects that the hub knows of a person."""
+    """Return the projects that the hub knows of a user."""
     user = next(user for user in hub.app.users.values() if user.name == "ada")
     return set(await user.get_auth_state())
 
 
 async def submit(hub: Any, token: str, of: str = "ada") -> Any:
-    """Send the form of somebody's spawn page through the front door, which adds a token."""
+    """Send the form of a spawn page through the front door, which adds a token."""
     return await hub.request(
         f"/hub/spawn/{of}?_xsrf={hub.cookies['_xsrf']}",
         method="POST",
@@ -50,13 +50,13 @@ async def submit(hub: Any, token: str, of: str = "ada") -> Any:
 
 @pytest_asyncio.fixture
 async def ada(hub: Any, issuer: Any) -> Any:
-    """A hub with a person logged in."""
+    """A hub with a user logged in."""
     await hub.login(issuer.mint())
     await hub.request("/hub/home")
     return hub
 
 
-async def test_a_later_token_brings_the_projects_up_to_date(ada: Any, issuer: Any) -> None:
+async def test_a_later_token_updates_the_projects(ada: Any, issuer: Any) -> None:
     """A request through the front door has a token, and what that says is known from then on."""
     pass_time(ada, 301)
 
@@ -66,7 +66,7 @@ async def test_a_later_token_brings_the_projects_up_to_date(ada: Any, issuer: An
     assert await known_projects(ada) == {"project2.portal", "project4.portal"}
 
 
-async def test_a_spawn_looks_at_the_token_of_its_request(ada: Any, issuer: Any, slurm: Any) -> None:
+async def test_a_spawn_reads_the_token_of_its_request(ada: Any, issuer: Any, slurm: Any) -> None:
     """A project that was lost a moment ago cannot be spawned into through the front door."""
     token = issuer.mint(projects=projects_of("ada", "project2"))
 
@@ -80,7 +80,7 @@ async def test_a_spawn_looks_at_the_token_of_its_request(ada: Any, issuer: Any, 
 
 @pytest.mark.parametrize(("later_s", "status"), [(HALF_A_DAY_S - 60, 200), (LONG_S, 302)])
 async def test_without_a_token_a_login_lasts_half_a_day(ada: Any, all_logs: Any, later_s: int, status: int) -> None:
-    """Whoever sends no token with later requests logs in again when the projects are too old to be believed."""
+    """A user without a token in later requests logs in again when the projects are too old."""
     pass_time(ada, later_s)
 
     answer = await ada.request("/hub/spawn")
@@ -90,8 +90,8 @@ async def test_without_a_token_a_login_lasts_half_a_day(ada: Any, all_logs: Any,
     assert status == 200 or answer.headers["Location"].startswith("/hub/login?next=")
 
 
-async def test_a_form_that_was_open_for_too_long_starts_nothing(ada: Any, issuer: Any, slurm: Any) -> None:
-    """Before a spawn the projects' age is looked at, however lately JupyterHub has asked; the answer is no error."""
+async def test_an_outdated_form_does_not_start_a_server(ada: Any, issuer: Any, slurm: Any) -> None:
+    """A spawn checks the age of the projects, however recent the last refresh is, and redirects to the login."""
     ada.app.authenticator.confirmations.clock = lambda: time.monotonic() + LONG_S
 
     answer = await submit(ada, issuer.mint(aud="other"))
@@ -101,7 +101,7 @@ async def test_a_form_that_was_open_for_too_long_starts_nothing(ada: Any, issuer
 
 
 async def test_a_login_confirms_the_projects(ada: Any, issuer: Any) -> None:
-    """After that login the person goes on as before, also with another browser."""
+    """After the login the user can start servers again, also with another browser."""
     pass_time(ada, LONG_S)
     ada.cookies.clear()
 
@@ -115,7 +115,7 @@ async def test_a_login_confirms_the_projects(ada: Any, issuer: Any) -> None:
 async def test_a_token_of_the_hub_does_not_outlive_the_projects(
     ada: Any, slurm: Any, until: Any, later_s: int, *, starts: bool
 ) -> None:
-    """A program with a token of the REST API starts servers as long as the projects are believed, and no longer."""
+    """A program with a token of the REST API starts servers as long as the projects are valid, and no longer."""
     token = ada.user_token()
     pass_time(ada, later_s)
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0.2
@@ -131,10 +131,10 @@ async def test_a_token_of_the_hub_does_not_outlive_the_projects(
         assert not slurm.read("script")
 
 
-async def test_an_administrator_starts_no_server_for_projects_that_are_too_old(
+async def test_an_administrator_cannot_start_a_server_for_outdated_projects(
     hub_maker: Any, hub_config: Any, issuer: Any, slurm: Any
 ) -> None:
-    """Nobody but the person can have the projects confirmed."""
+    """Nobody but the user can have the projects confirmed."""
     hub_config.BricsAuthenticator.admin_users = {"grace"}
     hub = await hub_maker(hub_config)
     await hub.login(issuer.mint())
@@ -153,7 +153,7 @@ async def test_an_administrator_starts_no_server_for_projects_that_are_too_old(
 
 
 async def test_servers_are_never_cut_off(ada: Any) -> None:
-    """However old the projects are, what a server asks with its own token is answered."""
+    """A server's requests with its own token are served, however old the projects are."""
     token = ada.user_token()
     pass_time(ada, 10 * LONG_S)
 
@@ -174,10 +174,10 @@ async def test_servers_are_never_cut_off(ada: Any) -> None:
     ],
     ids=str,
 )
-async def test_what_a_later_token_says_counts_only_if_it_is_good(
+async def test_a_bad_later_token_changes_nothing(
     ada: Any, issuer: Any, changes: dict[str, Any], later_s: int, *, status: int
 ) -> None:
-    """A bad token changes nothing; a good one without projects, or of another person, leads to the login."""
+    """A bad token changes nothing; a good one without projects, or of another user, leads to the login."""
     pass_time(ada, later_s)
 
     answer = await ada.request("/hub/home", token=issuer.mint(**changes))
@@ -186,8 +186,8 @@ async def test_what_a_later_token_says_counts_only_if_it_is_good(
     assert await known_projects(ada) == {"project1.portal", "project2.portal"}
 
 
-async def test_an_issuer_that_is_down_logs_nobody_out(ada: Any, issuer: Any) -> None:
-    """While later tokens cannot be checked, the projects are believed as long as they would be without."""
+async def test_an_unavailable_issuer_does_not_log_users_out(ada: Any, issuer: Any) -> None:
+    """While later tokens cannot be checked, the projects stay valid as long as without such tokens."""
     token = issuer.mint()
     ada.app.authenticator.oidc_server = "http://127.0.0.1:1/nobody"
     pass_time(ada, 301)
@@ -195,7 +195,7 @@ async def test_an_issuer_that_is_down_logs_nobody_out(ada: Any, issuer: Any) -> 
     assert (await ada.request("/hub/home", token=token)).code == 200
 
 
-async def test_a_person_who_was_blocked_meanwhile_is_led_to_the_login(ada: Any, issuer: Any) -> None:
+async def test_a_blocked_user_is_redirected_to_the_login(ada: Any, issuer: Any) -> None:
     """A later token is checked as at a login, with the site's lists, and the login then says no."""
     ada.app.authenticator.blocked_users = {"ada"}
     pass_time(ada, 301)
@@ -204,8 +204,8 @@ async def test_a_person_who_was_blocked_meanwhile_is_led_to_the_login(ada: Any, 
     assert (await ada.login(issuer.mint())).code == 403
 
 
-async def test_a_restarted_hub_believes_what_it_finds_for_as_long(ada: Any) -> None:
-    """The time begins anew with the hub: who was logged in goes on, and not for ever."""
+async def test_a_restarted_hub_counts_projects_as_confirmed(ada: Any) -> None:
+    """A restart of the hub restarts the time: users stay logged in, but not for ever."""
     authenticator = ada.app.authenticator
     ada.app.authenticator.confirmations = type(authenticator.confirmations)()
     pass_time(ada, 0)
@@ -215,8 +215,8 @@ async def test_a_restarted_hub_believes_what_it_finds_for_as_long(ada: Any) -> N
     assert (await ada.request("/hub/home")).code == 302
 
 
-async def test_logging_out_works_also_when_the_projects_are_too_old(ada: Any) -> None:
-    """The cookie goes, though JupyterHub does not take the person for logged in."""
+async def test_logout_works_with_outdated_projects(ada: Any) -> None:
+    """The cookie goes, though JupyterHub does not take the user for logged in."""
     pass_time(ada, LONG_S)
 
     answer = await ada.request("/hub/logout")

@@ -1,4 +1,4 @@
-"""What a person sees who is not let in, and what the operators see of it."""
+"""What a user sees who is not let in, and what the operators see of it."""
 
 import re
 from html.parser import HTMLParser
@@ -19,7 +19,7 @@ NO_PROJECT: dict[str, Any] = {"projects": {}}
 
 
 class Page(HTMLParser):
-    """What matters of a page to somebody who cannot see it: its language, title, headings, text and links."""
+    """The parts of a page that a screen reader needs: language, title, headings, text and links."""
 
     def __init__(self, response: Any) -> None:
         super().__init__()
@@ -65,11 +65,11 @@ async def refused_with(hub: Any, issuer: Any, status: int, **kwargs: Any) -> Any
     ("status", "heading", "sentence", "link", "target"),
     [
         (401, "Please sign in", "has expired", "Sign in", HERE),
-        (403, "You may not use this JupyterHub", "ask the leader of", "Sign in as somebody else", "/hub/logout"),
+        (403, "You may not use this JupyterHub", "ask the leader of", "Sign in as another user", "/hub/logout"),
         (503, "Nobody can sign in at the moment", "try again in a minute", "Try again", HERE),
     ],
 )  # fmt: skip
-async def test_the_page_says_what_to_do(  # noqa: PLR0913 - a table and the fixtures
+async def test_the_page_names_the_next_step(  # noqa: PLR0913 - a table and the fixtures
     hub: Any, issuer: Any, *, status: int, heading: str, sentence: str, link: str, target: str
 ) -> None:
     """A heading, the reason, and a link to the next step: in words, in JupyterHub's page, and without a script."""
@@ -85,8 +85,8 @@ async def test_the_page_says_what_to_do(  # noqa: PLR0913 - a table and the fixt
 
 
 @pytest.mark.parametrize("status", [401, 403, 503])
-async def test_the_page_leaves_nothing_behind(hub: Any, issuer: Any, status: int) -> None:
-    """No cookie is set, and nothing of the token or the person is shown."""
+async def test_the_page_sets_no_cookie(hub: Any, issuer: Any, status: int) -> None:
+    """No cookie is set, and nothing of the token or the user is shown."""
     answer = await refused_with(hub, issuer, status)
 
     assert not answer.headers.get_list("Set-Cookie")
@@ -95,15 +95,15 @@ async def test_the_page_leaves_nothing_behind(hub: Any, issuer: Any, status: int
     assert b"ada" not in answer.body
 
 
-async def test_only_an_outage_says_when_to_come_back(hub: Any, issuer: Any) -> None:
+async def test_only_an_outage_has_retry_after(hub: Any, issuer: Any) -> None:
     """Retry-After is for what passes by itself, and agrees with the sentence on the page."""
     answers = [await refused_with(hub, issuer, status) for status in (401, 403, 503)]
 
     assert [answer.headers.get("Retry-After") for answer in answers] == [None, None, "60"]
 
 
-async def test_the_page_is_not_of_the_person_before(hub: Any, issuer: Any) -> None:
-    """Somebody else's cookie in the same browser does not put that person's name and menu on the page."""
+async def test_the_page_does_not_name_the_previous_user(hub: Any, issuer: Any) -> None:
+    """The cookie of another user in the same browser does not put that user's name and menu on the page."""
     await hub.login(issuer.mint())
 
     answer = await refused_with(hub, issuer, 403)
@@ -112,8 +112,8 @@ async def test_the_page_is_not_of_the_person_before(hub: Any, issuer: Any) -> No
     assert b"/hub/home" not in answer.body
 
 
-async def test_whom_to_ask_is_the_sites_to_say(hub_maker: Any, hub_config: Any, issuer: Any) -> None:
-    """The site names whom a person asks who is not let in, and what it writes is text."""
+async def test_the_site_sets_the_contact(hub_maker: Any, hub_config: Any, issuer: Any) -> None:
+    """The site sets the contact of a refused user, which is escaped as text."""
     hub_config.BricsAuthenticator.support_contact = "help@example.org <b>"
     hub = await hub_maker(hub_config)
 
@@ -141,8 +141,8 @@ async def test_a_site_may_have_pages_of_its_own(hub_maker: Any, hub_config: Any,
     assert b"leader of your project" in ours.body
 
 
-async def test_trying_again_is_no_signing_out(hub: Any, issuer: Any) -> None:
-    """While nobody can sign in, the front door's session is not the fault, and is kept."""
+async def test_a_retry_does_not_sign_out(hub: Any, issuer: Any) -> None:
+    """While the issuer is unavailable, the front door's session stays."""
     hub.app.authenticator.logout_redirect_url = SIGN_OUT
 
     assert Page(await refused_with(hub, issuer, 503)).links["Try again"] == HERE
@@ -159,7 +159,7 @@ async def test_trying_again_is_no_signing_out(hub: Any, issuer: Any) -> None:
         "?evil=1&next=//evil.example",
     ],
 )
-async def test_no_query_spoils_the_page(hub: Any, issuer: Any, query: str) -> None:
+async def test_the_page_ignores_other_query_parameters(hub: Any, issuer: Any, query: str) -> None:
     """Whatever the address has at its end, the refusal is the same, the link leads here, and nothing is shown."""
     answer = await hub.request(f"/hub/login{query}", token=issuer.mint(**EXPIRED))
 
@@ -257,7 +257,7 @@ async def test_after_a_login_the_next_bad_token_leads_out_again(leaving: Any, is
 
 
 async def test_without_a_page_of_the_front_door_the_hubs_session_ends(leaving: Any, issuer: Any) -> None:
-    """Where there is nowhere to go, the person reads what is wrong, and is logged out of the hub."""
+    """Where there is nowhere to go, the user reads what is wrong, and is logged out of the hub."""
     leaving.app.authenticator.logout_redirect_url = ""
     await leaving.login(issuer.mint())
 
@@ -268,7 +268,7 @@ async def test_without_a_page_of_the_front_door_the_hubs_session_ends(leaving: A
 
 
 async def test_only_a_bad_token_ends_a_session(leaving: Any, issuer: Any) -> None:
-    """No token at all, a person without permission and an issuer that is down leave a session as it is."""
+    """No token at all, a user without permission and an issuer that is down leave a session as it is."""
     await leaving.login(issuer.mint())
 
     answers = [await leaving.request("/hub/login"), *[await refused_with(leaving, issuer, code) for code in (403, 503)]]
@@ -278,7 +278,7 @@ async def test_only_a_bad_token_ends_a_session(leaving: Any, issuer: Any) -> Non
     assert (await leaving.request("/hub/home")).code == 200
 
 
-async def test_sessions_stay_where_the_site_wants_nothing_else(hub: Any, issuer: Any) -> None:
+async def test_sessions_stay_by_default(hub: Any, issuer: Any) -> None:
     """By default a bad token is refused and nothing more, wherever a logout leads."""
     hub.app.authenticator.logout_redirect_url = SIGN_OUT
     await hub.login(issuer.mint())
@@ -290,7 +290,7 @@ async def test_sessions_stay_where_the_site_wants_nothing_else(hub: Any, issuer:
     assert (await hub.request("/hub/home")).code == 200
 
 
-async def test_the_request_has_no_say_in_where_it_leads(leaving: Any, issuer: Any) -> None:
+async def test_the_request_cannot_choose_the_redirect(leaving: Any, issuer: Any) -> None:
     """Neither the query nor a header of the request changes the place that the site has named."""
     evil = "https://evil.example/"
 
@@ -306,7 +306,7 @@ async def test_the_request_has_no_say_in_where_it_leads(leaving: Any, issuer: An
 @pytest.mark.parametrize(
     "place", ["javascript:alert(1)", "//evil.example/", "/\\evil.example", "sign_out", "https:///x", "data:,"]
 )
-async def test_a_place_that_is_none_is_refused(place: str) -> None:
+async def test_an_invalid_redirect_target_is_refused(place: str) -> None:
     """A logout_redirect_url that browsers would read in another way is refused by name, when the hub starts."""
     with pytest.raises(TraitError, match="logout_redirect_url"):
         BricsAuthenticator(logout_redirect_url=place)

@@ -1,4 +1,4 @@
-"""What Slurm's answers mean, and how they are told to a person."""
+"""The parsers of Slurm's output, and the messages made from it."""
 
 import re
 
@@ -31,7 +31,7 @@ from bricsauthenticator.slurm import Job, Life, read_answer, read_job_id, read_r
         ("RUNNING None n1;reboot", Job(life=Life.RUNNING, state="RUNNING")),
     ],
 )
-def test_an_answer_of_squeue_is_understood(answer: str, job: Job) -> None:
+def test_squeue_output_is_parsed(answer: str, job: Job) -> None:
     """State, reason and node are read from both forms of answer, and nothing else is taken for a node."""
     assert read_answer(answer + "\n") == job
 
@@ -43,7 +43,7 @@ def test_terminal_states_mean_gone(state: str) -> None:
 
 
 @given(st.text())
-def test_only_slurms_own_words_make_a_job_gone(text: str) -> None:
+def test_only_slurms_own_answer_makes_a_job_gone(text: str) -> None:
     """Whatever else is answered leaves the job unknown, and nothing raises."""
     job = read_answer(f"Warning: {text}x")
 
@@ -104,8 +104,8 @@ def test_the_job_id_is_read_from_the_last_line(answer: str, job_id: str) -> None
         (slurm.UNKNOWN, "Slurm does not answer at the moment; job 12 will be checked again…"),
     ],
 )
-def test_people_read_why(job: Job, sentence: str) -> None:
-    """The person who waits reads Slurm's word and what it means."""
+def test_messages_name_the_reason(job: Job, sentence: str) -> None:
+    """The user who waits reads Slurm's word and what it means."""
     assert situation("12", job) == sentence
 
 
@@ -127,7 +127,7 @@ def test_a_job_is_found_by_its_key(listing: str, job_id: str) -> None:
     assert slurm.find_key(listing, "KEY") == job_id
 
 
-def test_keys_are_the_hubs_own_and_never_twice_the_same() -> None:
+def test_each_key_is_random_with_the_mark_of_its_hub() -> None:
     """A key is one plain word that begins with the hub's name."""
     keys = {slurm.new_key("jupyterhub-ab12-") for _ in range(100)}
 
@@ -155,6 +155,6 @@ def test_keys_are_the_hubs_own_and_never_twice_the_same() -> None:
         (126, "This account runs the Slurm commands of the hub and nothing else.", False),
     ],
 )
-def test_only_a_clear_no_means_that_there_is_no_job(status: int | None, message: str, answer: bool) -> None:  # noqa: FBT001
+def test_only_a_refusal_means_that_there_is_no_job(status: int | None, message: str, answer: bool) -> None:  # noqa: FBT001
     """Whatever else went wrong, the job may have been submitted."""
     assert slurm.may_have_submitted(status, message) is answer

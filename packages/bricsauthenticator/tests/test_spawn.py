@@ -23,7 +23,7 @@ CHOICE = {"brics_project": "project1.portal"}
 
 @pytest_asyncio.fixture
 async def server_port() -> AsyncIterator[int]:
-    """The port of a web server that answers as a person's server does."""
+    """The port of a web server that answers as a user's server does."""
 
     class Api(web.RequestHandler):
         def get(self) -> None:
@@ -96,8 +96,8 @@ async def test_a_server_starts_as_a_job_of_the_chosen_project(
     assert ada.spawner().server.port == server_port
 
 
-async def test_what_is_left_empty_stays_the_sites_choice(ada: Any, slurm: Any, until: Any) -> None:
-    """A field of the form that nobody fills in does not take away what the site has configured."""
+async def test_an_empty_option_keeps_the_sites_value(ada: Any, slurm: Any, until: Any) -> None:
+    """An empty field of the form does not override the site's configuration."""
     ada.spawner().req_partition = "notebooks"
 
     await start(ada, slurm, until, partition="")
@@ -133,10 +133,10 @@ async def test_the_port_report_wakes_the_spawn_at_once(ada: Any, slurm: Any, unt
     assert await outcome(ada) is None
 
 
-async def test_the_port_report_of_a_job_that_waited_asks_for_its_node(
+async def test_the_port_report_triggers_a_query_for_the_node(
     ada: Any, slurm: Any, until: Any, server_port: int
 ) -> None:
-    """A job that began after the last question to Slurm is asked about when it reports, not an hour later."""
+    """A job that started after the last query is queried when it reports its port, not an hour later."""
     ada.spawner().startup_poll_interval = 3600.0
     await start(ada, slurm, until)
     await until(lambda: ada.spawner()._job.status.job.state == "PENDING")
@@ -148,8 +148,8 @@ async def test_the_port_report_of_a_job_that_waited_asks_for_its_node(
     assert ada.spawner().server.ip == "localhost"
 
 
-async def test_the_person_sees_what_happens(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
-    """Progress tells each change once, in words and for machines."""
+async def test_progress_events_describe_each_change_once(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """Each change is one event, with a sentence and with Slurm's own words."""
     await start(ada, slurm, until)
     events: list[dict[str, Any]] = []
 
@@ -175,7 +175,7 @@ async def test_the_person_sees_what_happens(ada: Any, slurm: Any, until: Any, se
 
 
 async def test_a_job_that_dies_fails_the_spawn_with_slurms_reason(ada: Any, slurm: Any, until: Any) -> None:
-    """The person reads Slurm's state and reason on the page as soon as Slurm knows them."""
+    """The user reads Slurm's state and reason on the page as soon as Slurm knows them."""
     await start(ada, slurm, until)
 
     slurm.says("FAILED NonZeroExitCode node1")
@@ -204,23 +204,25 @@ async def test_a_job_that_dies_before_its_server_listens_fails_the_spawn(ada: An
 
 
 async def test_the_progress_stream_ends_with_the_reason(ada: Any, slurm: Any, until: Any) -> None:
-    """The REST API's event stream tells why the spawn failed."""
+    """The REST API's event stream ends with the reason of the failure."""
     await start(ada, slurm, until)
-    token, told = ada.user_token(), bytearray()
-    stream = asyncio.create_task(ada.api("/users/ada/server/progress", method="GET", token=token, reader=told.extend))
-    await until(lambda: b"data: " in told)  # a spawn that is over has no stream
+    token, received = ada.user_token(), bytearray()
+    stream = asyncio.create_task(
+        ada.api("/users/ada/server/progress", method="GET", token=token, reader=received.extend)
+    )
+    await until(lambda: b"data: " in received)  # a spawn that is over has no stream
 
     slurm.says("TIMEOUT TimeLimit node1")
     await stream
 
-    lines = told.decode().split("\n")
+    lines = received.decode().split("\n")
     last = json.loads([line for line in lines if line.startswith("data: ")][-1].removeprefix("data: "))
     assert last["failed"]
     assert "its time was over (TIMEOUT, TimeLimit)" in last["message"]
 
 
-async def test_slurm_refusing_the_job_is_told_as_slurm_says_it(ada: Any, slurm: Any) -> None:
-    """The message of a failed submission reaches the person."""
+async def test_the_user_reads_slurms_refusal(ada: Any, slurm: Any) -> None:
+    """The message of a failed submission reaches the user."""
     slurm.put("refusal", "sbatch: error: Batch job submission failed: Invalid partition name specified\n")
 
     await ada.submit_form(**CHOICE)
@@ -239,9 +241,9 @@ async def test_a_complaint_that_repeats_the_script_shows_no_token(ada: Any, slur
     await ada.submit_form(**CHOICE)
     await outcome(ada)
 
-    told = (await ada.request("/hub/spawn-pending/ada")).body.decode() + all_logs.text
-    assert rest in told
-    assert token_in(slurm)[-8:] not in told
+    shown = (await ada.request("/hub/spawn-pending/ada")).body.decode() + all_logs.text
+    assert rest in shown
+    assert token_in(slurm)[-8:] not in shown
 
 
 FAULTS = [
@@ -254,10 +256,10 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=["refused", "sudo", "controller", "cut", "black hole"])
-async def test_what_slurm_does_not_say_does_not_end_a_server(
+async def test_a_failed_query_does_not_end_a_server(
     ada: Any, slurm: Any, until: Any, server_port: int, fault: str
 ) -> None:
-    """While Slurm cannot be asked, a server counts as alive, and it is asked again afterwards."""
+    """While Slurm cannot be reached, a server counts as alive, and the next poll queries again."""
     await run(ada, slurm, until, server_port)
     ada.spawner().command_timeout = 0.3
 
@@ -269,8 +271,10 @@ async def test_what_slurm_does_not_say_does_not_end_a_server(
     assert await ada.spawner().poll() == 1
 
 
-async def test_silence_is_in_the_log_once(ada: Any, slurm: Any, until: Any, server_port: int, all_logs: Any) -> None:
-    """A Slurm that is away for long fills no disk: the log tells when that began, and of the next answer."""
+async def test_an_unreachable_slurm_is_logged_once(
+    ada: Any, slurm: Any, until: Any, server_port: int, all_logs: Any
+) -> None:
+    """The log has one warning when Slurm becomes unreachable, and one line for the next answer."""
     await run(ada, slurm, until, server_port)
     for times in (1, 2):
         slurm.put("fault", FAULTS[0])
@@ -283,8 +287,8 @@ async def test_silence_is_in_the_log_once(ada: Any, slurm: Any, until: Any, serv
         assert all_logs.text.count("Job 41 of ada: ") == answers + 1
 
 
-async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm: Any) -> None:
-    """Several servers learn their jobs' states from one question; a job that is not listed is asked about alone."""
+async def test_the_list_of_all_jobs_serves_all_servers(ada: Any, slurm: Any) -> None:
+    """Several servers share one query; a job that is not listed is queried alone."""
     first, second = (ada.app.users["ada"]._new_spawner("") for _ in range(2))
     first.job_id, second.job_id = "41", "42"
     slurm.says("RUNNING None alone")
@@ -300,9 +304,7 @@ async def test_the_list_of_all_jobs_tells_what_each_server_asks(ada: Any, slurm:
     assert slurm.read("asked") == "41\n41\n"
 
 
-async def test_who_comes_back_to_a_server_that_ended_reads_why(
-    ada: Any, slurm: Any, until: Any, server_port: int
-) -> None:
+async def test_the_page_of_an_ended_server_shows_the_reason(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """The page of a server that Slurm ended has Slurm's reason, until there is a server again."""
     await run(ada, slurm, until, server_port)
     slurm.says("TIMEOUT TimeLimit node1")
@@ -329,7 +331,7 @@ async def test_a_server_that_was_stopped_has_no_reason(ada: Any, slurm: Any, unt
     assert "Job 41" not in page
 
 
-async def test_a_fault_while_starting_is_waited_out(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+async def test_a_spawn_survives_a_transient_fault(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """A controller that is away for a moment does not fail the spawn."""
     await start(ada, slurm, until)
     slurm.put("fault", FAULTS[2])
@@ -353,14 +355,14 @@ async def test_a_spawn_that_takes_too_long_cancels_its_job(ada: Any, slurm: Any,
     assert ada.spawner().job_id == ""
 
 
-async def test_a_server_that_does_not_answer_is_given_up(ada: Any, slurm: Any, until: Any) -> None:
-    """After answer_timeout the job is cancelled, the person reads so, and nobody says that it listens."""
+async def test_an_unreachable_server_fails_the_spawn(ada: Any, slurm: Any, until: Any) -> None:
+    """After answer_timeout the job is cancelled and the user reads the reason."""
     ada.spawner().answer_timeout = 1
     slurm.says("RUNNING None localhost")
-    socket, nobodys = bind_unused_port()
+    socket, unused = bind_unused_port()
     socket.close()
     await start(ada, slurm, until)
-    await report(ada, slurm, {"port": nobodys})
+    await report(ada, slurm, {"port": unused})
 
     error = await outcome(ada)
 
@@ -383,8 +385,8 @@ async def test_a_submission_that_outlasts_the_spawn_is_cancelled(ada: Any, slurm
     assert slurm.read("cancelled").startswith("41\n")
 
 
-async def test_a_start_that_is_given_up_ends_however_slow_slurm_is(ada: Any, slurm: Any, until: Any) -> None:
-    """Whoever stops a server while it starts gets rid of it and of its job, also when Slurm takes long to hear it."""
+async def test_a_stop_during_the_start_ends_the_job_of_a_slow_slurm(ada: Any, slurm: Any, until: Any) -> None:
+    """A stop during the start ends the server and its job, also when Slurm is slow."""
     await start(ada, slurm, until)
     slurm.put("fault", f"while [ -e {slurm.directory}/fault ]; do sleep 0.02; done\n")
     stop = asyncio.ensure_future(ada.api("/users/ada/server", method="DELETE", token=ada.user_token()))
@@ -399,7 +401,7 @@ async def test_a_start_that_is_given_up_ends_however_slow_slurm_is(ada: Any, slu
     assert slurm.read("cancelled").startswith("41\n")
 
 
-async def test_stopping_cancels_the_job_once_and_for_all(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+async def test_stopping_cancels_the_job_once(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """The job is cancelled, Slurm is heard to say that it is gone, and stopping again does nothing."""
     await run(ada, slurm, until, server_port)
     spawner = ada.spawner()
@@ -411,10 +413,8 @@ async def test_stopping_cancels_the_job_once_and_for_all(ada: Any, slurm: Any, u
     assert slurm.read("cancelled") == "41\n"
 
 
-async def test_a_server_has_stopped_when_slurm_says_that_its_job_is_gone(
-    ada: Any, slurm: Any, until: Any, server_port: int
-) -> None:
-    """A job that is slow to end is waited for, and asked about until it has ended."""
+async def test_a_stop_waits_until_the_job_is_gone(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """The stop queries a job that ends slowly until it has ended."""
     await run(ada, slurm, until, server_port)
     slurm.put("fault", f'case "$*" in *scancel*) : >{slurm.directory}/cancelling; exit 0 ;; esac\n')
 
@@ -428,9 +428,7 @@ async def test_a_server_has_stopped_when_slurm_says_that_its_job_is_gone(
     await stop
 
 
-async def test_cancelling_is_tried_again_until_slurm_hears_it(
-    ada: Any, slurm: Any, until: Any, server_port: int
-) -> None:
+async def test_cancelling_is_retried_until_slurm_accepts_it(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """A server that is stopped while Slurm cannot be reached leaves no job behind."""
     await run(ada, slurm, until, server_port)
     spawner = ada.spawner()
@@ -445,10 +443,8 @@ async def test_cancelling_is_tried_again_until_slurm_hears_it(
     await until(lambda: slurm.read("cancelled") == "41\n")
 
 
-async def test_that_a_server_stops_is_saved_before_slurm_answers(
-    ada: Any, slurm: Any, until: Any, server_port: int
-) -> None:
-    """A hub that dies while Slurm is silent has in its database what the person wanted to end."""
+async def test_a_stop_is_saved_before_slurm_answers(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """A hub that dies while Slurm is silent has in its database what the user wanted to end."""
     await run(ada, slurm, until, server_port)
     spawner = ada.spawner()
     spawner.poll_interval = 0  # no answer is recent enough
@@ -463,7 +459,7 @@ async def test_that_a_server_stops_is_saved_before_slurm_answers(
     assert slurm.read("cancelled") == "41\n"
 
 
-async def test_a_restarted_hub_asks_about_the_job_as_the_right_account(ada: Any, slurm: Any, until: Any) -> None:
+async def test_a_restarted_hub_queries_the_job_as_its_account(ada: Any, slurm: Any, until: Any) -> None:
     """The job id and the account are in the database while the job still waits, and are enough to go on."""
     await start(ada, slurm, until)
     state = ada.spawner().orm_spawner.state
@@ -534,7 +530,7 @@ async def test_many_clicks_are_one_spawn(ada: Any, slurm: Any, until: Any) -> No
 
 
 async def test_many_clicks_on_the_form_are_one_spawn(ada: Any, slurm: Any, until: Any) -> None:
-    """Whoever clicks twice is led to the page of the one server that starts, or told that it does."""
+    """Two clicks redirect to the page of the one starting server, or report that it is starting."""
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
 
     answers = await asyncio.gather(*(ada.submit_form(**CHOICE) for _ in range(3)))
@@ -549,19 +545,19 @@ async def test_a_busy_hub_refuses_the_same(ada: Any, slurm: Any) -> None:
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
     bad = {"brics_project": "project1.portal", "ngpus": "9"}
 
-    told = await ada.api("/users/ada/server", token=ada.user_token(), body=bad)
+    given = await ada.api("/users/ada/server", token=ada.user_token(), body=bad)
     ada.spawner().orm_spawner.user_options = bad
     remembered = await ada.api("/users/ada/server", token=ada.user_token())
 
-    assert (told.code, remembered.code) == (400, 400)
-    assert json.loads(told.body)["message"] == "The number of GPUs must be from 0 to 4."
+    assert (given.code, remembered.code) == (400, 400)
+    assert json.loads(given.body)["message"] == "The number of GPUs must be from 0 to 4."
     assert json.loads(remembered.body)["message"] == "The number of GPUs must be from 0 to 4."
     assert ada.spawner().pending is None
     assert not slurm.read("argv")
 
 
-async def test_a_stranger_learns_nothing_of_a_persons_options(ada: Any, issuer: Any) -> None:
-    """Whoever may not start the server is refused before the options are looked at."""
+async def test_another_user_learns_nothing_about_options(ada: Any, issuer: Any) -> None:
+    """A user without permission to start the server is refused before the options are checked."""
     resource = {"name": "brics.slurm.cluster", "username": "bob.project1"}
     projects = {"project1.portal": {"name": "Project 1", "resources": [resource]}}
     ada.cookies.clear()
@@ -572,7 +568,7 @@ async def test_a_stranger_learns_nothing_of_a_persons_options(ada: Any, issuer: 
     assert (await ada.api("/users/ada/server", token="nobody", body={"ngpus": "9"})).code == 403
 
 
-async def test_the_rest_api_may_leave_options_out(ada: Any, slurm: Any, until: Any) -> None:
+async def test_options_are_optional_in_the_rest_api(ada: Any, slurm: Any, until: Any) -> None:
     """What a client leaves out takes the form's defaults."""
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
     answer = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE)
@@ -582,7 +578,7 @@ async def test_the_rest_api_may_leave_options_out(ada: Any, slurm: Any, until: A
     assert "#SBATCH --time=01:00:00\n#SBATCH --gpus=1\n" in slurm.read("script")
 
 
-async def test_the_form_shows_the_persons_projects(ada: Any) -> None:
+async def test_the_form_shows_the_users_projects(ada: Any) -> None:
     """The spawn page offers exactly the projects of this platform, with their names escaped."""
     page = (await ada.request("/hub/spawn")).body.decode()
 

@@ -109,7 +109,7 @@ def test_a_token_is_for_this_hub_alone(key: Any, claims: dict[str, object], *, g
     "issuer",
     [f"{ISSUER}/", ISSUER.upper(), ISSUER.replace("https", "http"), f"{ISSUER}.evil", ISSUER[:-1], "", [ISSUER]],
 )
-def test_an_issuer_that_looks_like_ours_is_another_one(key: Any, issuer: object) -> None:
+def test_similar_issuer_urls_are_refused(key: Any, issuer: object) -> None:
     """The issuer's name is compared whole, letter for letter."""
     assert not is_good(key, token_of(key, iss=issuer))
 
@@ -117,8 +117,8 @@ def test_an_issuer_that_looks_like_ours_is_another_one(key: Any, issuer: object)
 @pytest.mark.parametrize(
     "payload", [b"", b"not JSON", b"[]", b'"text"', b"null", b"7", b"\xff", b"[" * 20_000, b"{" * 9]
 )
-def test_a_payload_that_is_no_object_is_refused(key: Any, payload: bytes) -> None:
-    """A signature does not make claims of what is none."""
+def test_a_payload_that_is_not_an_object_is_refused(key: Any, payload: bytes) -> None:
+    """A signature does not turn any other value into claims."""
     assert not is_good(key, signed(key, payload))
 
 
@@ -134,7 +134,7 @@ def test_a_token_within_a_token_is_refused(key: Any) -> None:
     "header",
     [b"{", b"[]", b"null", b'"RS256"', b"{}", b'{"alg": "ES256", "kid": ', b"[" * 20_000, b'{"alg":{"a":[]}}', b"\xff"],
 )
-def test_a_header_that_is_no_header_is_refused(header: bytes) -> None:
+def test_a_malformed_header_is_refused(header: bytes) -> None:
     """Whatever is in the place of the header, the answer is a refusal."""
     part = jwt.utils.base64url_encode(header).decode()
 
@@ -155,7 +155,7 @@ def test_what_is_not_three_parts_of_base64_is_refused(token: str) -> None:
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=80))
-def test_whatever_comes_is_refused_or_read(header: bytes, payload: bytes, signature: bytes) -> None:
+def test_arbitrary_input_is_refused_or_parsed(header: bytes, payload: bytes, signature: bytes) -> None:
     """No bytes in the three parts lead to another error than a refusal."""
     parts = (jwt.utils.base64url_encode(part).decode() for part in (header, payload, signature))
     try:
@@ -166,7 +166,7 @@ def test_whatever_comes_is_refused_or_read(header: bytes, payload: bytes, signat
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
-def test_a_key_is_good_for_its_own_algorithm_only(new_key: Any, algorithm: str) -> None:
+def test_a_key_is_valid_for_its_own_algorithm_only(new_key: Any, algorithm: str) -> None:
     """A header that names another algorithm than the key's is refused, though both are among ours."""
     key, other = new_key(algorithm, "k"), "PS512"
     good = token_of(key)

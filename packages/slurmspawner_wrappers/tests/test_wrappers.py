@@ -31,7 +31,7 @@ sys.exit({status})
 
 
 class FakeSlurm:
-    """A directory of commands that record how they were called and answer as they are told."""
+    """A directory of commands that record how they were called and answer as configured."""
 
     def __init__(self, directory: Path) -> None:
         self.bin = directory / "bin"
@@ -99,7 +99,7 @@ def test_the_script_reaches_sbatch_and_the_job_id_comes_back(slurm: FakeSlurm, r
 
 
 def test_squeue_prints_state_reason_and_node_of_that_job(slurm: FakeSlurm, run: Run) -> None:
-    """One job is asked about in all states, in the order in which batchspawner's patterns look."""
+    """One job is queried in all states, in the order that batchspawner's patterns expect."""
     slurm.answer("squeue", out="RUNNING None node1\n")
 
     done = run("squeue", SLURMSPAWNER_JOB_ID="4711")
@@ -109,7 +109,7 @@ def test_squeue_prints_state_reason_and_node_of_that_job(slurm: FakeSlurm, run: 
 
 
 def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
-    """Asked for `mine`, it prints ids and comments of this account's jobs and of nobody else's."""
+    """With `mine` it prints ids and comments of this account's jobs only."""
     slurm.answer("squeue", out="4711 project1 key\n")
 
     done = run("squeue", SLURMSPAWNER_JOB_ID="mine")
@@ -118,7 +118,7 @@ def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
     assert slurm.call[0] == ["--noheader", "--states=all", f"--user={os.getuid()}", "--format", "%A %k"]
 
 
-def test_squeue_lists_all_jobs_without_words_of_their_owners(slurm: FakeSlurm, run: Run) -> None:
+def test_squeue_lists_all_jobs_without_text_of_their_owners(slurm: FakeSlurm, run: Run) -> None:
     """Asked for `all`, it prints no comment and no name, with which an owner could forge a line."""
     slurm.answer("squeue", out="4711 RUNNING None node1\n")
 
@@ -129,7 +129,7 @@ def test_squeue_lists_all_jobs_without_words_of_their_owners(slurm: FakeSlurm, r
 
 
 @pytest.mark.parametrize("several", ["mine", "all"])
-def test_nobody_cancels_many_jobs_at_once(slurm: FakeSlurm, run: Run, several: str) -> None:
+def test_scancel_refuses_the_words_for_lists(slurm: FakeSlurm, run: Run, several: str) -> None:
     """What lists jobs is no job id for the command that cancels."""
     slurm.answer("scancel")
 
@@ -137,7 +137,7 @@ def test_nobody_cancels_many_jobs_at_once(slurm: FakeSlurm, run: Run, several: s
     assert not slurm.record.exists()
 
 
-def test_a_submission_does_not_go_on_for_ever(slurm: FakeSlurm) -> None:
+def test_a_submission_has_a_time_limit(slurm: FakeSlurm) -> None:
     """An sbatch that hangs is ended, because the spawner that has given it up cannot do so."""
     (slurm.bin / "sbatch").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     (slurm.bin / "sbatch").chmod(0o755)
@@ -201,20 +201,20 @@ def test_anything_but_a_job_id_is_refused_before_slurm_is_asked(
     assert not slurm.record.exists()
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o500, "is not writable"), (None, "No such file or directory")])
-def test_a_home_that_no_job_can_use_is_told(
+@pytest.mark.parametrize(("mode", "message"), [(0o500, "is not writable"), (None, "No such file or directory")])
+def test_an_unusable_home_directory_is_reported(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     mode: int | None,
-    told: str,
+    message: str,
 ) -> None:
     """A missing home directory and one without write permission are one sentence each, and end the command."""
     home = tmp_path / "home"
     if mode:
         home.mkdir(mode)
     monkeypatch.chdir(tmp_path)
-    # Whoever is root may write anywhere.
+    # root may write anywhere.
     monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK or bool(Path(path).stat().st_mode & 0o200))
 
     with pytest.raises(SystemExit) as ended:
@@ -224,7 +224,7 @@ def test_a_home_that_no_job_can_use_is_told(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert str(home) in said
-    assert told in said
+    assert message in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -252,7 +252,7 @@ def test_the_callers_path_is_not_searched(slurm: FakeSlurm) -> None:
 
 
 def test_a_missing_slurm_command_is_one_sentence(run: Run) -> None:
-    """When Slurm is not installed the person reads so, without a traceback."""
+    """When Slurm is not installed the user reads so, without a traceback."""
     done = run("squeue", SLURMSPAWNER_JOB_ID="1")
 
     assert done.returncode == 127

@@ -1,4 +1,4 @@
-"""JupyterHub login by signed token, and servers as Slurm jobs of the person's project."""
+"""JupyterHub login by signed token, and servers as Slurm jobs of the user's project."""
 
 from bricsauthenticator.authenticator import BricsAuthenticator
 from bricsauthenticator.spawner import BricsSlurmSpawner

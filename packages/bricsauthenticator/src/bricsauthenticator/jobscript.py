@@ -1,7 +1,7 @@
-"""What the spawner adds to a site's job script: the server's variables and the spawn's key. Pure.
+"""Additions to a site's job script, pure: the server's variables and the spawn's key.
 
-The variables travel inside the script, on standard input, and never in an argument list, where every user of the
-machine could read them.
+The script reaches the submit command on standard input. In an argument list, every user of the machine could read the
+variables.
 """
 
 import re
@@ -17,16 +17,15 @@ def export_lines(variables: Mapping[str, str]) -> str:
     """Return a line `export NAME=value` for each variable, quoted for any POSIX shell.
 
     Raises:
-        ValueError: A name is not a shell identifier, or a value holds a null character.
+        ValueError: A name is not a shell identifier, or a value contains a null character.
     """
     return "".join(f"export {_checked(name)}={quote(value)}\n" for name, value in variables.items())
 
 
 def with_exports(script: str, variables: Mapping[str, str]) -> str:
-    """Return the script with the variables exported right after its leading comments.
+    """Return the script with exported variables after its leading comments.
 
-    Slurm reads `#SBATCH` lines up to the first command, so the exports come after them, and before any command of
-    the script could trace or use them.
+    Slurm reads `#SBATCH` lines up to the first command, so the exports follow those lines and precede every command.
     """
     head, body = _split(script)
     exports = export_lines(variables).removesuffix("\n")
@@ -36,7 +35,7 @@ def with_exports(script: str, variables: Mapping[str, str]) -> str:
 def with_key(script: str, key: str) -> str:
     """Return the script with the key as the last word of the job's comment.
 
-    Of several directives Slurm takes the last one, so ours comes after the site's own, whose comment it repeats.
+    Slurm takes the last of several directives, so this one follows the site's own and repeats its comment.
     """
     head, body = _split(script)
     comments = [
@@ -48,7 +47,7 @@ def with_key(script: str, key: str) -> str:
 
 
 def _split(script: str) -> tuple[list[str], list[str]]:
-    """Split a script after its leading comments, which is where Slurm ceases to look for directives."""
+    """Split a script after its leading comments, where Slurm stops reading directives."""
     lines = script.split("\n")
     end = 0
     for number, line in enumerate(lines, start=1):
@@ -64,15 +63,15 @@ def quote(value: str) -> str:
     """Quote a value for a POSIX shell so that every character survives.
 
     Raises:
-        ValueError: It holds a null character, which no variable can.
+        ValueError: The value contains a null character, which no variable can.
     """
     if "\0" in value:
-        raise ValueError("a variable's value holds a null character")
-    # sbatch refuses scripts with carriage returns before newlines, so they are made when the script runs.
+        raise ValueError("the value of a variable contains a null character")
+    # sbatch refuses scripts with carriage returns before newlines, so printf makes them when the script runs.
     return shlex.quote(value).replace("\r", "'\"$(printf '\\r')\"'")
 
 
 def _checked(name: str) -> str:
     if not IDENTIFIER_RE.fullmatch(name):
-        raise ValueError(f"{name!r} is not a name that a shell variable can have")
+        raise ValueError(f"{name!r} is not a valid name of a shell variable")
     return name

@@ -1,4 +1,4 @@
-"""The issuer's public keys: discovered, fetched without blocking the hub, cached, and kept while the issuer is down."""
+"""The issuer's public keys: discovered, fetched without blocking the hub, and cached while the issuer is down."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ from bricsauthenticator.tokens import ALGORITHMS, NOT_ACCEPTED, Header
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_KEYS = 100
-FIRST_FETCH_INTERVAL_S = 1.0  # between two fetches while no keys are known at all, so that the hub recovers by itself
+FIRST_FETCH_INTERVAL_S = 1.0  # while no keys are known, so that the hub recovers by itself
 
 UNAVAILABLE = "The sign-in service cannot be reached. Please try again in a minute."
 
 
 class DiscoveryError(Exception):
-    """The issuer answered with something other than a discovery document and a key set."""
+    """The issuer's response is not a discovery document or not a key set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,15 @@ class KeySet:
     """The keys of an issuer.
 
     Attributes:
-        issuer: The issuer's own name for itself, which tokens must carry.
-        keys: The usable keys by their id; keys without an id under "".
+        issuer: The issuer's own name, which tokens must have as `iss`.
+        keys: The usable keys by id; a key without an id under "".
     """
 
     issuer: str
     keys: Mapping[str, jwt.PyJWK]
 
     def find(self, header: Header) -> jwt.PyJWK | None:
-        """Return the key that the token names, or the only one when it names none."""
+        """Return the key that the token names; when it names none, the only key."""
         if header.key_id is not None:
             return self.keys.get(header.key_id)
         return next(iter(self.keys.values())) if len(self.keys) == 1 else None
@@ -49,15 +49,15 @@ class KeySet:
 
 @dataclass
 class KeyStore:
-    """The keys of one issuer, fetched when they are needed.
+    """The keys of one issuer, fetched on demand.
 
     Attributes:
         server: URL of the issuer.
-        timeout_s: Limit for each of the two requests of a fetch.
-        refresh_interval_s: At most one fetch in this time, however many tokens name keys that do not exist.
-        max_age_s: Keys older than this are fetched again, so that a withdrawn key is refused.
-        log: Where failed fetches are noted.
-        clock: Seconds that only grow.
+        timeout_s: Time limit of each of the two requests of a fetch, in seconds.
+        refresh_interval_s: Minimum time between two fetches, however many tokens name unknown keys.
+        max_age_s: Age at which keys are fetched again, so that a withdrawn key is refused.
+        log: Logger for failed fetches.
+        clock: Returns monotonic time, in seconds.
     """
 
     server: str
@@ -75,7 +75,7 @@ class KeyStore:
         """Return the issuer's name and the key for a token with this header.
 
         Raises:
-            IssuerUnavailableError: No keys are known and none could be fetched.
+            IssuerUnavailableError: No keys are cached and none could be fetched.
             BadTokenError: The issuer has no such key.
         """
         too_old = self.clock() - self._fetched_at > self.max_age_s
@@ -89,7 +89,7 @@ class KeyStore:
         return self._known.issuer, key
 
     async def _refresh(self) -> None:
-        """Fetch the keys once for everybody who waits, unless that was tried a moment ago."""
+        """Fetch the keys once for all waiting logins, unless the last attempt was a moment ago."""
         if self._fetching is None:
             interval = FIRST_FETCH_INTERVAL_S if self._known is None else self.refresh_interval_s
             if self.clock() - self._tried_at < interval:
@@ -102,14 +102,14 @@ class KeyStore:
         try:
             self._known = await fetch_keys(self.server, self.timeout_s)
             self._fetched_at = self.clock()
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the last good keys stay
+        except Exception as error:  # noqa: BLE001 - the last valid keys stay after any error
             self.log.warning("Cannot fetch the keys of %s: %s: %s", self.server, type(error).__name__, error)
         finally:
             self._fetching = None
 
 
 async def fetch_keys(server: str, timeout_s: float) -> KeySet:
-    """Fetch the issuer's discovery document and the keys that it points to."""
+    """Fetch the issuer's discovery document and its key set."""
     base = server.rstrip("/")
     discovery = await _fetch_object(f"{base}/.well-known/openid-configuration", timeout_s)
     issuer, jwks_uri = discovery.get("issuer"), discovery.get("jwks_uri")
@@ -124,7 +124,7 @@ async def fetch_keys(server: str, timeout_s: float) -> KeySet:
 
 
 def usable_keys(document: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
-    """Return the signing keys of a key set whose algorithm is one of ours; all others are left out."""
+    """Return the signing keys of a key set with an allowed algorithm; other keys are skipped."""
     entries = document.get("keys")
     keys: dict[str, jwt.PyJWK] = {}
     for entry in entries[:MAX_KEYS] if isinstance(entries, list) else ():
@@ -141,7 +141,7 @@ def usable_keys(document: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
 
 
 async def _fetch_object(url: str, timeout_s: float) -> dict[str, Any]:
-    # The plain client, because only it limits the size of what is read.
+    # The simple client, because only it limits the size of a response.
     client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_DOCUMENT_BYTES)
     try:
         request = HTTPRequest(url, connect_timeout=timeout_s, request_timeout=timeout_s, follow_redirects=False)
@@ -150,5 +150,5 @@ async def _fetch_object(url: str, timeout_s: float) -> dict[str, Any]:
         client.close()
     document = json.loads(response.body)
     if not isinstance(document, dict):
-        raise DiscoveryError("the answer is not a JSON object")
+        raise DiscoveryError("the response is not a JSON object")
     return document

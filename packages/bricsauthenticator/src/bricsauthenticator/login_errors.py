@@ -1,7 +1,7 @@
-"""Why a login is refused, and the HTTP status of each kind.
+"""The reasons for refusing a login, each with its HTTP status.
 
-The message is a sentence for the person and never holds anything of the token. The detail is for the log: a few words
-of ours, no text that the caller chose.
+The message is a sentence for the user and never holds any part of the token. The detail is for the log: a few words of
+ours, and no text that the client chose.
 """
 
 from typing import ClassVar
@@ -12,11 +12,11 @@ RETRY_AFTER_S = 60
 
 
 class LoginRefusedError(Exception):
-    """Base of all refusals.
+    """Base class of all reasons.
 
     Attributes:
         status: The HTTP status.
-        outcome: The kind's name in the metrics.
+        outcome: The reason's name in the metrics.
     """
 
     status: ClassVar[int] = 401
@@ -33,25 +33,25 @@ class BadTokenError(LoginRefusedError):
 
 
 class NotPermittedError(LoginRefusedError):
-    """The token is good, and the person it names may not use this platform."""
+    """The token is valid, but its user may not use this platform."""
 
     status = 403
     outcome = "not_permitted"
 
 
 class IssuerUnavailableError(LoginRefusedError):
-    """The issuer's keys cannot be had, and none are known from before."""
+    """The issuer's keys cannot be fetched, and none are cached."""
 
     status = 503
     outcome = "issuer_unavailable"
 
 
 class LoginHTTPError(web.HTTPError):
-    """A refusal as JupyterHub shows it: its sentence on the page, and in no further line of the log.
+    """A refused login as JupyterHub shows it: the sentence on the page, and no further line in the log.
 
     Attributes:
-        refusal: Why.
-        headers: What JupyterHub adds to the answer.
+        refusal: The reason.
+        headers: HTTP headers that JupyterHub adds to the response.
     """
 
     def __init__(self, refusal: LoginRefusedError) -> None:

@@ -1,4 +1,4 @@
-"""`/hub/login` and `/hub/logout` where the token in the request is the login."""
+"""The handlers of `/hub/login` and `/hub/logout` for a login by the token in the request."""
 
 from functools import cache
 from importlib.resources import files
@@ -21,7 +21,7 @@ SIGNED_OUT_S = 300
 
 @cache
 def refusal_page(environment: Environment) -> Template:
-    """Return the page of a refused login as a template of JupyterHub's, so that a site's changes to those hold."""
+    """Return the page of a refused login, which extends JupyterHub's templates with the site's changes."""
     text = files("bricsauthenticator").joinpath("templates/login_refused.html").read_text(encoding="utf-8")
     return environment.from_string(text)
 
@@ -29,25 +29,24 @@ def refusal_page(environment: Environment) -> Template:
 class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
     """`/hub/login`: the token in the request is the login, there is no form.
 
-    The token is checked each time, so that another person behind the same browser does not stay logged in as the
-    first one.
+    Each request's token is checked, so that another user of the same browser does not stay logged in as the first.
     """
 
     SUPPORTED_METHODS = ("GET", "HEAD", "OPTIONS")
 
     @property
     def xsrf_token(self) -> bytes:
-        """Return nothing: there is no form to protect here, and a refused login must not set a cookie."""
+        """An empty token: there is no form to protect, and a refused login must not set a cookie."""
         return b""
 
     async def get(self) -> None:
-        """Log in and go on to where the person wanted to be."""
+        """Log in and redirect to the page that the user requested."""
         try:
             user = await self.login_user()
         except LoginHTTPError as error:
             count_login(error.refusal.outcome)
             if not self._leave_front_door(error):
-                self._jupyterhub_user = None  # the page is not of the person who was logged in before
+                self._jupyterhub_user = None  # the page must not name the previous user
                 raise
             return
         count_login(ACCEPTED)
@@ -57,27 +56,27 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         self.redirect(self.get_next_url(user))
 
     async def login_user(self, data: object = None) -> Any:  # noqa: ANN401 - JupyterHub is not annotated
-        """Return the person who is logged in from now on.
+        """Log the user in.
 
         Raises:
-            LoginHTTPError: The token is not accepted, or JupyterHub's own lists and checks do not let the person in.
+            LoginHTTPError: The token is not accepted, or JupyterHub's own lists and checks refuse the user.
         """
         user = await super().login_user(data)
         if user is None:
             raise LoginHTTPError(NotPermittedError(NOT_ALLOWED))
-        self.authenticator.confirmations.note(user.name)
+        self.authenticator.confirmations.confirm(user.name)
         return user
 
     def _validate_next_url(self, next_url: str) -> str:
-        """Return where the login may lead; empty for another site, and for what no header can say."""
+        """Return a valid target of a redirect; empty for another site and for characters that no header can have."""
         allowed: str = super()._validate_next_url(next_url)
         return allowed if allowed.isprintable() else ""
 
     def _leave_front_door(self, error: LoginHTTPError) -> bool:
-        """End the sessions that a bad token comes from, where the site wants that; return whether the answer is sent.
+        """End the sessions behind a bad token if the site is configured so; return whether the response is sent.
 
-        The front door's session is ended once, which the browser remembers for a while: a front door that comes back
-        with another bad token shall not send the person round in circles.
+        A cookie limits this to one redirect in SIGNED_OUT_S, because a front door that sends another bad token would
+        redirect the user endlessly.
         """
         sent = TOKEN_HEADER in self.request.headers
         if not (sent and isinstance(error.refusal, BadTokenError) and self.authenticator.invalid_jwt_logout):
@@ -86,26 +85,26 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         target = self.authenticator.logout_redirect_url
         if not target or self.get_cookie(SIGNED_OUT_COOKIE):
             return False
-        kept = {"path": self.hub.base_url, "max_age": SIGNED_OUT_S, "expires_days": None, "samesite": "Lax"}
-        self._set_cookie(SIGNED_OUT_COOKIE, "1", encrypted=False, **kept)
+        lifetime = {"path": self.hub.base_url, "max_age": SIGNED_OUT_S, "expires_days": None, "samesite": "Lax"}
+        self._set_cookie(SIGNED_OUT_COOKIE, "1", encrypted=False, **lifetime)
         self.redirect(target, permanent=False)
         return True
 
     # The page of a refused login
 
     def get_template(self, name: str, sync: bool = False) -> Template:  # noqa: FBT001, FBT002 - as JupyterHub has it
-        """Return a template; for a refused login the site's own one of that status, if it has any, or else ours."""
+        """Return a template; for a refused login the site's own page of that status, or else ours."""
         try:
-            found: Template = super().get_template(name, sync)
+            template: Template = super().get_template(name, sync)
         except TemplateNotFound:
             if name not in REFUSAL_PAGES:
                 raise
             return refusal_page(self.settings["jinja2_env_sync" if sync else "jinja2_env"])
-        return found
+        return template
 
     @property
     def template_namespace(self) -> dict[str, Any]:
-        """Add what our page offers: where to sign in, and whom to ask."""
+        """Add the addresses for another login and the contact to the variables of templates."""
         return {
             **super().template_namespace,
             "sign_in_url": self.authenticator.logout_redirect_url or self._same_login,
@@ -115,22 +114,22 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
 
     @property
     def _same_login(self) -> str:
-        """This login's address with where it should lead, and with nothing else that somebody has put there."""
+        """This login's address with its validated `next` and no other parameter of the request."""
         wanted = [value.decode("utf-8", "replace") for value in self.request.query_arguments.get("next", ())]
         allowed = self._validate_next_url(wanted[-1]) if wanted else ""
         return str(url_concat(self.request.path, {"next": allowed} if allowed else {}))
 
 
 class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
-    """`/hub/logout`: ends the hub's session, and goes on to where the front door's own session ends."""
+    """`/hub/logout`: ends the hub's session and redirects to the logout of the front door."""
 
     async def handle_logout(self) -> None:
-        """End the session also of a person whose token is out of date, whom JupyterHub does not take for logged in."""
+        """End the session also for a user with an expired token, whom JupyterHub takes for logged out."""
         if self.current_user is None:
             self.clear_login_cookie()
 
     async def render_logout_page(self) -> None:
-        """Go to the front door's logout, where there is one."""
+        """Redirect to the front door's logout if there is one."""
         target = self.authenticator.logout_redirect_url
         if target:
             self.redirect(target, permanent=False)

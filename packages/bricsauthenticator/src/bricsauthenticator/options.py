@@ -1,4 +1,4 @@
-"""What a person can choose for a server: reading it from the form or the REST API, and the form itself. Pure."""
+"""The options of a server: parsed from the form or the REST API, and the form itself. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ SLURM_NAME_RE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
 class OptionsError(ValueError):
-    """What was chosen is not possible; the message is a sentence for the person."""
+    """The options are not possible; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """A possible choice.
+    """Possible options.
 
     Attributes:
         brics_project: Key `PROJECT.PORTAL` of the project.
@@ -40,12 +40,12 @@ class Options:
     reservation: str
 
     def as_dict(self) -> dict[str, str]:
-        """Return the choice as JupyterHub keeps it in user_options."""
+        """Return the options in the format of JupyterHub's user_options."""
         return asdict(self)
 
 
 def from_form(form: Mapping[str, Sequence[object]]) -> dict[str, object]:
-    """Return a submitted form as single values; JupyterHub has a list for each field."""
+    """Return the single values of a submitted form; JupyterHub has a list for each field."""
     fields = {name: values for name, values in form.items() if name != "_xsrf"}
     for name, values in fields.items():
         if len(values) != 1:
@@ -54,10 +54,10 @@ def from_form(form: Mapping[str, Sequence[object]]) -> dict[str, object]:
 
 
 def from_json(body: object) -> Mapping[str, object]:
-    """Return what the REST API was sent, which may be any JSON.
+    """Check that the options of a request to the REST API, which can be any JSON, are an object.
 
     Raises:
-        OptionsError: It is not an object.
+        OptionsError: The options are not an object.
     """
     if not isinstance(body, Mapping):
         raise OptionsError("The options must be a JSON object.")
@@ -67,10 +67,10 @@ def from_json(body: object) -> Mapping[str, object]:
 def choose(
     chosen: Mapping[str, object], projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES
 ) -> Options:
-    """Return the choice with the form's defaults for what was left out.
+    """Return the options, with the form's defaults for missing ones.
 
     Raises:
-        OptionsError: It is not possible.
+        OptionsError: The options are not possible.
     """
     unknown = sorted(str(name) for name in chosen if name not in FIELDS)
     if unknown:
@@ -91,7 +91,7 @@ def _text(chosen: Mapping[str, object], name: str, default: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and name == "ngpus":
         return str(value)
     if not isinstance(value, str):
-        raise OptionsError(f"The option {name} must be a text.")
+        raise OptionsError(f"The option {name} must be a string.")
     return value
 
 
@@ -136,7 +136,7 @@ def _shown(name: str) -> str:
 
 
 def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES) -> str:
-    """Return the form's fields as HTML, in the classes of JupyterHub's own pages."""
+    """Return the form's fields as HTML, with the CSS classes of JupyterHub's pages."""
     if not projects:
         return (
             '<div class="alert alert-warning" role="alert">You have no project on this platform. '

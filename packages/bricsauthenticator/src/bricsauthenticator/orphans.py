@@ -62,7 +62,7 @@ async def watch(app: Any) -> None:  # noqa: ANN401 - JupyterHub's application
 class OrphanSearch:
     """The search of one hub.
 
-    A job that may belong to somebody is left alone: one of another hub, of no hub, or one that Slurm does not show.
+    A job that may be wanted stays: a job of another hub or of no hub, and a job that Slurm does not show.
 
     Args:
         app: JupyterHub's application.

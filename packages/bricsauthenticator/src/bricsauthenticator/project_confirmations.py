@@ -1,4 +1,4 @@
-"""When the issuer last confirmed each person's projects, by a token of theirs that was good."""
+"""The time since a valid token last confirmed each user's projects."""
 
 import time
 from collections.abc import Callable
@@ -6,27 +6,27 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Confirmations:
-    """The moments of the last good tokens, by the person's name.
+class ProjectConfirmations:
+    """The time of each user's last valid token, by user name.
 
-    They are kept in memory, because auth_state is for the site's spawner and holds projects alone. Projects that the
-    hub finds in its database when it starts count as confirmed at that moment.
+    The times are in memory only, because auth_state is for the site's spawner and has nothing but projects. Projects in
+    the database count as confirmed when the hub starts.
 
     Attributes:
-        clock: Seconds that only grow.
+        clock: Returns monotonic time, in seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
-    _moments: dict[str, float] = field(default_factory=dict)
-    _begun: float = field(init=False)
+    _times: dict[str, float] = field(default_factory=dict)
+    _start: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._begun = self.clock()
+        self._start = self.clock()
 
-    def note(self, user: str) -> None:
-        """Note that a token has just confirmed this person's projects."""
-        self._moments[user] = self.clock()
+    def confirm(self, user: str) -> None:
+        """Record that a token has just confirmed this user's projects."""
+        self._times[user] = self.clock()
 
     def age_s(self, user: str) -> float:
-        """Return how many seconds ago this person's projects were confirmed."""
-        return self.clock() - self._moments.get(user, self._begun)
+        """Return the seconds since this user's projects were confirmed."""
+        return self.clock() - self._times.get(user, self._start)

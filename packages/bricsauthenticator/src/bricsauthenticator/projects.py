@@ -1,9 +1,9 @@
-"""From the `projects` claim to the projects that a person can use on this platform.
+"""The projects that a user can use on this platform, from the `projects` claim.
 
 The claim maps `PROJECT.PORTAL` to `{name, resources: [{name: PLATFORM, username: USER.PROJECT}]}`, as an object or as
-a JSON string. What comes out is the auth_state: `PROJECT.PORTAL` to `{name, username}`, this platform only.
+a JSON string. The result is the auth_state: `PROJECT.PORTAL` to `{name, username}`, this platform only.
 
-The username ends up as the account that sudo switches to, so it is taken only when it is exactly what it must be.
+sudo switches to the account of that username, so only the one expected username is accepted.
 """
 
 import json
@@ -25,11 +25,11 @@ BAD_ACCOUNT = "Your account name on this platform is not acceptable. Please cont
 
 
 class Project(TypedDict):
-    """One project of a person, as it is kept in auth_state.
+    """One of the user's projects in auth_state.
 
     Attributes:
-        name: What people call it.
-        username: The account `USER.PROJECT` that its jobs run as.
+        name: The name that users know.
+        username: The account `USER.PROJECT` of its jobs.
     """
 
     name: str
@@ -37,14 +37,18 @@ class Project(TypedDict):
 
 
 def check_user(short_name: str) -> str:
-    """Return the user name when it is acceptable, else raise NotPermittedError."""
+    """Return the user name if it is acceptable.
+
+    Raises:
+        NotPermittedError: The name is not acceptable.
+    """
     if not USER_RE.fullmatch(short_name) or short_name in RESERVED_USERS:
         raise NotPermittedError(BAD_ACCOUNT, detail="short_name is not acceptable")
     return short_name
 
 
 def is_account(username: object) -> bool:
-    """Whether this is a well-formed `USER.PROJECT`."""
+    """Whether a value is a well-formed `USER.PROJECT`."""
     if not isinstance(username, str):
         return False
     user, dot, project = username.partition(".")
@@ -62,7 +66,7 @@ def home_of(username: str) -> str:
 
 
 def usable_projects(claim: object, *, user: str, platform: str) -> dict[str, Project]:
-    """Return the person's projects on this platform.
+    """Return the user's projects on this platform.
 
     Args:
         claim: The `projects` claim, an object or a JSON string of one.
@@ -71,8 +75,8 @@ def usable_projects(claim: object, *, user: str, platform: str) -> dict[str, Pro
 
     Raises:
         BadTokenError: The claim has the wrong shape.
-        NotPermittedError: A username on this platform is not `USER.PROJECT` of this person and project, or there is
-            no project on this platform.
+        NotPermittedError: A username on this platform is not `USER.PROJECT` of this user and project, or there is no
+            project on this platform.
     """
     found: dict[str, Project] = {}
     for key, name, resources in _entries(_as_object(claim)):

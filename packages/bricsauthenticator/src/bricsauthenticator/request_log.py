@@ -1,4 +1,4 @@
-"""The hub's log of requests, without the sign-in token."""
+"""The hub's request log without the sign-in token."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ LogFunction = Callable[[Any], None]
 
 
 def without_token(log_request: LogFunction) -> LogFunction:
-    """Return a log function that never sees the token: after an error of the server, JupyterHub logs all headers."""
+    """Return a log function that never sees the token; JupyterHub logs all headers after a server error."""
 
     def log(handler: Any) -> None:  # noqa: ANN401 - a tornado request handler
         if TOKEN_HEADER in handler.request.headers:

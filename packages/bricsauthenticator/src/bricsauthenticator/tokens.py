@@ -1,6 +1,7 @@
 """Validation of a sign-in token against known keys: pure, after RFC 8725.
 
-The algorithms are ours and never taken from the token or from discovery. Nothing of the token is put into a message.
+The algorithms are fixed here and never taken from the token or from discovery. No message contains any part of the
+token.
 """
 
 import re
@@ -18,7 +19,7 @@ MAX_TOKEN_CHARACTERS = 64 * 1024
 MAX_KID_CHARACTERS = 256
 COMPACT_JWS_RE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
-# Headers that would have us fetch or trust a key of the sender's choice, or that make the payload something else.
+# Headers that make a validator fetch or trust a key of the sender's choice, or that change the payload's meaning.
 REFUSED_HEADERS = ("jku", "jwk", "x5u", "x5c", "crit", "zip", "enc", "cty", "b64")
 
 NOT_ACCEPTED = "Your sign-in token was not accepted. Please sign in again."
@@ -27,13 +28,13 @@ EXPIRED = "Your sign-in has expired. Please sign in again."
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What a token must satisfy.
+    """The requirements on a token.
 
     Attributes:
-        issuer: The one issuer that may have signed it.
-        audience: The one audience that it must name.
-        leeway_s: By how much the clocks may differ.
-        max_lifetime_s: How long after `iat` a token may expire.
+        issuer: The only issuer.
+        audience: The only audience.
+        leeway_s: Allowed difference between the clocks, in seconds.
+        max_lifetime_s: Maximum time between `iat` and `exp`, in seconds.
     """
 
     issuer: str
@@ -44,11 +45,11 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What is read of a token before its signature is checked: which key to check it with.
+    """The part of a token that is read before its signature is checked: which key to use.
 
     Attributes:
         algorithm: One of ALGORITHMS.
-        key_id: The key's id, or None when the token names none.
+        key_id: The key's id; None when the token names none.
     """
 
     algorithm: str
@@ -56,7 +57,11 @@ class Header:
 
 
 def read_header(token: str) -> Header:
-    """Return which key the token claims to be signed with, refusing everything that is not a plain signed JWT."""
+    """Parse the header of a plain signed JWT.
+
+    Raises:
+        BadTokenError: The token is anything else.
+    """
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise BadTokenError(NOT_ACCEPTED, detail="too long")
     if not COMPACT_JWS_RE.fullmatch(token):
@@ -81,7 +86,7 @@ def validate(token: str, key: jwt.PyJWK, policy: Policy) -> dict[str, Any]:
     """Return the claims of a token that satisfies the policy.
 
     Raises:
-        BadTokenError: It does not; the detail says in which way.
+        BadTokenError: The token does not satisfy the policy; the detail names the reason.
     """
     try:
         claims = jwt.decode(
@@ -118,7 +123,7 @@ def _check_lifetime(claims: dict[str, Any], policy: Policy) -> None:
 
 
 def _check_purpose(claims: dict[str, Any], policy: Policy) -> None:
-    # Keycloak marks its tokens in the payload; an ID token was issued to the party that azp names.
+    # Keycloak puts the type into the payload; azp names the party that an ID token was issued to.
     if claims.get("typ", "ID") not in ("ID", "JWT"):
         raise BadTokenError(NOT_ACCEPTED, detail="not an ID token by its claims")
     if claims.get("azp", policy.audience) != policy.audience:

@@ -1,7 +1,7 @@
 """The three commands through which a spawner reaches Slurm as another user.
 
-Each one checks how it was called, cleans its environment and then becomes Slurm's own command, so that Slurm's
-answer, message and exit status reach the spawner unchanged. Imports are few: a command is run every few seconds for
+Each command checks its call, cleans its environment and then replaces itself by Slurm's own command, so that Slurm's
+output and exit status reach the spawner unchanged. There are few imports, because a command runs every few seconds for
 every server.
 """
 
@@ -11,7 +11,7 @@ import os
 import pwd
 import sys
 
-TYPE_CHECKING = False  # type checkers know this name; importing it would double the time that a command takes
+TYPE_CHECKING = False  # type checkers know this name; importing it would double the run time of a command
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Never
@@ -21,9 +21,9 @@ JOB_ID_VARIABLE = "SLURMSPAWNER_JOB_ID"
 JOB_ID_MAX_DIGITS = 10
 SUBMIT_LIMIT_S = 300
 
-# All that a caller may hand to Slurm's command. A list of what to drop would be out of date with the next Slurm, loader
-# or shell that looks for another variable. Kept are the language of messages, the time zone in which times are meant,
-# and a server's own variables, for spawners that hand them on in the environment and not in the script.
+# The caller's variables that reach Slurm's command. A list of variables to drop would be outdated by the next Slurm,
+# loader or shell that reads another one. Kept are the language of messages, the time zone of times, and a server's own
+# variables, for spawners that pass them in the environment and not in the script.
 KEPT_NAMES = frozenset({"LANG", "LANGUAGE", "TZ", "JPY_API_TOKEN"})
 KEPT_PREFIXES = ("LC_", "JUPYTERHUB_")
 
@@ -33,36 +33,36 @@ EXIT_NOT_FOUND = 127
 
 
 def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
-    """Submit the script on standard input and print the job id, in `limit_s` seconds or not at all."""
+    """Submit the script on standard input and print the job id, within `limit_s` seconds."""
     command = "slurmspawner_sbatch"
     refuse_arguments(command)
     account = own_account(command)
     enter_home(command, account.pw_dir)
-    import signal  # noqa: PLC0415 - the other commands, which are run all the time, do without
+    import signal  # noqa: PLC0415 - the other commands, which run much more often, do not need it
 
-    # The spawner gives up long before, and cannot end what goes on here. The alarm outlives the change into sbatch.
+    # The spawner gives up long before, and cannot end a process on this machine. The alarm stays set in sbatch.
     signal.alarm(limit_s)
     become(command, ["sbatch", "--parsable"], clean_environment(os.environ, account, search_path))
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own, or a line for each job that is alive.
+    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own jobs, or a line for each live job.
 
-    That line is `ID ACCOUNT STATE REASON NODE`, nothing of which the job's owner could have chosen.
+    The last is `ID ACCOUNT STATE REASON NODE`, and a job's owner can choose no part of it.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
     account = own_account(command)
     match os.environ.get(JOB_ID_VARIABLE):
         case "mine":
-            chosen = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
+            selection = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
         case "all":
-            chosen = ["--format", "%A %u %T %r %B"]
+            selection = ["--format", "%A %u %T %r %B"]
         case _:
-            # The state is the first word and the node the last one, which is where batchspawner's own patterns look.
-            chosen = ["--states=all", "--job", requested_job(command), "--format", "%T %r %B"]
+            # The state is the first word and the node the last, as batchspawner's own patterns expect.
+            selection = ["--states=all", "--job", requested_job(command), "--format", "%T %r %B"]
     os.chdir("/")
-    arguments = ["squeue", "--noheader", *chosen]
+    arguments = ["squeue", "--noheader", *selection]
     become(command, arguments, clean_environment(os.environ, account, search_path))
 
 
@@ -76,7 +76,7 @@ def scancel(search_path: str = SAFE_PATH) -> None:
 
 
 def clean_environment(caller: Mapping[str, str], account: pwd.struct_passwd, search_path: str) -> dict[str, str]:
-    """Return the environment for Slurm's command: of the caller's what cannot steer it, and the account's own."""
+    """Return the environment of Slurm's command: the caller's harmless variables and the account's own."""
     kept = {name: value for name, value in caller.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
     return kept | {
         "PATH": search_path,
@@ -88,12 +88,12 @@ def clean_environment(caller: Mapping[str, str], account: pwd.struct_passwd, sea
 
 
 def is_job_id(text: str) -> bool:
-    """Whether the text is a plain Slurm job id: digits only, no sign, list, range or option."""
+    """Whether a text is a plain Slurm job id: digits only, no sign, list, range or option."""
     return text.isascii() and text.isdecimal() and not text.startswith("0") and len(text) <= JOB_ID_MAX_DIGITS
 
 
 def requested_job(command: str) -> str:
-    """Return the job id that the caller asks for, or end with status 2."""
+    """Return the job id in the caller's environment, or exit with status 2."""
     job_id = os.environ.get(JOB_ID_VARIABLE, "")
     if not is_job_id(job_id):
         refuse(command, f"{JOB_ID_VARIABLE} must hold one Slurm job id, digits only.", EXIT_USAGE)
@@ -101,7 +101,7 @@ def requested_job(command: str) -> str:
 
 
 def refuse_arguments(command: str) -> None:
-    """End with status 2 when there is any argument: sudo allows these commands without arguments only."""
+    """Exit with status 2 if there is any argument: sudo allows these commands without arguments only."""
     if len(sys.argv) > 1:
         refuse(command, "takes no arguments.", EXIT_USAGE)
 
@@ -115,7 +115,7 @@ def own_account(command: str) -> pwd.struct_passwd:
 
 
 def enter_home(command: str, home: str) -> None:
-    """Work in the home directory, which the job needs: a missing one is better said now than by a dead job."""
+    """Change to the home directory, or exit if a job could not use it."""
     try:
         os.chdir(home)
     except OSError as error:
@@ -125,7 +125,7 @@ def enter_home(command: str, home: str) -> None:
 
 
 def become(command: str, arguments: list[str], environment: dict[str, str]) -> None:
-    """Replace this process by Slurm's command, found on the PATH of the given environment."""
+    """Replace this process by Slurm's command, searched for on the PATH of the given environment."""
     try:
         os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - no shell is the point
     except OSError as error:
@@ -133,6 +133,6 @@ def become(command: str, arguments: list[str], environment: dict[str, str]) -> N
 
 
 def refuse(command: str, sentence: str, status: int) -> Never:
-    """Say in one sentence why nothing is run, and end."""
+    """Print one sentence and exit."""
     sys.stderr.write(f"{command}: {sentence}\n")
     raise SystemExit(status)
