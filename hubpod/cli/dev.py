@@ -115,9 +115,11 @@ def status(
 ) -> None:
     """Print whether an instance is ready, starting, degraded or down."""
     with reporting_errors():
-        from hubpod.cli import arguments, shared
+        from hubpod.cli import arguments, console, output
+        from hubpod.deployment.status import read_status
 
-        shared.print_status(arguments.parse_instance(environment, instance), json=json)
+        found = arguments.parse_instance(environment, instance)
+        output.show_status(read_status(console.quiet_context().podman, found), json=json)
 
 
 def logs(
@@ -130,10 +132,11 @@ def logs(
 ) -> None:
     """Print the logs of the containers."""
     with reporting_errors():
-        from hubpod.cli import arguments, shared
+        from hubpod.cli import arguments, console
+        from hubpod.commands import inspect as command
 
-        found = arguments.parse_instance(environment, instance)
-        code = shared.print_logs(found, container=container, tail=tail, follow=follow)
+        found, lines = arguments.parse_instance(environment, instance), arguments.parse_tail(tail)
+        code = command.logs(console.quiet_context(), found, container, lines, follow=follow)
     raise SystemExit(code)
 
 
@@ -209,7 +212,8 @@ def manifest(
 ) -> None:
     """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with reporting_errors():
-        from hubpod.cli import arguments, shared
+        from hubpod.cli import arguments, console
+        from hubpod.commands import manifest as command
 
         request = arguments.parse_request(
             arguments.parse_instance(environment, instance),
@@ -218,7 +222,8 @@ def manifest(
             deploy_dir=deploy_dir,
             zenith_image=zenith_image,
         )
-        shared.print_manifest(request, target=target, with_secrets=with_secrets)
+        parsed = arguments.parse_target(target)
+        sys.stdout.write(command.render(console.quiet_context(), request, parsed, secrets=with_secrets))
 
 
 def clone(

@@ -1,8 +1,8 @@
 """Print the results of commands."""
 
-import json
 import sys
 from collections.abc import Sequence
+from json import dumps
 
 from rich.table import Table
 from rich.text import Text
@@ -30,11 +30,14 @@ def show_welcome(site: Site) -> None:
 
 def show_json(value: object) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.write(dumps(value, indent=2) + "\n")
 
 
-def show_status(now: Status) -> None:
-    """Print the status of an instance as text."""
+def show_status(now: Status, *, json: bool) -> None:
+    """Print the status of an instance."""
+    if json:
+        show_json(now.as_dict())
+        return
     colour = {State.READY: "green", State.STARTING: "yellow", State.DEGRADED: "red", State.DOWN: "dim"}[now.state]
     url = f"  {now.url}" if now.url else ""
     name = f"{now.environment}, instance {now.instance}: "

@@ -108,10 +108,12 @@ def manifest(
 ) -> None:
     """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
     with reporting_errors():
-        from hubpod.cli import shared
+        from hubpod.cli import arguments, console
+        from hubpod.commands import manifest as command
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        shared.print_manifest(request, target=target, with_secrets=with_secrets)
+        parsed = arguments.parse_target(target)
+        sys.stdout.write(command.render(console.quiet_context(), request, parsed, secrets=with_secrets))
 
 
 def status(
@@ -119,9 +121,11 @@ def status(
 ) -> None:
     """Print whether production is ready, starting, degraded or down."""
     with reporting_errors():
-        from hubpod.cli import shared
+        from hubpod.cli import console, output
+        from hubpod.deployment.status import read_status
 
-        shared.print_status(_parse_instance(environment, instance), json=json)
+        found = _parse_instance(environment, instance)
+        output.show_status(read_status(console.quiet_context().podman, found), json=json)
 
 
 def logs(
@@ -134,10 +138,11 @@ def logs(
 ) -> None:
     """Print the logs of the containers."""
     with reporting_errors():
-        from hubpod.cli import shared
+        from hubpod.cli import arguments, console
+        from hubpod.commands import inspect as command
 
-        found = _parse_instance(environment, instance)
-        code = shared.print_logs(found, container=container, tail=tail, follow=follow)
+        found, lines = _parse_instance(environment, instance), arguments.parse_tail(tail)
+        code = command.logs(console.quiet_context(), found, container, lines, follow=follow)
     raise SystemExit(code)
 
 
