@@ -1,7 +1,7 @@
-"""The checks: `./run nox` for the quick ones, `./run nox -t all` for everything, `./run nox -l` for the list.
+"""The checks: `./run nox` runs the quick ones, `./run nox -t all` all of them, `./run nox -l` lists them.
 
-Each session has a virtual environment below .nox, made from requirements/checks.lock with hubpod and packages/* as they
-lie here, kept for the next time, and brought up to date when the lock file or one of the pyproject.toml files changes.
+Each session has a virtual environment below .nox, made from requirements/checks.lock, with hubpod and packages/*
+installed as editable. It is reused, and updated when the lock file or one of the pyproject.toml files changes.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ check = nox.session(tags=["all"])
 
 
 def _prepare(session: nox.Session) -> None:
-    """Install what the checks need, unless that has been done from the same files."""
-    sources = [LOCK, *(folder / "pyproject.toml" for folder in (Path(), *PACKAGES))]
+    """Install what the checks need, unless the same files were installed before."""
+    sources = [LOCK, *(directory / "pyproject.toml" for directory in (Path(), *PACKAGES))]
     digest = hashlib.sha256(b"\0".join(bytes(path) + b"\0" + path.read_bytes() for path in sources)).hexdigest()
     stamp = Path(session.virtualenv.location) / "prepared"
     if stamp.is_file() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)
     session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", str(LOCK))
-    editables = [argument for folder in (".", *map(str, PACKAGES)) for argument in ("--editable", folder)]
+    editables = [argument for directory in (".", *map(str, PACKAGES)) for argument in ("--editable", directory)]
     session.install("--quiet", "--no-deps", "--no-build-isolation", *editables)
     stamp.write_text(digest)
 
 
 def _shell_scripts() -> list[str]:
-    """Every file of the project that says in its first line that a shell runs it."""
+    """List the files whose first line names a shell."""
     files = (PROJECT / "run", *PROJECT.glob(".ci/*"), *PROJECT.glob("containers/**/*"))
     return sorted(str(path.relative_to(PROJECT)) for path in files if _is_shell_script(path))
 
@@ -50,26 +50,26 @@ def _is_shell_script(path: Path) -> bool:
 
 
 def _integration(session: nox.Session, *options: str) -> None:
-    """Run the tests that need podman and a browser, with these options of pytest."""
+    """Run the tests that need podman and a browser, with options of pytest."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", "chromium", external=True)
-    # Whole environments in one process, stacks in the other, as neither fills two cores. With an option of the harness
-    # its plugin looks at the machine before there are processes, and says once what is wrong with it.
+    # One process tests whole environments and the other one stacks, because neither fills two cores. With an option of
+    # the harness its plugin checks the machine before the processes start, and reports a problem only once.
     side_by_side = ("-n", "2", "--dist", "loadgroup", "--hubpod-environment=dev_realauth")
     chosen = [argument for argument in session.posargs if not argument.startswith("--junit-xml=")]
     _pytest(session, "tests/integration harness/suite", *options, *(() if chosen else side_by_side), *session.posargs)
 
 
-def _pytest(session: nox.Session, folders: str, *arguments: str) -> None:
-    """Run pytest on these folders, or on what the arguments name instead of them."""
-    options = ("-o", f"testpaths={folders}", "-o", "asyncio_default_fixture_loop_scope=function")
+def _pytest(session: nox.Session, directories: str, *arguments: str) -> None:
+    """Run pytest on these directories, or on the paths that the arguments name."""
+    options = ("-o", f"testpaths={directories}", "-o", "asyncio_default_fixture_loop_scope=function")
     slowest = ("--durations=15", "--durations-min=1")
     session.run("python", "-m", "pytest", *options, *slowest, *arguments)
 
 
 @check
 def lint(session: nox.Session) -> None:
-    """Style and likely mistakes: ruff for Python, shellcheck for shell scripts."""
+    """Check style and likely mistakes: ruff for Python, shellcheck for shell scripts."""
     _prepare(session)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -78,7 +78,7 @@ def lint(session: nox.Session) -> None:
 
 @check
 def types(session: nox.Session) -> None:
-    """Types, strictly: hubpod, its tests, and each package with its own tests."""
+    """Check types strictly: hubpod, its tests, and each package with its tests."""
     _prepare(session)
     session.run("mypy")
     for package in PACKAGES:
@@ -87,34 +87,34 @@ def types(session: nox.Session) -> None:
 
 @check
 def unit(session: nox.Session) -> None:
-    """Tests without podman and network; -- PYTEST ARGUMENTS choose among them."""
+    """Run the tests that need neither podman nor network; -- PYTEST ARGUMENTS select some."""
     _prepare(session)
-    chosen = session.posargs or ("-n", "auto")  # side by side, which a few chosen tests would wait for
+    chosen = session.posargs or ("-n", "auto")  # starting processes is slower than a few selected tests
     _pytest(session, "tests/unit packages/*/tests", *chosen)
 
 
 @check
 def integration(session: nox.Session) -> None:
-    """Tests with whole environments in podman and a browser; -- PYTEST ARGUMENTS choose among them."""
+    """Run the tests with environments in podman and a browser; -- PYTEST ARGUMENTS select some."""
     _integration(session)
 
 
-# Sessions of their own rather than parameters of the one above, which alone is part of "all".
+# Separate sessions, not parameters of the one above, because "all" includes only that one.
 @nox.session(name="integration(podman='5.4')")
 def integration_podman(session: nox.Session) -> None:
-    """The same with another podman than the machine's."""
+    """Run the integration tests with podman 5.4 instead of the machine's podman."""
     _integration(session, "--hubpod-podman-version=5.4")
 
 
 @nox.session(name="integration(jupyterhub='5.5')")
 def integration_jupyterhub(session: nox.Session) -> None:
-    """The same with the oldest line of JupyterHub that is supported."""
+    """Run the integration tests with the oldest supported JupyterHub."""
     _integration(session, "--hubpod-jupyterhub=5.5")
 
 
 @nox.session
 def security(session: nox.Session) -> None:
-    """What a hub must refuse, tried at stacks of the harness; -- PYTEST ARGUMENTS choose among it."""
+    """Attack hubs of the harness with what they must refuse; -- PYTEST ARGUMENTS select tests."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     _pytest(session, "harness/suite", "-m", "security", *session.posargs)
@@ -122,7 +122,7 @@ def security(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """The tests of faults, then people and faults at random; -- --minutes M --seed S --people N."""
+    """Run the fault tests, then random users with random faults; -- `--minutes M --seed S --people N`."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     _pytest(session, "harness/suite", "-m", "faults")
@@ -140,7 +140,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """How long what people wait for takes here; -- --list, --case NAME, --rounds N, --help for the rest."""
+    """Measure how long the commands take on this machine; -- --list, --case NAME, --rounds N, --help."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tools/bench/run.py", *session.posargs)
@@ -148,7 +148,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def recorded(session: nox.Session) -> None:
-    """Record the loop of docs/edit-loop.md anew; it stays as it is when a step does not go as it should."""
+    """Record docs/edit-loop.md again; the page stays unchanged if a step fails."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tools/bench/edit_loop.py", "--write", "docs/edit-loop.md")
@@ -156,7 +156,7 @@ def recorded(session: nox.Session) -> None:
 
 @nox.session
 def kills(session: nox.Session) -> None:
-    """Kill runs of the harness at random moments and look for what they leave; -- RUNS SEED."""
+    """Kill runs of the harness at random moments and check that nothing is left behind; -- RUNS SEED."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tools/soak/killed_runs.py", *session.posargs)
@@ -164,7 +164,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session
 def power(session: nox.Session) -> None:
-    """Seed many small faults and see which tests catch each; -- --unit or --integration, --list, --only NAME."""
+    """Seed many small faults and report which tests catch each; -- --unit or --integration, --list, --only NAME."""
     _prepare(session)
     if "--integration" in session.posargs:
         session.run("./run", "--prepare", "podman", "chromium", external=True)
@@ -173,7 +173,7 @@ def power(session: nox.Session) -> None:
 
 @nox.session
 def generated(session: nox.Session) -> None:
-    """Write the tables of the README, the examples and the golden manifests anew."""
+    """Regenerate the tables of the README, the examples and the golden manifests."""
     _prepare(session)
     session.run("python", "tools/reference.py")
     session.run("python", "tests/support/golden.py")
@@ -181,11 +181,11 @@ def generated(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lock(session: nox.Session) -> None:
-    """Write requirements/*.lock anew; -- --upgrade also moves what is pinned already, -- -P NAME only that."""
+    """Regenerate requirements/*.lock; -- --upgrade also updates pinned versions, -- -P NAME only that one."""
     compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
     header = ("--no-header", *session.posargs)
     run, checks = "requirements/run", "requirements/checks"
     hubpod = ("pyproject.toml", "--extra", "checks", "--override", "containers/jupyterhub/overrides.txt")
     session.run(*compile_, *header, *hubpod, f"{run}.in", "-o", f"{run}.lock", external=True)
-    same = ("-c", f"{run}.lock")  # what is checked is what people run
+    same = ("-c", f"{run}.lock")  # checks use the versions that users run
     session.run(*compile_, *header, *hubpod, f"{checks}.in", *same, "-o", f"{checks}.lock", external=True)

@@ -1,4 +1,4 @@
-"""The prod.* commands: deploy releases, and ask before anything is destroyed.
+"""The prod.* commands: deploy releases, with a confirmation before anything is destroyed.
 
 Each command imports what it needs when it runs, so that `invoke --list`, help texts and mistyped commands stay fast.
 """
@@ -151,7 +151,7 @@ def down(
     environment: ProductionName = PRODUCTION_ENVIRONMENT,
     instance: InstanceName = INSTANCE,
     volumes: Annotated[bool, "also remove the volumes: the hub's database and credentials"] = False,
-    yes: Annotated[bool, "do not ask"] = False,
+    yes: Annotated[bool, "remove without confirmation"] = False,
 ) -> None:
     """Remove the pod after a confirmation; the hub's database stays unless --volumes is given."""
     with reporting_errors():

@@ -1,4 +1,4 @@
-"""Rules of the architecture that a reader can rely on."""
+"""Rules of the architecture."""
 
 import ast
 from pathlib import Path
@@ -17,7 +17,7 @@ MAX_FUNCTION_LINES = 50
 ENVIRONMENTS_MAX_LINES = 450
 FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "hubpod_harness", "tasks"}
 
-# From the top of the imports to their bottom; a package imports from later rows only.
+# A package imports only from later rows.
 FLOORS = (
     {"cli"},
     {"commands"},
@@ -31,12 +31,12 @@ FLOORS = (
 
 
 def package_of(module: str) -> str:
-    """The package or top-level module of hubpod that a dotted name is in; empty for hubpod itself."""
+    """Return the package or top-level module of hubpod that contains a module; empty for hubpod itself."""
     return module.split(".")[1] if module.startswith("hubpod.") else ""
 
 
 def imports(path: Path) -> set[str]:
-    """The modules that a module imports, with dots."""
+    """Return the dotted names of the modules that a file imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -49,20 +49,20 @@ def imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
-def test_hubpod_imports_no_tool_that_drives_it(path: Path) -> None:
-    """The toolkit knows neither invoke nor pytest nor the harness: they know it."""
+def test_hubpod_imports_neither_tools_nor_harness(path: Path) -> None:
+    """invoke, nox, pytest and the harness import hubpod, never the other way round."""
     assert not {name.partition(".")[0] for name in imports(path)} & FOREIGN
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_only_process_imports_subprocess(path: Path) -> None:
-    """There is one place where processes are started."""
+    """All processes are started in hubpod/system/process.py."""
     assert "subprocess" not in imports(path) or path.name == "process.py"
 
 
 @pytest.mark.parametrize("path", HARNESS, ids=str)
-def test_the_harness_starts_no_process_by_itself(path: Path) -> None:
-    """The harness runs commands through hubpod, and never by subprocess."""
+def test_the_harness_imports_no_subprocess(path: Path) -> None:
+    """The harness runs commands through hubpod."""
     assert "subprocess" not in imports(path)
 
 
@@ -75,7 +75,7 @@ def test_the_attack_package_needs_no_test_framework(path: Path) -> None:
 
 
 def test_imports_point_one_way() -> None:
-    """No package imports from one on its own floor or above."""
+    """No package imports from its own row or an earlier one."""
     floor = {name: number for number, names in enumerate(FLOORS) for name in names}
     pairs = {
         (path.relative_to(PROJECT / "hubpod").parts[0].removesuffix(".py"), package_of(name))
@@ -89,8 +89,8 @@ def test_imports_point_one_way() -> None:
 
 
 @pytest.mark.parametrize("path", [*MODULES, *HARNESS, *PACKAGES, PROJECT / "tasks.py", PROJECT / "noxfile.py"], ids=str)
-def test_modules_and_functions_can_be_read_in_one_sitting(path: Path) -> None:
-    """Modules of the toolkit, the harness and the packages have at most 250 lines, functions at most 50."""
+def test_modules_and_functions_are_short(path: Path) -> None:
+    """Modules have at most 250 lines, functions at most 50."""
     text = path.read_text()
     if path not in COMMANDS:
         assert len(text.splitlines()) <= MAX_LINES
@@ -99,7 +99,7 @@ def test_modules_and_functions_can_be_read_in_one_sitting(path: Path) -> None:
             assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, node.name
 
 
-def test_the_environments_together_cost_few_lines() -> None:
-    """What the environments share stands in one place, so that all five together are short."""
+def test_the_environments_together_are_short() -> None:
+    """All environments share their common configuration, so that the volumes stay small."""
     files = [path for path in (PROJECT / "volumes").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert sum(len(path.read_text().splitlines()) for path in files) < ENVIRONMENTS_MAX_LINES

@@ -1,7 +1,7 @@
-"""The launcher `./run`, called as people call it.
+"""The launcher `./run`, called as users call it.
 
-Every test has a folder of its own with a copy of `run`, and a PATH on which stand-ins take the place of Python, uv,
-podman and the package manager. Whatever they are asked is written to a journal.
+Every test has its own directory with a copy of `run`, and a PATH with stand-ins for Python, uv, podman and the package
+manager. The stand-ins write their calls to a journal.
 """
 
 import os
@@ -74,45 +74,45 @@ esac
 
 @dataclass(kw_only=True)
 class Machine:
-    """A machine as `./run` sees it: a project, programs, and what the programs were asked."""
+    """A machine as `./run` sees it: a project, programs, and a journal of calls."""
 
-    folder: Path
+    directory: Path
     shell: str
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
-        """The folder that ./run is in."""
-        return self.folder / "project"
+        """The directory that contains ./run."""
+        return self.directory / "project"
 
     @property
     def journal(self) -> list[str]:
-        """What the stand-ins were asked, in order."""
-        path = self.folder / "journal"
+        """Calls of the stand-ins, in order."""
+        path = self.directory / "journal"
         return path.read_text().splitlines() if path.exists() else []
 
     def forget(self) -> None:
         """Empty the journal."""
-        (self.folder / "journal").unlink(missing_ok=True)
+        (self.directory / "journal").unlink(missing_ok=True)
 
     def program(self, name: str, script: str = "", *, shelf: bool = False) -> None:
         """Install a stand-in, or only make it available to apt-get."""
-        path = self.folder / ("shelf" if shelf else "bin") / name
+        path = self.directory / ("shelf" if shelf else "bin") / name
         path.unlink(missing_ok=True)
-        path.write_text(f"#!{self.folder}/bin/sh\n{script}")
+        path.write_text(f"#!{self.directory}/bin/sh\n{script}")
         path.chmod(0o755)
 
     def remove(self, *names: str) -> None:
-        """Take programs off the PATH."""
+        """Remove programs from the PATH."""
         for name in names:
-            (self.folder / "bin" / name).unlink()
+            (self.directory / "bin" / name).unlink()
 
     def system(self, name: str) -> None:
-        """Make it a machine with another operating system."""
-        (self.folder / "etc/os-release").write_text(OS_RELEASES[name])
+        """Set the operating system."""
+        (self.directory / "etc/os-release").write_text(OS_RELEASES[name])
 
     def user(self, uid: int) -> None:
-        """Let another user type the commands."""
+        """Set the user who runs the commands."""
         self.program("id", f"echo {uid}\n")
 
     def start(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
@@ -130,7 +130,7 @@ class Machine:
         )
 
     def run(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
+        """Run ./run and wait for it."""
         process = self.start(*arguments, cwd=cwd, **variables)
         out, err = process.communicate(timeout=30)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
@@ -138,12 +138,12 @@ class Machine:
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
-    """A Debian machine that has everything, where root types."""
+    """Make a Debian machine with all programs, used as root."""
     shell = shutil.which(getattr(request, "param", "sh"))
     assert shell
-    machine = Machine(folder=tmp_path, shell=shell)
-    for folder in ("bin", "shelf", "etc", "project/requirements"):
-        (tmp_path / folder).mkdir(parents=True)
+    machine = Machine(directory=tmp_path, shell=shell)
+    for directory in ("bin", "shelf", "etc", "project/requirements"):
+        (tmp_path / directory).mkdir(parents=True)
     for name in (*TOOLS, "sh", "sleep", "tail", "uname"):
         if found := shutil.which(name):
             (tmp_path / "bin" / name).symlink_to(found)
@@ -172,8 +172,8 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
 
 
 @every_shell
-def test_help_tells_and_does_nothing(machine: Machine) -> None:
-    """`./run` alone and `./run --help` print how it is used, and leave the project as it is."""
+def test_help_changes_nothing(machine: Machine) -> None:
+    """`./run` and `./run --help` print the usage and leave the project unchanged."""
     before = sorted(machine.project.iterdir())
 
     alone, asked = machine.run(), machine.run("--help")
@@ -187,7 +187,7 @@ def test_help_tells_and_does_nothing(machine: Machine) -> None:
 
 @every_shell
 def test_first_call_makes_the_environment_and_runs_the_command(machine: Machine) -> None:
-    """The first call says in one line what it makes; output and status are the command's own."""
+    """The first call reports the new environment in one line, and returns the command's output and exit code."""
     result = machine.run("nox", "fail", "two words")
 
     assert result.returncode == 3
@@ -197,7 +197,7 @@ def test_first_call_makes_the_environment_and_runs_the_command(machine: Machine)
 
 @every_shell
 def test_second_call_starts_nothing_but_the_command(machine: Machine) -> None:
-    """With nothing to do, neither Python nor uv nor podman is started, and nothing is said."""
+    """With nothing to install, neither Python nor uv nor podman is started, and nothing is printed."""
     machine.run("invoke", "dev.up")
     machine.forget()
 
@@ -215,8 +215,8 @@ def test_second_call_starts_nothing_but_the_command(machine: Machine) -> None:
         ({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/elsewhere"}, "/elsewhere 1"),
     ],
 )
-def test_bytecode_is_kept_where_it_is_nobodys_litter(machine: Machine, variables: dict[str, str], seen: str) -> None:
-    """Who wants no bytecode beside sources has it in hubpod's folder, so that no command compiles all it imports."""
+def test_bytecode_goes_to_the_state_directory(machine: Machine, variables: dict[str, str], seen: str) -> None:
+    """If bytecode must not be beside the sources, it is written below .hubpod, so that commands start fast."""
     machine.environment |= variables
 
     result = machine.run("sh", "-c", 'echo "${PYTHONPYCACHEPREFIX-} ${PYTHONDONTWRITEBYTECODE-}"')
@@ -225,8 +225,8 @@ def test_bytecode_is_kept_where_it_is_nobodys_litter(machine: Machine, variables
 
 
 @pytest.mark.parametrize("changed", ["pyproject.toml", "requirements/run.lock"])
-def test_change_of_the_dependencies_is_taken_in(machine: Machine, changed: str) -> None:
-    """After a change of pyproject.toml or the lock file the same environment is brought up to date, in one line."""
+def test_changed_dependencies_are_installed(machine: Machine, changed: str) -> None:
+    """After a change of pyproject.toml or the lock file the environment is updated, with one line of output."""
     machine.run("nox")
     machine.forget()
     with (machine.project / changed).open("a") as file:
@@ -240,7 +240,7 @@ def test_change_of_the_dependencies_is_taken_in(machine: Machine, changed: str) 
 
 
 def test_moved_project_gets_a_new_environment(machine: Machine, tmp_path: Path) -> None:
-    """Programs in an environment hold its path, so one that was moved or copied is made anew."""
+    """A moved or copied environment is rebuilt, because its programs contain its path."""
     machine.run("nox")
     shutil.copytree(machine.project, tmp_path / "copy")
 
@@ -253,11 +253,11 @@ def test_moved_project_gets_a_new_environment(machine: Machine, tmp_path: Path) 
     assert "making the virtual environment" in machine.run("nox").stderr
 
 
-def test_failed_installation_is_told_and_made_good(machine: Machine) -> None:
-    """A failure ends with exit code 4, the last lines and a remedy; the next call takes nothing half-made for whole."""
-    (machine.folder / "offline").touch()
+def test_failed_installation_is_repaired(machine: Machine) -> None:
+    """A failure prints the last lines and a remedy and exits with 4; the next call starts from scratch."""
+    (machine.directory / "offline").touch()
     failed = machine.run("nox")
-    (machine.folder / "offline").unlink()
+    (machine.directory / "offline").unlink()
 
     assert failed.returncode == 4
     assert "  | no answer from the index\n" in failed.stderr
@@ -267,11 +267,11 @@ def test_failed_installation_is_told_and_made_good(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("flock", [True, False])
-def test_killed_installation_is_made_good(machine: Machine, *, flock: bool) -> None:
-    """A call that is killed while it installs leaves neither a lock that stops the next nor half an environment."""
+def test_killed_installation_is_repaired(machine: Machine, *, flock: bool) -> None:
+    """A call that is killed while it installs leaves neither a lock nor an incomplete environment."""
     if not flock:
         machine.remove("flock")
-    (machine.folder / "slow").touch()
+    (machine.directory / "slow").touch()
     killed = machine.start("nox")
     deadline = time.monotonic() + 10
     while not any(line.startswith("uv") for line in machine.journal):
@@ -279,7 +279,7 @@ def test_killed_installation_is_made_good(machine: Machine, *, flock: bool) -> N
         time.sleep(0.01)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
-    (machine.folder / "slow").unlink()
+    (machine.directory / "slow").unlink()
 
     result = machine.run("nox")
 
@@ -288,8 +288,8 @@ def test_killed_installation_is_made_good(machine: Machine, *, flock: bool) -> N
 
 
 def test_two_calls_at_once_install_once(machine: Machine) -> None:
-    """Of two first calls at the same time one installs; the other waits, says so, and both run their command."""
-    (machine.folder / "slow").touch()
+    """Of two first calls at the same time one installs, the other one waits, and both run their command."""
+    (machine.directory / "slow").touch()
     calls = [machine.start("nox", "a"), machine.start("nox", "b")]
 
     outputs = [call.communicate(timeout=30) for call in calls]
@@ -300,8 +300,8 @@ def test_two_calls_at_once_install_once(machine: Machine) -> None:
     assert sum(line.startswith("uv sync") for line in machine.journal) == 1
 
 
-def test_folder_of_somebody_else_is_left_alone(machine: Machine) -> None:
-    """A folder in the environment's place that ./run did not make is refused, not emptied."""
+def test_foreign_directory_is_left_unchanged(machine: Machine) -> None:
+    """A directory at the environment's path that ./run did not make is refused, not emptied."""
     (machine.project / ".venv").mkdir()
     (machine.project / ".venv/thesis.tex").touch()
 
@@ -314,14 +314,14 @@ def test_folder_of_somebody_else_is_left_alone(machine: Machine) -> None:
 
 @pytest.mark.parametrize("own", [True, False])
 def test_activated_environment_is_used_when_it_has_this_hubpod(machine: Machine, *, own: bool) -> None:
-    """An activated environment is used as it is when this project is installed in it, and otherwise passed over."""
-    active = machine.folder / "active"
+    """An activated environment is used unchanged if this project is installed in it, and ignored otherwise."""
+    active = machine.directory / "active"
     record = active / "lib/python3.12/site-packages/hubpod-0.1.0.dist-info/direct_url.json"
     record.parent.mkdir(parents=True)
-    where = machine.project if own else machine.folder / "elsewhere"
+    where = machine.project if own else machine.directory / "elsewhere"
     record.write_text(f'{{"url":"file://{where}","dir_info":{{"editable":true}}}}')
     (active / "bin").mkdir()
-    shutil.copy(machine.folder / "bin/git", active / "bin/nox")
+    shutil.copy(machine.directory / "bin/git", active / "bin/nox")
 
     result = machine.run("nox", VIRTUAL_ENV=str(active))
 
@@ -330,8 +330,8 @@ def test_activated_environment_is_used_when_it_has_this_hubpod(machine: Machine,
     assert (machine.project / ".venv").exists() is not own
 
 
-def test_program_that_is_nowhere(machine: Machine) -> None:
-    """A command that exists neither in the environment nor on the PATH ends with a sentence and the shell's own 127."""
+def test_unknown_program_exits_with_127(machine: Machine) -> None:
+    """A command that is neither in the environment nor on the PATH is reported, with the shell's exit code."""
     result = machine.run("frobnicate")
 
     assert result.returncode == 127
@@ -339,8 +339,8 @@ def test_program_that_is_nowhere(machine: Machine) -> None:
 
 
 def test_settings_of_pip_reach_uv(machine: Machine) -> None:
-    """A package index and certificates that are set for pip count for uv as well."""
-    bundle = machine.folder / "bundle.pem"
+    """Uv uses the package index and the certificates that are set for pip."""
+    bundle = machine.directory / "bundle.pem"
     bundle.touch()
 
     machine.run("nox", PIP_INDEX_URL="file:///wheels", PIP_CERT=str(bundle))
@@ -349,20 +349,20 @@ def test_settings_of_pip_reach_uv(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("command", "in_project"), [("nox", True), ("invoke", True), ("cat", False)])
-def test_folder_that_a_command_runs_in(machine: Machine, command: str, *, in_project: bool) -> None:
-    """Tasks and checks run in the project's folder from wherever they are called, other programs where they are."""
-    (machine.folder / "etc/note").write_text("here")
+def test_working_directory_of_a_command(machine: Machine, command: str, *, in_project: bool) -> None:
+    """Tasks and checks run in the project's directory, other programs in the current one."""
+    (machine.directory / "etc/note").write_text("here")
 
-    result = machine.run(command, "note", cwd=machine.folder / "etc")
+    result = machine.run(command, "note", cwd=machine.directory / "etc")
 
     assert result.stdout == (f"{command} note in {machine.project}\n" if in_project else "here")
 
 
 @pytest.mark.parametrize("missing", [("python3",), ()])
 def test_python_packages_are_installed_on_debian(machine: Machine, missing: tuple[str, ...]) -> None:
-    """Where Python, or the part of it that makes environments, is missing, root gets it from apt-get."""
+    """If Python or its venv module is missing, root gets it from apt-get."""
     machine.remove(*missing)
-    (machine.folder / "ensurepip").write_text("False")
+    (machine.directory / "ensurepip").write_text("False")
 
     result = machine.run("nox")
 
@@ -372,8 +372,8 @@ def test_python_packages_are_installed_on_debian(machine: Machine, missing: tupl
     assert [line for line in machine.journal if "apt" in line] == ["apt-get update", f"apt-get install {package}"]
 
 
-def test_named_python_that_does_not_serve(machine: Machine) -> None:
-    """HUBPOD_PYTHON is taken at its word: another Python is not taken instead."""
+def test_unusable_python_is_refused(machine: Machine) -> None:
+    """If HUBPOD_PYTHON is unusable, no other Python is used instead."""
     machine.program("python2", "exit 1\n")
 
     result = machine.run("nox", HUBPOD_PYTHON="python2")
@@ -384,7 +384,7 @@ def test_named_python_that_does_not_serve(machine: Machine) -> None:
 
 @every_shell
 def test_podman_is_installed_for_a_task(machine: Machine) -> None:
-    """On a bare Debian a task installs podman with all its helpers, after one line that says so and one update."""
+    """On a bare Debian a task installs podman with its helpers, after one line of output and one update."""
     machine.remove(*PODMAN)
 
     result = machine.run("invoke", "dev.up")
@@ -407,8 +407,8 @@ def test_podman_is_installed_for_a_task(machine: Machine) -> None:
     ],
     ids=" ".join,
 )
-def test_podman_is_not_wanted_by_what_only_tells(machine: Machine, arguments: tuple[str, ...]) -> None:
-    """Lists, help, the doctor and the quick checks work on a machine without podman."""
+def test_podman_is_not_needed_for_lists_and_help(machine: Machine, arguments: tuple[str, ...]) -> None:
+    """Lists, help, the doctor and the quick checks work without podman."""
     machine.remove(*PODMAN)
 
     result = machine.run(*arguments)
@@ -418,7 +418,7 @@ def test_podman_is_not_wanted_by_what_only_tells(machine: Machine, arguments: tu
 
 
 def test_prepare_installs_groups_of_packages(machine: Machine) -> None:
-    """`./run --prepare` is for checks that need more than the environment, and knows which groups there are."""
+    """`./run --prepare` installs groups of system packages and refuses unknown groups."""
     machine.remove("podman", "chromium")
 
     result, unknown = machine.run("--prepare", "podman", "chromium"), machine.run("--prepare", "emacs")
@@ -446,8 +446,8 @@ def test_prepare_installs_groups_of_packages(machine: Machine) -> None:
         ),
     ],
 )
-def test_command_is_told_where_it_may_not_be_run(machine: Machine, system: str, command: str) -> None:
-    """Without root's rights ./run installs nothing, and tells the command for this system; the exit code is 4."""
+def test_install_command_is_printed_without_root(machine: Machine, system: str, command: str) -> None:
+    """Without root ./run installs nothing, prints the command for this system and exits with 4."""
     machine.system(system)
     machine.user(1000)
     machine.remove("podman", *ROOTLESS)
@@ -460,7 +460,7 @@ def test_command_is_told_where_it_may_not_be_run(machine: Machine, system: str, 
 
 
 def test_sudo_without_password_is_used(machine: Machine) -> None:
-    """A user whose sudo asks for no password gets the packages installed as root would."""
+    """With sudo that needs no password, packages are installed as for root."""
     machine.user(1000)
     machine.program("sudo", '[ "$1" = -n ] && shift && echo "sudo $1" >>"$JOURNAL" && exec "$@"\n')
     machine.program("true")
@@ -483,8 +483,8 @@ def test_one_of_two_helpers_is_enough(machine: Machine, absent: str, installed: 
     assert machine.run("invoke", "dev.up").returncode == 0
 
 
-def test_homebrew_on_a_mac(machine: Machine) -> None:
-    """On macOS only podman itself is wanted; its helpers live in its virtual machine, which has to be started."""
+def test_homebrew_on_macos(machine: Machine) -> None:
+    """On macOS only podman itself is required; its helpers are in its virtual machine, which must be started."""
     machine.program("uname", "echo Darwin\n")
     machine.user(501)
     machine.remove("podman", "netavark", "apt-get")
@@ -495,10 +495,10 @@ def test_homebrew_on_a_mac(machine: Machine) -> None:
     assert "run `brew install git podman python@3.13 && podman machine init && podman machine start`" in result.stderr
 
 
-def test_packages_that_cannot_be_had(machine: Machine) -> None:
-    """When apt-get fails, its last lines are shown and the exit code is 4."""
+def test_failed_package_installation_is_reported(machine: Machine) -> None:
+    """If apt-get fails, its last lines are printed and the exit code is 4."""
     machine.remove("podman")
-    (machine.folder / "offline").touch()
+    (machine.directory / "offline").touch()
 
     result = machine.run("invoke", "dev.up")
 
@@ -506,8 +506,8 @@ def test_packages_that_cannot_be_had(machine: Machine) -> None:
     assert "  | E: Unable to fetch podman\n" in result.stderr
 
 
-def test_base_image_tool_alone_is_no_reason_to_install(machine: Machine) -> None:
-    """Only machines that no registry answers need mmdebstrap, so its absence alone installs nothing."""
+def test_mmdebstrap_alone_is_not_installed(machine: Machine) -> None:
+    """A missing mmdebstrap installs nothing, because it is only needed where no registry answers."""
     machine.remove("mmdebstrap")
 
     assert machine.run("invoke", "dev.up").returncode == 0

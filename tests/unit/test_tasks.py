@@ -1,4 +1,4 @@
-"""The commands as a person types them, as far as they come without podman, or with a stand-in that answers a little."""
+"""The commands as users type them, without podman or with a stand-in for it."""
 
 import json
 import os
@@ -29,7 +29,7 @@ logs) echo $$ >"$here/new" && mv "$here/new" "$here/pid" && exec sleep 60 ;;
 exec) exit 7 ;;
 esac
 """
-IN_TURN = """\
+RUN_IN_SEQUENCE = """\
 import importlib, json, os, sys
 import tasks
 from invoke.main import program
@@ -46,26 +46,26 @@ for number, words in enumerate(json.loads(sys.argv[1])):
         sys.exit()
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Types commands one after the other, each in a process of its own that begins with all imports done."""
+"""Runs commands one after the other, each in a forked process that already has all imports."""
 
 COMMAND_IMPORTS = sorted(
     f"hubpod.cli.{path.stem}" for path in (PROJECT / "hubpod" / "cli").glob("*.py") if path.stem != "__init__"
 )
 TOO_LONG_S = 60
 ENVIRONMENT_OF = {"dev": "dev_dummyauth", "prod": "prod"}
-"""An environment for each kind of command that works on instances."""
+"""An environment for each group of commands."""
 
 SLOW_IMPORTS = {
     *("cryptography", "requests", "rich", "urllib3", "watchfiles", "websockets"),
     *(f"hubpod.{name}" for name in ("client", "commands", "context", "deployment", "images", "podman", "probe")),
 }
-"""What takes long to import; whoever needs one of them in a task's own module asks doing.py for what uses it."""
+"""Packages that take long to import; commands import them in their bodies."""
 
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 
 
 def row(container: str) -> dict[str, object]:
-    """What podman tells of a container that has ended."""
+    """Return what podman reports of an exited container."""
     instance = find_instance("dev_dummyauth", "default")
     name = f"{instance.resource}-{container}"
     return {"Names": [name], "Image": IMAGE, "State": "exited", "Labels": instance.labels}
@@ -109,13 +109,13 @@ def stand_ins(project: Path) -> Path:
     return project.parents[2]
 
 
-def type_(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Type a command in a checkout."""
-    return started(project, argv(*words))
+def run_task(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run an invoke command in a checkout."""
+    return run_program(project, argv(*words))
 
 
-def started(project: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program in a checkout to its end."""
+def run_program(project: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program in a checkout and wait for it."""
     return subprocess.run(
         words,
         cwd=project,
@@ -148,55 +148,55 @@ MISTYPED = {
     "dev.spawn --timeline nosuch/spawn.svg": "--timeline nosuch/spawn.svg: cannot be written",
     "dev.logs --tail few": "--tail few: must be a number of lines",
 }
-"""Command lines that invoke can read, and what hubpod says about them."""
+"""Command lines that invoke accepts, and hubpod's error message for each."""
 
 
-def test_a_wrong_command_line_is_a_sentence(project: Path, tmp_path: Path) -> None:
-    """What is mistyped is told with what was typed, ends with exit code 2, and nothing was done."""
+def test_a_wrong_command_line_is_reported(project: Path, tmp_path: Path) -> None:
+    """The error quotes what was typed, the exit code is 2, and nothing is changed."""
     lines = json.dumps([line.split() for line in MISTYPED])
 
-    codes = started(
-        project, [sys.executable, "-c", IN_TURN, lines, str(tmp_path), " ".join(COMMAND_IMPORTS)]
+    codes = run_program(
+        project, [sys.executable, "-c", RUN_IN_SEQUENCE, lines, str(tmp_path), " ".join(COMMAND_IMPORTS)]
     ).stdout.split()
 
-    for number, (line, code, sentence) in enumerate(zip(MISTYPED, codes, MISTYPED.values(), strict=True)):
-        told = (tmp_path / f"{number}.err").read_text()
-        assert code == "2", (line, told)
-        assert told.startswith(f"✗ {sentence}")
-        assert "Traceback" not in told
+    for number, (line, code, message) in enumerate(zip(MISTYPED, codes, MISTYPED.values(), strict=True)):
+        printed = (tmp_path / f"{number}.err").read_text()
+        assert code == "2", (line, printed)
+        assert printed.startswith(f"✗ {message}")
+        assert "Traceback" not in printed
         assert not (tmp_path / f"{number}.out").read_text()
     assert not (project / ".hubpod").exists()
 
 
 @pytest.mark.parametrize("variable", ["HUBPOD_ENVIRONMENT", "HUBPOD_INSTANCE"])
-def test_a_wrong_variable_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """Nobody has typed the wrong name, so the remedy says where it comes from."""
+def test_a_wrong_variable_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """A wrong name that was not typed is traced to its variable in the remedy."""
     monkeypatch.setenv(variable, "No_Such")
 
-    typed = type_(project, "dev.down")
+    result = run_task(project, "dev.down")
 
-    assert typed.returncode == 2
-    assert "'No_Such'" in typed.stderr
-    assert f"→ it comes from the variable {variable}; " in typed.stderr
-
-
-def test_a_folder_that_cannot_be_used_is_a_sentence(project: Path) -> None:
-    """What the system refuses is told with the path as it is, and ends with exit code 4."""
-    (project / ".hubpod").write_text("not a folder")
-
-    typed = type_(project, "dev.clone")
-
-    assert typed.returncode == 4
-    assert f"{project / '.hubpod'}/" in typed.stderr
-    assert "Not a directory" in typed.stderr
-    assert "Traceback" not in typed.stderr
+    assert result.returncode == 2
+    assert "'No_Such'" in result.stderr
+    assert f"→ it comes from the variable {variable}; " in result.stderr
 
 
-def test_an_unforeseen_error_is_one_line_without_debug(project: Path) -> None:
-    """A person sees what kind of error it was and how to see more; --debug shows the traceback."""
+def test_an_unusable_directory_is_reported(project: Path) -> None:
+    """An error of the system is reported with the unchanged path, and the exit code is 4."""
+    (project / ".hubpod").write_text("not a directory")
+
+    result = run_task(project, "dev.clone")
+
+    assert result.returncode == 4
+    assert f"{project / '.hubpod'}/" in result.stderr
+    assert "Not a directory" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unexpected_error_is_one_line_without_debug(project: Path) -> None:
+    """The message names the kind of error and --debug, which shows the traceback."""
     (stand_ins(project) / "ps.json").write_text("no JSON")
 
-    brief, whole = type_(project, "dev.status"), type_(project, "--debug", "dev.status")
+    brief, whole = run_task(project, "dev.status"), run_task(project, "--debug", "dev.status")
 
     assert brief.returncode == whole.returncode == 1
     first, second = brief.stderr.splitlines()
@@ -205,29 +205,29 @@ def test_an_unforeseen_error_is_one_line_without_debug(project: Path) -> None:
     assert "Traceback" in whole.stderr
 
 
-def test_an_encoding_without_signs_gets_plain_marks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the signs cannot be written, no command fails for that, and the marks are letters."""
+def test_an_encoding_without_symbols_gets_ascii_marks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command fails because its output cannot be encoded."""
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
 
-    typed = type_(project, "dev.down", "-i", "日本")
+    result = run_task(project, "dev.down", "-i", "日本")
 
-    assert typed.returncode == 2
-    assert typed.stderr.startswith("!! '??' is not an instance name")
-    assert "\n-> use " in typed.stderr
-
-
-def test_the_status_of_what_is_down_is_one_line(project: Path) -> None:
-    """Without containers there is the state alone, and no blanks behind it."""
-    typed = type_(project, "dev.status")
-
-    assert typed.stdout == "dev_dummyauth, instance default: down\n", typed.stderr
+    assert result.returncode == 2
+    assert result.stderr.startswith("!! '??' is not an instance name")
+    assert "\n-> use " in result.stderr
 
 
-def test_the_status_is_not_cut_in_a_pipe(project: Path) -> None:
-    """Off a terminal every container is one line with aligned columns, however long."""
+def test_the_status_of_a_missing_instance_is_one_line(project: Path) -> None:
+    """Without containers only the state is printed, without trailing whitespace."""
+    result = run_task(project, "dev.status")
+
+    assert result.stdout == "dev_dummyauth, instance default: down\n", result.stderr
+
+
+def test_the_status_is_not_truncated_in_a_pipe(project: Path) -> None:
+    """Outside a terminal every container has one line of any length, with aligned columns."""
     (stand_ins(project) / "ps.json").write_text(json.dumps([row("jupyterhub"), row("slurm")]))
 
-    lines = type_(project, "dev.status").stdout.splitlines()
+    lines = run_task(project, "dev.status").stdout.splitlines()
 
     assert lines[1:] == [
         "container   state   ready  since  image",
@@ -238,7 +238,7 @@ def test_the_status_is_not_cut_in_a_pipe(project: Path) -> None:
 
 @pytest.fixture
 def following(project: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command that follows the logs, in a group of processes of its own."""
+    """Start a command that follows the logs, in its own process group."""
     (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
     with follow(project) as process:
         yield process
@@ -246,7 +246,7 @@ def following(project: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def follow(project: Path, *prefix: str) -> subprocess.Popen[str]:
-    """Start to follow the logs, and wait until podman does."""
+    """Start a command that follows the logs, and wait until podman runs."""
     process = subprocess.Popen(
         [*prefix, *argv("dev.logs", "--follow")],
         cwd=project,
@@ -263,24 +263,24 @@ def follow(project: Path, *prefix: str) -> subprocess.Popen[str]:
 
 
 def podman_runs(project: Path) -> bool:
-    """Whether the stand-in still follows."""
+    """Return whether the stand-in for podman still runs."""
     return Path(f"/proc/{(stand_ins(project) / 'pid').read_text().strip()}").exists()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_command_that_is_told_to_end_ends_what_it_runs(
+def test_sigterm_and_sighup_stop_podman_as_well(
     project: Path, following: subprocess.Popen[str], number: int, code: int
 ) -> None:
-    """SIGTERM and SIGHUP reach the podman that follows the logs, although only invoke got them."""
+    """Signals that only invoke receives also stop the podman that follows the logs."""
     following.send_signal(number)
-    _, told = following.communicate(timeout=TOO_LONG_S)
+    _, printed = following.communicate(timeout=TOO_LONG_S)
 
-    assert (following.returncode, told) == (code, "✗ interrupted\n")
+    assert (following.returncode, printed) == (code, "✗ interrupted\n")
     assert not podman_runs(project)
 
 
-def test_ctrl_c_ends_with_130(project: Path, following: subprocess.Popen[str]) -> None:
-    """A terminal's Ctrl-C reaches podman by itself, and the command is an interrupted one."""
+def test_ctrl_c_exits_with_130(project: Path, following: subprocess.Popen[str]) -> None:
+    """Ctrl-C in a terminal reaches podman directly, and the command exits as interrupted."""
     os.killpg(following.pid, signal.SIGINT)
     following.communicate(timeout=TOO_LONG_S)
 
@@ -288,8 +288,8 @@ def test_ctrl_c_ends_with_130(project: Path, following: subprocess.Popen[str]) -
     assert not podman_runs(project)
 
 
-def test_a_signal_that_is_ignored_stays_ignored(project: Path) -> None:
-    """What nohup started goes on when its terminal hangs up; SIGTERM ends it nevertheless."""
+def test_an_ignored_signal_stays_ignored(project: Path) -> None:
+    """A command below nohup survives SIGHUP, and SIGTERM still stops it."""
     (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
     with follow(project, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as process:
         process.send_signal(signal.SIGHUP)
@@ -302,11 +302,11 @@ def test_a_signal_that_is_ignored_stays_ignored(project: Path) -> None:
     assert not podman_runs(project)
 
 
-def test_exec_hands_the_status_on(project: Path) -> None:
-    """The exit code of dev.exec is that of the command."""
+def test_exec_returns_the_exit_code(project: Path) -> None:
+    """dev.exec exits with the code of the command in the container."""
     (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
 
-    assert type_(project, "dev.exec", "slurm", "--", "false").returncode == 7
+    assert run_task(project, "dev.exec", "slurm", "--", "false").returncode == 7
 
 
 @pytest.mark.parametrize(
@@ -327,8 +327,10 @@ def test_exec_hands_the_status_on(project: Path) -> None:
     ],
     ids=repr,
 )
-def test_every_error_is_told(error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each kind of error has its sentence and its exit code."""
+def test_every_error_is_reported(
+    error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind of error has a message and an exit code."""
     with pytest.raises(SystemExit) as caught, reporting.reporting_errors("why"):
         raise error
 
@@ -337,12 +339,12 @@ def test_every_error_is_told(error: BaseException, code: int, text: str, capsys:
 
 
 @pytest.mark.parametrize(
-    ("keep", "sentence"), [(False, "nothing incomplete is left"), (True, "what was started is kept")]
+    ("keep", "message"), [(False, "nothing incomplete is left"), (True, "what was started is kept")]
 )
-def test_an_interrupted_up_says_what_is_left(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, keep: bool, sentence: str
+def test_an_interrupted_up_reports_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, keep: bool, message: str
 ) -> None:
-    """With --keep nothing is cleaned up, and the sentence says so."""
+    """With --keep the message says that nothing is cleaned up."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt
@@ -353,21 +355,21 @@ def test_an_interrupted_up_says_what_is_left(
         dev.up(environment="dev_dummyauth", instance="default", keep=keep)
 
     assert caught.value.code == 130
-    assert sentence in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_typed_name_is_not_blamed_on_the_variable(
+def test_an_option_overrides_the_variable_in_the_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable that the command line overrules is not the cause."""
+    """A variable that the command line overrides is not named."""
     monkeypatch.setenv("HUBPOD_INSTANCE", "mine")
 
     with pytest.raises(SystemExit):
         dev.down(environment="dev_dummyauth", instance="Yours")
 
-    told = capsys.readouterr().err
-    assert "'Yours'" in told
-    assert "HUBPOD" not in told
+    printed = capsys.readouterr().err
+    assert "'Yours'" in printed
+    assert "HUBPOD" not in printed
 
 
 @pytest.mark.parametrize(
@@ -377,7 +379,7 @@ def test_a_typed_name_is_not_blamed_on_the_variable(
 def test_every_command_takes_environment_and_instance(
     commands: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The two options are the same everywhere, and a wrong name is told before podman is asked for anything."""
+    """Both options exist everywhere, and a wrong name is reported before podman is queried."""
     monkeypatch.setenv("PATH", "/nowhere")
     task = namespace.collections[commands].tasks[name]
     words = {"exec": {"container": "slurm"}, "volumes": {"action": "list"}}.get(name, {})
@@ -390,42 +392,42 @@ def test_every_command_takes_environment_and_instance(
     assert capsys.readouterr().err.startswith("✗ 'Mine' is not an instance name; did you mean 'mine'?\n")
 
 
-def test_a_login_by_token_wants_a_token(project: Path) -> None:
-    """Where people log in with a token, dev.spawn says how it gets one."""
-    typed = type_(project, "dev.spawn", "--environment=dev_realauth")
+def test_a_token_login_requires_a_token(project: Path) -> None:
+    """For an environment with a token login, dev.spawn names the option for the token."""
+    result = run_task(project, "dev.spawn", "--environment=dev_realauth")
 
-    assert typed.returncode == 2
-    assert "users log in to dev_realauth with a token" in typed.stderr
-    assert "--token-file FILE" in typed.stderr
+    assert result.returncode == 2
+    assert "users log in to dev_realauth with a token" in result.stderr
+    assert "--token-file FILE" in result.stderr
 
 
-def test_a_login_by_form_takes_no_token(project: Path, tmp_path: Path) -> None:
-    """Where there is a form, a token is refused instead of being ignored."""
+def test_a_form_login_refuses_a_token(project: Path, tmp_path: Path) -> None:
+    """For an environment with a login form, a token is refused instead of ignored."""
     (tmp_path / "token").write_text("eyJ.eyJ.x\n")
 
-    typed = type_(project, "dev.spawn", f"--token-file={tmp_path / 'token'}")
+    result = run_task(project, "dev.spawn", f"--token-file={tmp_path / 'token'}")
 
-    assert typed.returncode == 2
-    assert "leave out --token-file" in typed.stderr
+    assert result.returncode == 2
+    assert "leave out --token-file" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("content", "says"), [(None, "cannot be read"), ("", "holds 0 words"), ("a b", "holds 2 words")]
 )
 def test_a_file_without_one_token_is_refused(project: Path, tmp_path: Path, content: str | None, says: str) -> None:
-    """A missing file and one that holds anything but a token are named, and nothing of them is shown."""
+    """A missing file, or one with other content, is named, and its content is not printed."""
     if content is not None:
         (tmp_path / "token").write_text(content)
 
-    typed = type_(project, "dev.spawn", "--environment=dev_realauth", f"--token-file={tmp_path / 'token'}")
+    result = run_task(project, "dev.spawn", "--environment=dev_realauth", f"--token-file={tmp_path / 'token'}")
 
-    assert typed.returncode == 2
-    assert says in typed.stderr
-    assert str(tmp_path / "token") in typed.stderr
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert str(tmp_path / "token") in result.stderr
 
 
-def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
-    """A list, a help text and a mistyped command need what declares the options, and nothing else."""
+def test_declaring_the_tasks_imports_nothing_slow() -> None:
+    """Lists, help texts and mistyped commands need only the declarations."""
     names = "import sys, tasks; print(*sys.modules)"
 
     modules = set(
@@ -435,17 +437,15 @@ def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
     assert not modules & SLOW_IMPORTS
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_what_a_command_has_compiled_is_kept(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked: bool
-) -> None:
-    """The next command need not compile hubpod again, unless Python is told to keep no bytecode."""
+@pytest.mark.parametrize("enabled", [True, False])
+def test_bytecode_is_written(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, enabled: bool) -> None:
+    """The next command does not compile hubpod again, unless Python must not write bytecode."""
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "bytecode"))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "" if asked else "1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "" if enabled else "1")
 
-    type_(project, "dev.status")
+    run_task(project, "dev.status")
 
     assert {path.stem.partition(".")[0] for path in (tmp_path / "bytecode").rglob("*.pyc")} >= (
-        {"dev", "cli", "status"} if asked else set()
+        {"dev", "cli", "status"} if enabled else set()
     )
-    assert asked == (tmp_path / "bytecode").exists()
+    assert enabled == (tmp_path / "bytecode").exists()

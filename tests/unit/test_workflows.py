@@ -1,4 +1,4 @@
-"""The workflow and the action do what they may, and nothing that they should not."""
+"""The permissions, pins and scripts of the workflow and the action."""
 
 import os
 import re
@@ -22,14 +22,14 @@ FROM_OUTSIDE = re.compile(r"\$\{\{[^}]*\b(?:inputs|github\.(?:event|head_ref|ref
 
 
 def load(path: Path) -> dict[Any, Any]:
-    """The file as YAML."""
+    """Load a YAML file."""
     content = yaml.safe_load(path.read_text())
     assert isinstance(content, dict)
     return content
 
 
 def steps(path: Path) -> Iterator[dict[str, Any]]:
-    """All steps of a workflow or an action."""
+    """Yield all steps of a workflow or an action."""
     content = load(path)
     jobs = content.get("jobs", {"": content.get("runs")})
     for job in jobs.values():
@@ -37,8 +37,8 @@ def steps(path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_what_is_used_is_pinned(path: Path) -> None:
-    """Other people's actions are named by the hash of a commit, with its version beside it."""
+def test_actions_are_pinned(path: Path) -> None:
+    """Third-party actions are pinned to the hash of a commit, with the version beside it."""
     used = [line.partition("uses:")[2].strip() for line in path.read_text().splitlines() if "uses:" in line]
 
     assert len(used) == sum("uses" in step for step in steps(path))
@@ -46,8 +46,8 @@ def test_what_is_used_is_pinned(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=str)
-def test_a_workflow_may_only_read(path: Path) -> None:
-    """Its token reads the code and no job asks for more; a checkout leaves no token; every job ends in time."""
+def test_workflows_only_read(path: Path) -> None:
+    """The token only reads the code, a checkout stores no token, and every job has a timeout."""
     content = load(path)
 
     assert content["permissions"] == {"contents": "read"}
@@ -62,13 +62,13 @@ def test_a_workflow_may_only_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_no_script_is_made_of_what_comes_from_outside(path: Path) -> None:
+def test_scripts_contain_no_untrusted_values(path: Path) -> None:
     """Inputs and events reach scripts as variables only."""
     assert [step["run"] for step in steps(path) if FROM_OUTSIDE.search(step.get("run", ""))] == []
 
 
 def test_every_input_of_the_action_is_used() -> None:
-    """An input that is declared reaches the script, and the script knows no other; none of them must be given."""
+    """Every declared input reaches the script, the script uses no other, and all are optional."""
     declared = load(ACTION)["inputs"]
     (script,) = [step for step in steps(ACTION) if "run" in step]
 
@@ -87,8 +87,8 @@ def test_every_input_of_the_action_is_used() -> None:
         ({"ARGUMENTS": "-k\nlogin and not edge"}, [*TWO, "-k", "login and not edge", "harness/suite"]),
     ],
 )
-def test_the_action_passes_its_inputs_on(tmp_path: Path, given: dict[str, str], expected: list[str]) -> None:
-    """The script of the action calls ./run with whole paths, a word for each line, and executes nothing of it."""
+def test_the_action_passes_its_inputs_to_run(tmp_path: Path, given: dict[str, str], expected: list[str]) -> None:
+    """The action calls ./run with absolute paths and one word per line, and executes no part of an input."""
     (script,) = [step["run"] for step in steps(ACTION) if "run" in step]
     stand_in = tmp_path / "run"
     stand_in.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")

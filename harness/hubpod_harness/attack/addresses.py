@@ -1,4 +1,4 @@
-"""Addresses of another site, as `next=` may spell them to get past a careless look."""
+"""Spellings of another site's address in `next=` that a naive check accepts."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -38,7 +38,7 @@ FOREIGN_ADDRESSES: Mapping[str, str] = {
     "ftp": "ftp://x.example/",
     "file": "file:///etc/passwd",
 }
-"""A browser that is led there goes to another site, or to no site at all."""
+"""A browser that is redirected there leaves the hub's site."""
 
 AMBIGUOUS_ADDRESSES: Mapping[str, str] = {
     "bare": "x.example/",
@@ -54,10 +54,9 @@ AMBIGUOUS_ADDRESSES: Mapping[str, str] = {
     "encoded-tab": "/%09/x.example/",
     "encoded-scheme": "%68ttps://x.example/",
 }
-"""They lead away when somebody puts the hub's own address before them, takes dots out, decodes them, or writes them
-into a header as they are."""
+"""They leave the site if the hub prepends its own address, resolves dots, decodes them, or copies them to a header."""
 
 
 def next_query(address: str) -> str:
-    """The query that asks a login to lead there."""
+    """Return the query that makes a login redirect to an address."""
     return f"next={quote(address, safe='')}"

@@ -1,7 +1,7 @@
-"""The table of what a hub must refuse: one row per attempt, made for a hub's address and login.
+"""The attack cases: requests of an unauthenticated client that a hub must refuse.
 
-A row needs nothing that a stranger does not have. What needs a key of the issuer, an account or a look into Slurm is
-with the harness: harness/flaws.py and harness/suite.
+Cases that need a key of the issuer, an account or access to Slurm are in hubpod_harness/token_flaws.py and
+harness/suite.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,23 +15,22 @@ from hubpod_harness.attack.transport import Headers, Request
 
 KB = 1024
 SCRIPT = "<script>attack()</script>"
-WRONG_PASSWORD = "no-such-password-47110815"  # noqa: S105 - of nobody
+WRONG_PASSWORD = "no-such-password-47110815"  # noqa: S105 - opens no account
 STOLEN = "0123456789abcdef0123456789abcdef"
 HUNG_UP = None
-"""The proxy closes the connection while too large a header is still being sent."""
+"""Status of a connection that the proxy closes while a header that is too large is being sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The hub that is attacked.
+    """A hub to attack.
 
     Attributes:
-        url: Its public address with its base path, without a slash at the end.
-        login: How people log in.
-        claims: What a forged token claims; the closer to the real ones, the more the test is worth.
-        password: The right one of a login form, to log in on the way to another site; those cases are left out
-            without it.
-        known_passwords: Published ones, such as that of the examples, which must not be right.
+        url: Public address with the base path, without a trailing slash.
+        login: How users log in.
+        claims: Claims of forged tokens. Claims close to real ones make the cases stricter.
+        password: Correct password of the login form, for redirects after a login; empty leaves those cases out.
+        known_passwords: Published passwords, such as that of the examples, which the hub must refuse.
     """
 
     url: str
@@ -43,15 +42,15 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One attempt.
+    """One attack.
 
     Attributes:
-        id: Its name.
-        title: What is attempted.
-        request: How.
-        expected: Statuses that refuse it; None is a closed connection.
-        unseen: What the answer must not contain, such as the token that was sent.
-        lets_in: The login itself is a good one, and only where it leads is looked at.
+        id: Unique name.
+        title: Short description.
+        request: Request to send.
+        expected: Statuses of a refusal; None is a closed connection.
+        unseen: Texts that the response must not contain, such as the token that was sent.
+        lets_in: The login is valid, and only the redirect is checked.
     """
 
     id: str
@@ -63,13 +62,13 @@ class Case:
 
     @property
     def expectation(self) -> str:
-        """The statuses for a person."""
+        """The expected statuses as text."""
         known = sorted(status for status in self.expected if status is not None)
         return " or ".join([*map(str, known), *(["a closed connection"] if None in self.expected else [])])
 
 
 def cases(target: Target) -> tuple[Case, ...]:
-    """All cases for a hub with this login."""
+    """Return all cases for the hub's kind of login."""
     groups: tuple[Callable[[Target], Iterator[Case]], ...] = (
         *((_tokens,) if target.login.uses_token else ()),
         *((_passwords,) if target.login.uses_password else ()),
@@ -122,7 +121,7 @@ def _passwords(target: Target) -> Iterator[Case]:
     blind = Request(method="POST", path="/hub/login", headers=plain, body=body)
     yield _case("login-without-xsrf", "a login from another site's page", blind, 403)
     made_up = replace(blind, headers=(*plain, ("Cookie", "_xsrf=abc")), body=body + b"&_xsrf=abc")
-    yield _case("login-forged-xsrf", "a login with an XSRF token of one's own", made_up, 403)
+    yield _case("login-forged-xsrf", "a login with a made-up XSRF token", made_up, 403)
 
 
 def _form(path: str, form: tuple[tuple[str, str], ...]) -> Request:
@@ -155,15 +154,15 @@ _ANONYMOUS: Mapping[str, tuple[str, str, str, Headers]] = {
     "users": ("the list of users", "GET", "/hub/api/users", ()),
     "routes": ("the proxy's table", "GET", "/hub/api/proxy", ()),
     "info": ("what the hub runs", "GET", "/hub/api/info", ()),
-    "metrics": ("the hub's figures", "GET", "/hub/metrics", ()),
-    "spawn": ("a server for somebody", "POST", "/hub/api/users/testuser/server", ()),
-    "stop": ("the end of somebody's server", "DELETE", "/hub/api/users/testuser/server", ()),
-    "mint": ("a token for somebody", "POST", "/hub/api/users/testuser/tokens", ()),
+    "metrics": ("the hub's metrics", "GET", "/hub/metrics", ()),
+    "spawn": ("a server for a user", "POST", "/hub/api/users/testuser/server", ()),
+    "stop": ("the end of a user's server", "DELETE", "/hub/api/users/testuser/server", ()),
+    "mint": ("a token for a user", "POST", "/hub/api/users/testuser/tokens", ()),
     "shutdown": ("the hub's end", "POST", "/hub/api/shutdown", ()),
     "foreign-token": ("the API with a token", "GET", "/hub/api/users", (("Authorization", f"token {STOLEN}"),)),
     "query-token": ("the API with a token in the address", "GET", f"/hub/api/users?token={STOLEN[::-1]}", ()),
     "cookie": ("the API with a cookie", "GET", "/hub/api/user", (("Cookie", f"jupyterhub-hub-login={STOLEN}"),)),
-    "remote-user": ("the API with somebody's name", "GET", "/hub/api/user", (("Remote-User", "testuser"),)),
+    "remote-user": ("the API with a user's name", "GET", "/hub/api/user", (("Remote-User", "testuser"),)),
     "forwarded": ("the API as from the hub itself", "GET", "/hub/api/users", (("X-Forwarded-For", "127.0.0.1"),)),
 }
 _ANONYMOUS_PAGES = {"home": "/hub/home", "admin": "/hub/admin", "token": "/hub/token", "server": "/user/testuser/lab"}
@@ -177,7 +176,7 @@ def _without_login(_: Target) -> Iterator[Case]:
     for name, path in _ANONYMOUS_PAGES.items():
         yield _case(f"anonymous-page-{name}", "a page without a login", Request(path=path), 302, 403)
     kernel = Request(path="/user/testuser/api/kernels/x/channels", headers=_UPGRADE)
-    yield _case("anonymous-kernel", "somebody's kernel without a login", kernel, 302, 403, 404)
+    yield _case("anonymous-kernel", "a user's kernel without a login", kernel, 302, 403, 404)
 
 
 _UPGRADE = (
@@ -229,7 +228,7 @@ _PATHS = {
     "api-twice-slashed": "//hub//api//users",
     "another-server": "/user/testuser/../../hub/api/users",
 }
-# Somebody else's answer to these is 500, and shows nothing: that of tornado's StaticFileHandler, and the proxy's.
+# tornado's StaticFileHandler and the proxy respond with 500 to these, and disclose nothing.
 _UNREADABLE_PATHS = {"null": "/hub/static/%00/etc/passwd", "odd-escape": "/hub/%zz"}
 _ROOT_PATHS = {
     "site": "//x.example/",
@@ -244,7 +243,7 @@ def _paths(_: Target) -> Iterator[Case]:
     for name, path in _PATHS.items():
         yield _case(f"path-{name}", "a path that leads out", Request(path=path), 302, 400, 403, 404, unseen=unseen)
     for name, path in _UNREADABLE_PATHS.items():
-        yield _case(f"path-{name}", "a path that is none", Request(path=path), 400, 404, 500, unseen=unseen)
+        yield _case(f"path-{name}", "a malformed path", Request(path=path), 400, 404, 500, unseen=unseen)
     for name, path in _ROOT_PATHS.items():
         request = Request(path=path, at_root=True)
         yield _case(f"path-root-{name}", "a path beside the hub's", request, 302, 400, 403, 404, HUNG_UP, unseen=unseen)

@@ -1,7 +1,6 @@
-"""Login tokens that need no key of the issuer: bad headers, bad forms, and good ones signed by somebody else.
+"""Forge login tokens without a key of the issuer: wrong headers, malformed tokens, foreign signatures.
 
-They follow RFC 8725 (best practices for JWT). The test issuer makes its flawed tokens of the same rows, with its own
-key.
+The flaws follow RFC 8725 (JWT best current practices). The test issuer signs tokens with the same flaws.
 """
 
 import base64
@@ -18,10 +17,10 @@ LIFETIME_S = 3600
 RSA_BITS = 2048
 
 Form = Callable[[str, str, str], str]
-"""Makes a token of a header, a payload and a signature, each encoded."""
+"""Joins an encoded header, payload and signature to a token."""
 
 UNSIGNED = ("none", "None", "NONE", "nOnE")
-"""Spellings of the algorithm that is none (RFC 8725, section 2.1)."""
+"""Spellings of the algorithm "none" (RFC 8725, section 2.1)."""
 
 HEADERS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "unknown_kid": ("the issuer has no key of its kid", {"kid": "unknown"}),
@@ -35,9 +34,9 @@ HEADERS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "alg_null": ("alg is null", {"alg": None}),
     "alg_list": ("alg is a list", {"alg": ["RS256"]}),
     "x5c_header": ("its header has a certificate", {"x5c": ["AA=="]}),
-    "crit_header": ("it must not be used by who does not know a header", {"crit": ["exp"]}),
+    "crit_header": ("its header is critical and unknown", {"crit": ["exp"]}),
 }
-"""Header parameters that make a token bad, whoever has signed it."""
+"""Header parameters that invalidate a token with any signature: a description and the parameters."""
 
 FORMS: Mapping[str, tuple[str, Form]] = {
     "two_parts": ("it has no signature part", lambda header, payload, _: f"{header}.{payload}"),
@@ -46,16 +45,16 @@ FORMS: Mapping[str, tuple[str, Form]] = {
     "not_ascii": ("a part has a letter outside ASCII", lambda *parts: f"{parts[0]}.\xe9{parts[1]}.x"),
     "header_not_json": ("its header is not JSON", lambda *parts: ".".join((base64url(b"{"), *parts[1:]))),
 }
-"""What is no token in the form that RFC 7515 describes."""
+"""Tokens that violate the format of RFC 7515: a description and a function that joins the parts."""
 
 
 def base64url(content: bytes) -> str:
-    """Base64url without padding (RFC 7515, appendix C)."""
+    """Encode as base64url without padding (RFC 7515, appendix C)."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def forge_tokens(claims: Mapping[str, object]) -> dict[str, tuple[str, str]]:
-    """Tokens with these claims, each by its name and with what is wrong with it."""
+    """Forge tokens with these claims; return the flaw's description and the token by name."""
     own = {"jwk": _public_jwk(), "kid": "own"}
     return {
         "foreign_key": ("it is signed with a foreign key", _token(claims)),
@@ -67,7 +66,7 @@ def forge_tokens(claims: Mapping[str, object]) -> dict[str, tuple[str, str]]:
 
 
 def of_size(claims: Mapping[str, object], characters: int) -> str:
-    """A token with a foreign signature and about that many characters."""
+    """Forge a token with a foreign signature and about this many characters."""
     missing = (characters - len(_token({**claims, "padding": ""}))) * 3 // 4
     return _token({**claims, "padding": "x" * max(missing, 0)})
 
@@ -94,7 +93,7 @@ def _key() -> rsa.RSAPrivateKey:
 
 
 def _public_jwk() -> dict[str, str]:
-    """The public key as RFC 7518, section 6.3.1, has it."""
+    """Return the public key as a JWK (RFC 7518, section 6.3.1)."""
     numbers = _key().public_key().public_numbers()
     fields = {"n": numbers.n, "e": numbers.e}
     return {

@@ -1,7 +1,7 @@
-"""One request as an attacker makes it, and its answer.
+"""Send a request unmodified and receive its response.
 
-A client library tidies up what it sends: it resolves `..`, encodes what looks odd, follows redirects. Here every
-character goes out as it is written. A login form is sent by the hub's client, since only a browser gets as far.
+HTTP libraries resolve `..`, encode unusual characters and follow redirects. Here every character is sent as it is
+written. Only login forms go through the hub's client, because they need the XSRF cookie of a browser.
 """
 
 import http.client
@@ -21,15 +21,15 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is sent.
+    """A request to the hub.
 
     Attributes:
-        method: The HTTP method, which need not exist.
-        path: What follows the hub's base path; it begins with a slash.
-        at_root: The path counts from the server's root instead.
-        headers: In their order; a name may be there twice.
+        method: HTTP method; may be invalid.
+        path: Path below the hub's base path, with a leading slash.
+        at_root: The path is below the server's root instead.
+        headers: Names and values in order; a name may repeat.
         body: Sent with its length.
-        form: Instead of the body, the fields of a form that a browser sends, with its XSRF token.
+        form: Fields to submit as a browser does, with the XSRF token, instead of the body.
     """
 
     method: str = "GET"
@@ -41,19 +41,19 @@ class Request:
 
     @property
     def how(self) -> str:
-        """What is sent, in short."""
+        """Method, path and names of the headers."""
         names = ", ".join(dict.fromkeys(name for name, _ in self.headers))
         return f"{self.method} {self.path}" + (f" with {names}" if names else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What came back.
+    """A response of the hub.
 
     Attributes:
-        status: The HTTP status; None when the connection was closed instead.
-        headers: In their order.
-        body: Its beginning, one MiB at most.
+        status: HTTP status; None if the connection was closed.
+        headers: Names and values in order.
+        body: First MiB of the body.
     """
 
     status: int | None
@@ -61,20 +61,20 @@ class Response:
     body: str = field(default="", repr=False)
 
     def all_of(self, name: str) -> Sequence[str]:
-        """The values of a header."""
+        """Return the values of a header."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 def send(url: str, request: Request) -> Response:
-    """Send a request to the hub at that address.
+    """Send a request to a hub.
 
     Raises:
-        HubError: The hub cannot be reached, or does not answer in time.
+        HubError: The hub cannot be reached, or does not respond in time.
     """
-    return _by_browser(url, request) if request.form else _as_written(url, request)
+    return _submit_form(url, request) if request.form else _send_unmodified(url, request)
 
 
-def _by_browser(url: str, request: Request) -> Response:
+def _submit_form(url: str, request: Request) -> Response:
     parts = urlsplit(url)
     browser = Browser(f"{parts.scheme}://{parts.netloc}")
     browser.page(f"{url}/hub/login", follow=False)
@@ -85,7 +85,7 @@ def _by_browser(url: str, request: Request) -> Response:
     return Response(status=answer.status_code, headers=(*others, *cookies), body=answer.text[:MAX_BODY])
 
 
-def _as_written(url: str, request: Request) -> Response:
+def _send_unmodified(url: str, request: Request) -> Response:
     parts = urlsplit(url)
     path = request.path if request.at_root else parts.path + request.path
     with closing(_connection(url)) as connection:
@@ -119,5 +119,5 @@ def _write(connection: http.client.HTTPConnection, request: Request, path: str) 
         connection.putheader(name, value)
     if request.body:
         connection.putheader("Content-Length", str(len(request.body)))
-    with suppress(BrokenPipeError, ConnectionResetError):  # whoever refuses before the end has perhaps said so
+    with suppress(BrokenPipeError, ConnectionResetError):  # a server that refuses early may have sent its response
         connection.endheaders(request.body or None)

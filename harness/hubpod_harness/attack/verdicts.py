@@ -1,4 +1,4 @@
-"""Whether an answer is a refusal, whole and without side effects."""
+"""Decide whether a response is a complete refusal without side effects."""
 
 import re
 from collections.abc import Iterator
@@ -9,24 +9,24 @@ from urllib.parse import urljoin, urlsplit
 from hubpod_harness.attack.cases import Case, Target
 from hubpod_harness.attack.transport import Response, send
 
-HINTS = {500: ": the hub has failed", 503: ": it could not judge, as when it cannot reach the issuer"}
+HINTS = {500: ": the hub has failed", 503: ": it could not decide, for example without the issuer"}
 ANONYMOUS_COOKIE = "_xsrf"
-"""JupyterHub gives it to everybody who opens a page; it says nothing of who that is."""
+"""JupyterHub sets this cookie for every visitor; it identifies no user."""
 
 CONTROLS_AND_SPACE = "".join(map(chr, range(0x21)))
-"""What browsers leave out at both ends of an address."""
+"""Characters that browsers strip from both ends of an address."""
 
 TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a case has shown.
+    """The result of a case.
 
     Attributes:
         case: The case.
-        status: The HTTP status; None when the connection was closed.
-        problems: What was not refused as it must be, a sentence each.
+        status: HTTP status of the response; None if the connection was closed.
+        problems: Differences from a proper refusal, one phrase each.
     """
 
     case: Case
@@ -35,48 +35,48 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether there is nothing wrong."""
+        """Whether the hub refused properly."""
         return not self.problems
 
     def as_dict(self) -> dict[str, object]:
-        """The verdict as values that JSON can hold; nothing of what was sent but its path and its headers' names."""
+        """Return the verdict for JSON; of the request it has only the path and the names of the headers."""
         case = self.case
         shown = {"id": case.id, "title": case.title, "how": case.request.how, "expected": case.expectation}
         return {**shown, "status": self.status, "passed": self.passed, "problems": list(self.problems)}
 
 
 def attempt(target: Target, case: Case) -> Verdict:
-    """Send a case's request, and judge the answer.
+    """Send the request of a case and check the response.
 
     Raises:
-        HubError: The hub cannot be reached, or does not answer in time.
+        HubError: The hub cannot be reached, or does not respond in time.
     """
-    answer = send(target.url, case.request)
-    return Verdict(case=case, status=answer.status, problems=find_problems(target, case, answer))
+    response = send(target.url, case.request)
+    return Verdict(case=case, status=response.status, problems=find_problems(target, case, response))
 
 
-def find_problems(target: Target, case: Case, answer: Response) -> tuple[str, ...]:
-    """What of an answer must not be; nothing of what must stay unseen is repeated."""
-    return tuple(_problems(target, case, answer))
+def find_problems(target: Target, case: Case, response: Response) -> tuple[str, ...]:
+    """List what is wrong with a response, without repeating texts that must stay unseen."""
+    return tuple(_problems(target, case, response))
 
 
-def _problems(target: Target, case: Case, answer: Response) -> Iterator[str]:
-    if answer.status not in case.expected:
-        yield f"answered with {status_text(answer.status)} instead of {case.expectation}{_hint(answer.status)}"
-    if not case.lets_in and (names := _cookies(answer)):
+def _problems(target: Target, case: Case, response: Response) -> Iterator[str]:
+    if response.status not in case.expected:
+        yield f"answered with {status_text(response.status)} instead of {case.expectation}{_hint(response.status)}"
+    if not case.lets_in and (names := _cookies(response)):
         yield f"sets the cookie {', '.join(names)}"
-    text = "\n".join((answer.body, *(value for _, value in answer.headers)))
+    text = "\n".join((response.body, *(value for _, value in response.headers)))
     if any(unseen in text for unseen in case.unseen):
         yield "shows what it must not show"
-    if TRACEBACK in answer.body:
+    if TRACEBACK in response.body:
         yield "shows a traceback"
-    for place in answer.all_of("Location"):
+    for place in response.all_of("Location"):
         if not _is_here(target, place):
             yield f"leads to {urlsplit(_as_browser(target, place)).netloc or 'no host at all'}"
 
 
 def status_text(status: int | None) -> str:
-    """A status for a person."""
+    """Return a status as text."""
     return "a closed connection" if status is None else str(status)
 
 
@@ -84,10 +84,10 @@ def _hint(status: int | None) -> str:
     return HINTS.get(status or 0, "")
 
 
-def _cookies(answer: Response) -> list[str]:
-    """The names of the cookies that are set to something."""
+def _cookies(response: Response) -> list[str]:
+    """Return the names of the cookies that are set to a value."""
     found: list[str] = []
-    for value in answer.all_of("Set-Cookie"):
+    for value in response.all_of("Set-Cookie"):
         try:
             jar = SimpleCookie(value)
         except CookieError:
@@ -103,6 +103,6 @@ def _is_here(target: Target, place: str) -> bool:
 
 
 def _as_browser(target: Target, place: str) -> str:
-    """An address as browsers read it (WHATWG URL, 4.4): a backslash is a slash, further slashes are as two."""
+    """Resolve an address as browsers do (WHATWG URL, 4.4): backslashes are slashes, and extra slashes are ignored."""
     plain = re.sub(r"[\t\r\n]", "", place.strip(CONTROLS_AND_SPACE)).replace("\\", "/")
     return urljoin(f"{target.url}/", re.sub(r"^(https?:)?/{2,}", r"\1//", plain, flags=re.IGNORECASE))

@@ -1,4 +1,4 @@
-"""What a hub must refuse: the table of attempts, how they are sent, and what counts as a refusal."""
+"""The attack cases, how they are sent, and which responses count as a refusal."""
 
 import json
 import re
@@ -33,7 +33,7 @@ SECRET = "the-secret-that-was-sent"
 
 
 def whole_request(connection: socket.socket) -> bytes:
-    """Read all of a request: who hangs up on the rest of it may take the answer back."""
+    """Read all of a request: closing early may discard the response."""
     request = b""
     while b"\r\n\r\n" not in request and (more := connection.recv(2**16)):
         request += more
@@ -48,7 +48,7 @@ def whole_request(connection: socket.socket) -> bytes:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """A hub's address at which every connection gets this answer, and what the first one has sent."""
+    """Serve the same response to every connection; yield the address and a function for the first request."""
     received: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -73,7 +73,7 @@ def answering(answer: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 def case(**changes: object) -> Case:
-    """A case of a token that must be refused."""
+    """Make a case with a token that must be refused."""
     values: dict[str, object] = {
         "id": "token",
         "title": "a token",
@@ -85,13 +85,13 @@ def case(**changes: object) -> Case:
 
 
 def problems(answer: Response, of: Case | None = None) -> str:
-    """What is wrong with an answer."""
+    """Return what is wrong with a response."""
     return "; ".join(find_problems(TARGETS["JWT"], of or case(), answer))
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
-def test_every_attempt_fails_at_a_hub_that_lets_everybody_in(target: Target) -> None:
-    """No attempt is there for show: a hub that answers a stranger with a session, or sends away, fails all of them."""
+def test_every_case_detects_a_hub_without_access_control(target: Target) -> None:
+    """A hub that gives every client a session, or redirects every client to another site, fails all cases."""
     lets_in = Response(status=200, headers=(("Set-Cookie", "jupyterhub-hub-login=abc; Path=/"),))
     sends_away = Response(status=302, headers=(("Location", "https://x.example/"),))
 
@@ -100,15 +100,15 @@ def test_every_attempt_fails_at_a_hub_that_lets_everybody_in(target: Target) -> 
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
-def test_attempts_have_names_of_their_own(target: Target) -> None:
-    """Each attempt can be told from the others."""
+def test_case_names_are_unique(target: Target) -> None:
+    """Each case has a different id."""
     names = [each.id for each in cases(target)]
 
     assert len(set(names)) == len(names)
 
 
-def test_what_is_attempted_depends_on_the_login() -> None:
-    """Tokens are tried where tokens log in, passwords where a form does, and addresses only behind a good login."""
+def test_cases_depend_on_the_login() -> None:
+    """Token cases need a token login, password cases a form, and redirect cases a valid login."""
     by_token, by_form = ({each.id for each in cases(TARGETS[login.value])} for login in (Login.JWT, Login.DUMMY))
     without_password = {each.id for each in cases(Target(url=URL, login=Login.DUMMY))}
 
@@ -117,8 +117,8 @@ def test_what_is_attempted_depends_on_the_login() -> None:
     assert {f"next-{name}" for name in (*FOREIGN_ADDRESSES, *AMBIGUOUS_ADDRESSES)} <= by_form - without_password
 
 
-def test_what_is_sent_is_in_no_text() -> None:
-    """Neither a value nor the table's texts show tokens and passwords."""
+def test_texts_contain_no_secrets() -> None:
+    """Neither the repr nor the texts of a case contain tokens or passwords."""
     for each in cases(TARGETS["dummy"]):
         assert PASSWORD not in f"{each!r} {each.title} {each.request.how}"
 
@@ -129,7 +129,7 @@ def test_what_is_sent_is_in_no_text() -> None:
         (Response(status=200), "answered with 200 instead of 401"),
         (Response(status=None), "answered with a closed connection instead of 401"),
         (Response(status=500), "answered with 500 instead of 401: the hub has failed"),
-        (Response(status=503), "answered with 503 instead of 401: it could not judge"),
+        (Response(status=503), "answered with 503 instead of 401: it could not decide"),
         (Response(status=401, headers=(("set-cookie", "session=abc; Path=/"),)), "sets the cookie session"),
         (Response(status=401, headers=(("Set-Cookie", "od(d=abc"),)), "sets the cookie od(d"),
         (Response(status=401, body=f"<p>{SECRET}</p>"), "shows what it must not show"),
@@ -139,14 +139,14 @@ def test_what_is_sent_is_in_no_text() -> None:
     ],
     ids=["status", "closed", "500", "503", "cookie", "odd cookie", "body", "header", "traceback", "location"],
 )
-def test_what_is_no_refusal_is_told(answer: Response, sentence: str) -> None:
-    """Each thing that a refusal must not do is said in a sentence, without the secret."""
+def test_improper_refusals_are_reported(answer: Response, sentence: str) -> None:
+    """Each problem of a response is described without the secret."""
     assert sentence in problems(answer)
     assert SECRET not in problems(answer)
 
 
-def test_a_plain_refusal_is_one() -> None:
-    """The anonymous XSRF cookie, a cookie's removal and a place at the hub itself are nothing wrong."""
+def test_a_proper_refusal_has_no_problems() -> None:
+    """The anonymous XSRF cookie, the removal of a cookie and a redirect within the hub are allowed."""
     headers = (
         ("Set-Cookie", "_xsrf=abc; Path=/jupyter/hub/"),
         ("Set-Cookie", 'jupyterhub-hub-login=""; expires=Fri, 21 Nov 2025 15:07:31 GMT; Path=/jupyter/hub/'),
@@ -157,13 +157,13 @@ def test_a_plain_refusal_is_one() -> None:
 
 
 @pytest.mark.parametrize("address", FOREIGN_ADDRESSES.values(), ids=FOREIGN_ADDRESSES.keys())
-def test_a_way_to_another_site_is_seen_in_every_spelling(address: str) -> None:
-    """A redirect is read as browsers read it, so that none of the spellings gets past."""
+def test_redirects_to_another_site_are_recognised(address: str) -> None:
+    """A redirect is resolved as browsers do it, in every spelling."""
     assert "leads to" in problems(Response(status=401, headers=(("Location", address),)))
 
 
-def test_a_good_login_may_set_its_cookie() -> None:
-    """Where the login is a good one, only the way on is judged."""
+def test_a_valid_login_may_set_its_cookie() -> None:
+    """For a valid login only the redirect is checked."""
     login = case(expected=frozenset({302}), lets_in=True)
     cookie = ("Set-Cookie", "jupyterhub-hub-login=abc")
 
@@ -171,8 +171,8 @@ def test_a_good_login_may_set_its_cookie() -> None:
     assert problems(Response(status=302, headers=(cookie, ("Location", "//x.example"))), login)
 
 
-def test_a_path_is_sent_as_it_is_written() -> None:
-    """Nobody tidies up dots, escapes or headers that are there twice on the way to the hub."""
+def test_requests_are_sent_unmodified() -> None:
+    """Dots, escapes and repeated headers reach the hub unchanged."""
     odd = Request(path="/a/../%2e%2e/\\b?q=//x", headers=(("X-Two", "1"), ("X-Two", "2")))
 
     with answering(REFUSAL) as (url, received):
@@ -182,14 +182,14 @@ def test_a_path_is_sent_as_it_is_written() -> None:
     assert received().count(b"X-Two: ") == 2
 
 
-def test_a_closed_connection_is_an_answer() -> None:
-    """Who hangs up has not let anybody in."""
+def test_a_closed_connection_is_a_refusal() -> None:
+    """A server that closes the connection grants no access."""
     with answering(b"") as (url, _):
         assert send(url, Request(path="/hub/login")).status is None
 
 
-def test_a_hub_that_is_not_there_has_refused_nothing() -> None:
-    """Where nobody listens, there is an error instead of a verdict."""
+def test_an_unreachable_hub_is_an_error() -> None:
+    """Without a listening server there is an error instead of a verdict."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -200,23 +200,21 @@ def test_a_hub_that_is_not_there_has_refused_nothing() -> None:
 # The command
 
 
-def verdict(*told: str) -> Verdict:
-    """A verdict with these problems."""
-    return Verdict(case=case(), status=401, problems=told)
+def verdict(*problems_found: str) -> Verdict:
+    """Make a verdict with these problems."""
+    return Verdict(case=case(), status=401, problems=problems_found)
 
 
-def type_attack(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, json: bool = False) -> None:
-    """Type dev.attack where the attempts end like this."""
+def run_attack(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, json: bool = False) -> None:
+    """Run dev.attack with these verdicts."""
     monkeypatch.setattr("hubpod.cli.console.quiet_context", lambda: None)
     monkeypatch.setattr("hubpod_harness.attack.instance.attack_instance", lambda *_, **__: verdicts)
     attack(environment="dev_realauth", instance="mine", json=json)
 
 
-def test_a_command_without_failures_ends_well(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each attempt has its line, and the last line counts them."""
-    type_attack(monkeypatch, verdict(), verdict())
+def test_a_table_lists_every_case(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each case has a line, and the last line counts the refusals."""
+    run_attack(monkeypatch, verdict(), verdict())
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:2]] == [
@@ -226,10 +224,10 @@ def test_a_command_without_failures_ends_well(
     assert lines[-1] == "2 of 2 refused as they must be"
 
 
-def test_a_failure_is_told_and_ends_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was not refused is said in a sentence below the table, and is the command's exit code."""
+def test_a_failed_case_exits_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A failed case is described below the table and makes the exit code 1."""
     with pytest.raises(SystemExit) as end:
-        type_attack(monkeypatch, verdict(), verdict("sets the cookie session"))
+        run_attack(monkeypatch, verdict(), verdict("sets the cookie session"))
 
     assert end.value.code == 1
     lines = capsys.readouterr().out.splitlines()
@@ -237,11 +235,9 @@ def test_a_failure_is_told_and_ends_with_1(monkeypatch: pytest.MonkeyPatch, caps
     assert lines[-2:] == ["1 of 2 refused as they must be", "✗ token: sets the cookie session"]
 
 
-def test_a_program_gets_the_verdicts_as_json(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With --json the verdicts are values, without anything that was sent but its path."""
-    type_attack(monkeypatch, verdict(), json=True)
+def test_json_has_the_verdicts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json the verdicts are printed as JSON, with nothing of the request but its path."""
+    run_attack(monkeypatch, verdict(), json=True)
 
     assert json.loads(capsys.readouterr().out) == [
         {
@@ -256,8 +252,8 @@ def test_a_program_gets_the_verdicts_as_json(
     ]
 
 
-def test_an_instances_settings_say_what_is_attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The running instance's own address, login and password are those that are tried."""
+def test_the_target_follows_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address, login and password of the running instance are used."""
     instance = find_instance("dev_dummyauth", "mine")
     example = (PROJECT / "examples/dev_dummyauth/deploy-configmap.yaml").read_text()
     (tmp_path / "deploy-configmap.yaml").write_text(example.replace("change-this-password", PASSWORD))
@@ -273,8 +269,8 @@ def test_an_instances_settings_say_what_is_attacked(tmp_path: Path, monkeypatch:
     assert {each.status for each in verdicts} == {401}
 
 
-def test_a_hub_behind_a_tunnel_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this machine publishes nothing, the address at the other end of the tunnel is asked for."""
+def test_a_hub_behind_a_tunnel_needs_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a published port the error names --url."""
     instance = find_instance("dev_realauth_zenithclient", "mine")
     now = SimpleNamespace(url="", deploy_dir=str(PROJECT / "examples/dev_realauth_zenithclient"))
     monkeypatch.setattr("hubpod_harness.attack.instance.require_running", lambda *_: now)
