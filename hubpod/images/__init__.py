@@ -1,1 +1,1 @@
-"""The images of a pod: the base image, and the staged builds on it."""
+"""The images of a pod: the base image, and the staged builds on top of it."""

@@ -1,6 +1,5 @@
-"""The base image of all others: pulled from a registry, or bootstrapped from Debian's packages where none answers."""
+"""The base image of all others: pulled from a registry, or bootstrapped from Debian packages."""
 
-import hashlib
 import json
 import tempfile
 import tomllib
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import assert_never
 
 from hubpod.errors import BuildError, MachineError
+from hubpod.images.references import base_digest, reference
 from hubpod.labels import MANAGED_BY
 from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
@@ -18,22 +18,26 @@ from hubpod.system import process
 from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.system.process import CommandError
 
-REPOSITORY = "localhost/hubpod"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ImageIds = Callable[[Sequence[str]], dict[str, str]]
 """Returns the ids of those images that exist, by reference."""
 
 PULL_TIMEOUT_S = 90
-"""After this `auto` takes a registry for one that does not answer, as behind a firewall that drops packets."""
+"""With `--base auto`, a registry counts as unreachable after this time, as behind a firewall that drops packets."""
 
-
-UNREAD = ("doc", "info", "lintian", "locale", "man")
-"""Folders below /usr/share that nobody reads in a container; 40 MB."""
+EXCLUDED = ("doc", "info", "lintian", "locale", "man")
+"""Directories below /usr/share without use in a container; 40 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSpec:
-    """What containers/base.toml says."""
+    """The settings in containers/base.toml.
+
+    Attributes:
+        suite: Debian suite to bootstrap.
+        registry: Reference to pull.
+        packages: Debian packages to bootstrap.
+    """
 
     suite: str
     registry: str
@@ -41,19 +45,19 @@ class BaseSpec:
 
     @property
     def repository(self) -> str:
-        """The name in the registry without its tag; a port's colon is none of a tag."""
-        folder, separator, name = self.registry.rpartition("/")
-        return folder + separator + name.partition(":")[0]
+        """The reference to pull without its tag, but with the port of its registry."""
+        path, separator, name = self.registry.rpartition("/")
+        return path + separator + name.partition(":")[0]
 
     def reference(self, origin: BaseFrom) -> str:
-        """The name under which the base image from a registry or from a bootstrap is kept."""
-        content = f"{self.registry}" if origin is BaseFrom.REGISTRY else f"{self.suite} {' '.join(self.packages)}"
-        return f"{REPOSITORY}/base:{origin.value}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        """Return the local reference of the base image from a registry or from a bootstrap."""
+        content = self.registry if origin is BaseFrom.REGISTRY else f"{self.suite} {' '.join(self.packages)}"
+        return reference("base", origin.value, base_digest(content))
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseImage:
-    """A base image that is there, by its name and by the id that stands for its content."""
+    """An existing base image: its reference, and the id of its content."""
 
     reference: str
     id: str
@@ -66,7 +70,7 @@ def read_base(project: Path) -> BaseSpec:
 
 
 def base_references(project: Path, wanted: BaseFrom) -> list[str]:
-    """The names under which the base image may be there, the better one first."""
+    """Return the references that the base image may have, the preferred one first."""
     base = read_base(project)
     origins = (BaseFrom.REGISTRY, BaseFrom.BOOTSTRAP) if wanted is BaseFrom.AUTO else (wanted,)
     return [base.reference(origin) for origin in origins]
@@ -75,7 +79,7 @@ def base_references(project: Path, wanted: BaseFrom) -> list[str]:
 def find_base(image_ids: ImageIds, project: Path, wanted: BaseFrom) -> BaseImage | None:
     """Return the base image, if it exists."""
     found = image_ids(base_references(project, wanted))
-    return next((BaseImage(reference=reference, id=image) for reference, image in found.items()), None)
+    return next((BaseImage(reference=name, id=image) for name, image in found.items()), None)
 
 
 def make_base(
@@ -84,13 +88,16 @@ def make_base(
     """Pull or bootstrap the base image.
 
     Raises:
-        BuildError: Neither a registry nor a bootstrap gives it.
+        BuildError: The image can neither be pulled nor bootstrapped.
     """
-    reference = _made(podman, read_base(project), state, wanted, on_line)
-    return BaseImage(reference=reference, id=podman.image_id(reference) or reference)
+    name = _pull_or_bootstrap(podman, read_base(project), state, wanted, on_line)
+    return BaseImage(reference=name, id=podman.image_id(name) or name)
 
 
-def _made(podman: Podman, base: BaseSpec, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]) -> str:
+def _pull_or_bootstrap(
+    podman: Podman, base: BaseSpec, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]
+) -> str:
+    """Create the base image and return its reference."""
     match wanted:
         case BaseFrom.REGISTRY:
             _pull(podman, base, state, on_line)
@@ -112,7 +119,7 @@ def _made(podman: Podman, base: BaseSpec, state: Path, wanted: BaseFrom, on_line
 def _pull(
     podman: Podman, base: BaseSpec, state: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
 ) -> None:
-    """Pull the recorded digest, or the tag where none is recorded yet, and record what it resolved to."""
+    """Pull the recorded digest or, without one, the tag; then record the digest of the image."""
     record = private_directory(state) / "base-image.json"
     recorded = read_record(record)
     digest = str(recorded.get(base.registry, ""))
@@ -128,30 +135,31 @@ def _pull(
         ) from error
     podman_images.tag(podman, wanted, base.reference(BaseFrom.REGISTRY))
     resolved = podman_images.repository_digest(podman, wanted, base.repository)
-    # podman tells another manifest's digest when it had the same content from elsewhere; the registry knows its own.
+    # If podman had the same content from elsewhere, it reports the digest of that manifest, which the registry may not
+    # know. So the digest is recorded only if it can be pulled.
     if resolved and podman.run("pull", "--quiet", f"{base.repository}@{resolved}", check=False).ok:
         write_private(record, json.dumps({**recorded, base.registry: resolved}, indent=2).encode())
     else:
-        on_line(f"the registry does not know {resolved or 'a digest'} for {base.registry}, so none is recorded")
+        on_line(f"no digest of {base.registry} is recorded: the registry does not have {resolved or 'one'}")
 
 
 def _bootstrap(podman: Podman, base: BaseSpec, on_line: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="hubpod-base-") as scratch:
         archive = Path(scratch) / "base.tar"
         on_line(f"bootstrapping Debian {base.suite} with mmdebstrap")
-        left_out = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in UNREAD]
+        exclude = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in EXCLUDED]
         include = f"--include={','.join(base.packages)}"
-        argv = ["mmdebstrap", "--variant=minbase", include, *left_out, base.suite, str(archive)]
+        argv = ["mmdebstrap", "--variant=minbase", include, *exclude, base.suite, str(archive)]
         try:
             result = process.stream(argv, on_line=on_line)
         except MachineError as error:
             raise BuildError(
-                "mmdebstrap, which makes the base image from Debian's packages where no registry answers, is missing",
-                remedy="`./run --prepare mmdebstrap` installs it, or point containers/base.toml at another registry",
+                "cannot bootstrap the base image from Debian packages: mmdebstrap is not installed",
+                remedy="run `./run --prepare mmdebstrap`, or name a reachable registry in containers/base.toml",
             ) from error
         if not result.ok:
             raise BuildError(
-                f"mmdebstrap cannot make the Debian {base.suite} base image",
+                f"mmdebstrap failed to bootstrap the Debian {base.suite} base image",
                 detail=result.last_lines,
                 remedy="check that Debian's package mirror can be reached",
             )

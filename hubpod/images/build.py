@@ -1,9 +1,5 @@
-"""The images: base image, staged builds, and the tags that say what is in them.
+"""Plan and build one image, and remove the images that it replaces."""
 
-A tag is a digest of everything that goes into the image, so nothing is built when nothing has changed.
-"""
-
-import hashlib
 import os
 import re
 import shlex
@@ -16,7 +12,7 @@ from pathlib import Path
 
 from hubpod.environments import Stage
 from hubpod.errors import BuildError
-from hubpod.images.base import REPOSITORY
+from hubpod.images.references import image_digest, reference, reference_prefix
 from hubpod.labels import MANAGED_BY
 from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
@@ -28,15 +24,15 @@ from hubpod.system.private_files import write_private
 from hubpod.system.process import Result
 
 STEP = re.compile(r"(?:\[\d+/\d+\] )?STEP \d+/\d+: ")
-"""How podman (buildah) begins the line of a step, in a Containerfile with several stages and with one."""
+"""Start of the line that podman (buildah) prints for each step of a Containerfile, with one stage or several."""
 
 STEP_CHARACTERS = 160
 
 KEPT_IMAGES = 3
-"""Images of one name and stage that stay after a build: the new one and those to go back to."""
+"""Images of one name and stage to keep after a build: the new one, and older ones to return to."""
 
 KEPT_S = 24 * 3600
-"""Seconds for which all others stay, too: another checkout may use them, or a branch that one goes back to."""
+"""Seconds for which all others are kept too, because another checkout or branch may use them."""
 
 INDEX_VARIABLES = (
     "PIP_INDEX_URL",
@@ -47,7 +43,7 @@ INDEX_VARIABLES = (
     "npm_config_registry",
 )
 BUILD_ENVIRONMENT = "/run/hubpod-build"
-"""Where a build finds the host's CA bundle and package indexes; mounted, so that no layer keeps them."""
+"""Directory in a build with the host's CA bundle and package indexes; mounted, so that no layer contains them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +51,11 @@ class BuildPlan:
     """One image to build.
 
     Attributes:
-        name: Folder below containers/, and last part of the image's name.
+        name: Directory below containers/, and last part of the image's name.
         reference: Full name with the tag that identifies the content.
         stage: Build stage.
         base: Id of the base image.
-        sources: The checkouts that enter it, each as a build context of its name.
+        sources: Checkouts to install, each as a build context of its name.
         arguments: Further build arguments, each as NAME=VALUE.
     """
 
@@ -71,39 +67,35 @@ class BuildPlan:
     arguments: tuple[str, ...] = ()
 
 
-def plan_build(  # noqa: PLR0913 - all that goes in
+def plan_build(  # noqa: PLR0913 - all that goes into an image
     project: Path, name: str, stage: Stage, base: str, checkouts: tuple[Checkout, ...], *, jupyterhub: str = ""
 ) -> BuildPlan:
-    """What to build for one folder below containers/; its tag is a digest of all that goes in.
+    """Plan the image of one directory below containers/.
 
     Raises:
-        UsageError: There is no such line of JupyterHub.
+        UsageError: The line of JupyterHub is unknown.
     """
     lock = jupyterhub_lock(jupyterhub)
     arguments = (f"REQUIREMENTS={lock}",) if name == "jupyterhub" and lock != CURRENT_LOCK else ()
     sources = tuple(checkout for checkout in checkouts if checkout.source.image == name)
-    digest = hashlib.sha256(" ".join((stage.value, base, *arguments)).encode())
-    folder = project / "containers" / name
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and relative.parts[0] != "_dev_build_data" and "__pycache__" not in relative.parts:
-            executable = os.access(path, os.X_OK)
-            digest.update(f"{relative} {executable} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    for checkout in sources:
-        # In development the code is in a volume, and the image has what installing it has made.
-        identity = checkout.installation() if stage.uses_clones else checkout.digest()
-        digest.update(f"{checkout.source.name} {identity}\n".encode())
-    reference = f"{REPOSITORY}/{name}:{stage.value}-{digest.hexdigest()[:12]}"
-    return BuildPlan(name=name, reference=reference, stage=stage, base=base, sources=sources, arguments=arguments)
+    digest = image_digest(project / "containers" / name, stage, base, arguments, sources)
+    return BuildPlan(
+        name=name,
+        reference=reference(name, stage.value, digest),
+        stage=stage,
+        base=base,
+        sources=sources,
+        arguments=arguments,
+    )
 
 
 def build_image(podman: Podman, project: Path, scratch: Path, plan: BuildPlan, on_line: Callable[[str], None]) -> None:
-    """Build one image, with what it needs meanwhile in a new folder below ``scratch``.
+    """Build one image, with its temporary files in a new directory below ``scratch``.
 
     Raises:
-        BuildError: A step of its Containerfile fails; names the step and has its last lines.
+        BuildError: A step of the Containerfile failed; carries the step and its last lines.
     """
-    folder = project / "containers" / plan.name
+    directory = project / "containers" / plan.name
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         environment = write_build_environment(Path(name) / "environment")
         contexts = []
@@ -121,20 +113,20 @@ def build_image(podman: Podman, project: Path, scratch: Path, plan: BuildPlan, o
                 f"--volume={environment}:{BUILD_ENVIRONMENT}:ro",
                 "--pull=never",
                 *contexts,
-                f"--file={folder / 'Containerfile'}",
-                str(folder),
+                f"--file={directory / 'Containerfile'}",
+                str(directory),
                 on_line=on_line,
             )
         finally:
-            # A podman that is told to end leaves the step that it was at running; the mount tells which is ours.
+            # A terminated podman leaves its current step running. The mount identifies the step.
             stray_processes.kill_processes_with_mount(environment)
-    # Rootless podman that is told to end does so with status 0.
+    # A terminated rootless podman exits with status 0.
     if not result.ok or not podman.image_id(plan.reference):
         raise build_error(plan, result)
 
 
 def build_error(plan: BuildPlan, result: Result) -> BuildError:
-    """What a person needs of a failed build: the step, and its last lines."""
+    """Return the error for a failed build, with the failed step and its last lines."""
     lines = result.stdout.splitlines()
     steps = [number for number, line in enumerate(lines) if STEP.match(line)]
     step = textwrap.shorten(lines[steps[-1]], STEP_CHARACTERS, placeholder=" …") if steps else "its first step"
@@ -145,31 +137,31 @@ def build_error(plan: BuildPlan, result: Result) -> BuildError:
     )
 
 
-def write_build_environment(folder: Path) -> Path:
-    """Make a folder with the host's CA bundle, and a file ``env`` of exports that point package managers at it."""
-    folder.mkdir(mode=0o755)  # apt reads it as a user of its own
+def write_build_environment(directory: Path) -> Path:
+    """Create a directory with the host's CA bundle and a file ``env``, which points package managers at it."""
+    directory.mkdir(mode=0o755)  # apt reads the directory as another user
     lines = []
     bundle = ca_bundle()
     if bundle:
-        (folder / "ca-certificates.crt").write_bytes(bundle.read_bytes())
+        (directory / "ca-certificates.crt").write_bytes(bundle.read_bytes())
         inside = f"{BUILD_ENVIRONMENT}/ca-certificates.crt"
-        (folder / "apt.conf").write_text(f'Acquire::https::CAInfo "{inside}";\n')
+        (directory / "apt.conf").write_text(f'Acquire::https::CAInfo "{inside}";\n')
         lines += [f"export {variable}={inside}" for variable in CA_VARIABLES]
         lines += [f"export APT_CONFIG={BUILD_ENVIRONMENT}/apt.conf", "export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1"]
-        for path in (folder, *folder.iterdir()):
+        for path in (directory, *directory.iterdir()):
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))  # whatever the umask
     lines += [
         f"export {variable}={shlex.quote(os.environ[variable])}"
         for variable in INDEX_VARIABLES
         if os.environ.get(variable)
     ]
-    write_private(folder / "env", ("\n".join(lines) + "\n").encode())
-    return folder
+    write_private(directory / "env", ("\n".join(lines) + "\n").encode())
+    return directory
 
 
 def prune_images(podman: Podman, plan: BuildPlan) -> None:
-    """Remove images of this name and stage that later builds replaced a while ago; those in use stay."""
-    made = podman_images.list_managed(podman, f"{REPOSITORY}/{plan.name}:{plan.stage.value}-")
-    kept = {plan.reference, *list(made)[:KEPT_IMAGES]}
+    """Remove old images of this name and stage, except those in use."""
+    images = podman_images.list_managed(podman, reference_prefix(plan.name, plan.stage.value))
+    kept = {plan.reference, *list(images)[:KEPT_IMAGES]}
     limit = time.time() - KEPT_S
-    podman_images.remove(podman, [name for name, created in made.items() if created < limit and name not in kept])
+    podman_images.remove(podman, [name for name, created in images.items() if created < limit and name not in kept])

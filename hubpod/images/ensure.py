@@ -1,4 +1,4 @@
-"""From sources to images: clones, base image, and the images of an environment, built side by side."""
+"""Ensure that the clones, the base image and all images of an environment exist; build missing ones in parallel."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from hubpod.images import build as images
 from hubpod.images import source_volumes
 from hubpod.images import zenith as zenith_image
 from hubpod.images.base import BaseImage, ImageIds
+from hubpod.images.references import unbuilt_reference
 from hubpod.podman import images as podman_images
 from hubpod.podman.findings import check_build_prerequisites
 from hubpod.request import UpRequest
@@ -29,11 +30,11 @@ from hubpod.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
-    """What an environment's containers are made from.
+    """The images of an environment, and the code in its source volumes.
 
     Attributes:
         images: References of the images, by name.
-        sources: The code of each source that comes in a volume, by its name.
+        sources: Code of each source that containers mount, by the source's name.
     """
 
     images: Mapping[str, str]
@@ -47,52 +48,52 @@ def ensure_images(
     *,
     image_ids: ImageIds | None = None,
 ) -> ImageSet:
-    """Have the sources, the base image and the images of an environment.
+    """Clone the sources and build the base image and the images of an environment, as far as they are missing.
 
     Args:
-        context: What commands work with.
-        request: What a person asks for.
-        names: Further images: folders below containers/, each with a target of its Containerfile for the stage.
-        image_ids: Returns which images exist, where that was queried ahead; podman is queried if not given.
+        context: Workspace, podman and reporter.
+        request: The request of `up`.
+        names: Further images to build: directories below containers/.
+        image_ids: Returns which images exist, if that was queried ahead; by default podman is queried.
 
     Raises:
-        SourceError: A clone cannot be made.
-        BuildError: An image cannot be made.
+        SourceError: A source cannot be cloned.
+        BuildError: An image cannot be built.
         MachineError: The disk is full.
     """
     workspace, podman, environment = context.workspace, context.podman, request.instance.environment
     image_ids = image_ids or podman.image_ids
     with workspace.lock("build", context.reporter.say), explaining_full_disk(workspace):
-        checkouts = _checkouts(context.reporter, partial(_ensured, workspace, request))
-        own, pulled = _images(environment, partial(_zenith_client, context, request))
+        checkouts = _report_checkouts(context.reporter, partial(_ensure_checkouts, workspace, request))
+        own, pulled = _image_names(environment, partial(_ensure_zenith_client, context, request))
         found = base_image.find_base(image_ids, workspace.project, request.base)
         if not found:
-            _tell_before_build(context)
+            _report_build_warnings(context)
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
             phase.result(base.reference)
-        plans = _plans(context, request, base, checkouts, sorted({*own, *names}))
-        there = image_ids([plan.reference for plan in plans])
-        missing = [plan for plan in plans if plan.reference not in there]
+        plans = _plan_builds(context, request, base, checkouts, sorted({*own, *names}))
+        existing = image_ids([plan.reference for plan in plans])
+        missing = [plan for plan in plans if plan.reference not in existing]
         if missing:
             if found:
-                _tell_before_build(context)
-            _tell_what_changed(context, missing)
+                _report_build_warnings(context)
+            _report_changed_sources(context, missing)
             _build_all(context, missing)
         else:
             context.reporter.say("  images: nothing changed")
-        return _built(context, plans, pulled)
+        return _image_set(context, plans, pulled)
 
 
-def _built(context: Context, plans: Sequence[images.BuildPlan], pulled: Mapping[str, str]) -> ImageSet:
+def _image_set(context: Context, plans: Sequence[images.BuildPlan], pulled: Mapping[str, str]) -> ImageSet:
     references = {plan.name: plan.reference for plan in plans}
     return ImageSet(
         images={**references, **pulled}, sources=source_volumes.load_code(context.workspace, context.podman, plans)
     )
 
 
-def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
-    """The names of the images to build, and the references by name of those that are not."""
+def _image_names(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
+    """Return the names of the images to build, and the references by name of those from a registry."""
     own = set(image_names(environment))
     if not environment.ingress.uses_zenith:
         return own, {}
@@ -100,7 +101,7 @@ def _images(environment: Environment, zenith_client: Callable[[], str]) -> tuple
     return (own, {IMAGE: reference}) if reference else ({*own, IMAGE}, {})
 
 
-def _zenith_client(context: Context, request: UpRequest) -> str:
+def _ensure_zenith_client(context: Context, request: UpRequest) -> str:
     with context.reporter.phase("zenith image") as phase:
         stage = request.instance.environment.stage
         reference = zenith_image.ensure_image(context.podman, request.zenith_image, stage, phase.detail)
@@ -109,56 +110,56 @@ def _zenith_client(context: Context, request: UpRequest) -> str:
 
 
 def clone_sources(workspace: Workspace, reporter: Reporter, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    """Have a checkout of every source, and tell in which state each is.
+    """Ensure a checkout of every source, and report its status.
 
     Raises:
-        SourceError: A clone cannot be made, or what stands in its place is not one.
+        SourceError: A source cannot be cloned, or something else occupies the place of its clone.
     """
     with workspace.lock("build", reporter.say), explaining_full_disk(workspace):
-        return _checkouts(reporter, partial(sources.ensure_clones, workspace.project, origins))
+        return _report_checkouts(reporter, partial(sources.ensure_clones, workspace.project, origins))
 
 
 def plan_images(context: Context, request: UpRequest) -> ImageSet:
-    """What ``ensure_images`` would give, without building anything.
+    """Return what ``ensure_images`` would return, without building anything.
 
-    What has not been cloned or bootstrapped yet cannot be named by its content: its image has the tag ``unbuilt``.
+    If a clone or the base image is missing, tags are unknown, and images have the tag ``unbuilt``.
     """
     project, environment = context.workspace.project, request.instance.environment
     find = partial(zenith_image.find_image, context.podman, request.zenith_image, environment.stage)
-    names, pulled = _images(environment, find)
+    names, pulled = _image_names(environment, find)
     base = base_image.find_base(context.podman.image_ids, project, request.base)
     cloned = not environment.stage.uses_clones or all(source.clone(project).exists() for source in sources.SOURCES)
     if not base or not cloned:
-        unbuilt = {name: f"{base_image.REPOSITORY}/{name}:unbuilt" for name in names}
+        unbuilt = {name: unbuilt_reference(name) for name in names}
         mounts = [each for each in sources.SOURCES if each.image in names and environment.stage.uses_clones]
         return ImageSet(
             images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts}
         )
-    plans = _plans(context, request, base, _ensured(context.workspace, request), sorted(names))
-    return _built(context, plans, pulled)
+    plans = _plan_builds(context, request, base, _ensure_checkouts(context.workspace, request), sorted(names))
+    return _image_set(context, plans, pulled)
 
 
-def _checkouts(reporter: Reporter, ensure: Callable[[], tuple[Checkout, ...]]) -> tuple[Checkout, ...]:
-    """Have the sources, and tell in which state each is."""
+def _report_checkouts(reporter: Reporter, ensure: Callable[[], tuple[Checkout, ...]]) -> tuple[Checkout, ...]:
+    """Ensure the checkouts in a phase that reports their status."""
     with reporter.phase("sources") as phase:
         checkouts = ensure()
         phase.result(", ".join(f"{checkout.source.name} {checkout.status}" for checkout in checkouts))
         return checkouts
 
 
-def _ensured(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
-    """Development takes the clones as they lie there; production takes releases."""
+def _ensure_checkouts(workspace: Workspace, request: UpRequest) -> tuple[Checkout, ...]:
+    """Return the clones with their edits for development, releases for production."""
     if request.instance.environment.stage.uses_clones:
         return sources.ensure_clones(workspace.project, request.origins)
     return releases.ensure_releases(workspace.project, workspace.state, request.origins)
 
 
-def _tell_before_build(context: Context) -> None:
+def _report_build_warnings(context: Context) -> None:
     for finding in check_build_prerequisites(context.podman):
         context.reporter.say(f"! {finding.text}; {finding.remedy}")
 
 
-def _plans(
+def _plan_builds(
     context: Context, request: UpRequest, base: BaseImage, checkouts: tuple[Checkout, ...], names: Sequence[str]
 ) -> tuple[images.BuildPlan, ...]:
     stage = request.instance.environment.stage
@@ -168,15 +169,15 @@ def _plans(
     )
 
 
-def _tell_what_changed(context: Context, plans: list[images.BuildPlan]) -> None:
-    """Name the sources that are to blame for a build in development, where their code alone would need none."""
+def _report_changed_sources(context: Context, plans: list[images.BuildPlan]) -> None:
+    """Name the sources that cause a build in development, where edits of code alone need none."""
     for checkout in source_volumes.find_reinstalled(context.workspace, plans):
         name = checkout.source.name
-        context.reporter.say(f"  dependencies, entry points or modules of {name} changed: its image is built again")
+        context.reporter.say(f"  dependencies, entry points or modules of {name} changed: rebuilding its image")
 
 
 def _build_all(context: Context, plans: list[images.BuildPlan]) -> None:
-    """Build images side by side; what a killed build left in the scratch folder goes first."""
+    """Build images in parallel, after clearing what a killed build left in the scratch directory."""
     scratch = context.workspace.scratch
     shutil.rmtree(scratch, ignore_errors=True)
     private_directory(scratch)
@@ -189,7 +190,7 @@ def _build_all(context: Context, plans: list[images.BuildPlan]) -> None:
             context.podman, podman_images.build_containers(context.podman, base) - before
         )
         raise
-    # Not beside a build: what is removed may be what the other one takes from its cache.
+    # After all builds, because another build may use the removed image as its cache.
     for plan in plans:
         images.prune_images(context.podman, plan)
     source_volumes.record_installations(context.workspace, plans)

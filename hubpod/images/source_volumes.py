@@ -1,4 +1,4 @@
-"""The code of the sources as containers of development mount it: that of the clones, and what installing it adds."""
+"""The code of sources that development containers mount: files of the clone, and files that installing it adds."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,11 +17,11 @@ from hubpod.workspace import Workspace
 
 
 def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) -> dict[str, Code]:
-    """The code of each source that goes into a volume, by its name; none for production, whose images have them."""
+    """Return the code for the volume of each source, by the source's name; empty for production."""
     return {
-        checkout.source.name: _code(checkout, _installed(workspace, podman, plan, checkout.source.name))
+        checkout.source.name: _code(checkout, _installed_files(workspace, podman, plan, checkout.source.name))
         for plan in plans
-        for checkout in _edited([plan])
+        for checkout in _mounted_checkouts([plan])
     }
 
 
@@ -31,30 +31,32 @@ def _code(checkout: Checkout, installed: tuple[File, ...]) -> Code:
     return Code(folder=checkout.folder, files=(*files, *(file for file in installed if file.path not in known)))
 
 
-def _installed(workspace: Workspace, podman: Podman, plan: BuildPlan, name: str) -> tuple[File, ...]:
-    """What the installation in an image has written into the source, such as a module with the version.
+def _installed_files(workspace: Workspace, podman: Podman, plan: BuildPlan, name: str) -> tuple[File, ...]:
+    """Return the files of a source in its image, among them those that installing it wrote, such as a version module.
 
-    Read from the image once, and kept: a tag stands for one installation. None while there is no such image.
+    They are read from the image once and cached: a tag identifies one installation. Empty while the image is missing.
     """
-    kept = _folder(workspace) / f"{plan.reference.rpartition('/')[2].replace(':', '-')}.tar"
-    if not kept.exists():
+    cache = _directory(workspace) / f"{plan.reference.rpartition('/')[2].replace(':', '-')}.tar"
+    if not cache.exists():
         if not podman.image_id(plan.reference):
             return ()
-        write_private(kept, export_directory(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
-    return tuple(contents(kept.read_bytes()).values())
+        write_private(cache, export_directory(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
+    return tuple(contents(cache.read_bytes()).values())
 
 
 def find_reinstalled(workspace: Workspace, plans: Iterable[BuildPlan]) -> tuple[Checkout, ...]:
-    """The sources of which this checkout has built images with another installation."""
+    """Return the sources whose installation differs from the one in the last build of this checkout."""
     known = read_record(_record(workspace))
     return tuple(
-        each for each in _edited(plans) if known.get(each.source.name, each.installation()) != each.installation()
+        each
+        for each in _mounted_checkouts(plans)
+        if known.get(each.source.name, each.installation()) != each.installation()
     )
 
 
 def record_installations(workspace: Workspace, plans: Iterable[BuildPlan]) -> None:
-    """Note with which installation of each source images were built."""
-    new = {each.source.name: each.installation() for each in _edited(plans)}
+    """Record the installation of each source in the images that were built."""
+    new = {each.source.name: each.installation() for each in _mounted_checkouts(plans)}
     write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
 
 
@@ -71,13 +73,13 @@ def recorded_origins(workspace: Workspace, instance: Instance) -> dict[str, Orig
     return {name: Origin(folder=Path(directory)) for name, directory in edited.items()}
 
 
-def _edited(plans: Iterable[BuildPlan]) -> list[Checkout]:
+def _mounted_checkouts(plans: Iterable[BuildPlan]) -> list[Checkout]:
     return [checkout for plan in plans if plan.stage.uses_clones for checkout in plan.sources]
 
 
 def _record(workspace: Workspace) -> Path:
-    return _folder(workspace) / "sources.json"
+    return _directory(workspace) / "sources.json"
 
 
-def _folder(workspace: Workspace) -> Path:
+def _directory(workspace: Workspace) -> Path:
     return private_directory(workspace.installed)

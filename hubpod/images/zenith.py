@@ -1,35 +1,36 @@
-"""Which image the Zenith client comes from: the registry's, another one, or the stand-in that is built here."""
+"""Choose and pull the image of the Zenith client: the registry's, another one, or a stand-in built here."""
 
 from collections.abc import Callable
 
 from hubpod.components.zenith import IMAGE, REGISTRY_IMAGE
 from hubpod.environments import Stage
 from hubpod.errors import BuildError
-from hubpod.images.base import PULL_TIMEOUT_S, REPOSITORY
+from hubpod.images.base import PULL_TIMEOUT_S
+from hubpod.images.references import reference_prefix
 from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
 from hubpod.system.process import CommandError
 
 STAND_IN = "stand-in"
-"""What a person types to have the client that is built here, which speaks the same protocol."""
+"""Value of --zenith-image for a client that is built here and speaks the same protocol."""
 
 
 def find_image(podman: Podman, wanted: str, stage: Stage) -> str:
-    """The image that would be used without pulling any; empty for the stand-in."""
+    """Return the reference of the image to use, without pulling it; empty for the stand-in."""
     if wanted:
         return "" if wanted == STAND_IN else wanted
-    built = f"{REPOSITORY}/{IMAGE}:{stage.value}-"
+    built = reference_prefix(IMAGE, stage.value)
     stand_in = stage.falls_back_to_stand_in and bool(podman_images.list_managed(podman, built))
     return "" if stand_in and not podman.image_id(REGISTRY_IMAGE) else REGISTRY_IMAGE
 
 
 def ensure_image(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[str], None]) -> str:
-    """Have the image; empty when the stand-in is to be built.
+    """Pull the image if it is missing, and return its reference; empty for the stand-in.
 
-    In development the stand-in is good enough where no registry answers; in production somebody has to ask for it.
+    Development falls back to the stand-in if the registry does not answer. Production needs `--zenith-image stand-in`.
 
     Raises:
-        BuildError: It cannot be pulled.
+        BuildError: The image cannot be pulled.
     """
     reference = find_image(podman, wanted, stage)
     if not reference or podman.image_id(reference):
@@ -40,7 +41,7 @@ def ensure_image(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[s
         podman.run("pull", "--quiet", reference, timeout_s=PULL_TIMEOUT_S if fallback else None)
     except CommandError as error:
         if fallback:
-            on_line(f"{reference} cannot be had")
+            on_line(f"{reference} cannot be pulled")
             return ""
         raise BuildError(
             f"cannot pull {reference}",

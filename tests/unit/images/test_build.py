@@ -1,4 +1,4 @@
-"""Tags that say what is in an image, and what a build is told of the host."""
+"""Tags of images, and the environment of a build."""
 
 import json
 import re
@@ -38,21 +38,21 @@ def project(tmp_path: Path) -> Path:
 
 
 def tag(project: Path, *, base: str = "b", stage: Stage = Stage.DEV) -> str:
-    """The reference that the project's image would get."""
+    """Return the reference of the project's image."""
     checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
     return build.plan_build(project, "slurm", stage, base, (checkout,)).reference
 
 
-def test_nothing_changed_means_the_same_tag(project: Path) -> None:
-    """The tag is a function of what goes in; clones below _dev_build_data count by their content as sources only."""
+def test_same_content_has_the_same_tag(project: Path) -> None:
+    """The tag depends on the image's content only, to which clones below _dev_build_data belong as sources."""
     before = tag(project)
     (project / "containers" / "slurm" / "_dev_build_data" / "x").write_text("noise")
 
     assert tag(project) == before
 
 
-def test_any_change_means_another_tag(project: Path) -> None:
-    """Containerfile, script modes, what a source needs, base and stage all change the tag."""
+def test_any_change_changes_the_tag(project: Path) -> None:
+    """Containerfile, modes of files, requirements of a source, base and stage all change the tag."""
     tags = {tag(project), tag(project, base="c"), tag(project, stage=Stage.PROD)}
     (project / "source" / "pyproject.toml").write_text("[project]\n")
     tags.add(tag(project))
@@ -64,8 +64,8 @@ def test_any_change_means_another_tag(project: Path) -> None:
     assert len(tags) == 6
 
 
-def test_code_is_no_part_of_an_image_of_development(project: Path) -> None:
-    """An edited module changes the tag of a release only: in development the code comes in a volume."""
+def test_code_is_not_in_development_images(project: Path) -> None:
+    """An edited module changes the tag for production only, because in development the code comes in a volume."""
     before = {stage: tag(project, stage=stage) for stage in Stage}
     (project / "source" / "code.py").write_text("2\n")
     after = {stage: tag(project, stage=stage) for stage in Stage}
@@ -77,8 +77,8 @@ def test_code_is_no_part_of_an_image_of_development(project: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["pyproject.toml", "setup.cfg", "requirements/run.txt", "new.py", "src/new/__init__.py", "code/fast.pyx"]
 )
-def test_what_an_installation_depends_on_changes_the_tag(project: Path, path: str) -> None:
-    """How to build, what is needed, what is compiled, and a new module at the top make a new image."""
+def test_installation_inputs_change_the_tag(project: Path, path: str) -> None:
+    """Build configuration, requirements, compiled code and a new top-level module make a new image."""
     before = tag(project)
     new = project / "source" / path
     new.parent.mkdir(parents=True, exist_ok=True)
@@ -88,8 +88,8 @@ def test_what_an_installation_depends_on_changes_the_tag(project: Path, path: st
 
 
 @pytest.mark.parametrize("path", ["README.md", "src/package/more.py", "src/package/page.html", "tests/test_more.py"])
-def test_what_an_installation_finds_by_itself_keeps_the_tag(project: Path, path: str) -> None:
-    """A further module of a package, its data, tests and texts need no new image."""
+def test_files_found_at_runtime_keep_the_tag(project: Path, path: str) -> None:
+    """A further module of a package, its data, tests and documentation need no new image."""
     for name in ("src/package/__init__.py", "tests/test_it.py"):
         (project / "source" / name).parent.mkdir(parents=True, exist_ok=True)
         (project / "source" / name).write_text("")
@@ -100,12 +100,12 @@ def test_what_an_installation_finds_by_itself_keeps_the_tag(project: Path, path:
 
 
 def plan_hub(jupyterhub: str) -> build.BuildPlan:
-    """What to build of this project's own hub image for that line of JupyterHub."""
+    """Plan this project's own hub image for a line of JupyterHub."""
     return build.plan_build(PROJECT, "jupyterhub", Stage.DEV, "b", (), jupyterhub=jupyterhub)
 
 
 def test_each_line_of_jupyterhub_has_its_own_lock_and_tag() -> None:
-    """An older line takes its lock file by a build argument and has another tag; the current one needs neither."""
+    """An older line selects its lock file by a build argument, which changes the tag."""
     current, older = plan_hub(""), plan_hub("5.5")
 
     assert (current.arguments, older.arguments) == ((), ("REQUIREMENTS=requirements-jupyterhub5.lock",))
@@ -116,15 +116,15 @@ def test_each_line_of_jupyterhub_has_its_own_lock_and_tag() -> None:
         assert re.search(rf"^jupyterhub=={re.escape(version)}", lock.read_text(), re.MULTILINE)
 
 
-def test_the_line_of_jupyterhub_changes_no_other_image(project: Path) -> None:
-    """The Slurm image is the same whatever line the hub has."""
+def test_line_of_jupyterhub_changes_only_the_hub_image(project: Path) -> None:
+    """The Slurm image is the same for all lines of JupyterHub."""
     plans = [build.plan_build(project, "slurm", Stage.DEV, "b", (), jupyterhub=line) for line in ("", "5.5")]
 
     assert plans[0] == plans[1]
 
 
-def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
-    """A line without a lock file is refused as soon as it is asked for."""
+def test_unknown_line_of_jupyterhub_is_refused() -> None:
+    """A request for a line without a lock file is refused, and the error lists the known lines."""
     instance = find_instance("dev_dummyauth", "default")
     with pytest.raises(UsageError, match=r"JupyterHub 5\.4: must be one of 5\.5; did you mean '5\.5'") as caught:
         UpRequest(instance=instance, jupyterhub="5.4")
@@ -132,8 +132,8 @@ def test_an_unknown_line_of_jupyterhub_names_the_known_ones() -> None:
     assert caught.value.remedy == "leave it out for the current line"
 
 
-def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Besides the images that an environment needs a caller may name folders below containers/."""
+def test_further_images_can_be_requested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A caller may name directories below containers/ in addition to the environment's images."""
     monkeypatch.setattr("hubpod.sources.clones.ensure_clones", lambda *_: ())
     monkeypatch.setattr("hubpod.images.base.find_base", lambda *_: BaseImage(reference="base", id="base"))
     podman = cast("Podman", SimpleNamespace(image_ids=lambda these: {each: each for each in these}))
@@ -149,8 +149,8 @@ def test_further_images_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ]
 
 
-def test_a_failed_build_names_the_step_and_its_last_lines() -> None:
-    """What a person reads of a failed build is the step that failed and what it said."""
+def test_build_error_has_the_step_and_its_last_lines() -> None:
+    """The error of a failed build names the failed step and has its output."""
     plan = build.BuildPlan(name="slurm", reference="r", stage=Stage.DEV, base="b", sources=())
     output = "STEP 1/2: FROM x\nok\nSTEP 2/2: RUN false\nwent wrong"
 
@@ -160,8 +160,8 @@ def test_a_failed_build_names_the_step_and_its_last_lines() -> None:
     assert error.detail == ("went wrong",)
 
 
-def test_a_build_gets_the_hosts_certificates_and_indexes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The CA bundle that the environment names and the package indexes are there for the build."""
+def test_build_gets_certificates_and_indexes_of_the_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A build has the CA bundle and the package indexes that the host's environment names."""
     bundle = tmp_path / "corporate.pem"
     bundle.write_text("certificate")
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
@@ -177,21 +177,21 @@ def test_a_build_gets_the_hosts_certificates_and_indexes(monkeypatch: pytest.Mon
     assert """export PIP_INDEX_URL='https://user:it'"'"'s@index.example/simple'\n""" in exports
 
 
-def test_the_base_has_a_name_for_each_origin() -> None:
-    """A base from a registry is never taken for a bootstrapped one."""
+def test_base_has_a_reference_for_each_origin() -> None:
+    """A base image from a registry and a bootstrapped one have different references."""
     base = read_base(PROJECT)
 
     assert base.reference(BaseFrom.REGISTRY) != base.reference(BaseFrom.BOOTSTRAP)
 
 
 @pytest.mark.parametrize("reference", ["host:5000/library/debian:trixie-slim", "host:5000/library/debian"])
-def test_a_registrys_port_is_no_tag(reference: str) -> None:
-    """The repository that a digest is asked of keeps the port of its registry, and loses the tag."""
+def test_repository_keeps_the_port_of_its_registry(reference: str) -> None:
+    """The repository of a reference has no tag, but the port of its registry."""
     assert BaseSpec(suite="trixie", registry=reference, packages=()).repository == "host:5000/library/debian"
 
 
-def test_images_that_another_checkout_may_use_stay(project: Path, tmp_path: Path) -> None:
-    """After a build only those go that are old, and not among the last three."""
+def test_only_old_images_are_pruned(project: Path, tmp_path: Path) -> None:
+    """A build removes only images that are old and not among the last three, as other checkouts may use them."""
     now = time.time()
     ages = {
         "new": 0,
@@ -200,10 +200,10 @@ def test_images_that_another_checkout_may_use_stay(project: Path, tmp_path: Path
         "old": build.KEPT_S + 120,
         "older": build.KEPT_S + 180,
     }
-    made = [{"Names": [f"localhost/hubpod/slurm:dev-{tag}"], "Created": now - age} for tag, age in ages.items()]
+    rows = [{"Names": [f"localhost/hubpod/slurm:dev-{tag}"], "Created": now - age} for tag, age in ages.items()]
     calls = tmp_path / "calls"
     script = tmp_path / "podman"
-    script.write_text(f"#!/bin/sh\necho $* >>{calls}\n[ $1 != images ] || echo '{json.dumps(made)}'\n")
+    script.write_text(f"#!/bin/sh\necho $* >>{calls}\n[ $1 != images ] || echo '{json.dumps(rows)}'\n")
     script.chmod(0o755)
     checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
 

@@ -1,4 +1,4 @@
-"""Where the Zenith client's image comes from, with a podman that answers as told."""
+"""Choice of the Zenith client's image, with a stand-in for podman."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from hubpod.components.zenith import IMAGE, REGISTRY_IMAGE
 from hubpod.environments import Stage
 from hubpod.errors import BuildError
 from hubpod.images import zenith as zenith_image
-from hubpod.images.base import REPOSITORY
+from hubpod.images.references import REPOSITORY
 from hubpod.podman.cli import Podman
 
 ANOTHER = "registry.example.org/zenith-client:1.0"
@@ -21,10 +21,10 @@ here=${0%/*}
 echo "$*" >>"$here/calls"
 for last; do :; done
 case "$1 $2" in
-"image inspect") grep -qxF "$last" "$here/there" && echo 0123456789ab ;;
+"image inspect") grep -qxF "$last" "$here/local" && echo 0123456789ab ;;
 "images --filter"*) cat "$here/built" ;;
 "pull --quiet")
-    if grep -qxF "$last" "$here/registry"; then echo "$last" >>"$here/there"; else
+    if grep -qxF "$last" "$here/registry"; then echo "$last" >>"$here/local"; else
         echo "Error: initializing source docker://$last: no such host" >&2
         exit 125
     fi ;;
@@ -34,176 +34,176 @@ esac
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What podman has, and what a registry would give."""
+    """The images that podman has, and those that a registry has."""
 
-    folder: Path
+    directory: Path
 
-    def has(self, *references: str) -> None:
-        """These images are there."""
-        (self.folder / "there").write_text("".join(f"{reference}\n" for reference in references))
+    def set_local(self, *references: str) -> None:
+        """Set the images that podman has."""
+        (self.directory / "local").write_text("".join(f"{reference}\n" for reference in references))
 
-    def can_pull(self, *references: str) -> None:
-        """These images can be pulled."""
-        (self.folder / "registry").write_text("".join(f"{reference}\n" for reference in references))
+    def set_registry(self, *references: str) -> None:
+        """Set the images that can be pulled."""
+        (self.directory / "registry").write_text("".join(f"{reference}\n" for reference in references))
 
-    def has_built(self, *references: str) -> None:
-        """These images were built by hubpod."""
+    def set_built(self, *references: str) -> None:
+        """Set the images that hubpod has built."""
         rows = [{"Id": name, "Names": [name], "Created": number} for number, name in enumerate(references)]
-        (self.folder / "built").write_text(json.dumps(rows))
+        (self.directory / "built").write_text(json.dumps(rows))
 
     @property
     def pulls(self) -> list[str]:
-        """What was asked of registries."""
-        calls = (self.folder / "calls").read_text().splitlines() if (self.folder / "calls").exists() else []
+        """The references that were requested from registries."""
+        calls = (self.directory / "calls").read_text().splitlines() if (self.directory / "calls").exists() else []
         return [call.split()[-1] for call in calls if call.startswith("pull ")]
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine with a podman that has nothing, behind a registry that has nothing."""
+    """A machine without images, and a registry without images."""
     (tmp_path / "podman").write_text(PODMAN)
     (tmp_path / "podman").chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = Machine(folder=tmp_path)
-    found.has()
-    found.can_pull()
-    found.has_built()
+    found = Machine(directory=tmp_path)
+    found.set_local()
+    found.set_registry()
+    found.set_built()
     return found
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is asked for, what there is, and what comes of it.
+    """A request, the available images, and the result.
 
     Attributes:
-        wanted: What --zenith-image says.
-        stage: Of the environment.
-        there: Images that podman has.
+        wanted: Value of --zenith-image.
+        stage: Stage of the environment.
+        local: Images that podman has.
         built: Those of them that hubpod has built.
         registry: Images that can be pulled.
-        gives: The image that is used; empty for the stand-in, None where it is an error.
-        pulls: What is asked of a registry.
-        told: What the person is told meanwhile.
+        used: The image that is used; empty for the stand-in, None for an error.
+        pulls: References requested from a registry.
+        lines: Reported progress.
     """
 
     wanted: str = ""
     stage: Stage = Stage.DEV
-    there: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
     built: tuple[str, ...] = ()
     registry: tuple[str, ...] = ()
-    gives: str | None
+    used: str | None
     pulls: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 def built(stage: Stage) -> str:
-    """The name of a stand-in that was built for a stage."""
+    """Return the reference of a stand-in for a stage."""
     return f"{REPOSITORY}/{IMAGE}:{stage.value}-0123456789ab"
 
 
 CASES = {
-    "the registry's is there": Case(there=(REGISTRY_IMAGE,), gives=REGISTRY_IMAGE),
-    "the registry's is there in production": Case(stage=Stage.PROD, there=(REGISTRY_IMAGE,), gives=REGISTRY_IMAGE),
-    "the registry's is preferred to a stand-in": Case(
-        there=(REGISTRY_IMAGE,), built=(built(Stage.DEV),), gives=REGISTRY_IMAGE
+    "the registry image exists": Case(local=(REGISTRY_IMAGE,), used=REGISTRY_IMAGE),
+    "the registry image exists in production": Case(stage=Stage.PROD, local=(REGISTRY_IMAGE,), used=REGISTRY_IMAGE),
+    "the registry image is preferred to a stand-in": Case(
+        local=(REGISTRY_IMAGE,), built=(built(Stage.DEV),), used=REGISTRY_IMAGE
     ),
-    "the registry's is pulled": Case(
+    "the registry image is pulled": Case(
         registry=(REGISTRY_IMAGE,),
-        gives=REGISTRY_IMAGE,
+        used=REGISTRY_IMAGE,
         pulls=(REGISTRY_IMAGE,),
-        told=(f"pulling {REGISTRY_IMAGE}",),
+        lines=(f"pulling {REGISTRY_IMAGE}",),
     ),
-    "the registry's is pulled in production": Case(
+    "the registry image is pulled in production": Case(
         stage=Stage.PROD,
         registry=(REGISTRY_IMAGE,),
-        gives=REGISTRY_IMAGE,
+        used=REGISTRY_IMAGE,
         pulls=(REGISTRY_IMAGE,),
-        told=(f"pulling {REGISTRY_IMAGE}",),
+        lines=(f"pulling {REGISTRY_IMAGE}",),
     ),
     "no registry answers": Case(
-        gives="",
+        used="",
         pulls=(REGISTRY_IMAGE,),
-        told=(f"pulling {REGISTRY_IMAGE}", f"{REGISTRY_IMAGE} cannot be had"),
+        lines=(f"pulling {REGISTRY_IMAGE}", f"{REGISTRY_IMAGE} cannot be pulled"),
     ),
-    "no registry answers, and a stand-in is built": Case(built=(built(Stage.DEV),), gives=""),
-    "only production's stand-in is built": Case(
+    "no registry answers, and a stand-in is built": Case(built=(built(Stage.DEV),), used=""),
+    "only a stand-in for production is built": Case(
         built=(built(Stage.PROD),),
         registry=(REGISTRY_IMAGE,),
-        gives=REGISTRY_IMAGE,
+        used=REGISTRY_IMAGE,
         pulls=(REGISTRY_IMAGE,),
-        told=(f"pulling {REGISTRY_IMAGE}",),
+        lines=(f"pulling {REGISTRY_IMAGE}",),
     ),
     "no registry answers in production": Case(
-        stage=Stage.PROD, gives=None, pulls=(REGISTRY_IMAGE,), told=(f"pulling {REGISTRY_IMAGE}",)
+        stage=Stage.PROD, used=None, pulls=(REGISTRY_IMAGE,), lines=(f"pulling {REGISTRY_IMAGE}",)
     ),
-    "production takes no stand-in by itself": Case(
+    "production does not fall back to a stand-in": Case(
         stage=Stage.PROD,
         built=(built(Stage.PROD), built(Stage.DEV)),
-        gives=None,
+        used=None,
         pulls=(REGISTRY_IMAGE,),
-        told=(f"pulling {REGISTRY_IMAGE}",),
+        lines=(f"pulling {REGISTRY_IMAGE}",),
     ),
-    "a stand-in is asked for": Case(wanted="stand-in", there=(REGISTRY_IMAGE,), gives=""),
-    "a stand-in is asked for in production": Case(wanted="stand-in", stage=Stage.PROD, gives=""),
-    "another one is there": Case(wanted=ANOTHER, there=(ANOTHER, REGISTRY_IMAGE), gives=ANOTHER),
-    "another one is pulled": Case(
+    "a stand-in is requested": Case(wanted="stand-in", local=(REGISTRY_IMAGE,), used=""),
+    "a stand-in is requested in production": Case(wanted="stand-in", stage=Stage.PROD, used=""),
+    "another image exists": Case(wanted=ANOTHER, local=(ANOTHER, REGISTRY_IMAGE), used=ANOTHER),
+    "another image is pulled": Case(
         wanted=ANOTHER,
-        there=(REGISTRY_IMAGE,),
+        local=(REGISTRY_IMAGE,),
         built=(built(Stage.DEV),),
         registry=(ANOTHER,),
-        gives=ANOTHER,
+        used=ANOTHER,
         pulls=(ANOTHER,),
-        told=(f"pulling {ANOTHER}",),
+        lines=(f"pulling {ANOTHER}",),
     ),
-    "another one cannot be had": Case(
+    "another one cannot be pulled": Case(
         wanted=ANOTHER,
-        there=(REGISTRY_IMAGE,),
+        local=(REGISTRY_IMAGE,),
         built=(built(Stage.DEV),),
-        gives=None,
+        used=None,
         pulls=(ANOTHER,),
-        told=(f"pulling {ANOTHER}",),
+        lines=(f"pulling {ANOTHER}",),
     ),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_which_image_is_had(machine: Machine, case: Case) -> None:
-    """What is there is used, what is not is pulled once, and only development falls back to a stand-in by itself."""
-    machine.has(*case.there)
-    machine.has_built(*case.built)
-    machine.can_pull(*case.registry)
-    told: list[str] = []
+def test_choice_of_the_image(machine: Machine, case: Case) -> None:
+    """An existing image is used, a missing one is pulled, and only development falls back to the stand-in."""
+    machine.set_local(*case.local)
+    machine.set_built(*case.built)
+    machine.set_registry(*case.registry)
+    lines: list[str] = []
 
-    if case.gives is None:
+    if case.used is None:
         with pytest.raises(BuildError) as caught:
-            zenith_image.ensure_image(Podman(), case.wanted, case.stage, told.append)
+            zenith_image.ensure_image(Podman(), case.wanted, case.stage, lines.append)
         assert caught.value.message == f"cannot pull {case.pulls[0]}"
         assert "no such host" in caught.value.detail[-1]
         assert "`--zenith-image stand-in`" in caught.value.remedy
     else:
-        assert zenith_image.ensure_image(Podman(), case.wanted, case.stage, told.append) == case.gives
+        assert zenith_image.ensure_image(Podman(), case.wanted, case.stage, lines.append) == case.used
 
     assert machine.pulls == list(case.pulls)
-    assert told == list(case.told)
+    assert lines == list(case.lines)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_a_look_pulls_nothing(machine: Machine, case: Case) -> None:
-    """A manifest names the image that would be used, without asking a registry for it."""
-    machine.has(*case.there)
-    machine.has_built(*case.built)
-    machine.can_pull(*case.registry)
+def test_finding_the_image_pulls_nothing(machine: Machine, case: Case) -> None:
+    """A manifest names the image to use, without requests to a registry."""
+    machine.set_local(*case.local)
+    machine.set_built(*case.built)
+    machine.set_registry(*case.registry)
 
     found = zenith_image.find_image(Podman(), case.wanted, case.stage)
 
     assert machine.pulls == []
-    assert found == (case.pulls[0] if case.pulls else case.gives)
+    assert found == (case.pulls[0] if case.pulls else case.used)
 
 
-def test_a_registry_is_asked_once_for_a_stand_in(machine: Machine) -> None:
-    """Where no registry answers, the stand-in that was built serves from then on, and nobody waits again."""
+def test_stand_in_is_reused_without_asking_the_registry(machine: Machine) -> None:
+    """If no registry answers, the stand-in that was built is used from then on, without another wait."""
     first = zenith_image.ensure_image(Podman(), "", Stage.DEV, lambda _: None)
-    machine.has_built(built(Stage.DEV))
+    machine.set_built(built(Stage.DEV))
 
     second = zenith_image.ensure_image(Podman(), "", Stage.DEV, lambda _: None)
 
@@ -211,9 +211,9 @@ def test_a_registry_is_asked_once_for_a_stand_in(machine: Machine) -> None:
     assert machine.pulls == [REGISTRY_IMAGE]
 
 
-def test_an_image_is_pulled_once(machine: Machine) -> None:
-    """What was pulled is there the next time."""
-    machine.can_pull(REGISTRY_IMAGE)
+def test_image_is_pulled_once(machine: Machine) -> None:
+    """A pulled image is used without another pull."""
+    machine.set_registry(REGISTRY_IMAGE)
 
     found = [zenith_image.ensure_image(Podman(), "", Stage.PROD, lambda _: None) for _ in range(2)]
 
