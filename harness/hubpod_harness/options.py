@@ -14,7 +14,7 @@ from hubpod.sources.origins import Origin, parse_origins
 PROJECT = Path(__file__).parents[2]
 DEFAULT_ENVIRONMENT = "dev_realauth"
 ARTIFACTS = ".hubpod/failures"
-BUNDLED_SOURCES = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
+BUNDLED_SOURCES = {name: Origin(directory=PROJECT / "packages" / name) for name in SOURCE_NAMES}
 """The packages as they lie here, whatever somebody has in the clones."""
 
 

@@ -24,7 +24,7 @@ ERROR = "ERROR: "
 def pytest_command(request: UpRequest, expression: str, python: str = sys.executable) -> Sequence[str]:
     """Build the command that runs matching tests with the watched sources, on a stack that later runs reuse."""
     directories = {source.name: source.clone(WORKSPACE.project) for source in SOURCES}
-    directories |= {name: origin.folder for name, origin in request.origins.items() if origin.folder}
+    directories |= {name: origin.directory for name, origin in request.origins.items() if origin.directory}
     return (
         *(python, "-m", "pytest", "-q", str(WORKSPACE.project / "harness" / "suite"), "-k", expression),
         *("-o", "asyncio_default_fixture_loop_scope=function"),

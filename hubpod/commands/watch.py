@@ -66,7 +66,7 @@ def folders(context: Context, request: UpRequest) -> tuple[Path, ...]:
         SourceError: A clone cannot be used.
     """
     checkouts = clones.ensure_clones(context.workspace.project, request.origins)
-    return (*(checkout.folder for checkout in checkouts), context.workspace.project / "volumes")
+    return (*(checkout.directory for checkout in checkouts), context.workspace.project / "volumes")
 
 
 def watch(context: Context, request: UpRequest, below: Sequence[Path], told: Callable[[Turn], None]) -> None:

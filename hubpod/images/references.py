@@ -52,6 +52,6 @@ def image_digest(
             executable = os.access(path, os.X_OK)
             digest.update(f"{relative} {executable} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     for checkout in checkouts:
-        identity = checkout.installation() if stage.uses_clones else checkout.digest()
+        identity = checkout.installation_digest() if stage.uses_clones else checkout.digest()
         digest.update(f"{checkout.source.name} {identity}\n".encode())
     return digest.hexdigest()

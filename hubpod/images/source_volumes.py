@@ -28,7 +28,7 @@ def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) 
 def _code(checkout: Checkout, installed: tuple[File, ...]) -> Code:
     files = checkout.files()
     known = {file.path for file in files}
-    return Code(folder=checkout.folder, files=(*files, *(file for file in installed if file.path not in known)))
+    return Code(folder=checkout.directory, files=(*files, *(file for file in installed if file.path not in known)))
 
 
 def _installed_files(workspace: Workspace, podman: Podman, plan: BuildPlan, name: str) -> tuple[File, ...]:
@@ -50,13 +50,13 @@ def find_reinstalled(workspace: Workspace, plans: Iterable[BuildPlan]) -> tuple[
     return tuple(
         each
         for each in _mounted_checkouts(plans)
-        if known.get(each.source.name, each.installation()) != each.installation()
+        if known.get(each.source.name, each.installation_digest()) != each.installation_digest()
     )
 
 
 def record_installations(workspace: Workspace, plans: Iterable[BuildPlan]) -> None:
     """Record the installation of each source in the images that were built."""
-    new = {each.source.name: each.installation() for each in _mounted_checkouts(plans)}
+    new = {each.source.name: each.installation_digest() for each in _mounted_checkouts(plans)}
     write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
 
 
@@ -70,7 +70,7 @@ def recorded_origins(workspace: Workspace, instance: Instance) -> dict[str, Orig
     known = workspace.files(instance).load_record().sources
     clones = {source.name: str(source.clone(workspace.project)) for source in SOURCES}
     edited = {name: known[name] for name, clone in clones.items() if known.get(name, clone) != clone}
-    return {name: Origin(folder=Path(directory)) for name, directory in edited.items()}
+    return {name: Origin(directory=Path(directory)) for name, directory in edited.items()}
 
 
 def _mounted_checkouts(plans: Iterable[BuildPlan]) -> list[Checkout]:

@@ -1,1 +1,1 @@
-"""The development repositories: where they come from, their clones, and their releases."""
+"""The development repositories: their origins, clones and releases."""

@@ -1,4 +1,4 @@
-"""The development repositories: clones below containers/*/_dev_build_data, and what a build takes from them."""
+"""The development repositories and their clones below containers/*/_dev_build_data."""
 
 import shutil
 import tempfile
@@ -13,20 +13,20 @@ from hubpod.sources.origins import Origin, mask_secrets
 from hubpod.system.private_files import private_directory
 
 IMPORTED = "Imported-Digest"
-"""Trailer of the first commit of a clone made from packages/: tells when the package has moved on."""
+"""Trailer of the first commit of a clone made from packages/. It shows whether the package has changed since."""
 
 _SCRATCH = ".clone-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A development repository that a container image is built from."""
+    """A development repository that is installed in a container image."""
 
     name: str
     image: str
 
     def clone(self, project: Path) -> Path:
-        """Where its clone lives."""
+        """The path of its clone."""
         return project / "containers" / self.image / "_dev_build_data" / self.name
 
 
@@ -35,62 +35,61 @@ SOURCES = (
     Source(name="slurmspawner_wrappers", image="slurm"),
 )
 
-
 SOURCE_NAMES = tuple(source.name for source in SOURCES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    """A source as it lies on disk.
+    """A source on disk.
 
     Attributes:
-        source: Which one.
-        folder: Where.
-        status: For the person: "cloned", "as it was", "modified: 2 files, 1 commit" …
+        source: The source.
+        directory: Its directory.
+        status: Text for the user, such as "cloned", "unchanged" or "modified: 2 files, 1 commit".
     """
 
     source: Source
-    folder: Path
+    directory: Path
     status: str
 
     def digest(self) -> str:
-        """What identifies the content that a build would take; changes with every edit."""
-        return content.digest(self.folder)
+        """Return the digest of its content, which changes with every edit."""
+        return content.digest(self.directory)
 
     def files(self) -> tuple[File, ...]:
-        """What a build takes, as it is at this moment."""
-        return content.snapshot(self.folder)
+        """Return the files for a volume, with their current content."""
+        return content.snapshot(self.directory)
 
-    def installation(self) -> str:
-        """What identifies all that installing it depends on; stays the same when its code is edited."""
-        return content.installation(self.folder)
+    def installation_digest(self) -> str:
+        """Return the digest of what installing it depends on; edits of code do not change it."""
+        return content.installation_digest(self.directory)
 
     def export(self, target: Path) -> None:
-        """Copy what a build takes, without version control and ignored files, to a new folder."""
-        content.copy(self.folder, target)
+        """Copy its content, without version control and ignored files, to a new directory."""
+        content.copy(self.directory, target)
         content.mark_complete(target)
 
 
 def ensure_clones(project: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    """Have a checkout of every source: an existing clone as it is, a new one where there is none.
+    """Ensure a checkout of every source: use an existing clone unchanged, and create a missing one.
 
     Raises:
-        SourceError: A clone cannot be made, or what stands in its place is not one.
+        SourceError: A source cannot be cloned, or something else occupies the place of its clone.
     """
     for source in SOURCES:
-        for leftover in source.clone(project).parent.glob(f"{_SCRATCH}*"):  # of a command that was killed
+        for leftover in source.clone(project).parent.glob(f"{_SCRATCH}*"):  # of a killed command
             shutil.rmtree(leftover, ignore_errors=True)
-    return tuple(_ensure(project, source, origins.get(source.name)) for source in SOURCES)
+    return tuple(_ensure_clone(project, source, origins.get(source.name)) for source in SOURCES)
 
 
-def _ensure(project: Path, source: Source, origin: Origin | None) -> Checkout:
-    if origin and origin.folder:
-        require_project(source, origin.folder)
-        return Checkout(source=source, folder=origin.folder, status=f"in place at {origin.folder}")
+def _ensure_clone(project: Path, source: Source, origin: Origin | None) -> Checkout:
+    if origin and origin.directory:
+        require_project(source, origin.directory)
+        return Checkout(source=source, directory=origin.directory, status=f"in place at {origin.directory}")
     clone = source.clone(project)
-    private_directory(clone.parent)  # git writes the URL into the clone, and in the URL there may be a token
+    private_directory(clone.parent)  # git writes the URL into the clone, and the URL may contain a token
     if clone.exists():
-        return Checkout(source=source, folder=clone, status=_status(project, source, clone, origin))
+        return Checkout(source=source, directory=clone, status=_status(project, source, clone, origin))
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=clone.parent) as scratch:
         new = Path(scratch) / source.name
         if origin:
@@ -99,14 +98,14 @@ def _ensure(project: Path, source: Source, origin: Origin | None) -> Checkout:
             _import_package(project / "packages" / source.name, new)
         require_project(source, new)
         new.rename(clone)
-    return Checkout(source=source, folder=clone, status="cloned")
+    return Checkout(source=source, directory=clone, status="cloned")
 
 
 def clone_from(source: Source, origin: Origin, new: Path) -> None:
-    """Clone another repository to a new folder, at its ref.
+    """Clone a repository with its submodules to a new directory, and check out its ref.
 
     Raises:
-        SourceError: That cannot be done.
+        SourceError: git failed.
     """
     try:
         env = git.ssh_environment(new.parent)
@@ -115,7 +114,7 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
         if origin.ref:
             git.run(new, "checkout", "--quiet", origin.ref, "--", env=env)
         if (new / ".gitmodules").is_file():
-            # A repository from elsewhere must not have folders of this machine cloned into it.
+            # A remote repository must not clone directories of this machine as submodules.
             local = ":file" if origin.url.startswith("file:") else ""
             env["GIT_ALLOW_PROTOCOL"] = git.PROTOCOLS + local
             git.run(new, "submodule", "--quiet", "update", "--init", "--recursive", env=env)
@@ -123,12 +122,12 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
         raise SourceError(
             f"cannot clone {source.name} from {origin}",
             detail=error.detail,
-            remedy="check the URL, the ref and your access to the repository; git is not let ask for a password",
+            remedy="check the URL, the ref and your access to the repository; git runs without password prompts",
         ) from error
 
 
 def _import_package(package: Path, new: Path) -> None:
-    """Turn a folder of ours into a repository of its own, so that `git diff` shows a developer's edits."""
+    """Create a repository from a directory in packages/, so that `git diff` shows a developer's edits."""
     content.copy(package, new)
     identity = ("user.name=hubpod", "user.email=hubpod@localhost", "commit.gpgsign=false")
     git.run(new, "init", "--quiet", "--initial-branch=main")
@@ -140,7 +139,7 @@ def _import_package(package: Path, new: Path) -> None:
 def _status(project: Path, source: Source, clone: Path, origin: Origin | None) -> str:
     if not (clone / ".git").exists():
         raise SourceError(
-            f"{clone} is not a git repository, so it will not be used as the clone of {source.name}",
+            f"cannot use {clone} as the clone of {source.name}, because it is not a git repository",
             remedy=f"move it away, or use it in place with --source {source.name}={clone}",
         )
     require_project(source, clone)
@@ -153,27 +152,27 @@ def _status(project: Path, source: Source, clone: Path, origin: Origin | None) -
     changes = ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
     notes = [f"modified: {changes}"] if changes else []
     if digest and digest != content.digest(project / "packages" / source.name):
-        notes.append(f"older than packages/{source.name}; move {clone} away to have it cloned again")
-    return ", ".join(notes) or "as it was"
+        notes.append(f"older than packages/{source.name}; move {clone} away to clone it again")
+    return ", ".join(notes) or "unchanged"
 
 
 def _require_origin(source: Source, clone: Path, origin: Origin) -> None:
-    # Not `git remote get-url`, which applies url.*.insteadOf. Compared masked: a new token is no other repository.
+    # `git remote get-url` would apply url.*.insteadOf. The URLs are masked because a new token is not a new repository.
     found = mask_secrets(git.run(clone, "config", "--get", "remote.origin.url", check=False).strip())
     if found != mask_secrets(origin.url):
         raise SourceError(
             f"{clone} was cloned from {found or 'packages/' + source.name}, not from {mask_secrets(origin.url)}",
-            remedy="move it away to have the other one cloned; it is never overwritten",
+            remedy="move it away to clone the other repository; a clone is never overwritten",
         )
     if origin.ref and not git.is_at(clone, origin.ref):
         raise SourceError(
             f"{clone} is not at {origin.ref}",
-            remedy=f"run `git -C {clone} checkout {origin.ref}`, or leave out the ref",
+            remedy=f"run `git -C {clone} checkout {origin.ref}`, or omit the ref",
         )
 
 
 def _imported(clone: Path) -> tuple[str, str]:
-    """The commit that a clone of ours began with, and the digest of the package at that time; empty for others."""
+    """Return the first commit of a clone of packages/ and the package's digest then; empty for other clones."""
     if not git.has_commit(clone):
         return "", ""
     trailer = f"%(trailers:key={IMPORTED},valueonly,separator=%x20)"
@@ -182,14 +181,14 @@ def _imported(clone: Path) -> tuple[str, str]:
     return next(((words[0], words[1]) for words in found if len(words) > 1), ("", ""))
 
 
-def require_project(source: Source, folder: Path) -> None:
-    """Refuse a folder that nothing can be installed from.
+def require_project(source: Source, directory: Path) -> None:
+    """Refuse a directory that cannot be installed.
 
     Raises:
-        SourceError: It is no Python project.
+        SourceError: The directory is not a Python project.
     """
-    if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+    if not any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise SourceError(
-            f"{folder} is not a Python project: it has neither pyproject.toml nor setup.py",
-            remedy=f"point --source {source.name} at the folder that has one",
+            f"{directory} is not a Python project: it has neither pyproject.toml nor setup.py",
+            remedy=f"point --source {source.name} at the directory that has one",
         )

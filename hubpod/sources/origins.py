@@ -1,4 +1,4 @@
-"""Where a source comes from when it is not ours: a repository to clone, or a folder to use in place."""
+"""Origins of sources that replace those in packages/: a repository to clone, or a directory to use in place."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,70 +11,77 @@ from hubpod.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where another repository than ours comes from: a URL with an optional ref, or a local folder."""
+    """The origin of a source: a URL with an optional ref, or a local directory."""
 
-    url: str = field(default="", repr=False)  # it may have a token in it
+    url: str = field(default="", repr=False)  # the URL may contain a token
     ref: str = ""
-    folder: Path | None = None
+    directory: Path | None = None
 
     def __str__(self) -> str:
-        """What a person may see of it."""
-        return mask_secrets(f"{self.url}@{self.ref}" if self.ref else self.url or str(self.folder))
+        """The origin without passwords and tokens."""
+        return mask_secrets(f"{self.url}@{self.ref}" if self.ref else self.url or str(self.directory))
 
 
 def mask_secrets(text: str) -> str:
-    """The text with passwords and tokens in its URLs replaced; over HTTP a user may be a token as well."""
+    """Replace passwords and tokens in the URLs of a text; over HTTP the user name may be a token too."""
     text = re.sub(r"(\bhttps?://)[^/\s]*@", r"\1***@", text, flags=re.IGNORECASE)
     return re.sub(r"(\b[a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", r"\1:***@", text, flags=re.IGNORECASE)
 
 
 def parse_origins(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Origin]:
-    """What ``--source NAME=URL[@REF]`` and ``--source NAME=PATH`` ask for, by name.
+    """Parse the values of ``--source NAME=URL[@REF]`` and ``--source NAME=PATH``.
+
+    Args:
+        values: The values.
+        names: Names of all sources.
+
+    Returns:
+        The origins, by the source's name.
 
     Raises:
-        UsageError: There is no such source, it is given twice, or its URL is not one to clone from.
+        UsageError: A source is unknown or given twice, or its URL cannot be cloned from.
     """
     origins: dict[str, Origin] = {}
     for value in values:
         name, separator, where = value.partition("=")
-        told = f"--source {mask_secrets(value)}"
+        option = f"--source {mask_secrets(value)}"
         if not separator or not where:
-            raise UsageError(f"{told}: expected NAME=URL[@REF] or NAME=PATH")
+            raise UsageError(f"{option}: expected NAME=URL[@REF] or NAME=PATH")
         if name not in names:
-            remedy = "sources: " + ", ".join(names)
-            raise UsageError(f"{told}: there is no source {mask_secrets(name)!r}{nearest(name, names)}", remedy=remedy)
+            problem = f"{option}: there is no source {mask_secrets(name)!r}{nearest(name, names)}"
+            raise UsageError(problem, remedy="sources: " + ", ".join(names))
         if name in origins:
             raise UsageError(f"--source {name} is given twice")
-        origins[name] = _origin(told, where)
+        origins[name] = _parse_origin(option, where)
     return origins
 
 
-def _origin(told: str, where: str) -> Origin:
-    if folder := _folder(where):
-        return Origin(folder=folder)
+def _parse_origin(option: str, where: str) -> Origin:
+    if directory := _find_directory(where):
+        return Origin(directory=directory)
     url, ref = _split_ref(where)
     try:
         scheme = urlsplit(url).scheme
     except ValueError as error:
-        raise UsageError(f"{told}: this is not a URL ({error})", remedy="give it as https://host/path") from None
+        raise UsageError(f"{option}: this is not a URL ({error})", remedy="give it as https://host/path") from None
     scp_like = re.fullmatch(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^:].*", url)
-    # To git and ssh a host, path or ref that begins with a hyphen could be an option.
-    optional = re.search(r"(^|//|@|:)-", url) or ref.startswith("-")
-    if "::" in url or optional or not (scheme or scp_like):
+    # git and ssh take a host, path or ref that starts with a hyphen for an option.
+    looks_like_option = re.search(r"(^|//|@|:)-", url) or ref.startswith("-")
+    if "::" in url or looks_like_option or not (scheme or scp_like):
         raise UsageError(
-            f"{told}: there is no folder {mask_secrets(where)!r}, and it is not a repository's URL",
-            remedy="give an existing folder, or a URL such as https://host/group/repository.git@main",
+            f"{option}: {mask_secrets(where)!r} is neither an existing directory nor the URL of a repository",
+            remedy="give an existing directory, or a URL such as https://host/group/repository.git@main",
         )
     if scheme and scheme not in {"https", "http", "ssh", "git", "file"}:
-        raise UsageError(f"{told}: {scheme} is not a protocol to clone with", remedy="use https or ssh")
+        raise UsageError(f"{option}: cannot clone with the protocol {scheme}", remedy="use https or ssh")
     return Origin(url=url, ref=ref)
 
 
-def _folder(where: str) -> Path | None:
+def _find_directory(where: str) -> Path | None:
     try:
-        folder = Path(where).expanduser()
-        return folder.resolve() if folder.is_dir() else None
-    except (OSError, RuntimeError):  # a name that is too long or may not be looked at; no such user
+        directory = Path(where).expanduser()
+        return directory.resolve() if directory.is_dir() else None
+    except (OSError, RuntimeError):  # the name is too long or not accessible; the user in ~user is unknown
         return None
 
 
@@ -83,10 +90,10 @@ def _split_ref(where: str) -> tuple[str, str]:
 
     A ref may contain ``/``, a path may contain ``@``, and the ``@`` of ``user@host`` belongs to the URL. So:
 
-    - A ``file:`` URL has a ref behind the last ``@`` that follows an existing folder; where it names an existing
-      folder as it stands, it has none. Where nothing exists, an ``@`` in the last part of the path separates.
-    - In any other URL the ``@`` of ``.git@`` separates, or else the first one behind the host that does not begin a
-      part of the path.
+    - A ``file:`` URL of an existing directory has no ref. Otherwise the last ``@`` after an existing directory
+      separates the ref. If no directory exists, an ``@`` in the last part of the path separates it.
+    - In any other URL the ``@`` of ``.git@`` separates the ref, or else the first one after the host that does not
+      start a part of the path.
     """
     if where.lower().startswith("file://"):
         return _split_file(where)
@@ -99,7 +106,7 @@ def _split_ref(where: str) -> tuple[str, str]:
 def _split_file(where: str) -> tuple[str, str]:
     url, ref = where, ""
     while url:
-        if _folder(unquote(urlsplit(url).path)):
+        if _find_directory(unquote(urlsplit(url).path)):
             return url, ref
         url = url.rpartition("@")[0]
         ref = where[len(url) + 1 :]

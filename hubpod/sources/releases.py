@@ -1,4 +1,4 @@
-"""What production is built from: sources as they were released, never as they lie in somebody's clone."""
+"""Releases of the sources, from which production is built: never a clone with local edits."""
 
 import hashlib
 import shutil
@@ -13,58 +13,62 @@ from hubpod.sources.clones import SOURCES, Checkout, Source, clone_from, require
 from hubpod.sources.origins import Origin
 from hubpod.system.private_files import private_directory
 
-FOLDER = "releases"
+DIRECTORY = "releases"
 SHORT = 12
 _SCRATCH = ".clone-"
 _STATUS = ("status", "--porcelain", "--untracked-files=all")
 
 
 def ensure_releases(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    """Have every source as it was released: ours as it is committed in this checkout, others at a tag or commit.
+    """Ensure a release of every source: packages/ as committed in this checkout, other origins at a tag or commit.
 
     Raises:
-        UsageError: A source is asked for that is no release.
-        SourceError: A release cannot be cloned, or ours has been edited.
+        UsageError: An origin is not a release.
+        SourceError: A release cannot be cloned, or packages/ has local edits.
     """
-    return tuple(_ensure(project, state, source, origins.get(source.name)) for source in SOURCES)
+    return tuple(_ensure_release(project, state, source, origins.get(source.name)) for source in SOURCES)
 
 
-def _ensure(project: Path, state: Path, source: Source, origin: Origin | None) -> Checkout:
+def _ensure_release(project: Path, state: Path, source: Source, origin: Origin | None) -> Checkout:
     if origin is None:
-        folder = project / "packages" / source.name
-        return Checkout(source=source, folder=folder, status=f"{_version(folder)}{_committed(project, folder)}")
-    if origin.folder or not origin.ref:
+        package = project / "packages" / source.name
+        return Checkout(source=source, directory=package, status=f"{_version(package)}{_commit_text(project, package)}")
+    if origin.directory or not origin.ref:
         raise UsageError(
-            f"--source {source.name}={origin}: production is built from releases",
-            remedy="give URL@REF with a tag or a whole commit",
+            f"--source {source.name}={origin} is not a release, and production is built from releases",
+            remedy="give URL@REF with a tag or a full commit id",
         )
-    folder = _release(state, source, origin)
-    commit = git.run(folder, "rev-parse", "HEAD").strip()
-    return Checkout(source=source, folder=folder, status=f"{origin.ref}, commit {commit[:SHORT]}")
+    clone = _ensure_clone(state, source, origin)
+    commit = git.run(clone, "rev-parse", "HEAD").strip()
+    return Checkout(source=source, directory=clone, status=f"{origin.ref}, commit {commit[:SHORT]}")
 
 
-def _version(folder: Path) -> str:
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    return str(project.get("version", "of no version"))
+def _version(package: Path) -> str:
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    return str(project.get("version", "without version"))
 
 
-def _committed(project: Path, folder: Path) -> str:
-    """The commit of our own package, for the person; empty where hubpod itself is no clone."""
+def _commit_text(project: Path, package: Path) -> str:
+    """Return the commit of a package for its status; empty if the project is not a git clone.
+
+    Raises:
+        SourceError: The package has files or edits that are not committed.
+    """
     if not (project / ".git").exists():
         return ""
-    known = set(git.run(project, "ls-files", "-z", "--", str(folder)).split("\0"))
-    taken = {str((folder / path).relative_to(project)) for path in content.files(folder)}
-    if taken - known or git.run(project, *_STATUS, "--", str(folder)):
+    committed = set(git.run(project, "ls-files", "-z", "--", str(package)).split("\0"))
+    installed = {str((package / path).relative_to(project)) for path in content.list_files(package)}
+    if installed - committed or git.run(project, *_STATUS, "--", str(package)):
         raise SourceError(
-            f"{folder} has something that is not committed, and production is built from releases",
-            remedy="commit or remove it, or give --source NAME=URL@REF with a tag or a whole commit",
+            f"{package} has changes that are not committed, and production is built from releases",
+            remedy="commit or remove them, or give --source NAME=URL@REF with a tag or a full commit id",
         )
     return f", commit {git.run(project, 'rev-parse', 'HEAD').strip()[:SHORT]}"
 
 
-def _release(state: Path, source: Source, origin: Origin) -> Path:
-    """The clone of a release, which stays as it is once it is there."""
-    releases = private_directory(private_directory(state) / FOLDER)
+def _ensure_clone(state: Path, source: Source, origin: Origin) -> Path:
+    """Clone a release, or return its existing clone."""
+    releases = private_directory(private_directory(state) / DIRECTORY)
     identity = hashlib.sha256(f"{origin.url} {origin.ref}".encode()).hexdigest()[:SHORT]
     clone = releases / f"{source.name}-{identity}"
     if _is_untouched(clone, origin.ref):
@@ -82,26 +86,26 @@ def _release(state: Path, source: Source, origin: Origin) -> Path:
 
 
 def _is_untouched(clone: Path, ref: str) -> bool:
-    """Whether a clone is there and still has what was released, and nothing else."""
+    """Whether a clone exists and has exactly the files of its release."""
     if not (clone / ".git").is_dir():
         return False
     head, released = _commit(clone, "HEAD"), _commit(clone, f"refs/tags/{ref}") or ref
     try:
         return head == released and not git.run(clone, *_STATUS, "--ignored")
-    except SourceError:  # half of a clone
+    except SourceError:  # the clone is incomplete
         return False
 
 
 def _commit(clone: Path, ref: str) -> str:
-    """The commit that a ref means; empty when there is none."""
+    """Return the commit of a ref; empty if the ref does not exist."""
     return git.run(clone, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", check=False).strip()
 
 
 def _require_fixed(source: Source, origin: Origin, clone: Path) -> None:
-    """Refuse a ref that names another commit tomorrow, such as a branch, also one called like a tag."""
+    """Refuse a ref that can move to another commit, such as a branch, even one with the name of a tag."""
     head = _commit(clone, "HEAD")
     if head not in {_commit(clone, f"refs/tags/{origin.ref}"), origin.ref}:
         raise SourceError(
-            f"{origin.ref} of {source.name} is neither a tag nor a whole commit, so it may be another one tomorrow",
-            remedy=f"give the commit itself: {head}",
+            f"{origin.ref} of {source.name} is neither a tag nor a full commit id, so it can move to another commit",
+            remedy=f"give the commit id: {head}",
         )

@@ -91,7 +91,7 @@ class Site:
 def host() -> Iterator[PlainHost]:
     """A host with Slurm, as Debian's packages leave it."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
-    origins = {name: Origin(folder=PROJECT / "packages" / name) for name in SOURCE_NAMES}
+    origins = {name: Origin(directory=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
     built = ensure_images(context, request, names=("slurm",))
     with open_run(context.workspace, context.podman) as run, plain_host.started(run, built) as found:

@@ -278,7 +278,7 @@ def test_what_an_installation_has_written_comes_with_the_code(tmp_path: Path) ->
     """A module that the build makes is in the volume beside the code, which has the last word; it is read once."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "code.py").write_text("edited")
-    checkout = Checkout(source=SOURCES[0], folder=tmp_path / "source", status="")
+    checkout = Checkout(source=SOURCES[0], directory=tmp_path / "source", status="")
     plan = BuildPlan(name="jupyterhub", reference="x/jupyterhub:dev-1", stage=Stage.DEV, base="b", sources=(checkout,))
     written = Seed(
         volume="v",
@@ -308,7 +308,7 @@ def test_a_build_is_explained_by_what_was_built_before(tmp_path: Path) -> None:
     """A source is named when its installation is another one than at this checkout's last build."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "pyproject.toml").write_text("1")
-    checkout = Checkout(source=SOURCES[0], folder=tmp_path / "source", status="")
+    checkout = Checkout(source=SOURCES[0], directory=tmp_path / "source", status="")
     plan = BuildPlan(name="jupyterhub", reference="r", stage=Stage.DEV, base="b", sources=(checkout,))
     workspace = Workspace(project=tmp_path)
 
@@ -435,14 +435,14 @@ def test_what_a_reload_raises_is_told_and_the_next_save_taken(watched: Watched) 
 def test_sources_are_those_that_it_was_brought_up_with(dummy: Site, tmp_path: Path) -> None:
     """Folders in place are noted for the next reload; a clone of the checkout is what is taken anyway."""
     context = context_at(tmp_path, podman_that({}))
-    request, other = UpRequest(instance=dummy.instance), Origin(folder=tmp_path / "other")
+    request, other = UpRequest(instance=dummy.instance), Origin(directory=tmp_path / "other")
     own, in_place = SOURCES[0], SOURCES[1]
     code = {own.name: Code(folder=own.clone(tmp_path)), in_place.name: Code(folder=tmp_path / "mine")}
 
     assert with_recorded_sources(context, request) == request
     source_volumes.record_directories(context.workspace, dummy.instance, code)
 
-    assert with_recorded_sources(context, request).origins == {in_place.name: Origin(folder=tmp_path / "mine")}
+    assert with_recorded_sources(context, request).origins == {in_place.name: Origin(directory=tmp_path / "mine")}
     asked = replace(request, origins={in_place.name: other})
     assert with_recorded_sources(context, asked) == asked
 
@@ -481,7 +481,7 @@ def test_tests_run_in_an_environment_that_has_what_they_need(monkeypatch: pytest
 
 def test_tests_run_with_the_sources_that_are_watched(dummy: Site, tmp_path: Path) -> None:
     """The harness is given a folder in place where one is watched, else the clone, and the environment."""
-    request = UpRequest(instance=dummy.instance, origins={"bricsauthenticator": Origin(folder=tmp_path)})
+    request = UpRequest(instance=dummy.instance, origins={"bricsauthenticator": Origin(directory=tmp_path)})
 
     words = pytest_command(request, "login or spawn")
 

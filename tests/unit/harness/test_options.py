@@ -35,7 +35,7 @@ def tests(tmp_path: Path) -> str:
     [
         ("--hubpod-environment=dev_relauth", "did you mean 'dev_realauth'?"),
         ("--hubpod-source=bricsauthenticater=.", "did you mean 'bricsauthenticator'?"),
-        ("--hubpod-source=bricsauthenticator=/does/not/exist", "there is no folder '/does/not/exist'"),
+        ("--hubpod-source=bricsauthenticator=/does/not/exist", "'/does/not/exist' is neither an existing directory"),
         ("--hubpod-podman=/does/not/exist", "no program there"),
     ],
 )

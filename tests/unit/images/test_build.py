@@ -39,7 +39,7 @@ def project(tmp_path: Path) -> Path:
 
 def tag(project: Path, *, base: str = "b", stage: Stage = Stage.DEV) -> str:
     """Return the reference of the project's image."""
-    checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
+    checkout = Checkout(source=SOURCES[1], directory=project / "source", status="")
     return build.plan_build(project, "slurm", stage, base, (checkout,)).reference
 
 
@@ -205,7 +205,7 @@ def test_only_old_images_are_pruned(project: Path, tmp_path: Path) -> None:
     script = tmp_path / "podman"
     script.write_text(f"#!/bin/sh\necho $* >>{calls}\n[ $1 != images ] || echo '{json.dumps(rows)}'\n")
     script.chmod(0o755)
-    checkout = Checkout(source=SOURCES[1], folder=project / "source", status="")
+    checkout = Checkout(source=SOURCES[1], directory=project / "source", status="")
 
     build.prune_images(Podman(executable=str(script)), build.plan_build(project, "slurm", Stage.DEV, "b", (checkout,)))
 

@@ -17,7 +17,7 @@ NAME = "bricsauthenticator"
 
 
 def git(folder: Path, *args: str) -> str:
-    """Run git in a folder, with an identity."""
+    """Run git in a directory, with an identity."""
     identity = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "protocol.file.allow=always"]
     argv = ["git", "-C", str(folder), *identity, *args]
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Somebody's repository with two commits, the first one tagged v1."""
+    """Another repository with two commits, the first one tagged v1."""
     folder = tmp_path / "theirs"
     folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch=main")
@@ -57,30 +57,30 @@ def commit(folder: Path, name: str = "mine.py") -> None:
 
 
 def exported(found: Checkout, target: Path) -> set[str]:
-    """The names of what a build takes, folders not counted."""
+    """Return the names of the exported files."""
     found.export(target)
     paths = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
     return {str(path.relative_to(target)) for path in paths}
 
 
 def checkout(project: Path, origin: Origin | None = None) -> Checkout:
-    """The checkout of the first source."""
+    """Return the checkout of the first source."""
     return clones.ensure_clones(project, {NAME: origin} if origin else {})[0]
 
 
-def test_the_default_clone_is_a_repository_that_shows_edits(project: Path) -> None:
-    """A clone of ours has one commit, so that `git diff` shows what a developer changed."""
+def test_default_clone_shows_edits(project: Path) -> None:
+    """A clone of packages/ has one commit, so that `git diff` shows the developer's edits."""
     found = checkout(project)
-    (found.folder / "code.py").write_text("answer = 43\n")
+    (found.directory / "code.py").write_text("answer = 43\n")
 
     assert found.status == "cloned"
-    assert "+answer = 43" in git(found.folder, "diff")
+    assert "+answer = 43" in git(found.directory, "diff")
 
 
-def test_an_existing_clone_is_left_alone_and_reported_as_modified(project: Path) -> None:
+def test_existing_clone_is_kept_and_reported_as_modified(project: Path) -> None:
     """A second call keeps the developer's edit and counts the files."""
-    folder = checkout(project).folder
-    assert checkout(project).status == "as it was"
+    folder = checkout(project).directory
+    assert checkout(project).status == "unchanged"
     (folder / "code.py").write_text("mine\n")
 
     again = checkout(project)
@@ -89,19 +89,19 @@ def test_an_existing_clone_is_left_alone_and_reported_as_modified(project: Path)
     assert (folder / "code.py").read_text() == "mine\n"
 
 
-def test_a_clone_that_the_package_has_left_behind_is_reported(project: Path) -> None:
-    """When packages/ has moved on, the developer is told that the clone is older, and how to get the new one."""
+def test_outdated_clone_is_reported(project: Path) -> None:
+    """If packages/ has changed, the status says that the clone is older and how to get a new one."""
     checkout(project)
     (project / "packages" / NAME / "code.py").write_text("answer = 44\n")
 
     assert "older than packages/bricsauthenticator" in checkout(project).status
 
 
-def test_a_clone_keeps_the_token_of_its_url_to_itself(project: Path, repository: Path) -> None:
-    """Nobody else can read the URL that git writes into a clone, with the token in it, under umask 000 too."""
+def test_url_of_a_clone_is_private(project: Path, repository: Path) -> None:
+    """Other users cannot read the URL in a clone, which may contain a token, even with umask 000."""
     before = os.umask(0)
     try:
-        folder = checkout(project, Origin(url=f"file://{repository}")).folder
+        folder = checkout(project, Origin(url=f"file://{repository}")).directory
     finally:
         os.umask(before)
 
@@ -109,8 +109,8 @@ def test_a_clone_keeps_the_token_of_its_url_to_itself(project: Path, repository:
     assert stat.S_IMODE((folder / ".git" / "config").stat().st_mode) == 0o600
 
 
-def test_a_folder_that_is_no_repository_is_refused(project: Path) -> None:
-    """What stands in the place of a clone and is none is neither used nor overwritten."""
+def test_directory_without_git_is_refused_as_clone(project: Path) -> None:
+    """A directory in the place of a clone is neither used nor overwritten."""
     folder = project / "containers" / "jupyterhub" / "_dev_build_data" / NAME
     folder.mkdir(parents=True)
     (folder / "precious").write_text("x")
@@ -123,25 +123,25 @@ def test_a_folder_that_is_no_repository_is_refused(project: Path) -> None:
 
 
 def test_another_repository_is_cloned_at_its_ref(project: Path, repository: Path) -> None:
-    """URL@REF gives that ref; the second call keeps it."""
+    """URL@REF checks out that ref, and the next call keeps it."""
     origin = Origin(url=f"file://{repository}", ref="v1")
 
     found = checkout(project, origin)
 
-    assert (found.folder / "pyproject.toml").read_text() == "# v1\n"
-    assert checkout(project, origin).status == "as it was"
+    assert (found.directory / "pyproject.toml").read_text() == "# v1\n"
+    assert checkout(project, origin).status == "unchanged"
 
 
-def test_a_clone_of_another_url_is_not_taken_for_the_wanted_one(project: Path, repository: Path) -> None:
-    """Asking for a repository where a clone of ours stands is refused with what stands there."""
+def test_clone_of_another_url_is_refused(project: Path, repository: Path) -> None:
+    """A request for another repository than the cloned one is refused, and the error names the cloned one."""
     checkout(project)
 
     with pytest.raises(SourceError, match="was cloned from packages/bricsauthenticator"):
         checkout(project, Origin(url=f"file://{repository}"))
 
 
-def test_a_clone_at_another_ref_is_not_taken_for_the_wanted_one(project: Path, repository: Path) -> None:
-    """Asking for a ref that the clone is not at is refused with the command that changes it."""
+def test_clone_at_another_ref_is_refused(project: Path, repository: Path) -> None:
+    """A request for a ref that is not checked out is refused with the command that checks it out."""
     checkout(project, Origin(url=f"file://{repository}", ref="v1"))
 
     with pytest.raises(SourceError, match="is not at v2") as caught:
@@ -151,42 +151,42 @@ def test_a_clone_at_another_ref_is_not_taken_for_the_wanted_one(project: Path, r
 
 
 @pytest.mark.parametrize(("ref", "url"), [("", "file:///nowhere/at/all"), ("no-such-ref", "")])
-def test_a_failed_clone_leaves_nothing_behind(project: Path, repository: Path, ref: str, url: str) -> None:
-    """A URL or ref that does not exist gives one sentence, and the next call starts from nothing."""
+def test_failed_clone_is_removed(project: Path, repository: Path, ref: str, url: str) -> None:
+    """A missing URL or ref is an error, and the next call starts from scratch."""
     with pytest.raises(SourceError, match="cannot clone"):
         checkout(project, Origin(url=url or f"file://{repository}", ref=ref))
 
     assert not list((project / "containers" / "jupyterhub" / "_dev_build_data").iterdir())
 
 
-def test_a_local_folder_is_used_in_place(project: Path, tmp_path: Path) -> None:
-    """A folder is not copied, needs no git, and is what a build takes, without caches."""
+def test_local_directory_is_used_in_place(project: Path, tmp_path: Path) -> None:
+    """A directory needs no git and is not copied, and a build takes its content without caches."""
     folder = tmp_path / "mine"
     (folder / "__pycache__").mkdir(parents=True)
     (folder / "__pycache__" / "x.pyc").write_text("")
     (folder / "setup.py").write_text("")
 
-    found = checkout(project, Origin(folder=folder))
+    found = checkout(project, Origin(directory=folder))
     found.export(tmp_path / "export")
 
-    assert found.folder == folder
+    assert found.directory == folder
     assert [path.name for path in (tmp_path / "export").rglob("*")] == ["setup.py"]
 
 
-def test_a_folder_without_a_python_project_is_refused(project: Path, tmp_path: Path) -> None:
-    """A folder that cannot be installed is refused before anything is built."""
+def test_directory_without_a_python_project_is_refused(project: Path, tmp_path: Path) -> None:
+    """A directory that cannot be installed is refused before any build."""
     with pytest.raises(SourceError, match="not a Python project"):
-        checkout(project, Origin(folder=tmp_path))
+        checkout(project, Origin(directory=tmp_path))
 
 
-def test_the_digest_follows_edits_new_files_and_nothing_else(project: Path) -> None:
-    """What git ignores does not cause a build; edits and new files do."""
+def test_digest_changes_with_edits_and_new_files_only(project: Path) -> None:
+    """Edits and new files change the digest, ignored files do not."""
     found = checkout(project)
     before = found.digest()
-    (found.folder / "debug.log").write_text("noise")
+    (found.directory / "debug.log").write_text("noise")
     assert found.digest() == before
 
-    (found.folder / "new.py").write_text("")
+    (found.directory / "new.py").write_text("")
 
     assert found.digest() != before
 
@@ -209,8 +209,8 @@ def test_the_digest_follows_edits_new_files_and_nothing_else(project: Path) -> N
         ("file:///tmp/a@b/repo@v1", "file:///tmp/a@b/repo", "v1"),
     ],
 )
-def test_a_url_and_its_ref_are_told_apart(where: str, url: str, ref: str) -> None:
-    """The `@` of a user and that of a ref are not confused."""
+def test_ref_is_split_from_the_url(where: str, url: str, ref: str) -> None:
+    """The `@` of a user is distinguished from the `@` of a ref."""
     assert parse_origins((f"{NAME}={where}",), SOURCE_NAMES) == {NAME: Origin(url=url, ref=ref)}
 
 
@@ -236,15 +236,15 @@ def test_a_url_and_its_ref_are_told_apart(where: str, url: str, ref: str) -> Non
         "bricsauthenticatr=https://host/x",
     ],
 )
-def test_what_is_neither_a_folder_nor_a_clean_url_is_refused(value: str) -> None:
-    """URLs that would run commands, options in disguise, missing folders and unknown names are refused."""
+def test_invalid_origin_is_refused(value: str) -> None:
+    """URLs that run commands, values that look like options, missing directories and unknown names are refused."""
     with pytest.raises(UsageError, match="--source"):
         parse_origins((value,), SOURCE_NAMES)
 
 
 @pytest.mark.parametrize(("folder", "ref"), [("a@b", ""), ("a@b", "v1"), ("a@b", "feature/x"), ("a@b/c@d", "x@y")])
-def test_the_ref_of_a_file_url_begins_behind_the_folder_that_exists(tmp_path: Path, folder: str, ref: str) -> None:
-    """An `@` in the path of a local repository does not cut the path, whatever the ref looks like."""
+def test_ref_of_a_file_url_follows_the_existing_directory(tmp_path: Path, folder: str, ref: str) -> None:
+    """An `@` in the path of a local repository does not split the path."""
     url = f"file://{tmp_path / folder}"
     (tmp_path / folder).mkdir(parents=True)
 
@@ -265,14 +265,14 @@ def test_the_ref_of_a_file_url_begins_behind_the_folder_that_exists(tmp_path: Pa
         ("git@host:g/r", "git@host:g/r"),
     ],
 )
-def test_tokens_in_urls_are_not_shown(text: str, shown: str) -> None:
+def test_tokens_in_urls_are_masked(text: str, shown: str) -> None:
     """Passwords are masked in any URL, and over HTTP the user too, because it may be a token."""
     assert mask_secrets(text) == shown
 
 
 @pytest.mark.parametrize("value", ["nosuch=https://u:secret@host/r", f"{NAME}=ftp://u:secret@host/r"])
-def test_a_refused_source_does_not_show_its_token(value: str) -> None:
-    """A command line that is wrong is told without the token in it."""
+def test_error_about_a_source_masks_its_token(value: str) -> None:
+    """The error for a wrong option does not contain the token in its value."""
     with pytest.raises(UsageError) as caught:
         parse_origins((value,), SOURCE_NAMES)
 
@@ -280,8 +280,8 @@ def test_a_refused_source_does_not_show_its_token(value: str) -> None:
     assert "secret" not in repr(Origin(url="https://u:secret@host/r"))
 
 
-def test_a_failed_clone_does_not_show_its_token(project: Path) -> None:
-    """Neither the sentence nor what git says about a failed clone contains the token of the URL."""
+def test_error_of_a_failed_clone_masks_its_token(project: Path) -> None:
+    """Neither the message nor git's output contains the token of the URL."""
     with pytest.raises(SourceError, match="cannot clone") as caught:
         checkout(project, Origin(url="http://user:secret@127.0.0.1:9/r", ref="v1"))
 
@@ -290,8 +290,8 @@ def test_a_failed_clone_does_not_show_its_token(project: Path) -> None:
     assert "http://***@127.0.0.1:9/r@v1" in caught.value.message
 
 
-def test_a_submodule_belongs_to_the_source(project: Path, repository: Path, tmp_path: Path) -> None:
-    """A source with a submodule is cloned with it; its files are in the digest and in the build."""
+def test_submodule_is_content(project: Path, repository: Path, tmp_path: Path) -> None:
+    """Submodules are cloned, and their files are in the digest and in the build."""
     library = tmp_path / "library"
     library.mkdir()
     git(library, "init", "--quiet")
@@ -303,39 +303,39 @@ def test_a_submodule_belongs_to_the_source(project: Path, repository: Path, tmp_
 
     assert exported(found, tmp_path / "export") == {".gitmodules", "pyproject.toml", "mine.py", "lib/lib.py"}
     before = found.digest()
-    (found.folder / "lib" / "lib.py").write_text("edited\n")
+    (found.directory / "lib" / "lib.py").write_text("edited\n")
     assert found.digest() != before
 
 
-def test_a_repository_inside_is_content_and_its_version_control_is_not(project: Path, tmp_path: Path) -> None:
-    """A repository in the source, added or not, empty or not, contributes what it does not ignore."""
+def test_nested_repository_is_content_without_its_git_directory(project: Path, tmp_path: Path) -> None:
+    """A nested repository, added or not, empty or not, contributes all files that it does not ignore."""
     found = checkout(project)
     for name in ("added", "other", "empty"):
-        (found.folder / name).mkdir()
-        git(found.folder / name, "init", "--quiet")
-    commit(found.folder / "added", "a.py")
-    git(found.folder, "-c", "advice.addEmbeddedRepo=false", "add", "added")
-    (found.folder / "other" / "o.py").write_text("")
+        (found.directory / name).mkdir()
+        git(found.directory / name, "init", "--quiet")
+    commit(found.directory / "added", "a.py")
+    git(found.directory, "-c", "advice.addEmbeddedRepo=false", "add", "added")
+    (found.directory / "other" / "o.py").write_text("")
 
     before = found.digest()
     names = exported(found, tmp_path / "export")
 
     assert names == {".gitignore", "pyproject.toml", "code.py", "added/a.py", "other/o.py"}
-    (found.folder / "other" / "o.py").write_text("edited")
+    (found.directory / "other" / "o.py").write_text("edited")
     assert found.digest() != before
 
 
 @pytest.mark.parametrize("with_git", [True, False])
-def test_links_stay_links(project: Path, tmp_path: Path, with_git: bool) -> None:  # noqa: FBT001 - a parameter
-    """Links to files, to folders and to nothing are copied as links, with git and without."""
-    folder = checkout(project).folder if with_git else tmp_path / "mine"
+def test_symbolic_links_stay_links(project: Path, tmp_path: Path, with_git: bool) -> None:  # noqa: FBT001 - a parameter
+    """Links to files, to directories and to nothing are copied as links, with and without git."""
+    folder = checkout(project).directory if with_git else tmp_path / "mine"
     folder.mkdir(exist_ok=True)
     (folder / "setup.py").write_text("")
     (folder / "data").mkdir()
     (folder / "data" / "x").write_text("")
     for name, to in (("to_file", "setup.py"), ("to_folder", "data"), ("to_nothing", "nowhere")):
         (folder / name).symlink_to(to)
-    found = Checkout(source=clones.SOURCES[0], folder=folder, status="")
+    found = Checkout(source=clones.SOURCES[0], directory=folder, status="")
 
     names = exported(found, tmp_path / "export")
 
@@ -345,12 +345,12 @@ def test_links_stay_links(project: Path, tmp_path: Path, with_git: bool) -> None
     assert links == {"to_file": "setup.py", "to_folder": "data", "to_nothing": "nowhere"}
 
 
-def test_a_name_that_is_not_utf8_is_content_too(project: Path, tmp_path: Path) -> None:
-    """Names of any bytes, blanks, quotes and line ends are copied and counted."""
+def test_names_that_are_not_utf8_are_content(project: Path, tmp_path: Path) -> None:
+    """Names with any bytes, whitespace, quotes and line breaks are copied and digested."""
     found = checkout(project)
     names = [b"latin-\xe9.txt", 'grün "x".txt'.encode(), b"two\nlines", b" blank ", b"back\\slash", b"\x01\t"]
     for name in names:
-        (found.folder / os.fsdecode(name)).write_text("x")
+        (found.directory / os.fsdecode(name)).write_text("x")
 
     found.export(tmp_path / "export")
 
@@ -358,8 +358,8 @@ def test_a_name_that_is_not_utf8_is_content_too(project: Path, tmp_path: Path) -
     assert found.digest()
 
 
-def test_without_git_only_caches_and_what_was_built_at_the_root_are_left_out(project: Path, tmp_path: Path) -> None:
-    """A package called `build` is content; what packaging tools leave at the root is not, nor are pipes."""
+def test_without_git_caches_and_build_output_are_excluded(project: Path, tmp_path: Path) -> None:
+    """A package named `build` is content. Output of packaging tools at the root and pipes are not."""
     folder = tmp_path / "mine"
     for name in ("build/x", "dist/x", "src/build/a.py", "src/dist/b.py", "src/.venv/c.py", "src/p.egg-info/d"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -367,31 +367,29 @@ def test_without_git_only_caches_and_what_was_built_at_the_root_are_left_out(pro
     (folder / "setup.py").write_text("")
     os.mkfifo(folder / "pipe")
 
-    names = exported(checkout(project, Origin(folder=folder)), tmp_path / "export")
+    names = exported(checkout(project, Origin(directory=folder)), tmp_path / "export")
 
     assert names == {"setup.py", "src/build/a.py", "src/dist/b.py"}
 
 
 @pytest.mark.parametrize("theirs", ["", "node: $Format:%H$\n"])
-def test_setuptools_scm_is_told_that_the_exported_folder_is_complete(
-    project: Path, tmp_path: Path, theirs: str
-) -> None:
-    """There is no git to ask for package data in the build, so the folder says that it comes from an archive."""
+def test_exported_directory_is_complete_for_setuptools_scm(project: Path, tmp_path: Path, theirs: str) -> None:
+    """A build has no git to list package data, so the directory is marked as coming from an archive."""
     found = checkout(project)
-    (found.folder / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools-scm>=8"]\n')
+    (found.directory / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools-scm>=8"]\n')
     if theirs:
-        (found.folder / ".git_archival.txt").write_text(theirs)
+        (found.directory / ".git_archival.txt").write_text(theirs)
 
     found.export(tmp_path / "export")
 
     assert "$Format" not in (tmp_path / "export" / ".git_archival.txt").read_text()
-    assert not theirs or (found.folder / ".git_archival.txt").read_text() == theirs
+    assert not theirs or (found.directory / ".git_archival.txt").read_text() == theirs
 
 
-def test_a_url_that_git_rewrites_is_the_same_the_second_time(
+def test_url_that_git_rewrites_matches_its_clone(
     project: Path, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person with url.*.insteadOf in their configuration, or another name for remotes, can repeat the command."""
+    """The command can be repeated with url.*.insteadOf or another default remote name in git's configuration."""
     config = tmp_path / "gitconfig"
     config.write_text(
         f'[url "file://{repository.parent}/"]\n\tinsteadOf = https://host/\n[clone]\n\tdefaultRemoteName = upstream\n'
@@ -400,12 +398,12 @@ def test_a_url_that_git_rewrites_is_the_same_the_second_time(
     origin = Origin(url=f"https://host/{repository.name}")
 
     assert checkout(project, origin).status == "cloned"
-    assert checkout(project, origin).status == "as it was"
+    assert checkout(project, origin).status == "unchanged"
 
 
-def test_commits_in_a_clone_of_ours_are_told(project: Path) -> None:
-    """Edits that were committed are edits, beside those that were not."""
-    folder = checkout(project).folder
+def test_commits_in_a_default_clone_are_counted(project: Path) -> None:
+    """Committed and uncommitted edits are both counted."""
+    folder = checkout(project).directory
     commit(folder)
     assert checkout(project).status == "modified: 1 commit"
     commit(folder, "more.py")
@@ -417,9 +415,9 @@ def test_commits_in_a_clone_of_ours_are_told(project: Path) -> None:
     assert checkout(project).status == "modified: 3 files, 2 commits"
 
 
-def test_a_clone_with_commits_that_the_package_has_left_behind_is_reported(project: Path) -> None:
-    """That the package has moved on is told beside the developer's own changes."""
-    commit(checkout(project).folder)
+def test_outdated_clone_with_commits_is_reported(project: Path) -> None:
+    """The status has the developer's changes and says that the clone is older than the package."""
+    commit(checkout(project).directory)
     (project / "packages" / NAME / "code.py").write_text("answer = 44\n")
 
     status = checkout(project).status
@@ -429,36 +427,34 @@ def test_a_clone_with_commits_that_the_package_has_left_behind_is_reported(proje
 
 
 @pytest.mark.parametrize("ref", ["", "main", "v1", "feature/x"])
-def test_commits_in_another_repository_are_told(project: Path, repository: Path, ref: str) -> None:
-    """Commits on top of what was cloned are counted, and the clone still is at its ref."""
+def test_commits_in_another_repository_are_counted(project: Path, repository: Path, ref: str) -> None:
+    """Local commits are counted, and the clone still counts as being at its ref."""
     git(repository, "branch", "feature/x", "v1")
     origin = Origin(url=f"file://{repository}", ref=ref)
-    commit(checkout(project, origin).folder)
+    commit(checkout(project, origin).directory)
 
     assert checkout(project, origin).status == "modified: 1 commit"
 
 
-def test_a_newer_version_is_not_an_older_one_with_commits(project: Path, repository: Path) -> None:
-    """A clone at v2 contains v1 but is not at it: what lies between was not made here."""
+def test_newer_version_is_not_an_older_one_with_commits(project: Path, repository: Path) -> None:
+    """A clone at v2 contains v1 but is not at v1, because the commits between are not local."""
     checkout(project, Origin(url=f"file://{repository}", ref="v2"))
 
     with pytest.raises(SourceError, match="is not at v1"):
         checkout(project, Origin(url=f"file://{repository}", ref="v1"))
 
 
-def test_a_clone_made_a_new_repository_is_used(project: Path) -> None:
-    """A developer who starts the history again, with no commit yet, is told of files only."""
-    folder = checkout(project).folder
+def test_reinitialised_clone_is_used(project: Path) -> None:
+    """After `git init` without a commit the status counts files only."""
+    folder = checkout(project).directory
     (folder / ".git").rename(folder.parent / "old")
     git(folder, "init", "--quiet")
 
     assert checkout(project).status == "modified: 3 files"
 
 
-def test_a_clone_of_another_user_is_refused_with_what_git_recommends(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Git does not read what belongs to another user; the command that allows it is told."""
+def test_clone_of_another_user_is_refused_with_advice_of_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git does not read a repository of another user; the error has the command that allows it."""
     checkout(project)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # which may trust every folder
@@ -471,10 +467,10 @@ def test_a_clone_of_another_user_is_refused_with_what_git_recommends(
     assert "git config --global --add safe.directory" in caught.value.remedy
 
 
-def test_a_broken_clone_is_refused_in_a_sentence(project: Path) -> None:
-    """Where a clone's version control is broken, git neither takes the project's own nor fails without a word."""
+def test_broken_clone_is_refused(project: Path) -> None:
+    """With a broken .git, git does not use the project's own repository, and the failure is reported."""
     git(project, "init", "--quiet")
-    folder = checkout(project).folder
+    folder = checkout(project).directory
     (folder / ".git" / "HEAD").unlink()
 
     with pytest.raises(SourceError, match=r"`git status` failed in .*bricsauthenticator") as caught:
@@ -484,10 +480,10 @@ def test_a_broken_clone_is_refused_in_a_sentence(project: Path) -> None:
 
 
 @pytest.mark.parametrize(("own", "expected"), [("", "ssh -oBatchMode=yes"), ("ssh -i key", "ssh -i key")])
-def test_a_clone_never_asks_for_a_password(
+def test_git_never_prompts(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, expected: str
 ) -> None:
-    """SSH does not prompt, unless the person has set a command of their own, and no window opens."""
+    """Ssh does not prompt unless the user has set an ssh command, and no window opens."""
     seen = tmp_path / "seen"
     fake = tmp_path / "bin" / "ssh"
     fake.parent.mkdir()
@@ -507,8 +503,8 @@ def test_a_clone_never_asks_for_a_password(
     assert seen.read_text().strip() == f"{expected}||0"
 
 
-def test_an_ssh_command_from_the_configuration_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a person has configured as core.sshCommand is not overridden."""
+def test_configured_ssh_command_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's core.sshCommand is not overridden."""
     config = tmp_path / "gitconfig"
     config.write_text("[core]\n\tsshCommand = ssh -i key\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
@@ -518,8 +514,8 @@ def test_an_ssh_command_from_the_configuration_is_kept(tmp_path: Path, monkeypat
     assert hubpod_git.ssh_environment(tmp_path) == {}
 
 
-def test_what_a_killed_clone_left_is_removed(project: Path) -> None:
-    """A half-made clone of an earlier command does not stay."""
+def test_remains_of_a_killed_clone_are_removed(project: Path) -> None:
+    """An incomplete clone of an earlier command is removed."""
     leftover = project / "containers" / "jupyterhub" / "_dev_build_data" / ".clone-abc"
     (leftover / NAME).mkdir(parents=True)
 

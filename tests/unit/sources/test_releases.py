@@ -1,4 +1,4 @@
-"""What production is built from, with a real git."""
+"""Releases of the sources, with a real git."""
 
 import os
 import shutil
@@ -25,14 +25,14 @@ def _no_git_configuration_of_the_tester(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def git(folder: Path, *args: str) -> str:
-    """Run git in a folder, with an identity."""
+    """Run git in a directory, with an identity."""
     identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
     argv = ["git", "-C", str(folder), *identity, *args]
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def commit(folder: Path, message: str = "Something") -> str:
-    """Commit all that is there; the commit."""
+    """Commit everything and return the commit."""
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
     return git(folder, "rev-parse", "HEAD")
@@ -40,7 +40,7 @@ def commit(folder: Path, message: str = "Something") -> str:
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of hubpod with its two packages, and somebody's repository with two tags; each test gets its copies."""
+    """A clone of hubpod with its two packages, and another repository with two tags, for each test to copy."""
     folder = tmp_path_factory.mktemp("originals")
     project, theirs = folder / "project", folder / "theirs"
     for name in SOURCE_NAMES:
@@ -62,43 +62,43 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(originals: Path, tmp_path: Path) -> Path:
-    """A clone of hubpod, in a folder with a name like a pattern."""
+    """A clone of hubpod in a directory whose name looks like a pattern."""
     return shutil.copytree(originals / "project", tmp_path / "a[b]*" / "project")
 
 
 @pytest.fixture
 def repository(originals: Path, tmp_path: Path) -> Path:
-    """Somebody's repository with a commit for each of two tags; the second is also that of its branch."""
+    """Another repository with a commit for each of two tags. The branch is at the second one."""
     return shutil.copytree(originals / "theirs", tmp_path / "theirs")
 
 
 def ensure(project: Path, origin: Origin | None = None) -> Checkout:
-    """The release of the first source."""
+    """Return the release of the first source."""
     return releases.ensure_releases(project, project / ".hubpod", {NAME: origin} if origin else {})[0]
 
 
 def release(project: Path, repository: Path, ref: str) -> Checkout:
-    """The release of the first source, from somebody's repository."""
+    """Return the release of the first source from another repository."""
     return ensure(project, Origin(url=f"file://{repository}", ref=ref))
 
 
 def kept(project: Path) -> set[str]:
-    """What lies in the folder of releases."""
+    """List the directory of releases."""
     folder = project / ".hubpod" / "releases"
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
 def exported(checkout: Checkout, target: Path) -> set[str]:
-    """The names of what a build takes."""
+    """Return the names of the exported files."""
     checkout.export(target)
     return {path.name for path in target.rglob("*")}
 
 
-def test_ours_is_the_package_as_it_is_committed(project: Path) -> None:
-    """Without --source the package of this checkout is taken in place, and its version and commit are told."""
+def test_default_release_is_the_committed_package(project: Path) -> None:
+    """Without --source the package of this checkout is used in place, and its version and commit are reported."""
     found = ensure(project)
 
-    assert found.folder == project / "packages" / NAME
+    assert found.directory == project / "packages" / NAME
     assert found.status == f"1.2.3, commit {git(project, 'rev-parse', 'HEAD')[:12]}"
     assert not (project / ".hubpod").exists()
 
@@ -109,12 +109,12 @@ def edited(package: Path) -> None:
 
 
 def added(package: Path) -> None:
-    """Put a file into the package that git does not know."""
+    """Add a file to the package without telling git."""
     (package / "more.py").write_text("")
 
 
 def staged(package: Path) -> None:
-    """Tell git of a new file, and commit nothing."""
+    """Stage a new file without a commit."""
     added(package)
     git(package, "add", "more.py")
 
@@ -125,33 +125,33 @@ def removed(package: Path) -> None:
 
 
 def added_unseen(package: Path) -> None:
-    """Put a file into the package, where git is told to show no new files."""
+    """Add a file to the package, and configure git to hide new files."""
     added(package)
     git(package, "config", "status.showUntrackedFiles", "no")
 
 
 @pytest.mark.parametrize("change", [edited, added, staged, removed, added_unseen], ids=lambda change: change.__name__)
-def test_ours_with_changes_is_refused(project: Path, change: Callable[[Path], None]) -> None:
-    """Whatever a commit does not have is no release, and the two ways on are told."""
+def test_package_with_changes_is_refused(project: Path, change: Callable[[Path], None]) -> None:
+    """A package with changes that are not committed is refused, and the error has two remedies."""
     change(project / "packages" / NAME)
 
-    with pytest.raises(SourceError, match="has something that is not committed") as caught:
+    with pytest.raises(SourceError, match="has changes that are not committed") as caught:
         ensure(project)
 
     assert str(project / "packages" / NAME) in caught.value.message
     assert "or give --source NAME=URL@REF" in caught.value.remedy
 
 
-def test_ours_takes_nothing_that_git_ignores(project: Path, tmp_path: Path) -> None:
-    """What lies in the package and is in no commit does not get into an image, even where git keeps quiet about it."""
+def test_ignored_files_are_not_released(project: Path, tmp_path: Path) -> None:
+    """Files that are in no commit do not get into an image, even if git ignores them."""
     (project / "packages" / NAME / "debug.log").write_text("the developer's")
 
     with suppress(SourceError):  # to refuse it is as good
         assert exported(ensure(project), tmp_path / "export") == {"pyproject.toml", "code.py"}
 
 
-def test_changes_elsewhere_do_not_matter_to_a_package(project: Path) -> None:
-    """Each package is looked at by itself: what is edited beside it, or in the other one, is not in it."""
+def test_changes_outside_a_package_are_ignored(project: Path) -> None:
+    """Edits beside a package or in the other package do not affect it."""
     (project / "notes.txt").write_text("x")
     edited(project / "packages" / SOURCE_NAMES[1])
 
@@ -159,8 +159,8 @@ def test_changes_elsewhere_do_not_matter_to_a_package(project: Path) -> None:
         ensure(project)
 
 
-def test_hubpod_without_git_is_taken_as_it_is(project: Path) -> None:
-    """Where hubpod came in an archive there is no commit to tell, and nothing to compare with."""
+def test_package_without_git_is_used(project: Path) -> None:
+    """If hubpod comes from an archive, there is no commit to report and nothing to compare with."""
     shutil.rmtree(project / ".git")
     edited(project / "packages" / NAME)
 
@@ -168,55 +168,57 @@ def test_hubpod_without_git_is_taken_as_it_is(project: Path) -> None:
 
 
 @pytest.mark.parametrize("ref", ["v1", "commit"])
-def test_another_release_is_a_tag_or_a_whole_commit(project: Path, repository: Path, ref: str) -> None:
-    """Both name the same for ever; what they name is cloned where nobody else can read it, and its commit is told."""
+def test_release_is_a_tag_or_a_full_commit(project: Path, repository: Path, ref: str) -> None:
+    """A tag or full commit id is cloned to a private directory, and its commit is reported."""
     whole = git(repository, "rev-parse", "v1^{commit}")
     ref = whole if ref == "commit" else ref
 
     found = release(project, repository, ref)
 
-    assert (found.folder / "pyproject.toml").read_text() == "# v1\n"
+    assert (found.directory / "pyproject.toml").read_text() == "# v1\n"
     assert found.status == f"{ref}, commit {whole[:12]}"
-    assert found.folder.parent.stat().st_mode & 0o077 == 0
-    assert kept(project) == {found.folder.name}
+    assert found.directory.parent.stat().st_mode & 0o077 == 0
+    assert kept(project) == {found.directory.name}
 
 
 @pytest.mark.parametrize("ref", ["main", "short commit", "HEAD"])
-def test_what_may_be_another_commit_tomorrow_is_refused(project: Path, repository: Path, ref: str) -> None:
-    """A branch or a part of a commit is refused with the whole commit to give instead, and leaves nothing."""
+def test_movable_ref_is_refused(project: Path, repository: Path, ref: str) -> None:
+    """A branch or short commit id is refused with the full id to give instead, and leaves no clone."""
     whole = git(repository, "rev-parse", "main")
 
-    with pytest.raises(SourceError, match="neither a tag nor a whole commit") as caught:
+    with pytest.raises(SourceError, match="neither a tag nor a full commit id") as caught:
         release(project, repository, whole[:12] if ref == "short commit" else ref)
 
-    assert caught.value.remedy == f"give the commit itself: {whole}"
+    assert caught.value.remedy == f"give the commit id: {whole}"
     assert kept(project) == set()
-    assert release(project, repository, whole).folder.is_dir()
+    assert release(project, repository, whole).directory.is_dir()
 
 
-def test_a_tag_is_meant_where_a_branch_has_its_name(project: Path, repository: Path) -> None:
-    """A branch that git would check out in its place is not taken, as it may be another commit tomorrow."""
+def test_branch_with_the_name_of_a_tag_is_refused(project: Path, repository: Path) -> None:
+    """A branch that git checks out in the place of the tag is refused, because it can move."""
     git(repository, "tag", "main", "v1")
 
     with suppress(SourceError):  # to refuse it is as good
-        assert (release(project, repository, "main").folder / "pyproject.toml").read_text() == "# v1\n"
+        assert (release(project, repository, "main").directory / "pyproject.toml").read_text() == "# v1\n"
 
 
 @pytest.mark.parametrize("what", ["folder", "no ref"])
-def test_what_is_no_release_is_refused(project: Path, repository: Path, what: str) -> None:
-    """A folder in place, or a repository without a ref, is for development."""
+def test_origin_without_a_release_is_refused(project: Path, repository: Path, what: str) -> None:
+    """A directory, or a repository without a ref, is for development only."""
     where = str(repository) if what == "folder" else f"file://{repository}"
     origins = parse_origins((f"{NAME}={where}",), SOURCE_NAMES)
 
-    with pytest.raises(UsageError, match=f"--source {NAME}=.*: production is built from releases") as caught:
+    with pytest.raises(
+        UsageError, match=f"--source {NAME}=.* is not a release, and production is built from releases"
+    ) as caught:
         releases.ensure_releases(project, project / ".hubpod", origins)
 
-    assert caught.value.remedy == "give URL@REF with a tag or a whole commit"
+    assert caught.value.remedy == "give URL@REF with a tag or a full commit id"
     assert not (project / ".hubpod").exists()
 
 
-def test_a_token_in_a_url_is_not_told(project: Path) -> None:
-    """An error shows where a release should have come from, without the secret that was given with it."""
+def test_error_masks_the_token_of_a_url(project: Path) -> None:
+    """The error names the URL of the release without its token."""
     with pytest.raises(UsageError) as caught:
         ensure(project, Origin(url="https://token@host/repository.git"))
 
@@ -225,13 +227,13 @@ def test_a_token_in_a_url_is_not_told(project: Path) -> None:
 
 
 def test_a_release_is_cloned_once(project: Path, repository: Path) -> None:
-    """The second time the clone that is there serves, also when its repository has gone."""
+    """An existing clone is used even if its repository no longer exists."""
     first = release(project, repository, "v1")
     repository.rename(repository.with_name("gone"))
 
     again = release(project, repository, "v1")
 
-    assert (again.folder, again.digest(), again.status) == (first.folder, first.digest(), first.status)
+    assert (again.directory, again.digest(), again.status) == (first.directory, first.digest(), first.status)
 
 
 def edited_clone(clone: Path) -> None:
@@ -246,17 +248,17 @@ def committed(clone: Path) -> None:
 
 
 def at_another_commit(clone: Path) -> None:
-    """Check another commit out."""
+    """Check out another commit."""
     git(clone, "checkout", "--quiet", "v2")
 
 
 def half_removed(clone: Path) -> None:
-    """Leave of a clone what a removal leaves that was killed."""
+    """Remove a part of a clone, as a killed removal does."""
     (clone / ".git" / "HEAD").unlink()
 
 
 def without_git(clone: Path) -> None:
-    """Leave the files of a clone alone."""
+    """Remove .git and keep the files."""
     shutil.rmtree(clone / ".git")
 
 
@@ -265,35 +267,33 @@ def without_git(clone: Path) -> None:
     [edited_clone, added, added_unseen, committed, at_another_commit, half_removed, without_git],
     ids=lambda change: change.__name__,
 )
-def test_a_release_that_is_no_more_as_it_was_is_cloned_again(
-    project: Path, repository: Path, change: Callable[[Path], None]
-) -> None:
-    """Nobody's edit gets into production by way of the clone that hubpod keeps."""
+def test_modified_release_is_cloned_again(project: Path, repository: Path, change: Callable[[Path], None]) -> None:
+    """Edits of hubpod's clone of a release do not get into production."""
     first = release(project, repository, "v1")
     digest = first.digest()
-    change(first.folder)
+    change(first.directory)
 
     again = release(project, repository, "v1")
 
     assert again.digest() == digest
-    assert git(again.folder, "rev-parse", "HEAD") == git(repository, "rev-parse", "v1^{commit}")
-    assert kept(project) == {first.folder.name}
+    assert git(again.directory, "rev-parse", "HEAD") == git(repository, "rev-parse", "v1^{commit}")
+    assert kept(project) == {first.directory.name}
 
 
-def test_a_release_that_cannot_be_cloned_again_is_not_lost(project: Path, repository: Path) -> None:
-    """An edited clone is replaced by a whole one, or stays: without a network there would be none."""
+def test_release_that_cannot_be_cloned_again_is_kept(project: Path, repository: Path) -> None:
+    """A modified clone stays until it can be replaced, so that it is not lost without a network."""
     first = release(project, repository, "v1")
-    edited_clone(first.folder)
+    edited_clone(first.directory)
     repository.rename(repository.with_name("gone"))
 
     with pytest.raises(SourceError, match="cannot clone"):
         release(project, repository, "v1")
 
-    assert kept(project) == {first.folder.name}
+    assert kept(project) == {first.directory.name}
 
 
 def test_a_moved_tag_is_not_followed(project: Path, repository: Path) -> None:
-    """What was released stays what it was; its commit is told, and the new one can be had by naming its commit."""
+    """A clone stays at its commit, which is reported, when its tag moves; the new commit can be given by id."""
     first = release(project, repository, "v1")
     git(repository, "tag", "--force", "v1", "v2")
 
@@ -301,13 +301,13 @@ def test_a_moved_tag_is_not_followed(project: Path, repository: Path) -> None:
     moved = release(project, repository, git(repository, "rev-parse", "v2^{commit}"))
 
     assert (again.digest(), again.status) == (first.digest(), first.status)
-    assert (moved.folder / "pyproject.toml").read_text() == "# v2\n"
-    assert kept(project) == {first.folder.name, moved.folder.name}
+    assert (moved.directory / "pyproject.toml").read_text() == "# v2\n"
+    assert kept(project) == {first.directory.name, moved.directory.name}
 
 
 @pytest.mark.parametrize("ref", ["no-such-ref", "v1"])
-def test_a_failed_clone_leaves_nothing(project: Path, repository: Path, ref: str) -> None:
-    """A ref that does not exist, or a repository with nothing to install, is one sentence, and the next call works."""
+def test_failed_clone_is_removed(project: Path, repository: Path, ref: str) -> None:
+    """A missing ref or a repository without a Python project is an error, and the next call works."""
     if ref == "v1":
         git(repository, "rm", "--quiet", "pyproject.toml")
         git(repository, "tag", "--force", "v1", commit(repository))
@@ -316,11 +316,11 @@ def test_a_failed_clone_leaves_nothing(project: Path, repository: Path, ref: str
         release(project, repository, ref)
 
     assert kept(project) == set()
-    assert release(project, repository, "v2").folder.is_dir()
+    assert release(project, repository, "v2").directory.is_dir()
 
 
-def test_an_interrupted_clone_leaves_nothing(project: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while git clones leaves no folder that would be taken for a release."""
+def test_interrupted_clone_is_removed(project: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during a clone leaves no directory that would count as a release."""
     run = process.run
 
     def interrupted(argv: list[str], **options: object) -> process.Result:
@@ -337,8 +337,8 @@ def test_an_interrupted_clone_leaves_nothing(project: Path, repository: Path, mo
     assert kept(project) == set()
 
 
-def test_a_killed_clone_is_no_release_and_goes_with_the_next(project: Path, repository: Path, tmp_path: Path) -> None:
-    """What a process that was killed has left is not taken for a release, and does not stay for ever."""
+def test_remains_of_a_killed_clone_are_removed(project: Path, repository: Path, tmp_path: Path) -> None:
+    """An incomplete clone of a killed process is not used as a release, and is removed by the next command."""
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
     program.write_text(
@@ -357,5 +357,5 @@ def test_a_killed_clone_is_no_release_and_goes_with_the_next(project: Path, repo
 
     found = release(project, repository, "v1")
 
-    assert (found.folder / "pyproject.toml").read_text() == "# v1\n"
-    assert kept(project) == {found.folder.name}
+    assert (found.directory / "pyproject.toml").read_text() == "# v1\n"
+    assert kept(project) == {found.directory.name}
