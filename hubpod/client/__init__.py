@@ -1,11 +1,11 @@
-"""The hub client: JupyterHub as a person with a browser sees it.
+"""The hub client: JupyterHub as a user with a browser sees it.
 
     session = HubClient("http://127.0.0.1:8000/jupyter").login("alice", password)
     server = session.spawn({"runtime": "00:30:00"}, project="project1", deadline_s=120)
     assert server.execute("5 * 4") == "20"
     server.stop()
 
-Every failure is a HubError that carries the HTTP status and the sentence shown on the page; every wait has a deadline.
+Every failure is a HubError with the HTTP status and the sentence on the page. Every wait has a deadline.
 """
 
 from hubpod.client.errors import HubError, HubTimeoutError, KernelError, LoginRefused, SpawnFailed, SpawnRefused

@@ -1,6 +1,6 @@
 """HTTP and WebSocket requests the way a browser makes them: one cookie jar, Sec-Fetch and Origin headers, XSRF token.
 
-JupyterHub decides by the Sec-Fetch headers whether a request needs the XSRF token and whether it may be given one:
+From the Sec-Fetch headers JupyterHub decides whether a request needs the XSRF token and whether it may receive one:
 https://jupyterhub.readthedocs.io/en/stable/explanation/websecurity.html
 """
 
@@ -30,7 +30,7 @@ OK_BELOW = 400
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Call:
-    """One request: what the address bar, a form or a script of the page would send."""
+    """One request, as sent by the address bar, a form or a script of the page."""
 
     method: str
     url: str
@@ -45,15 +45,15 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Method and path: a query may carry secrets, so it stays out of messages."""
+        """Method and path for messages; without the query, which may contain secrets."""
         return f"{self.method} {urlsplit(self.url).path}"
 
     def __repr__(self) -> str:
-        return f"Call({self.name!r})"  # a form may hold the password
+        return f"Call({self.name!r})"  # a form may contain the password
 
 
 class Browser:
-    """A cookie jar and the manners of a browser, for one person at one hub."""
+    """A cookie jar and the headers of a browser, for one user of one hub."""
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -74,7 +74,11 @@ class Browser:
         return self.send(Call(method="POST", url=url, form=form, multipart=multipart, follow=follow))
 
     def api(self, method: str, url: str, *, json: object = None, timeout_s: float = TIMEOUT_S) -> requests.Response:
-        """Call an API as a script of the page does; any status of 400 or above is a HubError."""
+        """Call an API as a script of the page does.
+
+        Raises:
+            HubError: The status is 400 or above.
+        """
         call = Call(method=method, url=url, mode="cors", json=json, timeout_s=timeout_s)
         response = self.send(call)
         if response.status_code >= OK_BELOW:
@@ -84,7 +88,11 @@ class Browser:
     def api_object(
         self, method: str, url: str, *, json: object = None, timeout_s: float = TIMEOUT_S
     ) -> Mapping[str, object]:
-        """Call an API that answers with a JSON object."""
+        """Call an API and return its JSON object.
+
+        Raises:
+            HubError: The status is 400 or above, or the response is not a JSON object.
+        """
         response = self.api(method, url, json=json, timeout_s=timeout_s)
         try:
             model = response.json()
@@ -96,7 +104,7 @@ class Browser:
         return model
 
     def send(self, call: Call) -> requests.Response:
-        """Make a request, following redirects as a browser does; headers of its own go to the hub's origin only."""
+        """Send a request and follow redirects as a browser does; its own headers go to the hub's origin only."""
         url, method, body = call.url, call.method, _body_of(call)
         for _ in range(MAX_REDIRECTS):
             response = self._send_once(call, method, url, body)
@@ -108,7 +116,7 @@ class Browser:
         raise HubError(f"{call.name} was redirected more than {MAX_REDIRECTS} times", response=response)
 
     def stream_lines(self, url: str, deadline: Deadline) -> Iterator[bytes]:
-        """The lines of an event stream until it ends or is cut."""
+        """Yield the lines of an event stream until it ends or the connection is lost."""
         call = Call(method="GET", url=url, mode="cors", stream=True, timeout_s=deadline.remaining())
         with self.send(call) as response:
             if response.status_code >= OK_BELOW:
@@ -118,7 +126,7 @@ class Browser:
             while True:
                 left = deadline.remaining()
                 if socket is not None:
-                    socket.settimeout(left)  # requests sets it only once, before the first byte
+                    socket.settimeout(left)  # requests sets the timeout only once, before the first byte
                 try:
                     yield next(lines)
                 except StopIteration:
@@ -128,7 +136,7 @@ class Browser:
                     return
 
     def websocket(self, url: str, *, timeout_s: float = TIMEOUT_S) -> ClientConnection:
-        """Open a WebSocket with the cookies that belong to its address."""
+        """Open a WebSocket with the cookies for its address."""
         request = requests.Request("GET", url).prepare()
         cookie = get_cookie_header(self._http.cookies, request)  # type: ignore[no-untyped-call] # missing in its stubs
         headers = {"Cookie": cookie or "", "Sec-Fetch-Mode": "websocket", "Sec-Fetch-Site": "same-origin"}
@@ -149,7 +157,7 @@ class Browser:
             raise_unanswered(name, error, timeout_s)
 
     def xsrf_token(self, url: str) -> str:
-        """The XSRF token for that address; the hub and each server have their own."""
+        """Return the XSRF token for an address; the hub and each server have their own."""
         path = urlsplit(url).path
         found = [cookie for cookie in self._http.cookies if cookie.name == "_xsrf" and path.startswith(cookie.path)]
         return max(found, key=lambda cookie: len(cookie.path)).value or "" if found else ""
@@ -176,21 +184,21 @@ class Browser:
 
 
 def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
-    """A session whose requests to this machine do not go through the environment's proxy, which is no way there."""
+    """Create a session that ignores the environment's proxy for this machine, which a proxy does not reach."""
     session = requests.Session()
     session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     return session
 
 
 def refusal(what: str, response: requests.Response, kind: type[HubError] = HubError) -> HubError:
-    """The error for a response with an error status, with the sentence that it shows."""
+    """Return the error for a response with an error status, with the sentence on its page."""
     sentence = sentence_of_response(response)
     status = response.status_code
     return kind(f"{what} was refused with status {status}: {sentence}", sentence=sentence, response=response)
 
 
 def raise_unanswered(what: str, error: BaseException, timeout_s: float) -> NoReturn:
-    """Raise what stands for a request without an answer; its own text would show the query, so it is left out."""
+    """Raise the HubError for a request without a response; the original error is hidden as it contains the query."""
     if isinstance(error, requests.Timeout | TimeoutError):
         raise HubTimeoutError(f"{what} had no answer within {timeout_s:.0f} s") from None
     innermost = error

@@ -1,4 +1,4 @@
-"""Waiting for something, never for ever."""
+"""Deadlines for waits."""
 
 import time
 
@@ -6,11 +6,11 @@ from hubpod.client.errors import HubTimeoutError
 
 
 class Deadline:
-    """A point in time before which something should happen.
+    """The end of a wait.
 
     Args:
-        seconds: How long to wait from now on.
-        what: What is waited for, as the subject of a sentence: "the server of alice".
+        seconds: Seconds to wait from now.
+        what: The expected event, as the subject of a sentence: "the start of the server of alice".
     """
 
     def __init__(self, seconds: float, what: str) -> None:
@@ -19,16 +19,20 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds that are left; HubTimeoutError when none are."""
+        """Return the seconds that are left.
+
+        Raises:
+            HubTimeoutError: The deadline has passed.
+        """
         left = self._end - time.monotonic()
         if left <= 0:
             raise self.passed()
         return left
 
     def passed(self) -> HubTimeoutError:
-        """The error that says what was waited for, and how long."""
+        """Return the error for a passed deadline."""
         return HubTimeoutError(f"{self.what} did not happen within {self.seconds:g} s")
 
     def pause(self, seconds: float) -> None:
-        """Sleep between two looks, but not past the deadline."""
+        """Sleep between two checks, but not past the deadline."""
         time.sleep(min(seconds, self.remaining()))

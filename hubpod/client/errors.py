@@ -1,4 +1,4 @@
-"""What the hub, a server or a kernel can answer instead of what was asked for."""
+"""Errors of the hub, a server or a kernel."""
 
 import requests
 
@@ -6,16 +6,16 @@ from hubpod.errors import ProbeError
 
 
 class HubError(ProbeError):
-    """The hub or a server behind it answered with an error, or not at all.
+    """The hub or a server behind it responded with an error, or not at all.
 
     Args:
-        message: What was attempted and what stood in the way, in one sentence.
-        status: The HTTP status of the answer; None when there was no answer.
-        sentence: What a person would read on the page; empty when there was no page.
-        response: The answer itself, whose request may hold secrets; None when there was none, or none over HTTP.
+        message: What was attempted and what is wrong, in one sentence.
+        status: HTTP status of the response; None without a response.
+        sentence: The sentence on the page; empty without a page.
+        response: The response, whose request may contain secrets; None without one over HTTP.
 
     Attributes:
-        hub_log: What the hub logged meanwhile; empty unless whoever has its log fills it in.
+        hub_log: The hub's log of that time; empty unless a caller with access to the log sets it.
     """
 
     def __init__(
@@ -33,21 +33,21 @@ class HubError(ProbeError):
         self.hub_log: tuple[str, ...] = ()
 
 
-class LoginRefused(HubError):  # noqa: N818 - named after what the person sees happen
-    """The hub did not let this person in."""
+class LoginRefused(HubError):  # noqa: N818 - public name
+    """The hub refused a login."""
 
 
-class SpawnRefused(HubError):  # noqa: N818
-    """The hub did not accept the options, or the server could not even be submitted."""
+class SpawnRefused(HubError):  # noqa: N818 - public name
+    """The hub refused the options, or the server could not be submitted."""
 
 
-class SpawnFailed(HubError):  # noqa: N818
+class SpawnFailed(HubError):  # noqa: N818 - public name
     """The server was submitted but did not become ready."""
 
 
 class KernelError(HubError):
-    """The code raised in the kernel, or the kernel died; the sentence is the last line of the traceback."""
+    """The code raised an exception, or the kernel died; the sentence is the last line of the traceback."""
 
 
 class HubTimeoutError(HubError):
-    """Something that was waited for did not happen before its deadline."""
+    """An expected event did not happen before its deadline."""

@@ -1,4 +1,4 @@
-"""Running code in a kernel, by the Jupyter messaging protocol over its WebSocket.
+"""Run code in a kernel with the Jupyter messaging protocol over a WebSocket.
 
 https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
@@ -23,7 +23,7 @@ Message = Mapping[str, object]
 
 
 def execute_request(code: str, *, session: str, username: str = "") -> Message:
-    """The message that asks a kernel to run code."""
+    """Return the message that requests a kernel to run code."""
     return {
         "channel": "shell",
         "header": {
@@ -50,13 +50,13 @@ def execute_request(code: str, *, session: str, username: str = "") -> Message:
 
 @dataclass(kw_only=True)
 class Execution:
-    """Puts together what a kernel sends back for one request.
+    """Collects the messages of a kernel for one request.
 
     Attributes:
-        msg_id: The request's id; messages for other requests are ignored.
-        stdout: What the code printed.
-        result: The value of the last expression, as text; None when it has none.
-        error: The last line of the traceback; empty when the code did not raise.
+        msg_id: Id of the request; messages for other requests are ignored.
+        stdout: Standard output of the code.
+        result: Value of the last expression, as text; None without one.
+        error: Last line of the traceback; empty if the code did not raise.
     """
 
     msg_id: str
@@ -67,16 +67,20 @@ class Execution:
 
     @property
     def done(self) -> bool:
-        """Whether the kernel has replied and is idle: both, because they come on channels without a common order."""
+        """Whether the kernel has replied and is idle. Reply and status come on channels without a common order."""
         return {"reply", "idle"} <= self._ends
 
     @property
     def text(self) -> str:
-        """The result, or else what was printed."""
+        """The result or, without one, the standard output."""
         return self.result if self.result is not None else self.stdout
 
     def take(self, message: Message) -> None:
-        """Take in one message of the kernel."""
+        """Process one message of the kernel.
+
+        Raises:
+            KernelError: The kernel died.
+        """
         content = _mapping(message.get("content"))
         kind = message.get("msg_type") or _mapping(message.get("header")).get("msg_type")
         if kind == "status" and content.get("execution_state") in {"dead", "restarting"}:
@@ -99,7 +103,7 @@ class Execution:
 
 
 def last_line(content: Mapping[str, object]) -> str:
-    """The last line of a traceback, without colours."""
+    """Return the last line of a traceback, without colours."""
     traceback = content.get("traceback")
     text = "\n".join(str(part) for part in traceback) if isinstance(traceback, list) else ""
     lines = ANSI_COLOUR.sub("", text).strip().splitlines()
@@ -107,7 +111,7 @@ def last_line(content: Mapping[str, object]) -> str:
 
 
 class Kernel:
-    """A kernel of a server, with its WebSocket open."""
+    """A kernel of a server, with an open WebSocket."""
 
     def __init__(self, kernel_id: str, socket: ClientConnection, *, user: str) -> None:
         self.kernel_id = kernel_id
@@ -119,11 +123,11 @@ class Kernel:
         return f"Kernel({self.kernel_id!r})"
 
     def execute(self, code: str, timeout: float = 30.0) -> str:
-        """Run code and return the text of its result, or what it printed when it has no result.
+        """Run code and return its result as text or, without a result, its standard output.
 
         Raises:
             KernelError: The code raised, or the kernel died.
-            HubTimeoutError: It did not end within `timeout` seconds.
+            HubTimeoutError: The code did not end within `timeout` seconds.
         """
         deadline = Deadline(timeout, "the end of the code in the kernel")
         request = execute_request(code, session=self._session, username=self.user)
@@ -143,7 +147,7 @@ class Kernel:
             data = self._socket.recv(timeout=deadline.remaining())
         except TimeoutError:
             raise deadline.passed() from None
-        message = json.loads(data) if isinstance(data, str) else None  # binary ones carry widget buffers
+        message = json.loads(data) if isinstance(data, str) else None  # binary messages carry buffers of widgets
         if isinstance(message, dict):
             execution.take(message)
 

@@ -1,4 +1,4 @@
-"""What the hub tells about a server that is starting."""
+"""Progress events of a starting server."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmState:
-    """What Slurm said about the job when the event was sent."""
+    """The state of the Slurm job when the event was sent."""
 
     job_id: str
     state: str
@@ -23,9 +23,9 @@ class ProgressEvent:
     Attributes:
         progress: Percent, 0 to 100.
         message: The sentence below the bar.
-        ready: The server can be opened; nothing follows.
-        failed: The server will not start; nothing follows, and the message says why.
-        slurm: The job behind the server, when the spawner tells.
+        ready: The server can be opened; this is the last event.
+        failed: The server will not start, for the reason in the message; this is the last event.
+        slurm: The job of the server; None if the spawner does not send it.
         at: When the event arrived, in seconds of the monotonic clock.
     """
 
@@ -38,7 +38,7 @@ class ProgressEvent:
 
 
 def parse_events(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
-    """The JSON objects in the lines of an event stream, skipping comments, keepalives and what is not an object."""
+    """Yield the JSON objects in the lines of an event stream; skip comments, keepalives and other data."""
     data: list[str] = []
     for raw in lines:
         line = raw.decode("utf-8", "replace")
@@ -55,7 +55,7 @@ def parse_events(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
 
 
 def progress_event(model: Mapping[str, object], *, clock: Callable[[], float] = time.monotonic) -> ProgressEvent:
-    """The typed form of one event."""
+    """Return an event's JSON object as a ProgressEvent."""
     progress = model.get("progress")
     return ProgressEvent(
         progress=int(progress) if isinstance(progress, int | float) else 0,

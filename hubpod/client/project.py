@@ -1,4 +1,4 @@
-"""Which of the spawn form's projects a person means."""
+"""Match a project to the choices of the spawn form."""
 
 from hubpod.client.errors import HubError
 from hubpod.client.forms import Form
@@ -7,10 +7,10 @@ PROJECT_FIELD = "brics_project"  # beside runtime, ngpus, partition and reservat
 
 
 def match_project(project: str, form: Form) -> str:
-    """The form's value for a project that is given as in the form, or without the part from its first dot on.
+    """Return the form's value for a project, given in full or without the part after its first dot (the portal).
 
     Raises:
-        HubError: The form offers no such project, or several. It is no SpawnRefused: the hub has not been asked.
+        HubError: The form offers no such project, or several. This is not a SpawnRefused, as the hub refused nothing.
     """
     field = form.field(PROJECT_FIELD)
     if field is None:

@@ -1,4 +1,4 @@
-"""A person's server: from its first progress event to its end."""
+"""A user's server, from its first progress event to its stop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,19 +10,19 @@ from hubpod.client.errors import HubError, SpawnFailed
 from hubpod.client.kernel import Kernel
 from hubpod.client.progress import ProgressEvent, SlurmState, parse_events, progress_event
 
-LOOK_AGAIN_S = 0.2
+POLL_INTERVAL_S = 0.2
 STOP_TIMEOUT_S = 60.0
 KERNEL_TIMEOUT_S = 60.0
 FAILED_PREFIX = "Spawn failed: "
 
 
 class Server:
-    """One server of one person.
+    """One server of one user.
 
     Attributes:
-        user: The person's name as the hub knows it.
+        user: The user's name at the hub.
         name: The server's name; empty for the default server.
-        events: The progress events seen so far.
+        events: The progress events received so far.
     """
 
     def __init__(self, browser: Browser, base_url: str, *, user: str, name: str = "") -> None:
@@ -39,19 +39,19 @@ class Server:
 
     @property
     def job(self) -> SlurmState | None:
-        """What the progress events last said about the Slurm job; None when the spawner does not tell."""
+        """The latest state of the Slurm job in the progress events; None if the spawner does not send it."""
         return next((event.slurm for event in reversed(self.events) if event.slurm), None)
 
     @property
     def job_id(self) -> str:
-        """The Slurm job behind the server; empty when the progress events did not tell."""
+        """Id of the Slurm job; empty if the progress events do not have it."""
         return self.job.job_id if self.job else ""
 
     def progress(self, deadline_s: float) -> Iterator[ProgressEvent]:
-        """Follow the start; the last event says that the server is ready.
+        """Yield the progress events of the start, until the server is ready.
 
         Raises:
-            SpawnFailed: The hub says that the server will not start.
+            SpawnFailed: The hub reports that the server will not start.
             HubTimeoutError: The server was not ready in time.
         """
         deadline = Deadline(deadline_s, f"the start of the server of {self._name}")
@@ -64,10 +64,10 @@ class Server:
                     return
                 if event.failed:
                     raise self._failed(event)
-            deadline.pause(LOOK_AGAIN_S)  # the stream was cut; an EventSource comes again too
+            deadline.pause(POLL_INTERVAL_S)  # the connection was lost; an EventSource reconnects too
 
     def open(self) -> str:
-        """Open JupyterLab, which takes the session through the server's OAuth redirects; returns the page."""
+        """Open JupyterLab through the server's OAuth redirects, and return the page."""
         url = f"{self._url}/lab"
         response = self._browser.page(url)
         if response.status_code >= OK_BELOW:
@@ -79,7 +79,7 @@ class Server:
 
     @contextmanager
     def kernel(self, *, timeout_s: float = KERNEL_TIMEOUT_S) -> Iterator[Kernel]:
-        """Start a kernel and connect to it; it is shut down on leaving."""
+        """Start a kernel and connect to it; shut it down when the block ends."""
         self.open()
         kernels = f"{self._url}/api/kernels"
         model = self._browser.api_object("POST", kernels, json={}, timeout_s=timeout_s)
@@ -89,15 +89,15 @@ class Server:
             with self._browser.websocket(f"{kernel_url}/channels", timeout_s=timeout_s) as socket:
                 yield Kernel(kernel_id, socket, user=self.user)
         finally:
-            with suppress(HubError):  # a courtesy: it may have died, and it ends with the server anyway
+            with suppress(HubError):  # the kernel may have died, and it ends with the server anyway
                 self._browser.api("DELETE", kernel_url)
 
     def execute(self, code: str) -> str:
-        """Run code in a kernel of its own and return the text of its result, or what it printed.
+        """Run code in a new kernel and return its result as text or, without a result, its standard output.
 
         Raises:
             KernelError: The code raised, or the kernel died.
-            HubTimeoutError: It did not end in time.
+            HubTimeoutError: The code did not end in time.
         """
         with self.kernel() as kernel:
             return kernel.execute(code)
@@ -107,10 +107,10 @@ class Server:
         deadline = Deadline(deadline_s, f"the stop of the server of {self._name}")
         self._browser.api("DELETE", self._api, timeout_s=deadline.remaining())
         while self.is_active():
-            deadline.pause(LOOK_AGAIN_S)
+            deadline.pause(POLL_INTERVAL_S)
 
     def is_active(self) -> bool:
-        """Whether the hub has the server: running, or on its way up or down."""
+        """Whether the hub has the server: starting, running or stopping."""
         servers = self._browser.api_object("GET", self._user_api).get("servers")
         return isinstance(servers, dict) and self.name in servers
 

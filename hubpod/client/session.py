@@ -1,4 +1,4 @@
-"""Logging in, and what a person who has logged in can do."""
+"""Log in to a hub, and start servers as a user who has logged in."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -19,13 +19,13 @@ TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the header in which the front d
 
 
 class HubClient:
-    """A hub, as somebody sees it who has not logged in.
+    """A hub before login.
 
     Args:
         url: The hub's public address with its base path, such as http://127.0.0.1:8000/jupyter.
 
     Attributes:
-        sessions: The logins that succeeded, in their order.
+        sessions: The sessions of successful logins, in order.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,7 +33,7 @@ class HubClient:
         self.sessions: tuple[Session, ...] = ()
         parts = urlsplit(self.url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        # The home page shows the name and starts nothing, while the hub's default may start a server.
+        # The hub's default page may start a server. The home page does not.
         self._login_url = f"{self.url}/hub/login?next={quote(f'{parts.path}/hub/home', safe='')}"
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class HubClient:
         """Log in with the form of the login page.
 
         Raises:
-            LoginRefused: The hub did not accept the name or the password.
+            LoginRefused: The hub refused the name or the password.
         """
         browser = Browser(self._origin)
         page = browser.page(self._login_url)
@@ -55,20 +55,20 @@ class HubClient:
         return self._session(browser, response, f"the login of {username}")
 
     def login_with_headers(self, headers: Mapping[str, str]) -> "Session":
-        """Log in as a front door does that has authenticated the person: with headers, sent for the login only.
+        """Log in with headers from an ingress that has authenticated the user; they are sent for the login only.
 
         Raises:
-            LoginRefused: The hub did not accept the headers.
+            LoginRefused: The hub refused the headers.
         """
         browser = Browser(self._origin)
         response = browser.page(self._login_url, headers=headers)
         return self._session(browser, response, f"the login with {', '.join(headers)}")
 
     def login_with_token(self, token: str) -> "Session":
-        """Log in with a signed token, in the header in which the front door passes it on.
+        """Log in with a signed token, in the header that the ingress uses for it.
 
         Raises:
-            LoginRefused: The hub did not accept the token.
+            LoginRefused: The hub refused the token.
         """
         return self.login_with_headers({TOKEN_HEADER: token})
 
@@ -89,10 +89,10 @@ class HubClient:
 
 
 class Session:
-    """A person who has logged in.
+    """A session of a user who has logged in.
 
     Attributes:
-        user: The person's name as the hub knows it.
+        user: The user's name at the hub.
     """
 
     def __init__(self, browser: Browser, url: str, *, user: str) -> None:
@@ -106,17 +106,17 @@ class Session:
 
     @property
     def servers(self) -> Mapping[str, Server]:
-        """The servers that were asked for in this session, by name, whether they run or not."""
+        """The servers that this session has used, by name, whether they run or not."""
         return MappingProxyType(self._servers)
 
     def server(self, name: str = "") -> Server:
-        """The person's server of that name, whether it runs or not: one object for each name."""
+        """Return the user's server of that name, whether it runs or not: the same object for each name."""
         if name not in self._servers:
             self._servers[name] = Server(self._browser, self._url, user=self.user, name=name)
         return self._servers[name]
 
     def spawn_form(self, server_name: str = "") -> Form:
-        """The options that the hub offers for a server.
+        """Return the hub's form with the options for a server.
 
         Raises:
             SpawnRefused: The hub shows no form, because the server runs already or for the reason on the page.
@@ -135,16 +135,16 @@ class Session:
     def submit(
         self, options: Mapping[str, str] | None = None, server_name: str = "", *, project: str | None = None
     ) -> Server:
-        """Submit the spawn form with these options; its defaults for the rest. The server is then starting.
+        """Submit the spawn form with these options and its defaults for the rest. The server is then starting.
 
         Args:
-            options: Fields of the form; sent as they are, whether the form offers them or not.
-            server_name: Empty for the default server.
-            project: One of the form's projects, with or without its portal; goes before one in the options.
+            options: Values of fields, sent unchanged whether the form offers them or not.
+            server_name: Name of the server; empty for the default server.
+            project: One of the form's projects, with or without its portal; overrides the one in the options.
 
         Raises:
-            SpawnRefused: The hub did not accept the options, or the spawner failed within its first second.
-            HubError: The form offers no such project, so nothing was submitted.
+            SpawnRefused: The hub refused the options, or the spawner failed within its first second.
+            HubError: The form does not offer the project, so nothing was submitted.
         """
         form = self.spawn_form(server_name)
         chosen = dict(options or {})
@@ -154,14 +154,14 @@ class Session:
         response = self._browser.submit(url, form.fill(chosen), multipart=form.multipart, follow=False)
         if response.status_code >= OK_BELOW:
             raise refusal("the spawn form", response, SpawnRefused)
-        if not response.is_redirect:  # the hub shows some errors of a spawner with status 200
+        if not response.is_redirect:  # the hub reports some errors of a spawner with status 200
             sentence = refusal_of_page(response.text)
             raise SpawnRefused(f"the spawn form was refused: {sentence}", sentence=sentence, response=response)
         path = urlsplit(response.headers["Location"]).path
         if "/hub/spawn-pending/" not in path:
             raise SpawnRefused(f"the spawn form led to {path}, not to a server", response=response)
         server = self.server(server_name)
-        server.events = ()  # those of its last start
+        server.events = ()  # drop those of an earlier start
         return server
 
     def spawn(
@@ -173,11 +173,11 @@ class Session:
         deadline_s: float = SPAWN_TIMEOUT_S,
         on_event: Callable[[ProgressEvent], None] = lambda _: None,
     ) -> Server:
-        """Start a server and wait until it is ready, telling `on_event` of each progress event; see submit.
+        """Start a server, wait until it is ready, and pass each progress event to `on_event`; see submit.
 
         Raises:
-            SpawnRefused: The hub did not accept the options.
-            HubError: The form offers no such project.
+            SpawnRefused: The hub refused the options.
+            HubError: The form does not offer the project.
             SpawnFailed: The server was submitted but will not start.
             HubTimeoutError: The server was not ready within `deadline_s` seconds.
         """
@@ -187,7 +187,7 @@ class Session:
         return server
 
     def logout(self) -> None:
-        """Log out, and forget all cookies."""
+        """Log out and drop all cookies."""
         response = self._browser.page(f"{self._url}/hub/logout", follow=False)
         if response.status_code >= OK_BELOW:
             raise refusal("the logout", response)

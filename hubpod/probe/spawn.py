@@ -1,4 +1,4 @@
-"""The proof for people: log in, get a notebook as a Slurm job, run code in it, and stop it again."""
+"""Probe a hub as a user: log in, start a notebook as a Slurm job, run code in it, and stop it."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from hubpod.errors import HubpodError, ProbeError
 SPAWN_DEADLINE_S = 180.0
 STOP_DEADLINE_S = 60.0
 GONE_DEADLINE_S = 30.0
-LOOK_AGAIN_S = 0.5
+POLL_INTERVAL_S = 0.5
 
 PRODUCT_CODE = "5 * 4"
 PRODUCT = "20"
@@ -25,12 +25,12 @@ WHERE_CODE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Something that was reached.
+    """A completed step of a probe.
 
     Attributes:
         name: login, submit, pending, starting, ready, open, kernel, stop or gone.
-        at_s: When it was reached, in seconds since the start.
-        took_s: How long that took, in seconds since the step before.
+        at_s: Time of completion, in seconds since the start of the probe.
+        took_s: Duration, in seconds since the previous step.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeReport:
-    """What the probe has shown.
+    """Result of a successful probe.
 
     Attributes:
-        user: The person's name at the hub.
-        project: The project that they spawned for.
-        job_id: The Slurm job's number.
-        node: The node that it ran on.
-        result: What the kernel has answered.
-        began: When the probe began, in seconds since the epoch.
-        timeline: The steps, in their order.
+        user: The user's name at the hub.
+        project: The project of the job.
+        job_id: Id of the Slurm job.
+        node: Node of the job.
+        result: Result of the code that ran in the kernel.
+        began: Start of the probe, in seconds since the epoch.
+        timeline: The steps, in order.
     """
 
     user: str
@@ -69,8 +69,8 @@ class ProbeStepError(ProbeError):
     """A step of the probe failed.
 
     Attributes:
-        step: The step that was not reached.
-        timeline: The steps that were.
+        step: The failed step.
+        timeline: The steps before it.
     """
 
     def __init__(self, step: str, cause: HubpodError, timeline: tuple[Step, ...]) -> None:
@@ -91,36 +91,36 @@ def probe_session(  # noqa: PLR0913
     job_gone: Callable[[str], bool] | None = None,
     spawn_deadline_s: float = SPAWN_DEADLINE_S,
 ) -> ProbeReport:
-    """Prove that a person who logs in this way gets a notebook, and can run code in it and stop it.
+    """Check that a user can log in, start a notebook, run code in it and stop it.
 
     Args:
-        login: How the person logs in.
-        project: Their project, with or without its portal; the form's default when None.
+        login: Logs in.
+        project: The user's project, with or without its portal; the form's default when None.
         options: Further fields of the spawn form.
-        on_step: Told of each step when it is reached.
-        job_gone: Whether the job of that number has left Slurm's queue; asked after the stop, when given.
-        spawn_deadline_s: How long the server may take to become ready.
+        on_step: Called with each completed step.
+        job_gone: Returns whether a job has left Slurm's queue; called after the stop.
+        spawn_deadline_s: Seconds for the server to become ready.
 
     Raises:
-        ProbeStepError: A step failed. A server that was started has been stopped again.
+        ProbeStepError: A step failed. If the server was started, it has been stopped.
     """
     steps = _Steps(on_step)
-    with steps.named_in_errors():
+    with steps.naming_the_failed_step():
         session = login()
-        steps.reached("login")
+        steps.complete("login")
         form = session.spawn_form()
-        chosen = _choice(form, options, project)
+        chosen = _options(form, options, project)
         server = session.server()
-        with _stopped_on_failure(server):
-            steps.did("submit", lambda: session.submit(chosen))
+        with _stopping_on_failure(server):
+            steps.take("submit", lambda: session.submit(chosen))
             for event in server.progress(spawn_deadline_s):
-                steps.saw(event)
-            steps.did("open", server.open)
+                steps.follow(event)
+            steps.take("open", server.open)
             result, job_id, node = _run_code(server)
-            steps.reached("kernel")
-        steps.did("stop", lambda: server.stop(deadline_s=STOP_DEADLINE_S))
+            steps.complete("kernel")
+        steps.take("stop", lambda: server.stop(deadline_s=STOP_DEADLINE_S))
         if job_gone and job_id:
-            steps.did("gone", lambda: _wait_until_gone(job_gone, job_id))
+            steps.take("gone", lambda: _wait_until_gone(job_gone, job_id))
         return ProbeReport(
             user=session.user,
             project=_project(form, chosen),
@@ -132,19 +132,19 @@ def probe_session(  # noqa: PLR0913
         )
 
 
-def _choice(form: Form, options: Mapping[str, str] | None, project: str | None) -> dict[str, str]:
-    """What to submit in place of the form's defaults."""
+def _options(form: Form, options: Mapping[str, str] | None, project: str | None) -> dict[str, str]:
+    """Return the values that replace the form's defaults."""
     return dict(options or {}) | ({} if project is None else {PROJECT_FIELD: match_project(project, form)})
 
 
 def _project(form: Form, chosen: Mapping[str, str]) -> str:
-    """The project that a server is for; empty where the form has no such field."""
+    """Return the project of the server; empty if the form has no field for it."""
     field = form.field(PROJECT_FIELD)
     return chosen.get(PROJECT_FIELD) or (field.default if field else "")
 
 
 def phase_of(event: ProgressEvent) -> str:
-    """The step that a progress event shows to be reached; empty when it shows none."""
+    """Return the step that a progress event completes; empty for none."""
     if event.ready:
         return "ready"
     if event.slurm:
@@ -154,7 +154,7 @@ def phase_of(event: ProgressEvent) -> str:
 
 
 class _Steps:
-    """The steps reached so far, and which comes next."""
+    """The completed steps, and the next one."""
 
     ORDER: Sequence[str] = ("login", "submit", "pending", "starting", "ready", "open", "kernel", "stop", "gone")
 
@@ -169,28 +169,28 @@ class _Steps:
         done = self.timeline[-1].name if self.timeline else ""
         return self.ORDER[self.ORDER.index(done) + 1] if done else self.ORDER[0]
 
-    def reached(self, name: str, *, at: float | None = None) -> None:
-        """Note that a step was reached, now or at that monotonic time."""
+    def complete(self, name: str, *, at: float | None = None) -> None:
+        """Record the completion of a step, now or at a monotonic time."""
         at_s = (time.monotonic() if at is None else at) - self._start
         before = self.timeline[-1].at_s if self.timeline else 0.0
         step = Step(name=name, at_s=round(at_s, 3), took_s=round(at_s - before, 3))
         self.timeline += (step,)
         self._on_step(step)
 
-    def did(self, name: str, act: Callable[[], object]) -> None:
-        """Take a step."""
+    def take(self, name: str, act: Callable[[], object]) -> None:
+        """Take a step and record its completion."""
         act()
-        self.reached(name)
+        self.complete(name)
 
-    def saw(self, event: ProgressEvent) -> None:
-        """Note what a progress event shows, if it is further than before."""
+    def follow(self, event: ProgressEvent) -> None:
+        """Record the step that a progress event completes, unless it is recorded already."""
         name = phase_of(event)
         if name and self.ORDER.index(name) >= self.ORDER.index(self.next):
-            self.reached(name, at=event.at)
+            self.complete(name, at=event.at)
 
     @contextmanager
-    def named_in_errors(self) -> Iterator[None]:
-        """Let errors tell the step that was not reached and those that were."""
+    def naming_the_failed_step(self) -> Iterator[None]:
+        """Raise errors as ProbeStepError, which names the failed step and those before it."""
         try:
             yield
         except HubpodError as error:
@@ -198,8 +198,8 @@ class _Steps:
 
 
 @contextmanager
-def _stopped_on_failure(server: Server) -> Iterator[None]:
-    """Stop the server when what follows fails, unless it was refused: then there is none, or not one of ours."""
+def _stopping_on_failure(server: Server) -> Iterator[None]:
+    """Stop the server if the block fails, unless the spawn was refused: then a server, if any, is another one."""
     try:
         yield
     except SpawnRefused:
@@ -213,11 +213,11 @@ def _stopped_on_failure(server: Server) -> Iterator[None]:
 
 
 def _run_code(server: Server) -> tuple[str, str, str]:
-    """Run code in a kernel of the server: the product, the job's number and its node."""
+    """Run code in a kernel of the server; return its result, the job's id and the job's node."""
     with server.kernel() as kernel:
         result = kernel.execute(PRODUCT_CODE)
         if result != PRODUCT:
-            raise ProbeError(f"the kernel says that {PRODUCT_CODE} is {result!r}")
+            raise ProbeError(f"the kernel returned {result!r} for {PRODUCT_CODE}")
         job_id, node = json.loads(kernel.execute(WHERE_CODE))
     return result, job_id or server.job_id, node or (server.job.node if server.job else "")
 
@@ -225,4 +225,4 @@ def _run_code(server: Server) -> tuple[str, str, str]:
 def _wait_until_gone(job_gone: Callable[[str], bool], job_id: str) -> None:
     deadline = Deadline(GONE_DEADLINE_S, f"the end of job {job_id} in Slurm")
     while not job_gone(job_id):
-        deadline.pause(LOOK_AGAIN_S)
+        deadline.pause(POLL_INTERVAL_S)

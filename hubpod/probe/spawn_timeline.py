@@ -1,7 +1,7 @@
-"""Where the time of one spawn goes: what the person's client, the hub, Slurm and the server each say of it.
+"""Split one spawn into stages, from the logs of the hub, Slurm and the server and the steps of the probe.
 
-All clocks are this machine's. podman's times of log lines are used, which come within milliseconds of what is logged
-and are the same for every container; of a job, Slurm's own SubmitTime and StartTime have whole seconds only.
+All clocks are this machine's. Times of log lines are podman's, which are precise to milliseconds and the same for every
+container. Slurm's own SubmitTime and StartTime of a job are in whole seconds.
 """
 
 import re
@@ -19,7 +19,14 @@ from hubpod.probe.timeline import Span
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A part of every spawn: it lasts from one moment to another."""
+    """A stage of every spawn.
+
+    Attributes:
+        name: Name in the drawing.
+        who: The program whose time it is.
+        start: Name of the event at its start.
+        end: Name of the event at its end.
+    """
 
     name: str
     who: str
@@ -40,74 +47,74 @@ STAGES = (
     Stage(name="first page through the proxy", who="browser", start="ready", end="open"),
     Stage(name="kernel, first answer", who="notebook", start="open", end="kernel"),
 )
-"""The moments are the steps of a probe and those below."""
+"""The events are the steps of a probe and the log lines below."""
 
-HUB_SAYS = {
+HUB_LINES = {
     "submitting": jupyterhub.SUBMITTING_LINE,
     "submitted": jupyterhub.SUBMITTED_LINE,
     "reported": jupyterhub.PORT_REPORTED_LINE,
     "listens": jupyterhub.LISTENS_LINE,
 }
-SLURM_SAYS = {
+SLURM_LINES = {
     "queued": slurm.QUEUED_LINE,
     "started": slurm.STARTED_LINE,
     "launched": slurm.LAUNCHED_LINE,
 }
 
-_SERVER_SPEAKS = re.compile(r"^\[\w (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ", re.MULTILINE)
-_OUTPUT = re.compile(r".* StdOut=(/\S+)")  # the last one: a job's name may look like one
+_SERVER_LINE = re.compile(r"^\[\w (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) ", re.MULTILINE)
+_OUTPUT = re.compile(r".* StdOut=(/\S+)")  # the last match, because a job's name may contain another one
 
 
 def collect_stages(podman: Podman, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
-    """The stages of a spawn that a probe has just made; those of which too little is known are shown as one."""
+    """Return the stages of a spawn that a probe has just made; stages with unknown limits are merged."""
     names = {"user": re.escape(report.user), "job": re.escape(report.job_id)}
-    moments = {step.name: report.began + step.at_s for step in report.timeline} | {"began": report.began}
-    for container, sayings in ((jupyterhub.NAME, HUB_SAYS), (slurm.NAME, SLURM_SAYS)):
-        # A whole second earlier, because podman takes whole seconds.
+    events = {step.name: report.began + step.at_s for step in report.timeline} | {"began": report.began}
+    for container, lines in ((jupyterhub.NAME, HUB_LINES), (slurm.NAME, SLURM_LINES)):
+        # One second earlier, because podman takes whole seconds.
         log = podman.log(f"{instance.resource}-{container}", since=report.began - 1, timestamps=True)
-        moments |= moments_in(log, {name: saying.format(**names) for name, saying in sayings.items()}, report.began)
-    moments |= first_word(_server_log(podman, f"{instance.resource}-{slurm.NAME}", report.job_id))
-    return tuple(stages(moments))
+        events |= find_events(log, {name: pattern.format(**names) for name, pattern in lines.items()}, report.began)
+    events |= find_first_line(_server_log(podman, f"{instance.resource}-{slurm.NAME}", report.job_id))
+    return tuple(stages(events))
 
 
-def moments_in(log: str, sayings: Mapping[str, str], since: float) -> dict[str, float]:
-    """When each saying came first in a log whose lines begin with podman's timestamps; seconds since the epoch."""
+def find_events(log: str, patterns: Mapping[str, str], since: float) -> dict[str, float]:
+    """Return when each pattern first matched in a log with podman's timestamps, in seconds since the epoch."""
     found: dict[str, float] = {}
     for line in log.splitlines():
-        at, _, words = line.partition(" ")
-        for name in sayings.keys() - found.keys():
-            if re.search(sayings[name], words) and (moment := datetime.fromisoformat(at).timestamp()) >= since:
-                found[name] = moment
+        at, _, text = line.partition(" ")
+        for name in patterns.keys() - found.keys():
+            if re.search(patterns[name], text) and (time := datetime.fromisoformat(at).timestamp()) >= since:
+                found[name] = time
     return found
 
 
-def first_word(log: str) -> dict[str, float]:
-    """When a server wrote its first line, in the time zone of containers; nothing when there is none."""
-    match = _SERVER_SPEAKS.search(log)
-    with suppress(ValueError):  # people may write to the file what they like
+def find_first_line(log: str) -> dict[str, float]:
+    """Return when a server wrote its first log line, as the event `speaks`; empty without one."""
+    match = _SERVER_LINE.search(log)
+    with suppress(ValueError):  # users can write anything to this file
         return {"speaks": datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp()} if match else {}
     return {}
 
 
 def _server_log(podman: Podman, container: str, job: str) -> str:
-    """What the server of a job has written; empty where Slurm is not ours, or the job had no file of its own."""
+    """Return the log of a job's server; empty if Slurm is external or the job has no output file."""
     output = _OUTPUT.match(podman.execute(container, ["scontrol", "show", "job", job, "--oneliner"]).stdout)
     owner = podman.execute(container, ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%U"])
     uid = owner.stdout.strip()
-    # As its owner, who may read what is theirs and nothing else, whatever they have made of the job's own words.
+    # Read as the job's owner: users control the path, and must not reach files of others.
     return podman.execute(container, ["cat", output[1]], user=uid).stdout if output and uid.isdecimal() else ""
 
 
-def stages(moments: Mapping[str, float]) -> Iterator[Span]:
-    """The stages as spans, in seconds since `began`; one whose end is not known is part of the next one."""
-    began = last = moments["began"]
+def stages(events: Mapping[str, float]) -> Iterator[Span]:
+    """Yield the stages as spans, in seconds since `began`; a stage without an end is merged into the next one."""
+    began = last = events["began"]
     unknown: list[str] = []
     for stage in STAGES:
-        if stage.end not in moments:
+        if stage.end not in events:
             unknown.append(stage.name)
             continue
-        start = last if unknown else moments.get(stage.start, last)
-        last = max(start, moments[stage.end])
+        start = last if unknown else events.get(stage.start, last)
+        last = max(start, events[stage.end])
         name = " + ".join((*unknown, stage.name))
         yield Span(name=name, who=stage.who, start_s=start - began, end_s=last - began)
         unknown.clear()

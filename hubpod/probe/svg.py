@@ -1,4 +1,4 @@
-"""Drawings as SVG text, readable on light and on dark ground: what all of ours have in common. Pure.
+"""Drawings as SVG text, readable on light and dark backgrounds.
 
 https://www.w3.org/TR/SVG2/
 """
@@ -11,7 +11,7 @@ WIDTH = 920
 PIXEL_DIGITS = 1
 MOST_TICKS = 8
 LETTER = 7
-"""Pixels that a letter takes, about."""
+"""Approximate width of a letter in pixels."""
 
 STYLE = """
 svg { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums }
@@ -26,16 +26,16 @@ text { fill: #1f2328 } .quiet { fill: #59636e } .title { font-size: 17px; font-w
   .c0 { fill: #4493f8 } .c1 { fill: #ab7df8 } .c2 { fill: #db6d28 } .c3 { fill: #3fb950 }
 }
 """
-"""Everything is coloured by class: c0 to c3 tell apart whatever a drawing tells apart; beside stands on grid lines."""
+"""All colours come from classes: c0 to c3 are for categories, `beside` is for text on grid lines."""
 
 
 class Drawing:
-    """An SVG document to which elements are added, the lowest first.
+    """An SVG document to which elements are added, from bottom to top.
 
     Args:
-        title: What it shows; drawn at the top, and read aloud in place of the drawing.
-        subtitle: Drawn below it.
-        height: In pixels.
+        title: Title at the top, which screen readers read in place of the drawing.
+        subtitle: Line below the title.
+        height: Height in pixels.
     """
 
     def __init__(self, title: str, subtitle: str, *, height: float) -> None:
@@ -51,10 +51,10 @@ class Drawing:
         """Add a shape.
 
         Args:
-            tag: Its element, such as `rect`.
-            look: Its classes.
-            hint: What is shown when the pointer rests on it.
-            numbers: Its attributes.
+            tag: Name of the element, such as `rect`.
+            look: Classes of the element.
+            hint: Tooltip.
+            numbers: Attributes of the element.
         """
         values = {name: f"{round(value, PIXEL_DIGITS):g}" for name, value in numbers.items()}
         shape = ET.SubElement(self._root, tag, {"class": look, **values})
@@ -62,12 +62,12 @@ class Drawing:
             ET.SubElement(shape, "title").text = printable(hint)
 
     def text(self, x: float, y: float, words: str, look: str = "") -> None:
-        """Add words whose base line is at y."""
+        """Add text with its baseline at y."""
         place = {"x": f"{x:g}", "y": f"{y:g}"} | ({"class": look} if look else {})
         ET.SubElement(self._root, "text", place).text = printable(words)
 
     def legend(self, colours: Mapping[str, str]) -> None:
-        """Say below the subtitle what each colour stands for, as far as there is room; some may have no name."""
+        """Add a legend of the colours below the subtitle, as far as it fits; an empty name is omitted."""
         x = 24
         for name, colour in colours.items():
             if name and x + 16 + LETTER * len(name) < WIDTH:
@@ -81,22 +81,22 @@ class Drawing:
             self.add("rect", "band", x=12, y=top + number * height, width=WIDTH - 24, height=height, rx=4)
 
     def tick(self, x: float, label: str, *, top: float, bottom: float) -> None:
-        """Add a line of the grid, with its label below."""
+        """Add a grid line with a label below it."""
         self.add("line", "grid", x1=x, x2=x, y1=top, y2=bottom + 6)
         self.text(round(x, PIXEL_DIGITS), bottom + 24, label, "quiet middle")
 
     def xml(self) -> str:
-        """The whole document."""
+        """Return the document."""
         return ET.tostring(self._root, encoding="unicode") + "\n"
 
 
 def printable(words: str) -> str:
-    """The words without the control characters that XML cannot hold."""
+    """Replace control characters, which XML does not allow."""
     return "".join(letter if letter.isprintable() else " " for letter in words)
 
 
 def ticks(longest: float) -> list[float]:
-    """Round numbers from 0 on at which an axis is labelled, the last one not above what is longest."""
+    """Return round numbers from 0 to at most `longest` for the labels of an axis."""
     if longest <= 0:
         return [0.0]
     rough = longest / MOST_TICKS
@@ -106,7 +106,7 @@ def ticks(longest: float) -> list[float]:
 
 
 def page(drawing: str, title: str) -> str:
-    """A drawing as an HTML page of its own."""
+    """Return an HTML page with a drawing."""
     head = ET.Element("title")
     head.text = printable(title)
     return (

@@ -1,4 +1,4 @@
-"""Something that took time, as bars one below the other. Pure."""
+"""Draw a timeline: one horizontal bar for each span of time."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ TOP, ROW, BAR = 100, 30, 16
 NAME_CHARACTERS = 40
 LEFT, RIGHT = 300, 90
 NARROWEST = 1.5
-"""Pixels of a bar that would be too short to be seen."""
+"""Minimum width of a bar in pixels, so that it is visible."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """One part of it.
+    """One span of a timeline.
 
     Attributes:
-        name: What happened.
-        start_s: When it began, in seconds since the beginning of all.
-        end_s: When it ended; never before its start.
-        who: Whose time it is; each has a colour.
+        name: Its label.
+        start_s: Its start, in seconds since the start of the timeline.
+        end_s: Its end, not before its start.
+        who: The program whose time it is; each has a colour.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Span:
 
     @property
     def took_s(self) -> float:
-        """How long it took, in seconds."""
+        """Its duration, in seconds."""
         return self.end_s - self.start_s
 
 
 def draw_timeline(title: str, subtitle: str, spans: Sequence[Span]) -> str:
-    """The spans as SVG, one bar for each, in the order given, over an axis of seconds."""
+    """Return an SVG document with one bar for each span, in the given order, over an axis of seconds."""
     bottom = TOP + ROW * len(spans)
     drawing = Drawing(title, subtitle, height=bottom + 44)
     longest = max((span.end_s for span in spans), default=0.0)

@@ -1,4 +1,4 @@
-"""The hub client's pure parts: forms, sentences and progress events."""
+"""Forms, sentences of pages and progress events."""
 
 import pytest
 
@@ -28,11 +28,11 @@ one &amp; two</textarea>
 
 
 def spawn_form() -> Form:
-    """The form above, parsed."""
+    """Return the form above, parsed."""
     return parse_forms(FORM)[1]
 
 
-def test_form_is_submitted_as_a_browser_would_leave_it() -> None:
+def test_form_submits_its_defaults() -> None:
     """Selected options, first options, ticked boxes and texts are submitted; disabled fields and buttons are not."""
     assert spawn_form().fill({}) == [
         ("brics_project", "project2.portal"),
@@ -47,7 +47,7 @@ def test_form_is_submitted_as_a_browser_would_leave_it() -> None:
     ]
 
 
-def test_form_knows_its_choices_unescaped() -> None:
+def test_choices_are_unescaped() -> None:
     """A select offers its values without the disabled placeholder, and its labels are unescaped."""
     field = spawn_form().field("brics_project")
 
@@ -58,8 +58,8 @@ def test_form_knows_its_choices_unescaped() -> None:
     assert spawn_form().multipart
 
 
-def test_form_submits_values_that_it_does_not_offer() -> None:
-    """Given values replace the defaults even when the form has no such choice or field: the hub has to refuse them."""
+def test_form_submits_values_outside_its_choices() -> None:
+    """Given values replace the defaults even if the form has no such choice or field. The hub has to refuse them."""
     filled = spawn_form().fill({"features": "z", "unknown": "1"})
 
     assert [pair for pair in filled if pair[0] in {"features", "unknown"}] == [("features", "z"), ("unknown", "1")]
@@ -84,19 +84,19 @@ def test_form_is_read_as_html_defines_it(form: str, pairs: list[tuple[str, str]]
 
 
 def project_form(*values: str) -> Form:
-    """A spawn form that offers these projects."""
+    """Return a spawn form with these projects."""
     options = "".join(f"<option value='{value}'>" for value in values)
     return parse_forms(f"<form><select name=brics_project>{options}</select></form>")[0]
 
 
 @pytest.mark.parametrize("offered", ["project1", "project1.portal"])
 def test_project_matches_up_to_the_first_dot(offered: str) -> None:
-    """A project is found with and without its portal, and not by a mere prefix."""
+    """A project matches with and without its portal, but not by a prefix of its name."""
     assert match_project("project1", project_form("project11.portal", offered)) == offered
 
 
-def test_whole_name_of_a_project_wins() -> None:
-    """A project that is named in full is not ambiguous."""
+def test_full_name_of_a_project_is_unambiguous() -> None:
+    """A project with its portal matches exactly."""
     assert match_project("a.x", project_form("a.x", "a.y")) == "a.x"
 
 
@@ -107,8 +107,8 @@ def test_whole_name_of_a_project_wins() -> None:
         ("c", "project c is not among what the spawn form offers: a.x, a.y, b.x"),
     ],
 )
-def test_unclear_project_lists_the_choices(project: str, sentence: str) -> None:
-    """An ambiguous project lists its matches, an unknown one everything on offer."""
+def test_error_about_a_project_lists_the_choices(project: str, sentence: str) -> None:
+    """The error for an ambiguous project lists the matches, that for an unknown one all choices."""
     with pytest.raises(HubError) as caught:
         match_project(project, project_form("a.x", "a.y", "b.x"))
 
@@ -117,7 +117,7 @@ def test_unclear_project_lists_the_choices(project: str, sentence: str) -> None:
 
 
 def test_project_needs_a_field() -> None:
-    """A form without a project field says so."""
+    """A form without a project field is an error."""
     with pytest.raises(HubError, match="no field brics_project"):
         match_project("a", Form())
 
@@ -139,17 +139,17 @@ def test_project_needs_a_field() -> None:
         ("", ""),
     ],
 )
-def test_sentence_is_what_a_person_reads(page: str, sentence: str) -> None:
-    """The sentence of an error page is its own place for errors, else its paragraphs, else its heading."""
+def test_sentence_of_an_error_page(page: str, sentence: str) -> None:
+    """The sentence is the page's error message, else its paragraphs, else its heading."""
     assert sentence_of_page(page) == sentence
 
 
-def test_a_page_without_a_refusal_has_none() -> None:
-    """Ordinary paragraphs of the login or spawn page are no refusal."""
+def test_page_without_an_error_has_no_refusal() -> None:
+    """Ordinary paragraphs of the login or spawn page are not errors."""
     assert refusal_of_page("<h1>Sign in</h1><p>Welcome</p>") == ""
 
 
-def test_events_are_cut_from_the_stream() -> None:
+def test_events_are_parsed_from_the_stream() -> None:
     """Keepalives, comments, other fields, broken JSON and an unfinished event are skipped; data lines are joined."""
     stream = (
         b'\n\n: hi\ndata: {"progress": 1}\n\n\nevent: x\ndata:{"a":\ndata: 2}\n\ndata: {oops\n\ndata: [1]\n\ndata: {}'
@@ -159,7 +159,7 @@ def test_events_are_cut_from_the_stream() -> None:
 
 
 def test_event_carries_the_slurm_job() -> None:
-    """The spawner's extra key becomes a typed state in which what is not known is empty."""
+    """The spawner's extra key becomes a SlurmState in which missing values are empty."""
     slurm = {"job_id": 7, "state": "PENDING", "reason": "Resources", "node": None, "later": "ignored"}
 
     event = progress_event({"progress": 10.0, "message": "waits", "slurm": slurm}, clock=lambda: 5.0)
@@ -170,7 +170,7 @@ def test_event_carries_the_slurm_job() -> None:
 
 @pytest.mark.parametrize("slurm", [None, "text", {}, {"state": "PENDING"}])
 def test_event_without_a_job_has_none(slurm: object) -> None:
-    """An event of another spawner, or one before there is a job, has no Slurm state."""
+    """An event of another spawner, or before the job exists, has no Slurm state."""
     assert progress_event({"slurm": slurm, "ready": "yes", "progress": "x"}, clock=lambda: 0.0) == ProgressEvent(
         progress=0
     )

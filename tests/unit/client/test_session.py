@@ -41,7 +41,7 @@ FAILED = {"progress": 100, "failed": True, "message": "Spawn failed: the job was
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the client sent."""
+    """A request of the client."""
 
     path: str
     headers: Message
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(kw_only=True)
 class Answer:
-    """What the server sends back."""
+    """A response of the server."""
 
     status: int = 200
     body: str = ""
@@ -74,12 +74,12 @@ class Answer:
 
 
 def events(*models: Mapping[str, object]) -> Answer:
-    """An event stream that ends after these."""
+    """Return an event stream with these events."""
     return Answer(body="".join(f"\n\ndata: {json.dumps(model)}\n\n" for model in models))
 
 
 def login(request: Request) -> Answer:
-    """The login form's answer: it wants the XSRF cookie and token, and the right password."""
+    """Respond to the login form, which needs the XSRF cookie and token and the right password."""
     form = parse_qs(request.body.decode())
     if "_xsrf=anonymous" not in (request.headers["Cookie"] or "") or form["_xsrf"] != ["anonymous"]:
         return Answer(status=403, body=LOGIN_PAGE.format('<p class="login_error">Login form invalid or expired.</p>'))
@@ -90,13 +90,13 @@ def login(request: Request) -> Answer:
 
 
 def user_api(request: Request) -> Answer:
-    """The hub's API wants the token in a header, as scripts of its pages send it."""
+    """Respond to the hub's API, which needs the XSRF token in a header."""
     ok = request.headers["X-XSRFToken"] == "mine" and request.headers["Sec-Fetch-Mode"] == "cors"
     return Answer(body='{"name": "alice", "servers": {}}') if ok else Answer(status=403, body='{"message": "no XSRF"}')
 
 
 class FakeHub:
-    """Answers by method and path; a list is used up from its front, but for its last answer."""
+    """Serves responses by method and path; of a list, each once and the last one for all further requests."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Request]] = []
@@ -156,7 +156,7 @@ class FakeHub:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """A fake hub, on a machine whose environment names a proxy that does not exist."""
+    """A fake hub, with a proxy in the environment that does not exist."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     fake = FakeHub()
@@ -166,17 +166,17 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 @pytest.fixture
 def session(hub: FakeHub) -> Session:
-    """A person who has logged in at the fake hub."""
+    """A session at the fake hub."""
     return hub.log_in()
 
 
-def test_login_asks_the_hub_for_the_name(session: Session) -> None:
-    """The form is posted with cookie and token, past any proxy of the environment; the hub says who one is."""
+def test_login_reads_the_user_name_from_the_hub(session: Session) -> None:
+    """The form is posted with cookie and token and without the proxy; the hub's API has the user name."""
     assert session.user == "alice"
 
 
-def test_client_knows_the_sessions_of_those_who_logged_in(hub: FakeHub) -> None:
-    """Each login that succeeds is kept, in order; one that is refused is not."""
+def test_client_lists_its_sessions(hub: FakeHub) -> None:
+    """Successful logins are listed in order, refused ones are not."""
     first, second = hub.client.login("alice", PASSWORD), hub.client.login("alice", PASSWORD)
     with pytest.raises(LoginRefused):
         hub.client.login("alice", "wrong")
@@ -185,7 +185,7 @@ def test_client_knows_the_sessions_of_those_who_logged_in(hub: FakeHub) -> None:
 
 
 def test_wrong_password_is_refused_with_the_pages_message(hub: FakeHub) -> None:
-    """The error has the status and the sentence, and not the password."""
+    """The error has the status and the sentence, but not the password."""
     with pytest.raises(LoginRefused) as caught:
         hub.client.login("alice", "wrong horse")
 
@@ -196,8 +196,8 @@ def test_wrong_password_is_refused_with_the_pages_message(hub: FakeHub) -> None:
     assert caught.value.hub_log == ()
 
 
-def test_login_by_header_keeps_the_header_at_home(hub: FakeHub) -> None:
-    """The front door's header goes along redirects, but not to another origin, and not into the session."""
+def test_login_header_is_sent_to_the_hub_only(hub: FakeHub) -> None:
+    """The header is sent along redirects, but not to another origin and not after the login."""
     other = FakeHub()
     hub.answers["GET /b/hub/login"] = Answer(status=302, location=f"{other.origin}/away")
     other.answers["GET /away"] = Answer(status=302, location=f"{hub.origin}/b/hub/home", cookies={"_xsrf": "mine"})
@@ -216,13 +216,13 @@ def test_login_by_header_keeps_the_header_at_home(hub: FakeHub) -> None:
 
 
 def test_login_that_ends_at_the_login_page_is_refused(hub: FakeHub) -> None:
-    """A hub that does not know the header shows its form with status 200, which is no login."""
+    """A hub that ignores the header shows its login form with status 200, which is a refused login."""
     with pytest.raises(LoginRefused, match="ended at /b/hub/login: not the home page"):
         hub.client.login_with_headers({"X-Auth-Id-Token": "token"})
 
 
-def test_hub_that_does_not_answer_says_why_without_the_query(hub: FakeHub) -> None:
-    """A refused connection is a HubError with the reason; the query stays out, as it may carry secrets."""
+def test_error_of_an_unreachable_hub_hides_the_query(hub: FakeHub) -> None:
+    """A refused connection is a HubError with the reason but without the query, which may contain secrets."""
     hub.close()
 
     with pytest.raises(HubError, match=r"^GET /b/hub/login had no answer: Connection refused$") as caught:
@@ -232,7 +232,7 @@ def test_hub_that_does_not_answer_says_why_without_the_query(hub: FakeHub) -> No
 
 
 def test_redirect_loop_ends(hub: FakeHub) -> None:
-    """A hub that redirects in a circle is an error, not a hang."""
+    """A redirect loop is an error."""
     hub.answers["GET /b/hub/login"] = Answer(status=302, location="/b/hub/login")
 
     with pytest.raises(HubError, match="redirected more than 20 times"):
@@ -240,7 +240,7 @@ def test_redirect_loop_ends(hub: FakeHub) -> None:
 
 
 def test_spawn_follows_the_progress_until_ready(hub: FakeHub, session: Session) -> None:
-    """The form's defaults are posted with the options, each event is told, and the server knows its job."""
+    """The form's defaults are posted with the options, each event is passed on, and the server has its job id."""
     told: list[ProgressEvent] = []
 
     server = session.spawn({"runtime": "1:00"}, deadline_s=5, on_event=told.append)
@@ -254,7 +254,7 @@ def test_spawn_follows_the_progress_until_ready(hub: FakeHub, session: Session) 
 
 @pytest.mark.parametrize("project", ["q", "q.x"])
 def test_spawn_matches_the_project(hub: FakeHub, session: Session, project: str) -> None:
-    """A project is given with or without its portal, alone or with other options, and wins over one among them."""
+    """A project is given with or without its portal, and overrides the one in the options."""
     session.spawn(project=project, deadline_s=5)
     session.submit({"brics_project": "p.x", "ngpus": "1"}, project=project)
 
@@ -264,7 +264,7 @@ def test_spawn_matches_the_project(hub: FakeHub, session: Session, project: str)
 
 
 def test_project_that_is_not_offered_is_not_submitted(hub: FakeHub, session: Session) -> None:
-    """A project that the form does not offer is told before anything is submitted."""
+    """A project that the form does not offer is an error before anything is submitted."""
     with pytest.raises(HubError, match=r"project r is not among what the spawn form offers: p\.x, q\.x"):
         session.spawn(project="r")
 
@@ -273,7 +273,7 @@ def test_project_that_is_not_offered_is_not_submitted(hub: FakeHub, session: Ses
 
 
 def test_session_has_one_object_for_each_server(hub: FakeHub, session: Session) -> None:
-    """Whoever asks for a server of the same name gets the same one, with the events of its last start only."""
+    """A session returns the same object for the same name, with the events of its last start only."""
     hub.answers["GET /b/hub/api/users/alice/server/progress"] = [events(PENDING, READY), events(READY)]
     first = session.spawn(deadline_s=5)
     job_id = first.job_id
@@ -285,8 +285,8 @@ def test_session_has_one_object_for_each_server(hub: FakeHub, session: Session) 
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_refused_options_carry_the_sentence(hub: FakeHub, session: Session, status: int) -> None:
-    """A refusal is recognised by the page's message, because the hub shows a ValueError with status 200."""
+def test_refusal_of_options_has_the_sentence(hub: FakeHub, session: Session, status: int) -> None:
+    """A refusal is recognised by the message on the page, because the hub reports a ValueError with status 200."""
     body = SPAWN_PAGE.format('<p class="spawn-error-msg">Error: ngpus is &gt; 4</p>')
     hub.answers["POST /b/hub/spawn"] = Answer(status=status, body=body)
 
@@ -303,7 +303,7 @@ def test_refused_options_carry_the_sentence(hub: FakeHub, session: Session, stat
     [("/b/user/alice/", "a server seems to run already"), ("/b/hub/login?next=x", "the session has ended")],
 )
 def test_missing_form_says_why(hub: FakeHub, session: Session, location: str, reason: str) -> None:
-    """The hub leads away from the spawn form when a server runs or the session has ended."""
+    """The hub redirects from the spawn form if a server runs or the session has ended."""
     hub.answers["GET /b/hub/spawn"] = Answer(status=302, location=location)
 
     with pytest.raises(SpawnRefused, match=reason):
@@ -311,14 +311,14 @@ def test_missing_form_says_why(hub: FakeHub, session: Session, location: str, re
 
 
 def test_failed_event_ends_the_spawn(hub: FakeHub, session: Session) -> None:
-    """What the progress page says about the failure is the error's sentence."""
+    """The message of the failed event is the error's sentence."""
     hub.answers["GET /b/hub/api/users/alice/server/progress"] = events(PENDING, FAILED)
 
     with pytest.raises(SpawnFailed, match="the server of alice failed to start: the job was cancelled"):
         session.spawn({})
 
 
-def test_cut_stream_is_opened_again(hub: FakeHub, session: Session) -> None:
+def test_progress_stream_reconnects(hub: FakeHub, session: Session) -> None:
     """A progress stream that ends early is opened again, as an EventSource does."""
     hub.answers["GET /b/hub/api/users/alice/server/progress"] = [events(PENDING), events(READY)]
 
@@ -326,7 +326,7 @@ def test_cut_stream_is_opened_again(hub: FakeHub, session: Session) -> None:
 
 
 def test_spawn_has_a_deadline(hub: FakeHub, session: Session) -> None:
-    """A server that never becomes ready is a timeout that says what was waited for."""
+    """A server that never becomes ready is a timeout, and the error names the server."""
     hub.answers["GET /b/hub/api/users/alice/server/progress"] = events(PENDING)
 
     with pytest.raises(HubTimeoutError, match=r"the start of the server of alice did not happen within 0\.3 s"):
@@ -334,7 +334,7 @@ def test_spawn_has_a_deadline(hub: FakeHub, session: Session) -> None:
 
 
 def test_silent_stream_has_a_deadline(hub: FakeHub, session: Session) -> None:
-    """A stream that falls silent but stays open does not outlive the deadline."""
+    """An open stream without data ends at the deadline."""
     answer = events(PENDING)
     answer.hold = threading.Event()
     hub.answers["GET /b/hub/api/users/alice/server/progress"] = answer
@@ -345,7 +345,7 @@ def test_silent_stream_has_a_deadline(hub: FakeHub, session: Session) -> None:
 
 
 def test_stop_waits_until_the_hub_has_no_server(hub: FakeHub, session: Session) -> None:
-    """The stop has happened when the server is no longer in the hub's model of the user."""
+    """The stop ends when the server is not in the hub's model of the user."""
     model = "GET /b/hub/api/users/alice"
     hub.answers[model] = [Answer(body='{"servers": {"": {"pending": "stop"}}}'), Answer(body='{"servers": {}}')]
 
@@ -355,7 +355,7 @@ def test_stop_waits_until_the_hub_has_no_server(hub: FakeHub, session: Session) 
 
 
 def test_stop_has_a_deadline(hub: FakeHub, session: Session) -> None:
-    """A server that stays is a timeout that names it."""
+    """A server that does not stop is a timeout, and the error names the server."""
     hub.answers["GET /b/hub/api/users/alice"] = Answer(body='{"servers": {"": {}}}')
 
     with pytest.raises(HubTimeoutError, match="the stop of the server of alice"):
@@ -363,15 +363,15 @@ def test_stop_has_a_deadline(hub: FakeHub, session: Session) -> None:
 
 
 def test_page_in_place_of_an_api_is_an_error(hub: FakeHub, session: Session) -> None:
-    """A page where JSON was expected, as from a front door, is an error of the hub client."""
+    """An HTML page in place of JSON, as from an ingress, is a HubError."""
     hub.answers["GET /b/hub/api/users/alice"] = Answer(body="<h1>Welcome</h1>")
 
     with pytest.raises(HubError, match="GET /b/hub/api/users/alice was answered with something other than JSON"):
         session.server().is_active()
 
 
-def test_server_that_is_down_shows_the_proxys_page(hub: FakeHub, session: Session) -> None:
-    """Opening a server that has died is an error with the status and the sentence of the page."""
+def test_opening_a_dead_server_is_an_error(hub: FakeHub, session: Session) -> None:
+    """The error for a dead server has the status and the sentence of the proxy's page."""
     body = '<div class="error"><h1>503</h1><p>Your server appears to be <a href="">down</a>.</p></div>'
     hub.answers["GET /b/user/alice/lab"] = Answer(status=503, body=body)
 
@@ -382,13 +382,13 @@ def test_server_that_is_down_shows_the_proxys_page(hub: FakeHub, session: Sessio
 
 
 def test_refused_websocket_has_a_status(hub: FakeHub) -> None:
-    """A kernel channel that is refused says so with the status."""
+    """The error for a refused WebSocket has the status."""
     with pytest.raises(HubError, match="WebSocket /b/channels was refused with status 404"):
         Browser(hub.origin).websocket(f"{hub.origin}/b/channels")
 
 
-def test_logout_forgets_the_cookies(hub: FakeHub, session: Session) -> None:
-    """After the logout nothing of the session is sent any more."""
+def test_logout_drops_the_cookies(hub: FakeHub, session: Session) -> None:
+    """After logout no cookie of the session is sent."""
     hub.answers["GET /b/hub/logout"] = Answer(status=302, location="/b/hub/login")
 
     session.logout()
@@ -398,8 +398,8 @@ def test_logout_forgets_the_cookies(hub: FakeHub, session: Session) -> None:
     assert hub.seen[-1][1].headers["Cookie"] is None
 
 
-def test_reprs_show_no_secret(hub: FakeHub, session: Session) -> None:
-    """What a log or a failed assertion shows of the client is names and addresses."""
+def test_reprs_contain_no_secret(hub: FakeHub, session: Session) -> None:
+    """Representations have names and addresses only."""
     server = session.server("second")
 
     shown = repr([hub.client, session, server])
@@ -407,7 +407,7 @@ def test_reprs_show_no_secret(hub: FakeHub, session: Session) -> None:
 
 
 def test_probe_reports_each_step(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe that succeeds tells job, node and result, waits until Slurm has dropped the job, and fits into JSON."""
+    """A probe reports job, node and result, waits until the job has left Slurm, and can be written as JSON."""
     monkeypatch.setattr("hubpod.probe.spawn._run_code", lambda _: ("20", "7", "node1"))
     hub.answers["GET /b/user/alice/lab"] = Answer(body="<h1>Lab</h1>")
     before = time.time()
@@ -432,7 +432,7 @@ def test_probe_reports_each_step(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_probe_names_the_step_and_stops_the_server(hub: FakeHub) -> None:
-    """When the kernel cannot be reached, the error says so with the timeline, and no server is left running."""
+    """If the kernel is unreachable, the error has the timeline, and the server is stopped."""
     told: list[Step] = []
 
     with pytest.raises(ProbeStepError, match="the probe failed at open: opening the server of alice") as caught:
@@ -443,8 +443,8 @@ def test_probe_names_the_step_and_stops_the_server(hub: FakeHub) -> None:
     assert "DELETE /b/hub/api/users/alice/server" in hub.requested()
 
 
-def test_probe_leaves_a_server_alone_that_it_did_not_start(hub: FakeHub) -> None:
-    """A server that runs already is the person's own: the probe fails at submit and does not stop it."""
+def test_probe_does_not_stop_a_running_server(hub: FakeHub) -> None:
+    """If the user has a running server, the probe fails at submit and does not stop it."""
     hub.answers["POST /b/hub/spawn"] = Answer(status=400, body='<p class="spawn-error-msg">is already running</p>')
 
     with pytest.raises(ProbeStepError, match=r"at submit.*is already running"):
@@ -453,8 +453,8 @@ def test_probe_leaves_a_server_alone_that_it_did_not_start(hub: FakeHub) -> None
     assert "DELETE /b/hub/api/users/alice/server" not in hub.requested()
 
 
-def test_probe_tells_of_a_server_that_it_could_not_stop(hub: FakeHub) -> None:
-    """When cleaning up fails too, the first error is raised and the second is in its detail."""
+def test_probe_reports_a_server_that_it_could_not_stop(hub: FakeHub) -> None:
+    """If the stop fails too, the first error is raised with the second in its detail."""
     hub.answers["DELETE /b/hub/api/users/alice/server"] = Answer(status=500, body='{"message": "busy"}')
 
     with pytest.raises(ProbeStepError, match="at open") as caught:
@@ -473,13 +473,13 @@ def test_loopback_hosts_are_reached_directly(host: str, expected: bool) -> None:
 
 
 def test_deadline_in_the_past_says_what_was_waited_for() -> None:
-    """Waiting past a deadline is an error, and so is pausing."""
+    """Waiting and pausing after the deadline are errors."""
     with pytest.raises(HubTimeoutError, match="the bus did not happen within 0 s"):
         Deadline(0, "the bus").pause(1)
 
 
-def test_code_runs_in_a_kernel_of_its_own(hub: FakeHub, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each piece of code has a kernel that is started for it and shut down after it."""
+def test_code_runs_in_a_new_kernel(hub: FakeHub, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel is started for the code and shut down after it."""
     hub.answers["GET /b/user/alice/lab"] = Answer(body="<h1>Lab</h1>")
     hub.answers["POST /b/user/alice/api/kernels"] = Answer(status=201, body='{"id": "k1"}')
     hub.answers["DELETE /b/user/alice/api/kernels/k1"] = Answer(status=204)

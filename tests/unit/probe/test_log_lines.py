@@ -6,7 +6,7 @@ import pytest
 
 from bricsauthenticator.spawner import LISTENS_LOG
 from bricsauthenticator.submission import SUBMITTED_LOG, SUBMITTING_LOG
-from hubpod.probe.spawn_timeline import HUB_SAYS
+from hubpod.probe.spawn_timeline import HUB_LINES
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from hubpod.probe.spawn_timeline import HUB_SAYS
 )
 def test_the_timeline_finds_what_the_spawner_logs(moment: str, line: str) -> None:
     """Each pattern of the timeline matches the line that the spawner writes."""
-    assert re.search(HUB_SAYS[moment].format(user="ann", job="7"), line)
+    assert re.search(HUB_LINES[moment].format(user="ann", job="7"), line)

@@ -1,4 +1,4 @@
-"""The probe: what a progress event shows."""
+"""Steps of the probe in progress events."""
 
 import pytest
 
@@ -18,6 +18,6 @@ from hubpod.probe.spawn import phase_of
         (ProgressEvent(progress=100, ready=True), "ready"),
     ],
 )
-def test_phase_is_told_by_slurm_or_else_by_the_message(event: ProgressEvent, phase: str) -> None:
-    """The job's state tells the step that is reached; without it, batchspawner's own messages do."""
+def test_phase_comes_from_slurm_or_the_message(event: ProgressEvent, phase: str) -> None:
+    """The state of the job determines the step; without it, batchspawner's messages do."""
     assert phase_of(event) == phase

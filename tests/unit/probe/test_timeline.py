@@ -1,4 +1,4 @@
-"""Where the time of a spawn goes: from what is said about it to bars."""
+"""The stages of a spawn, from log lines to bars."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -10,7 +10,7 @@ from hubpod.environments import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.probe import svg
 from hubpod.probe.spawn import ProbeReport, Step
-from hubpod.probe.spawn_timeline import STAGES, collect_stages, first_word, moments_in, stages
+from hubpod.probe.spawn_timeline import STAGES, collect_stages, find_events, find_first_line, stages
 from hubpod.probe.timeline import LEFT, Span, draw_timeline
 from hubpod.system.process import Result
 
@@ -54,20 +54,20 @@ REPORT = ProbeReport(
 )
 
 
-class SaidPodman:
-    """podman, where every container has said what was given."""
+class FakePodman:
+    """A podman whose containers have the logs above."""
 
     def __init__(self, *, slurm: bool = True) -> None:
         self.slurm = slurm
 
     def log(self, container: str, *, since: float, timestamps: bool) -> str:
-        """A container's log, as the real one gives it."""
+        """Return the log of a container."""
         assert timestamps
         assert since < BEGAN
         return {"jupyterhub": HUB_LOG, "slurm": SLURM_LOG if self.slurm else ""}[container.rpartition("-")[2]]
 
     def execute(self, container: str, argv: list[str], *, user: str | None = None) -> Result:
-        """What a command in a container says; the job's file is its owner's."""
+        """Return the output of a command in a container; only the job's owner can read its file."""
         if not self.slurm:
             return Result(argv=tuple(argv), returncode=125, stderr=f"no such container {container}")
         answers = {
@@ -79,14 +79,14 @@ class SaidPodman:
 
 
 def bars(document: str) -> Iterator[tuple[float, float]]:
-    """Where each bar begins and how wide it is, in pixels."""
+    """Yield the position and width of each bar in pixels."""
     for rect in ET.fromstring(document).iter(f"{TAG}rect"):  # noqa: S314 - our own text
         if "bar" in rect.attrib["class"].split():
             yield float(rect.attrib["x"]), float(rect.attrib["width"])
 
 
-def test_bars_stand_where_their_spans_are() -> None:
-    """One bar for each span, in their order, each beginning where the one before ends, none of negative width."""
+def test_bars_match_their_spans() -> None:
+    """Each span has a bar, which starts where the previous one ends and has a positive width."""
     first, second, third = bars(draw_timeline("title", "", SPANS))
 
     assert first[0] == LEFT
@@ -95,30 +95,30 @@ def test_bars_stand_where_their_spans_are() -> None:
     assert second[1] > 0
 
 
-def test_labels_are_text_and_seconds() -> None:
-    """What a name has of markup or control characters is shown or dropped, and does not become part of the drawing."""
+def test_labels_are_not_markup() -> None:
+    """Markup in a name is escaped, and control characters are dropped."""
     texts = [each.text for each in ET.fromstring(draw_timeline("<t>", "a & b", SPANS)).iter(f"{TAG}text")]  # noqa: S314
 
     assert {"<t>", "a & b", "<queue> &  ", "3.50 s", "0 s", "4 s", "browser", "Slurm", "notebook"} <= set(texts)
 
 
-def test_a_drawing_of_nothing_is_a_drawing() -> None:
-    """Where nothing is known there are no bars, and no error."""
+def test_timeline_without_spans_is_empty() -> None:
+    """Without spans there are no bars and no error."""
     assert list(bars(draw_timeline("title", "", ()))) == []
 
 
 @pytest.mark.parametrize(
     ("longest", "ticks"), [(0.0, [0.0]), (3.9, [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]), (75.0, [0, 10, 20, 30])]
 )
-def test_axes_have_few_round_numbers(longest: float, ticks: list[float]) -> None:
-    """An axis begins at 0, is labelled at equal distances, and not beyond its end."""
+def test_ticks_are_few_round_numbers(longest: float, ticks: list[float]) -> None:
+    """The labels of an axis start at 0, have equal distances and do not exceed its end."""
     assert svg.ticks(longest)[: len(ticks)] == pytest.approx(ticks)
     assert len(svg.ticks(longest)) <= svg.MOST_TICKS + 1
     assert svg.ticks(longest)[-1] <= longest
 
 
-def test_a_page_holds_the_drawing_and_both_grounds() -> None:
-    """The page is of the drawing alone, and says that it can be light or dark."""
+def test_page_has_the_drawing_in_light_and_dark() -> None:
+    """The page has only the drawing, and supports light and dark colour schemes."""
     page = svg.page(draw_timeline("title", "", SPANS), "<title>")
 
     assert page.startswith("<!DOCTYPE html>")
@@ -127,19 +127,19 @@ def test_a_page_holds_the_drawing_and_both_grounds() -> None:
     assert page.count("<svg") == 1
 
 
-def test_every_container_tells_its_part_of_a_spawn() -> None:
-    """The steps of the client, the logs of hub and Slurm, and the server's own first word become the stages."""
-    spans = collect_stages(cast("Podman", SaidPodman()), find_instance("dev_dummyauth", "default"), REPORT)
+def test_stages_come_from_all_logs() -> None:
+    """The steps of the probe, the logs of hub and Slurm, and the server's first line become the stages."""
+    spans = collect_stages(cast("Podman", FakePodman()), find_instance("dev_dummyauth", "default"), REPORT)
 
     assert [span.name for span in spans] == [stage.name for stage in STAGES]
     ends = [0.25, 0.5, 0.75, 0.8, 0.9, 2.0, 2.5, 3.0, 3.25, 3.5, 4.0]
     assert [span.end_s for span in spans] == pytest.approx(ends, abs=1e-5)
-    assert spans[3].start_s == pytest.approx(0.7, abs=1e-5)  # Slurm has the job before sbatch's answer is here
+    assert spans[3].start_s == pytest.approx(0.7, abs=1e-5)  # Slurm accepts the job before the output of sbatch arrives
 
 
-def test_what_slurm_does_not_tell_is_shown_as_one() -> None:
-    """Without a Slurm of ours, what lies between two known moments is one bar with the names of all in it."""
-    spans = collect_stages(cast("Podman", SaidPodman(slurm=False)), find_instance("dev_dummyauth", "default"), REPORT)
+def test_stages_without_slurm_are_merged() -> None:
+    """Without Slurm's log, the stages between two known events are one bar with all their names."""
+    spans = collect_stages(cast("Podman", FakePodman(slurm=False)), find_instance("dev_dummyauth", "default"), REPORT)
 
     joined = next(span for span in spans if "queue" in span.name)
     assert joined.name == "queue + start of the job's step + Python, until it reports its port"
@@ -147,21 +147,21 @@ def test_what_slurm_does_not_tell_is_shown_as_one() -> None:
     assert all(span.took_s >= 0 for span in spans)
 
 
-def test_a_moment_before_its_start_makes_no_negative_span() -> None:
-    """Clocks of logs differ by milliseconds, so a stage lasts nothing rather than less."""
+def test_stage_is_never_negative() -> None:
+    """Times of logs differ by milliseconds, so a stage may have the length 0 but not less."""
     spans = list(stages({"began": 10.0, "login": 11.0, "submitting": 10.5}))
 
     assert [(span.start_s, span.end_s) for span in spans] == [(0.0, 1.0), (1.0, 1.0)]
 
 
 @pytest.mark.parametrize("log", ["", "no time", "[I 2025-99-99 16:00:02.500 ServerApp] forged"])
-def test_a_log_that_tells_no_time_tells_nothing(log: str) -> None:
-    """A server's log is its owner's, who may have written anything to it."""
-    assert first_word(log) == {}
+def test_server_log_without_a_valid_time_is_ignored(log: str) -> None:
+    """A user can write anything to the log of a server."""
+    assert find_first_line(log) == {}
 
 
-def test_the_first_time_that_something_is_said_counts() -> None:
-    """What was said before the spawn began, or of somebody whose name begins the same, does not."""
-    found = moments_in(HUB_LOG, {"submitting": "Submitting the job of ann with"}, BEGAN)
+def test_first_matching_line_counts() -> None:
+    """Lines before the spawn, or of a user whose name has the same start, do not match."""
+    found = find_events(HUB_LOG, {"submitting": "Submitting the job of ann with"}, BEGAN)
 
     assert found == {"submitting": pytest.approx(BEGAN + 0.5, abs=1e-5)}
