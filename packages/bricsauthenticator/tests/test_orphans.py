@@ -142,7 +142,7 @@ async def test_accounts_that_sudo_refuses_are_queried_once(hub: Any, slurm: Any,
     slurm.put("all", ALL + ALL.replace("8", "9"))
     await search.run_once()
 
-    assert all_logs.text.count("Jobs of ada.project2 are let alone: sudo: a password is required") == 1
+    assert all_logs.text.count("Jobs of ada.project2 are left alone: sudo: a password is required") == 1
     assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 0
 
 

@@ -133,7 +133,7 @@ class OrphanSearch:
         if not outcome.ok:
             if SUDO_REFUSAL_RE.search(outcome.stderr):  # any other failure may be transient
                 self._refused_accounts.add(account)
-                self._log.info("Jobs of %s are let alone: %s", account, outcome.complaint)
+                self._log.info("Jobs of %s are left alone: %s", account, outcome.complaint)
             return
         keys = slurm.read_keys(outcome.stdout)
         # A job that was submitted meanwhile is known now, and one that was cancelled meanwhile was known before.
