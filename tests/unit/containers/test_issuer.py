@@ -1,4 +1,4 @@
-"""The issuer's server as its container runs it: a process with two ports."""
+"""The issuer's server as a process with two ports, as in its container."""
 
 import re
 import socket
@@ -46,44 +46,44 @@ class Server:
 
     @property
     def control_url(self) -> str:
-        """Its control API."""
+        """Return the URL of the control API."""
         return f"http://127.0.0.1:{self.control_port}"
 
     def issuer(self, leeway_s: float = 5) -> Issuer:
-        """Who steers it."""
+        """Return the issuer that controls the server."""
         url = f"http://127.0.0.1:{self.port}/realms/test"
         return Issuer(
             self.control_url, TOKEN, url=url, platform="test.platform", audience="hubpod-test", leeway_s=leeway_s
         )
 
     def get(self, path: str, timeout_s: float = 5) -> requests.Response:
-        """Ask for a document."""
+        """Request a document."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(f"http://127.0.0.1:{self.port}{path}", timeout=timeout_s, allow_redirects=False)
 
     def control(self, method: str, path: str, token: str = TOKEN, **options: object) -> requests.Response:
-        """Speak to the control API."""
+        """Send a request to the control API."""
         with requests.Session() as session:
             session.trust_env = False
             request = requests.Request(method, self.control_url + path, {"Authorization": f"Bearer {token}"}, **options)
             return session.send(request.prepare(), timeout=5)
 
     def send(self, port: int, content: bytes) -> None:
-        """Send bytes, and wait until the server closes."""
+        """Send bytes and wait until the server closes the connection."""
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, suppress(ConnectionError):
             connection.sendall(content + b"\r\n\r\n")
             while connection.recv(4096):
                 pass
 
     def stop(self) -> tuple[str, str]:
-        """End it as podman does, and return what it has written."""
+        """Stop the server as podman does, and return its output."""
         self.process.terminate()
         return self.process.communicate(timeout=5)
 
 
 def start(folder: Path) -> Server:
-    """Start a server on free ports; its first line says that it serves."""
+    """Start a server on free ports and wait for the line that names them."""
     token_file = folder / "control_token"
     token_file.write_text(TOKEN + "\n")
     argv = [sys.executable, str(SCRIPT), "--port=0", "--control-port=0", f"--token-file={token_file}"]
@@ -96,7 +96,7 @@ def start(folder: Path) -> Server:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Issuer]]:
-    """A running server, and who steers it."""
+    """A running server and the issuer that controls it."""
     server = start(tmp_path_factory.mktemp("server"))
     issuer = server.issuer()
     issuer.wait_until_up()
@@ -106,7 +106,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, I
 
 @pytest.fixture
 def server(served: tuple[Server, Issuer]) -> Server:
-    """The module's server, with good documents."""
+    """The module's server with valid documents."""
     if served[1].changed:
         served[1].reset()
     return served[0]
@@ -114,17 +114,17 @@ def server(served: tuple[Server, Issuer]) -> Server:
 
 @pytest.fixture
 def issuer(served: tuple[Server, Issuer], server: Server) -> Issuer:
-    """Who steers the server."""
+    """The issuer that controls the server."""
     assert server is served[0]
     return served[1]
 
 
 def asked(issuer: Issuer, before: Counter[str]) -> Counter[str]:
-    """What was asked for since then."""
+    """Return the request counts since an earlier reading."""
     return issuer.requests() - before
 
 
-def test_it_serves_the_documents_it_was_given(server: Server, issuer: Issuer) -> None:
+def test_the_server_serves_its_documents(server: Server, issuer: Issuer) -> None:
     """The discovery document names the issuer and leads to a key set with a key for each algorithm."""
     discovery = server.get("/realms/test/.well-known/openid-configuration")
     keys = requests.get(discovery.json()["jwks_uri"], timeout=5).json()["keys"]
@@ -136,8 +136,8 @@ def test_it_serves_the_documents_it_was_given(server: Server, issuer: Issuer) ->
     assert server.get("/nothing").status_code == 404
 
 
-def test_it_counts_requests_by_path(server: Server, issuer: Issuer) -> None:
-    """Requests are counted without their queries, whatever became of them."""
+def test_requests_are_counted_by_path(server: Server, issuer: Issuer) -> None:
+    """Requests are counted without their queries, whatever their answer."""
     before = issuer.requests()
 
     server.get(f"{CERTS}?a=b")
@@ -148,7 +148,7 @@ def test_it_counts_requests_by_path(server: Server, issuer: Issuer) -> None:
 
 
 def test_down_refuses_connections_until_it_is_up_again(server: Server, issuer: Issuer) -> None:
-    """Nobody listens while the issuer is down, and the same port serves when it is up."""
+    """A down issuer closes its port, and serves at the same port when it is up again."""
     issuer.down()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port), timeout=5)
@@ -176,7 +176,7 @@ def test_slow_answers_late(server: Server, issuer: Issuer) -> None:
 
 
 def test_hanging_never_answers(server: Server, issuer: Issuer) -> None:
-    """A hanging issuer takes the request and stays silent; the request is cut when the issuer is up again."""
+    """A hanging issuer accepts a request without an answer, and disconnects it when it is up again."""
     issuer.hang()
     with pytest.raises(requests.ReadTimeout):
         server.get(CERTS, timeout_s=0.3)
@@ -193,8 +193,8 @@ def test_hanging_never_answers(server: Server, issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in GARBAGE if kind != "endless"])
-def test_garbage_is_served_and_taken_back(server: Server, issuer: Issuer, kind: str) -> None:
-    """Each kind of garbage changes at least one of the two documents, until the issuer is up."""
+def test_garbage_is_served_until_the_issuer_is_up(server: Server, issuer: Issuer, kind: str) -> None:
+    """Each kind of garbage changes at least one of the two documents until the issuer is up."""
     paths = (CERTS, "/realms/test/.well-known/openid-configuration")
     good = [server.get(path).content for path in paths]
 
@@ -205,8 +205,8 @@ def test_garbage_is_served_and_taken_back(server: Server, issuer: Issuer, kind: 
     assert [server.get(path).content for path in paths] == good
 
 
-def test_an_endless_document_has_no_end_but_the_clients(server: Server, issuer: Issuer) -> None:
-    """A client reads as much as it likes of an endless document; it ends when the issuer is up."""
+def test_an_endless_document_ends_when_the_issuer_is_up(server: Server, issuer: Issuer) -> None:
+    """A client can read any amount of an endless document, which ends when the issuer is up."""
     issuer.garbage("endless")
     with requests.get(f"http://127.0.0.1:{server.port}{CERTS}", stream=True, timeout=5) as response:
         content = response.iter_content(2**20)
@@ -216,7 +216,7 @@ def test_an_endless_document_has_no_end_but_the_clients(server: Server, issuer: 
 
 
 def test_a_rotation_keeps_the_old_keys_only_with_overlap(server: Server, issuer: Issuer) -> None:
-    """With overlap both generations of keys are published, without it the new one only; reset brings the first back."""
+    """Overlap publishes both generations of keys, otherwise only the new one; a reset restores the first."""
 
     def key_ids() -> set[str]:
         return {key["kid"] for key in server.get(CERTS).json()["keys"]}
@@ -236,7 +236,7 @@ def test_a_rotation_keeps_the_old_keys_only_with_overlap(server: Server, issuer:
 
 
 def test_a_rotation_leaves_a_down_issuer_down(server: Server, issuer: Issuer) -> None:
-    """Keys and behaviour are changed independently."""
+    """A rotation of keys does not change the mood."""
     issuer.down()
     issuer.rotate(overlap=False)
 
@@ -246,14 +246,14 @@ def test_a_rotation_leaves_a_down_issuer_down(server: Server, issuer: Issuer) ->
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/requests"), ("PUT", "/state"), ("GET", "/x")])
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "\xe9"])
-def test_the_control_api_wants_its_token(server: Server, method: str, path: str, token: str) -> None:
+def test_the_control_api_requires_its_token(server: Server, method: str, path: str, token: str) -> None:
     """Any other token is answered with 401."""
     assert server.control(method, path, token, json={"mood": "down"}).status_code == 401
     assert server.get("/").status_code == 404
 
 
 def test_readiness_needs_no_token(server: Server) -> None:
-    """Whether the server runs is no secret."""
+    """The readiness path is open to every client."""
     assert server.control("GET", "/ready", token="").status_code == 200
 
 
@@ -277,14 +277,14 @@ def test_readiness_needs_no_token(server: Server) -> None:
     ],
     ids=lambda state: state[:60].decode(errors="replace"),
 )
-def test_a_state_that_is_none_changes_nothing(server: Server, state: bytes) -> None:
-    """What is not a state is answered with 400, and the issuer goes on as before."""
+def test_an_invalid_state_changes_nothing(server: Server, state: bytes) -> None:
+    """An invalid state is answered with 400, and the issuer keeps its state."""
     assert server.control("PUT", "/state", data=state).status_code == 400
     assert server.get(CERTS).status_code == 200
 
 
-def test_garbage_requests_end_nothing(server: Server, issuer: Issuer) -> None:
-    """Whatever bytes arrive on either port, both go on serving."""
+def test_garbage_requests_do_not_stop_the_server(server: Server, issuer: Issuer) -> None:
+    """Both ports keep serving after any bytes arrive."""
     for content in GARBAGE_REQUESTS:
         for port in (server.port, server.control_port):
             server.send(port, content)
@@ -293,8 +293,8 @@ def test_garbage_requests_end_nothing(server: Server, issuer: Issuer) -> None:
     assert server.get(CERTS).status_code == 200
 
 
-def test_it_stops_at_once_and_has_logged_a_line_for_each_request(tmp_path: Path) -> None:
-    """SIGTERM ends it even with requests that hang; the log has no header, query and token."""
+def test_sigterm_stops_the_server_which_logged_each_request(tmp_path: Path) -> None:
+    """SIGTERM stops the server even with hanging requests; the log has no header, query or token."""
     server = start(tmp_path)
     issuer = server.issuer()
     issuer.wait_until_up()
@@ -325,8 +325,8 @@ def test_it_stops_at_once_and_has_logged_a_line_for_each_request(tmp_path: Path)
     waiting.close()
 
 
-def test_the_port_being_taken_meanwhile_is_said(server: Server, issuer: Issuer) -> None:
-    """When somebody else has the port of a down issuer, going up fails with a sentence, and works later."""
+def test_a_port_taken_meanwhile_is_reported(server: Server, issuer: Issuer) -> None:
+    """If another program has the port of a down issuer, `up` fails with a message, and works later."""
     issuer.down()
     with socket.create_server(("0.0.0.0", server.port)):  # noqa: S104 - as the server itself
         with pytest.raises(HubpodError, match="cannot listen"):
@@ -337,8 +337,8 @@ def test_the_port_being_taken_meanwhile_is_said(server: Server, issuer: Issuer) 
     assert server.get(CERTS).status_code == 200
 
 
-def test_a_server_that_is_gone_is_said(tmp_path: Path) -> None:
-    """Without its server the issuer's methods fail with a sentence that does not hold the token."""
+def test_a_stopped_server_is_reported(tmp_path: Path) -> None:
+    """Without its server the issuer's methods fail with a message that does not contain the token."""
     server = start(tmp_path)
     server.stop()
 
@@ -349,7 +349,7 @@ def test_a_server_that_is_gone_is_said(tmp_path: Path) -> None:
 
 
 def test_an_empty_token_is_refused_at_the_start(tmp_path: Path) -> None:
-    """A server that everybody could steer does not start."""
+    """A server without a control token does not start."""
     (tmp_path / "empty").write_text("\n")
     argv = [sys.executable, str(SCRIPT), "--port=0", "--control-port=0", f"--token-file={tmp_path / 'empty'}"]
 

@@ -1,6 +1,6 @@
-"""The process of development that keeps imported what nobody edits, and forks the hub.
+"""The development process that preloads unedited modules and forks the hub.
 
-A package stands for JupyterHub here, which says what it was given and then waits.
+A fake JupyterHub package prints its arguments and then waits.
 """
 
 import os
@@ -25,12 +25,12 @@ def main():
     signal.pause()
 """
 ENDS_S = 60
-"""Until a process that hangs is given up."""
+"""Timeout for a process that hangs."""
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder of modules: a hub, and what it imports late."""
+def directory(tmp_path: Path) -> Path:
+    """A directory of modules: a hub, and the edited module that it imports late."""
     (tmp_path / "jupyterhub").mkdir()
     (tmp_path / "jupyterhub" / "__init__.py").touch()
     (tmp_path / "jupyterhub" / "app.py").write_text(APP)
@@ -38,71 +38,76 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def edit(folder: Path, *, words: str, end: int = 0) -> None:
-    """Save another version of what the hub imports."""
-    (folder / "edited.py").write_text(f"WORDS, END = {words!r}, {end}\n")
+def edit(directory: Path, *, words: str, end: int = 0) -> None:
+    """Save another version of the edited module."""
+    (directory / "edited.py").write_text(f"WORDS, END = {words!r}, {end}\n")
 
 
-def command(folder: Path, *words: str) -> tuple[list[str], dict[str, str]]:
-    """The command with these arguments, and its environment."""
-    # Nothing but the standard library and that folder: what it cannot import it goes without.
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder), "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+def command(directory: Path, *words: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command with its arguments and its environment."""
+    # Only the standard library and the directory are importable; the command skips modules that are missing.
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(directory),
+        "TMPDIR": str(directory),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return [sys.executable, "-S", str(PRELOAD), *words], env
 
 
-def again(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Ask for another hub."""
-    argv, env = command(folder, "--again")
+def again(directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command that requests another hub."""
+    argv, env = command(directory, "--again")
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=ENDS_S)
 
 
 @pytest.fixture
-def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The process, started with two arguments."""
-    argv, env = command(folder, "-f", "config.py")
+def running(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """The running process, started with two arguments."""
+    argv, env = command(directory, "-f", "config.py")
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 
 
-def said(process: subprocess.Popen[str]) -> list[str]:
-    """The next line that a hub says, in words."""
+def read_words(process: subprocess.Popen[str]) -> list[str]:
+    """Read the words of the next line that a hub prints."""
     assert process.stdout
     return process.stdout.readline().split()
 
 
 def test_the_hub_gets_the_arguments(running: subprocess.Popen[str]) -> None:
-    """It is `jupyterhub` with them."""
-    assert said(running)[:-1] == ["jupyterhub", "-f", "config.py", "first"]
+    """The hub runs as `jupyterhub` with the arguments of the process."""
+    assert read_words(running)[:-1] == ["jupyterhub", "-f", "config.py", "first"]
 
 
-def test_another_hub_takes_the_edit(running: subprocess.Popen[str], folder: Path) -> None:
-    """The one of before has ended when the next begins, which sees what was saved meanwhile."""
-    *_, before = said(running)
-    edit(folder, words="second")
+def test_another_hub_uses_the_edit(running: subprocess.Popen[str], directory: Path) -> None:
+    """The previous hub has ended when the next one starts, which runs the saved edit."""
+    *_, before = read_words(running)
+    edit(directory, words="second")
 
-    asked = again(folder)
-    *_, words, after = said(running)
+    request = again(directory)
+    *_, words, after = read_words(running)
 
-    assert asked.returncode == 0, asked.stderr
+    assert request.returncode == 0, request.stderr
     assert words == "second"
     assert before != after
     with pytest.raises(ProcessLookupError):
         os.kill(int(before), 0)
 
 
-def test_it_ends_with_the_hub_and_its_status(running: subprocess.Popen[str]) -> None:
-    """So that whoever restarts containers sees what it would have seen."""
-    *_, hub = said(running)
+def test_the_process_exits_with_the_status_of_the_hub(running: subprocess.Popen[str]) -> None:
+    """The exit status is that of the hub, so that podman sees the hub's own status."""
+    *_, hub = read_words(running)
 
     os.kill(int(hub), signal.SIGKILL)
 
     assert running.wait(ENDS_S) == 128 + signal.SIGKILL
 
 
-def test_told_to_end_it_ends_its_hub(running: subprocess.Popen[str]) -> None:
-    """The hub ends in good order, and its status is the one."""
-    *_, hub = said(running)
+def test_sigterm_stops_the_hub(running: subprocess.Popen[str]) -> None:
+    """SIGTERM stops the hub gracefully, and the process exits with its status."""
+    *_, hub = read_words(running)
 
     running.terminate()
 
@@ -111,23 +116,23 @@ def test_told_to_end_it_ends_its_hub(running: subprocess.Popen[str]) -> None:
         os.kill(int(hub), 0)
 
 
-def test_a_hub_that_breaks_is_told_with_its_traceback(running: subprocess.Popen[str], folder: Path) -> None:
-    """An edit that raises ends it all, as it would have ended the hub."""
-    said(running)
-    (folder / "edited.py").write_text("raise RuntimeError('a bug of my own')\n")
+def test_the_traceback_of_a_broken_hub_is_printed(running: subprocess.Popen[str], directory: Path) -> None:
+    """An edit that raises ends the process with status 1 and a traceback."""
+    read_words(running)
+    (directory / "edited.py").write_text("raise RuntimeError('a bug of my own')\n")
 
-    asked = again(folder)
+    request = again(directory)
 
-    assert asked.returncode == 0, asked.stderr
+    assert request.returncode == 0, request.stderr
     assert running.wait(ENDS_S) == 1
     assert running.stderr
     assert "RuntimeError: a bug of my own" in running.stderr.read()
 
 
-def test_without_a_running_one_there_is_a_sentence(folder: Path) -> None:
-    """Nobody listens."""
-    asked = again(folder)
+def test_without_a_running_process_there_is_one_error_line(directory: Path) -> None:
+    """If no process listens, the command prints one line and exits with 1."""
+    request = again(directory)
 
-    assert asked.returncode == 1
-    assert asked.stderr.startswith("no preloaded hub to restart: ")
-    assert len(asked.stderr.splitlines()) == 1
+    assert request.returncode == 1
+    assert request.stderr.startswith("no preloaded hub to restart: ")
+    assert len(request.stderr.splitlines()) == 1

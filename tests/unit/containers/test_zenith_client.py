@@ -1,4 +1,4 @@
-"""The Zenith client as its container runs it: a process that starts ssh."""
+"""The Zenith client as a process that starts ssh, as in its container."""
 
 import base64
 import json
@@ -21,14 +21,14 @@ authOidcClientId: jupyter
 authOidcClientSecret: {SECRET}
 """
 
-# Plays the far side of a connection that the real ssh would have made; echoes as the terminal does.
+# Acts as the server at the other end of ssh, and echoes as a terminal does.
 FAKE_SSH = f"""#!{sys.executable}
 import json, os, pathlib, sys, time
-folder = pathlib.Path(__file__).parent
-mode = (folder / "mode").read_text()
+directory = pathlib.Path(__file__).parent
+mode = (directory / "mode").read_text()
 key = pathlib.Path(sys.argv[sys.argv.index("-i") + 1])
 seen = {{"argv": sys.argv[1:], "pid": os.getpid(), "key": key.read_text(), "mode": key.stat().st_mode}}
-(folder / "seen").write_text(json.dumps(seen))
+(directory / "seen").write_text(json.dumps(seen))
 def say(text):
     sys.stdout.write(text + "\\r\\n")
     sys.stdout.flush()
@@ -47,7 +47,7 @@ for line in sys.stdin:
     sys.stdout.write("noise " * (len(lines) == 2) + line.replace("\\n", "\\r\\n"))
     if line == "END_CONFIGURATION\\n":
         break
-(folder / "sent").write_text("".join(lines))
+(directory / "sent").write_text("".join(lines))
 say("RECEIVED_CONFIGURATION")
 say("checked")
 if mode == "dropped":
@@ -60,25 +60,25 @@ time.sleep(60)
 
 
 class Client:
-    """Runs the client in a folder with a configuration, a key and an ssh."""
+    """Runs the client in a directory with a configuration, a key and a fake ssh."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "ssh").write_text(FAKE_SSH)
-        (folder / "ssh").chmod(0o755)
-        (folder / "key").write_bytes(KEY)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "ssh").write_text(FAKE_SSH)
+        (directory / "ssh").chmod(0o755)
+        (directory / "key").write_bytes(KEY)
         self.variables = {
-            "PATH": f"{folder}:{os.environ['PATH']}",
-            "ZENITH_CLIENT_CONFIG": str(folder / "client.yaml"),
-            "ZENITH_CLIENT__SSH_IDENTITY_PATH": str(folder / "key"),
+            "PATH": f"{directory}:{os.environ['PATH']}",
+            "ZENITH_CLIENT_CONFIG": str(directory / "client.yaml"),
+            "ZENITH_CLIENT__SSH_IDENTITY_PATH": str(directory / "key"),
             "ZENITH_CLIENT__FORWARD_TO_HOST": "127.0.0.1",
             "ZENITH_CLIENT__FORWARD_TO_PORT": "8000",
         }
 
     def start(self, mode: str, config: str = CONFIG, **variables: str) -> subprocess.Popen[str]:
-        """Start it against a server that behaves in a certain way."""
-        (self.folder / "mode").write_text(mode)
-        (self.folder / "client.yaml").write_text(config)
+        """Start the client against a server that behaves in the given mode."""
+        (self.directory / "mode").write_text(mode)
+        (self.directory / "client.yaml").write_text(config)
         return subprocess.Popen(
             [sys.executable, CLIENT, "connect"],
             env=self.variables | variables,
@@ -88,30 +88,30 @@ class Client:
         )
 
     def run(self, mode: str, config: str = CONFIG, **variables: str) -> tuple[int, str]:
-        """Run it to its end; returns exit code and output."""
+        """Run the client to its end and return its exit code and output."""
         process = self.start(mode, config, **variables)
         output, _ = process.communicate(timeout=20)
         return process.returncode, output
 
     @property
     def seen(self) -> dict[str, object]:
-        """What ssh was called with."""
-        return dict(json.loads((self.folder / "seen").read_text()))
+        """Return the arguments of ssh."""
+        return dict(json.loads((self.directory / "seen").read_text()))
 
     @property
     def sent(self) -> list[str]:
-        """The lines that the server was sent."""
-        return (self.folder / "sent").read_text().splitlines()
+        """Return the lines that the client sent to the server."""
+        return (self.directory / "sent").read_text().splitlines()
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Client:
-    """A client with its files."""
+    """A client with its files in a temporary directory."""
     return Client(tmp_path)
 
 
-def test_the_client_tells_the_server_about_the_tunnel(client: Client) -> None:
-    """The allocated port and what the file sets arrive as base64 JSON in short lines, with the protocol's end."""
+def test_the_client_sends_the_configuration_of_the_tunnel(client: Client) -> None:
+    """The allocated port and the configured keys arrive as base64 JSON in short lines with the end marker."""
     client.run("dropped")
 
     *lines, empty, end = client.sent
@@ -126,8 +126,8 @@ def test_the_client_tells_the_server_about_the_tunnel(client: Client) -> None:
     }
 
 
-def test_ssh_is_called_as_the_protocol_says(client: Client) -> None:
-    """The forwarding, the port and the address are as configured, and the key is a private copy that is gone after."""
+def test_ssh_is_called_as_the_protocol_requires(client: Client) -> None:
+    """Forwarding, port and address are as configured, and the key is a private copy that is removed later."""
     client.run("dropped")
 
     seen = client.seen
@@ -141,8 +141,8 @@ def test_ssh_is_called_as_the_protocol_says(client: Client) -> None:
     assert not Path(argv[argv.index("-i") + 1]).exists()
 
 
-def test_the_output_has_what_ssh_says_and_no_secret(client: Client) -> None:
-    """Other lines are passed on; the echo of the configuration is not, even when other text is in front of it."""
+def test_the_output_of_ssh_is_logged_without_secrets(client: Client) -> None:
+    """Lines of ssh are logged, but not the echo of the configuration, even with other text before it."""
     code, output = client.run("dropped")
 
     assert code == 255
@@ -162,8 +162,8 @@ def test_the_output_has_what_ssh_says_and_no_secret(client: Client) -> None:
         ("silent", 1, "the server took more than 1 s"),
     ],
 )
-def test_a_tunnel_that_cannot_be_had(client: Client, mode: str, code: int, said: str) -> None:
-    """The client ends with 1 and says why when it is refused, rejected or kept waiting."""
+def test_a_failed_tunnel_is_reported(client: Client, mode: str, code: int, said: str) -> None:
+    """If the server refuses, rejects or does not answer, the client exits with 1 and prints the reason."""
     ended, output = client.run(mode, CONFIG + "configureTimeout: 1\n")
 
     assert ended == code
@@ -189,17 +189,17 @@ def test_a_tunnel_that_cannot_be_had(client: Client, mode: str, code: int, said:
     ],
 )
 def test_a_bad_configuration_is_refused(client: Client, config: str, sentence: str) -> None:
-    """Each mistake has its sentence, ssh is never started, and no value is shown."""
+    """Each mistake has its own message without the value, and ssh is not started."""
     code, output = client.run("dropped", config)
 
     assert code == 1
-    assert f"zenith-client: {sentence}" in output.replace(f"{client.folder}/client.yaml ", "")
+    assert f"zenith-client: {sentence}" in output.replace(f"{client.directory}/client.yaml ", "")
     assert SECRET not in output
-    assert not (client.folder / "seen").exists()
+    assert not (client.directory / "seen").exists()
 
 
 def test_the_file_wins_over_the_environment(client: Client) -> None:
-    """A variable counts only where the file is silent."""
+    """A variable applies only if the file does not set its key."""
     client.run("dropped", ZENITH_CLIENT__SERVER_PORT="99", ZENITH_CLIENT__SERVER_ALIVE_PERIOD="7")
 
     argv = str(client.seen["argv"])
@@ -209,7 +209,7 @@ def test_the_file_wins_over_the_environment(client: Client) -> None:
 
 
 def test_a_signal_ends_the_client_and_ssh(client: Client) -> None:
-    """SIGTERM ends both, and the key's copy goes."""
+    """SIGTERM ends both and removes the copy of the key."""
     process = client.start("stays")
     output = process.stdout
     assert output is not None

@@ -1,4 +1,4 @@
-"""The Zenith server of the test kit: the commands that its sshd runs, and its container as values."""
+"""The Zenith server of the test kit: the commands of its sshd, and its container."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ SERVER = Path(__file__).parents[3] / "containers" / "testkit" / "zenith_sshd.py"
 
 @pytest.fixture
 def listener() -> Iterator[int]:
-    """A port that somebody listens on, as sshd does for a tunnel."""
+    """A port with a listener, as sshd has one for a tunnel."""
     for port in range(41000, 41100):
         with socket.socket() as taken:
             try:
@@ -33,7 +33,7 @@ def listener() -> Iterator[int]:
 
 
 def tunnel(records: Path, content: str) -> subprocess.Popen[str]:
-    """The server's command with a configuration."""
+    """Run the server's command with a configuration."""
     process = subprocess.Popen(
         [sys.executable, SERVER, "tunnel", "jupyter", "--records", records, "--discovery", "skip"],
         stdin=subprocess.PIPE,
@@ -48,12 +48,12 @@ def tunnel(records: Path, content: str) -> subprocess.Popen[str]:
 
 
 def encoded(configuration: Mapping[str, object]) -> str:
-    """A configuration as clients send it."""
+    """Encode a configuration as clients send it."""
     return base64.encodebytes(json.dumps(configuration).encode()).decode()
 
 
 def test_a_tunnel_is_recorded_until_it_ends(tmp_path: Path, listener: int) -> None:
-    """The port is in the subdomain's record from the confirmation to SIGHUP."""
+    """The subdomain's record contains the port from the confirmation until SIGHUP."""
     process = tunnel(tmp_path, encoded({"allocated_port": listener, "backend_protocol": "http"}))
     record, deadline = tmp_path / "jupyter", time.monotonic() + 10
     while not record.exists() and time.monotonic() < deadline:
@@ -79,7 +79,7 @@ def test_a_tunnel_is_recorded_until_it_ends(tmp_path: Path, listener: int) -> No
     ],
 )
 def test_a_bad_tunnel_is_refused(tmp_path: Path, listener: int, changes: dict[str, object], sentence: str) -> None:
-    """The server confirms that it received the configuration, says what is wrong with it, and ends with 1."""
+    """The server confirms the configuration, prints what is wrong with it, and exits with 1."""
     process = tunnel(tmp_path, encoded({"allocated_port": listener, "backend_protocol": "http"} | changes))
 
     output, _ = process.communicate(timeout=10)
@@ -91,7 +91,7 @@ def test_a_bad_tunnel_is_refused(tmp_path: Path, listener: int, changes: dict[st
 
 
 def test_only_known_keys_get_a_tunnel(tmp_path: Path) -> None:
-    """A known key gets a line of authorized_keys, another one gets nothing."""
+    """A known key gets a line of authorized_keys; other keys get nothing."""
     instance = find_instance("dev_dummyauth", "t-1")
     _, seed = server(instance, image="testkit", keys={"jupyter": "ssh-ed25519 AAAA comment"}, host_key=b"")
     (tmp_path / "zenith_keys").write_bytes(next(file.content for file in seed.files if file.path == "zenith_keys"))
@@ -105,7 +105,7 @@ def test_only_known_keys_get_a_tunnel(tmp_path: Path) -> None:
 
 
 def test_the_server_publishes_the_front_door_only() -> None:
-    """Its SSH port stays inside the stack's network."""
+    """The server's SSH port stays inside the stack's network."""
     container, seed = server(find_instance("dev_dummyauth", "t-1"), image="testkit", keys={}, host_key=b"key")
 
     assert [(port.container, port.host) for port in container.ports] == [(RELAY_PORT, 0)]

@@ -32,29 +32,29 @@ ARRANGEMENTS = tuple(arrangements())
 NAMED = {each.axes for each in ENVIRONMENTS}
 ACCOUNT = "testuser.project1"
 WITHOUT_EFFECT: dict[tuple[AxisValue, AxisValue], set[str]] = {
-    # The dummy login knows no page to go to after logout, and no environment has it behind a tunnel.
+    # The dummy login has no redirect after logout, and no environment uses it behind a tunnel.
     (Login.DUMMY, Ingress.ZENITH): {"BricsAuthenticator"},
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hub:
-    """The hub of an arrangement: its configuration, and JupyterHub's own objects made with that.
+    """The hub of an arrangement: its configuration, and the JupyterHub objects that use it.
 
     Attributes:
         environment: The arrangement.
         pod: The pod.
-        folder: What is in place of the configuration's mount point.
-        config: All that the configuration sets.
+        directory: Replaces the configuration's mount point.
+        config: All options that the configuration sets.
         app: The hub.
-        spawner: A spawner, of nobody.
-        authenticator: Its authenticator.
-        proxy: What it knows of the proxy.
+        spawner: A spawner without a user.
+        authenticator: The hub's authenticator.
+        proxy: The hub's proxy object.
     """
 
     environment: Environment
     pod: PodSpec
-    folder: Path
+    directory: Path
     config: Config
     app: Any
     spawner: Any
@@ -67,20 +67,20 @@ class Hub:
         return [each for each in used if section in {parent.__name__ for parent in each.__mro__}]
 
     def in_container(self, text: str) -> str:
-        """A text with the folder's path as it is in the container."""
-        return text.replace(str(self.folder), jupyterhub.CONFIG)
+        """Replace the directory's path in a text by the one in the container."""
+        return text.replace(str(self.directory), jupyterhub.CONFIG)
 
 
-def hub_of(environment: Environment, folder: Path, **changes: str) -> Hub:
-    """The hub of an arrangement, with these settings changed."""
+def hub_of(environment: Environment, directory: Path, **changes: str) -> Hub:
+    """Return the hub of an arrangement with changed settings."""
     pod = pod_spec(site(environment, changes=changes))
-    config = load_hub_configuration(pod, folder)
+    config = load_hub_configuration(pod, directory)
     app = JupyterHub(config=config)
     with patch.dict(os.environ, variables(pod, jupyterhub.NAME)):
         return Hub(
             environment=environment,
             pod=pod,
-            folder=folder,
+            directory=directory,
             config=config,
             app=app,
             spawner=app.spawner_class(config=config),
@@ -97,7 +97,7 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """The hub of one arrangement, where all are the same."""
+    """The hub of one arrangement, for what is the same in all."""
     return hub_of(ENVIRONMENTS[0], tmp_path_factory.mktemp("one"))
 
 
@@ -105,7 +105,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 
 def test_every_option_is_one_of_a_class_in_use(hub: Hub) -> None:
-    """No option is mistyped, belongs to a class that the hub does not use, or is none that can be configured."""
+    """Each option is a configurable trait of a class that the hub uses."""
     idle = WITHOUT_EFFECT.get((hub.environment.login, hub.environment.ingress), set())
 
     options = [(section, name) for section, values in hub.config.items() for name in values]
@@ -121,12 +121,12 @@ def test_every_option_is_one_of_a_class_in_use(hub: Hub) -> None:
 
 
 def test_options_without_effect_are_in_no_environment() -> None:
-    """Where an option has no effect, no row of the table has that arrangement."""
+    """Arrangements in which an option has no effect are not rows of the table."""
     assert not [axes for axes in NAMED for pair in WITHOUT_EFFECT if set(pair) <= set(axes)]
 
 
 def test_every_option_reaches_the_hub(hub: Hub) -> None:
-    """JupyterHub's own objects hold the values that the configuration sets: none is refused, hidden or changed."""
+    """JupyterHub's objects hold the configured values: each one is accepted and unchanged."""
     held = {"log_level": 20, "authenticator_class": type(hub.authenticator), "spawner_class": BricsSlurmSpawner}
 
     for of in (hub.app, hub.spawner, hub.authenticator, hub.proxy):
@@ -139,7 +139,7 @@ def test_every_option_reaches_the_hub(hub: Hub) -> None:
 
 
 def test_the_hub_listens_where_its_servers_are(hub: Hub) -> None:
-    """With Slurm in the pod the hub's API is on loopback only, with another Slurm on all addresses of the pod."""
+    """The hub's API listens on loopback with Slurm in the pod, and on all addresses with external Slurm."""
     match hub.environment.slurm:
         case Slurm.POD:
             assert hub.app.hub_bind_url == "http://127.0.0.1:8081"
@@ -150,8 +150,8 @@ def test_the_hub_listens_where_its_servers_are(hub: Hub) -> None:
             assert hub.spawner.hub_connect_url == "http://hub.example.org:8081"
 
 
-def test_the_hub_finds_the_proxy_that_is_a_container_of_its_own(hub: Hub) -> None:
-    """It starts and stops none, and speaks to the API and the token that the proxy's container has."""
+def test_the_hub_uses_the_separate_proxy(hub: Hub) -> None:
+    """The hub does not start or stop the proxy, and uses the API address and token of its container."""
     front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
 
     assert hub.proxy.should_start is False
@@ -162,8 +162,8 @@ def test_the_hub_finds_the_proxy_that_is_a_container_of_its_own(hub: Hub) -> Non
     assert f"--port={hub.app.port}" in front.args
 
 
-def test_the_proxy_knows_the_hub_by_the_address_that_the_hub_gives_it(hub: Hub) -> None:
-    """The proxy passes the sign-in token on to its default target alone, which is where the hub's own route leads."""
+def test_the_default_target_of_the_proxy_is_the_hub(hub: Hub) -> None:
+    """The proxy passes the sign-in token only to its default target, which is the target of the hub's route."""
     front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
 
     hub.app.init_hub()
@@ -183,7 +183,7 @@ def test_the_proxy_knows_the_hub_by_the_address_that_the_hub_gives_it(hub: Hub) 
 def test_every_url_begins_with_the_base_path(
     environment: Environment, base_url: str, wanted: str, sign_out: str, tmp_path: Path
 ) -> None:
-    """Hub, proxy, readiness and the front door's logout agree about it, and no URL has two slashes in a row."""
+    """Hub, proxy, readiness and the front door's logout use the same base path, without double slashes."""
     hub = hub_of(environment, tmp_path, baseUrl=base_url)
     front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
     tunnel = environment.ingress is Ingress.ZENITH
@@ -199,16 +199,16 @@ def test_every_url_begins_with_the_base_path(
 
 
 def test_a_login_does_not_outlive_a_working_day(hub: Hub) -> None:
-    """The hub's cookie is valid for half a day, and projects are kept encrypted with the key that the hub has."""
+    """The hub's cookie is valid for half a day, and projects are stored encrypted with the hub's key."""
     assert hub.app.cookie_max_age_days == 0.5
     assert hub.authenticator.enable_auth_state is True
     assert re.fullmatch("[0-9a-f]{64}", variables(hub.pod, jupyterhub.NAME)["JUPYTERHUB_CRYPT_KEY"])
 
 
 def test_a_server_has_time_to_start(hub: Hub) -> None:
-    """Minutes to wait in the queue, and minutes of them to start where many do or the file system is slow.
+    """A server may wait minutes in the queue and take minutes to start, for example on a slow file system.
 
-    A restarted hub waits for half of one only, before it says that a server is gone.
+    A restarted hub waits for a shorter time before it reports that a server is gone.
     """
     assert 120 <= hub.spawner.answer_timeout < hub.spawner.start_timeout
     assert hub.spawner.start_timeout >= 300
@@ -216,7 +216,7 @@ def test_a_server_has_time_to_start(hub: Hub) -> None:
 
 
 def test_a_notebook_survives_the_hub(hub: Hub) -> None:
-    """A hub that ends leaves servers alone, and what it must find again is in the volume that keeps data."""
+    """A stopping hub does not stop servers, and its state is in the data volume."""
     container = next(each for each in hub.pod.containers if each.name == jupyterhub.NAME)
 
     assert hub.app.cleanup_servers is False
@@ -225,16 +225,16 @@ def test_a_notebook_survives_the_hub(hub: Hub) -> None:
     assert [mount.read_only for mount in container.mounts if mount.path == jupyterhub.DATA] == [False]
 
 
-def test_the_log_level_is_the_sites(tmp_path: Path) -> None:
-    """What the site asks for is what the hub logs."""
+def test_the_log_level_is_that_of_the_settings(tmp_path: Path) -> None:
+    """The hub logs at the level of the deploy ConfigMap."""
     assert hub_of(ENVIRONMENTS[0], tmp_path, logLevel="ERROR").app.log_level == 40
 
 
 # Login
 
 
-def test_people_log_in_as_the_axis_says(hub: Hub) -> None:
-    """A form with the site's password, or a token of the site's issuer for its platform and audience."""
+def test_the_login_is_that_of_the_axis(hub: Hub) -> None:
+    """The hub uses a form with the site's password, or tokens of the site's issuer, platform and audience."""
     match hub.environment.login:
         case Login.DUMMY:
             assert isinstance(hub.authenticator, SharedPasswordAuthenticator)
@@ -247,8 +247,8 @@ def test_people_log_in_as_the_axis_says(hub: Hub) -> None:
             assert hub.authenticator.jwt_audience == "jupyter"
 
 
-def test_the_front_door_is_left_only_behind_a_tunnel(hub: Hub) -> None:
-    """Where there is no front door with a session of its own, logging out leads to no page of one."""
+def test_logout_redirects_to_the_front_door_behind_a_tunnel(hub: Hub) -> None:
+    """Logout redirects to the front door's sign-out only if there is one."""
     tunnel = hub.environment.ingress is Ingress.ZENITH
     has_page = hub.environment.login is Login.JWT
 
@@ -259,18 +259,18 @@ def test_the_front_door_is_left_only_behind_a_tunnel(hub: Hub) -> None:
 # Spawning
 
 
-def test_slurm_is_asked_as_often_as_it_can_bear(hub: Hub) -> None:
-    """Slurm is asked every two seconds, and one's own twice a second while a server starts.
+def test_polling_intervals(hub: Hub) -> None:
+    """Slurm is polled every two seconds, and Slurm in the pod twice a second while a server starts.
 
-    A list of jobs may be as old as that, too, so a person knows within five seconds of Slurm what became of a server.
+    The shared list of jobs may be that old, too, so a user sees within five seconds that a server has ended.
     """
     wanted = {Slurm.POD: (2, 0.5), Slurm.EXTERNAL: (2, 2)}
 
     assert (hub.spawner.poll_interval, hub.spawner.startup_poll_interval) == wanted[hub.environment.slurm]
 
 
-def test_the_hub_reaches_slurm_through_ssh_and_sudo_alone(hub: Hub) -> None:
-    """Each command goes over SSH with the hub's own configuration, and there through sudo to one wrapper."""
+def test_the_hub_reaches_slurm_only_through_ssh_and_sudo(hub: Hub) -> None:
+    """Each command runs one wrapper through sudo, over SSH with the hub's own configuration."""
     spawner, values = hub.spawner, {"username": ACCOUNT, "job_id": "7"}
     wrappers = "/opt/jupyter/slurmspawner_wrappers/bin"
 
@@ -292,8 +292,8 @@ def test_the_hub_reaches_slurm_through_ssh_and_sudo_alone(hub: Hub) -> None:
     )
 
 
-def test_only_the_hubs_own_commands_share_a_login(hub: Hub) -> None:
-    """Both hosts of ssh's configuration are the same but for the sharing, which has its limits in time."""
+def test_only_the_commands_of_the_hub_share_a_connection(hub: Hub) -> None:
+    """The two hosts of ssh_config differ only in the sharing, which has timeouts."""
     _, alone, shared = hub_files(hub.pod)["ssh_config"].decode().split("Host ")
     options = shared.removeprefix("slurm-shared\n").removeprefix(alone.removeprefix("slurm\n").rstrip("\n"))
 
@@ -307,8 +307,8 @@ def test_only_the_hubs_own_commands_share_a_login(hub: Hub) -> None:
     ]
 
 
-def test_nothing_of_the_hubs_environment_reaches_a_notebook(hub: Hub) -> None:
-    """No variable of the hub is kept, and of those that are set none is a secret."""
+def test_notebooks_inherit_no_variable_of_the_hub(hub: Hub) -> None:
+    """The hub's variables are not inherited, and the variables that are set contain no secret."""
     assert hub.spawner.env_keep == []
     assert hub.spawner.environment == {
         "JUPYTERHUB_BRICS_CONDA_PREFIX_DIR": "/opt/jupyter/miniforge3",
@@ -316,27 +316,27 @@ def test_nothing_of_the_hubs_environment_reaches_a_notebook(hub: Hub) -> None:
     }
 
 
-def test_people_get_jupyterlab_in_their_home(hub: Hub) -> None:
-    """Whoever opens their server sees JupyterLab, and in it the files of their home folder."""
+def test_users_get_jupyterlab_in_their_home(hub: Hub) -> None:
+    """A server opens JupyterLab with the files of the user's home directory."""
     assert hub.spawner.default_url == "/lab"
     assert hub.spawner.notebook_dir == "~/"
 
 
 def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path) -> None:
-    """A spawner that does not export variables in the job script gets a hook that does, quoted for the shell."""
+    """A spawner that does not export variables in the job script gets a hook that does, with shell quoting."""
     secret = "it's $HOME"
 
     class Foreign:
-        """As much of a spawner as the hook asks."""
+        """The part of a spawner that the hook uses."""
 
         req_prologue = ""
 
         def get_env(self) -> dict[str, str]:
-            """The server's variables."""
+            """Return the server's variables."""
             return {"TOKEN": secret}
 
         def user_env(self, env: dict[str, str]) -> dict[str, str]:
-            """The person's own."""
+            """Return the variables of the user."""
             return {**env, "USER": ACCOUNT}
 
     pod = pod_spec(site(ENVIRONMENTS[0]))
@@ -354,7 +354,7 @@ def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path)
 
 
 def subvars(hub: Hub, **chosen: str) -> dict[str, str]:
-    """What the template is rendered with: batchspawner's variables, as the configuration and a person set them."""
+    """Return the template's variables: those of batchspawner, as the configuration and the user set them."""
     names = [name for name in BricsSlurmSpawner.class_trait_names() if name.startswith("req_")]
     own = {"req_username": ACCOUNT, "req_homedir": "/home/project1/testuser.project1", "req_keepvars": ""}
     values = {name.removeprefix("req_"): own[name] if name in own else getattr(hub.spawner, name) for name in names}
@@ -362,13 +362,13 @@ def subvars(hub: Hub, **chosen: str) -> dict[str, str]:
 
 
 def options(**chosen: str) -> dict[str, str]:
-    """What a person may choose, as the spawner hands it to the template: what is empty stays as configured."""
+    """Return the user's options as template variables; an empty one stays as configured."""
     nothing = {"brics_project": "project1.portal", "runtime": "", "ngpus": "", "partition": "", "reservation": ""}
     return {name: value for name, value in Options(**{**nothing, **chosen}).as_dict().items() if value}
 
 
 def rendered(hub: Hub, **chosen: str) -> str:
-    """The job script."""
+    """Render the job script."""
     return str(format_template(hub.spawner.batch_script, **subvars(hub, **chosen)))
 
 
@@ -391,8 +391,8 @@ COMMON = [
         ),
     ],
 )
-def test_the_job_asks_for_what_was_chosen(one: Hub, chosen: dict[str, str], directives: list[str]) -> None:
-    """There is one directive for each choice, none for what was left empty, and none after the first command."""
+def test_the_job_requests_the_chosen_options(one: Hub, chosen: dict[str, str], directives: list[str]) -> None:
+    """Each chosen option gives one directive before the first command; empty options give none."""
     lines = rendered(one, **options(**chosen)).splitlines()
 
     assert lines[0] == "#!/bin/bash"
@@ -402,7 +402,7 @@ def test_the_job_asks_for_what_was_chosen(one: Hub, chosen: dict[str, str], dire
 
 
 def test_the_job_runs_the_server_in_its_conda_environment(one: Hub, tmp_path: Path) -> None:
-    """The script is one that bash reads to its end: prologue, environment, server as a step, and epilogue."""
+    """Bash runs the whole script: prologue, environment, server as a step, and epilogue."""
     script = rendered(one, **options(runtime="01:00:00"), prologue="export TOKEN=x", epilogue="echo over")
     path = tmp_path / "script"
     path.write_text(script)
@@ -420,8 +420,8 @@ def test_the_job_runs_the_server_in_its_conda_environment(one: Hub, tmp_path: Pa
     assert all(part in script for part in parts)
 
 
-def test_the_template_knows_its_variables(one: Hub) -> None:
-    """Every name in the job script's template is one that the spawner gives; a mistyped one would be empty."""
+def test_the_template_uses_known_variables(one: Hub) -> None:
+    """The spawner sets each variable of the template; a mistyped one would be empty."""
     parsed = jinja2.Environment(autoescape=False).parse(one.spawner.batch_script)  # noqa: S701 - a shell script
 
     assert meta.find_undeclared_variables(parsed) <= set(subvars(one, **options(runtime="01:00:00")))
@@ -431,7 +431,7 @@ def test_the_template_knows_its_variables(one: Hub) -> None:
 
 
 def configuration_reads(pod: PodSpec) -> Iterator[str]:
-    """The variables that the hub's configuration cannot do without."""
+    """Return the variables that the hub's configuration requires."""
     for path, content in hub_files(pod).items():
         for node in ast.walk(ast.parse(content)) if path.endswith(".py") else ():
             match node:
@@ -439,10 +439,10 @@ def configuration_reads(pod: PodSpec) -> Iterator[str]:
                     yield name
 
 
-def what_is_missed(pod: PodSpec, folder: Path, *, without: str) -> str:
-    """The variable that the hub ends for want of; empty when it does not."""
+def what_is_missed(pod: PodSpec, directory: Path, *, without: str) -> str:
+    """Return the missing variable that ends the hub; empty if the hub starts."""
     try:
-        load_hub_configuration(pod, folder, without=without)
+        load_hub_configuration(pod, directory, without=without)
     except KeyError as error:
         return str(error.args[0])
     return ""
@@ -450,7 +450,7 @@ def what_is_missed(pod: PodSpec, folder: Path, *, without: str) -> str:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=[each.name for each in ENVIRONMENTS])
 def test_a_missing_variable_ends_the_hub_with_its_name(environment: Environment, tmp_path: Path) -> None:
-    """Each variable that the configuration reads is missed at once, and not when the first person logs in."""
+    """Each variable that is missing ends the hub at start-up instead of at the first login."""
     pod = pod_spec(site(environment))
     names = sorted(set(configuration_reads(pod)))
 

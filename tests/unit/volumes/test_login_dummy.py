@@ -1,4 +1,4 @@
-"""The login form of development, with JupyterHub's own authenticator as the hub's configuration makes it."""
+"""The dummy login form, with the authenticator that the hub's configuration creates."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ AT_ONCE = 10
 
 
 class Form:
-    """The form, and who fills it in.
+    """A client of the login form.
 
     Attributes:
-        authenticator: What looks at it.
-        projects: Those of whoever was logged in last.
-        is_admin: Whether that is an administrator.
+        authenticator: The authenticator of the form.
+        projects: Projects of the last user who logged in.
+        is_admin: Whether that user is an administrator.
     """
 
     def __init__(self, authenticator: Any) -> None:
@@ -37,14 +37,14 @@ class Form:
     def try_password(
         self, password: str, *, forwarded: str = HERE, peer: str = PROXY, following: str = ""
     ) -> str | int:
-        """Log in with a password, and return who it was, or else the status."""
+        """Log in with a password, and return the user or the error status."""
         fields = {"username": "testuser", "password": password}
         return self.send(fields, forwarded=forwarded, peer=peer, following=following)
 
     def send(
         self, fields: dict[str, str], *, forwarded: str = HERE, peer: str = PROXY, following: str = ""
     ) -> str | int:
-        """Send these fields, through the proxy or from elsewhere, to go on to an address."""
+        """Send the form's fields, through the proxy or directly, with a redirect target."""
         connection = SimpleNamespace(context=SimpleNamespace(address=(peer, 50000)))
         headers = HTTPHeaders({"X-Forwarded-For": forwarded})
         handler = SimpleNamespace(
@@ -63,7 +63,7 @@ class Form:
 
 @pytest.fixture
 def form(tmp_path: Path) -> Form:
-    """The form of a hub that has just started."""
+    """The form of a new hub."""
     config = load_hub_configuration(pod_spec(site(find_environment("dev_dummyauth"))), tmp_path)
     return Form(config.JupyterHub.authenticator_class(config=config))
 
@@ -77,13 +77,13 @@ def test_the_password_decides(form: Form) -> None:
 @pytest.mark.parametrize(
     ("typed", "name"), [("otheruser", "otheruser"), (" OtherUser ", "otheruser"), ("x", "testuser")]
 )
-def test_who_is_meant(form: Form, typed: str, name: str) -> None:
-    """A developer is meant however their name is typed; whoever is none becomes the first one."""
+def test_the_typed_name_selects_a_dev_user(form: Form, typed: str, name: str) -> None:
+    """A typed name selects its dev user in any case; any other name selects the first dev user."""
     assert form.send({"username": typed, "password": PASSWORD}) == name
 
 
 def test_a_login_brings_the_projects_of_its_accounts(form: Form) -> None:
-    """They have the shape that a token's projects have, which is what the spawner wants; they administer nothing."""
+    """The projects have the shape of a token's projects, and the user is not an administrator."""
     assert form.try_password(PASSWORD) == "testuser"
 
     assert form.is_admin is False
@@ -93,8 +93,8 @@ def test_a_login_brings_the_projects_of_its_accounts(form: Form) -> None:
     }
 
 
-def test_a_thousand_wrong_passwords_are_hardly_looked_at(form: Form) -> None:
-    """Of those that one address tries, ten are looked at and one more each second; the others get 429."""
+def test_wrong_passwords_are_throttled(form: Form) -> None:
+    """Of the attempts from one address, ten and then one per second are checked; the others get 429."""
     begun = time.monotonic()
 
     answers = [form.try_password(f"{WRONG}{number}") for number in range(1000)]
@@ -104,8 +104,8 @@ def test_a_thousand_wrong_passwords_are_hardly_looked_at(form: Form) -> None:
     assert AT_ONCE <= looked_at <= AT_ONCE + 1 + time.monotonic() - begun
 
 
-def test_the_right_password_waits_a_moment_only(form: Form) -> None:
-    """Who has tried too often is let in a moment later."""
+def test_the_right_password_works_after_a_second(form: Form) -> None:
+    """After too many attempts the right password works a second later."""
     for _ in range(300):
         form.try_password(WRONG)
 
@@ -116,16 +116,16 @@ def test_the_right_password_waits_a_moment_only(form: Form) -> None:
     assert answer == "testuser"
 
 
-def test_others_are_not_kept_waiting(form: Form) -> None:
-    """Wrong passwords from one address keep nobody out at another one."""
+def test_other_addresses_are_not_throttled(form: Form) -> None:
+    """Wrong passwords from one address do not throttle another one."""
     for _ in range(100):
         form.try_password(WRONG)
 
     assert form.try_password(PASSWORD, forwarded=ELSEWHERE) == "testuser"
 
 
-def test_nobody_chooses_an_address_of_their_own(form: Form) -> None:
-    """What a browser says of where it is does not count, only what the proxy has seen."""
+def test_a_client_cannot_choose_its_address(form: Form) -> None:
+    """Only the address that the proxy has seen counts, not one in a header of the client."""
     begun = time.monotonic()
 
     proxied = [form.try_password(WRONG, forwarded=f"192.0.2.{number}, {HERE}") for number in range(100)]
@@ -135,19 +135,19 @@ def test_nobody_chooses_an_address_of_their_own(form: Form) -> None:
         assert answers.count(FORBIDDEN) <= AT_ONCE + 1 + time.monotonic() - begun
 
 
-def test_right_passwords_do_not_count(form: Form) -> None:
-    """A whole course may log in from one address at once."""
+def test_right_passwords_are_not_counted(form: Form) -> None:
+    """A whole course can log in from one address at the same time."""
     assert {form.try_password(PASSWORD) for _ in range(100)} == {"testuser"}
 
 
 @pytest.mark.parametrize("fields", [{}, {"username": "testuser"}, {"password": PASSWORD}])
 def test_half_a_form_is_a_bad_request(form: Form, fields: dict[str, str]) -> None:
-    """A form without name or password is refused, and is no error of the server."""
+    """A form without name or password is refused with 400 instead of a server error."""
     assert form.send(fields) == BAD_REQUEST
 
 
 @pytest.mark.parametrize("following", ["/jupyter/\r\nLocation: https://x.example/", "/jupyter/\n", "/jupyter/\t"])
-def test_an_address_that_no_header_can_say_is_refused(form: Form, following: str) -> None:
-    """Whoever follows a link with breaks in where it leads is told so, before the password is looked at."""
+def test_an_unprintable_redirect_target_is_refused(form: Form, following: str) -> None:
+    """A redirect target with line breaks is refused before the password is checked."""
     assert form.try_password(PASSWORD, following=following) == BAD_REQUEST
     assert form.try_password(PASSWORD, following="/jupyter/hub/home?a=\u3002 b") == "testuser"

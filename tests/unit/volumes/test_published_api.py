@@ -1,4 +1,4 @@
-"""The hub's API where compute nodes reach it: nobody logs in there or has logged in, whatever the request says."""
+"""The published address of the hub's API accepts neither logins nor cookies."""
 
 import asyncio
 import http.client
@@ -30,10 +30,10 @@ FORGED = [
 
 
 class Login(RequestHandler):
-    """A login with a good password, as JupyterHub calls its authenticator."""
+    """A login with a valid password, as JupyterHub calls its authenticator."""
 
     def initialize(self, authenticator: Any) -> None:
-        """Take the authenticator."""
+        """Store the authenticator."""
         self.authenticator = authenticator
 
     async def post(self) -> None:
@@ -42,17 +42,17 @@ class Login(RequestHandler):
         self.write(await self.authenticator.get_authenticated_user(self, data) or {})
 
     async def get(self) -> None:
-        """Tell the cookie that the request is seen with."""
+        """Return the cookie that the handler sees."""
         self.write({"name": self.get_cookie(COOKIE, "")})
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """Answer nothing but the status."""
+        """Answer with the status only."""
         self.set_status(status_code)
 
 
 @pytest.fixture(params=["dev_dummyauth", "dev_dummyauth_extslurm"])
 def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """An environment's name, and the port of a server with its authenticator that trusts headers as the hub does."""
+    """An environment's name, and the port of a server with its authenticator, which trusts headers as the hub does."""
     pod = pod_spec(site(find_environment(request.param)))
     config = load_hub_configuration(pod, tmp_path)
     authenticator = config.JupyterHub.authenticator_class(config=config)
@@ -75,7 +75,7 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, i
 
 
 def log_in(port: int, source: str, headers: dict[str, str], method: str = "POST") -> tuple[int, str]:
-    """Status and name of a login from an address."""
+    """Log in from an address, and return status and name."""
     connection = http.client.HTTPConnection(PROXY, port, timeout=30, source_address=(source, 0))
     connection.request(method, "/", headers=headers)
     response = connection.getresponse()
@@ -85,8 +85,8 @@ def log_in(port: int, source: str, headers: dict[str, str], method: str = "POST"
 
 
 @pytest.mark.parametrize("headers", FORGED, ids=lambda headers: " ".join(headers) or "none")
-def test_a_login_comes_through_the_proxy(hub: tuple[str, int], headers: dict[str, str]) -> None:
-    """Where the API is published, a login that does not come from the proxy is refused, though it is a good one."""
+def test_a_login_must_come_through_the_proxy(hub: tuple[str, int], headers: dict[str, str]) -> None:
+    """If the API is published, a valid login that does not come from the proxy is refused."""
     environment, port = hub
 
     assert log_in(port, PROXY, {"X-Forwarded-For": "198.51.100.7"}) == (OK, "testuser")
@@ -95,8 +95,8 @@ def test_a_login_comes_through_the_proxy(hub: tuple[str, int], headers: dict[str
 
 
 @pytest.mark.parametrize("headers", FORGED, ids=lambda headers: " ".join(headers) or "none")
-def test_a_cookie_comes_through_the_proxy(hub: tuple[str, int], headers: dict[str, str]) -> None:
-    """Where the API is published, a cookie that does not come from the proxy is not seen, so a stolen one is nobody."""
+def test_a_cookie_must_come_through_the_proxy(hub: tuple[str, int], headers: dict[str, str]) -> None:
+    """If the API is published, a cookie that does not come from the proxy is ignored."""
     environment, port = hub
     sent = {**headers, "Cookie": f"other=1; {COOKIE}=ada"}
 
