@@ -13,6 +13,7 @@ PAGES = sorted(
 )
 DECISIONS = sorted((PROJECT / "docs" / "decisions").glob("*.md"))
 DECISION_MAX_LINES = 20
+MODULE_DIRECTORIES = ("hubpod", "harness", "tests", "packages")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
@@ -31,3 +32,12 @@ def test_a_decision_page_is_short(page: Path) -> None:
     assert text.startswith("# ")
     assert len(text.splitlines()) <= DECISION_MAX_LINES
     assert [other.name for other in DECISIONS if other.name[:4] == page.name[:4]] == [page.name]
+
+
+@pytest.mark.parametrize("page", [PROJECT / "ARCHITECTURE.md", PROJECT / "CONTRIBUTING.md"], ids=lambda page: page.stem)
+def test_named_modules_exist(page: Path) -> None:
+    """Each Python file that the page names exists in the repository."""
+    names = set(re.findall(r"[\w/]+\.py\b", page.read_text()))
+    files = {path.name for top in MODULE_DIRECTORIES for path in (PROJECT / top).rglob("*.py")} | {"tasks.py"}
+
+    assert not {name for name in names if Path(name).name not in files}
