@@ -51,7 +51,7 @@ def squeue(tmp_path: Path) -> Squeue:
 
 
 def said(line: str) -> Outcome:
-    """What asking about the job alone would have brought."""
+    """Return the answer to a query for the job alone."""
     return Outcome(status=0, stdout=line)
 
 

@@ -50,7 +50,7 @@ def header(kid: str | None, algorithm: str = "RS256") -> Header:
 
 
 async def test_keys_are_fetched_once_and_kept(store: KeyStore, issuer: Any) -> None:
-    """Known keys are used without asking again, and simultaneous logins share the first fetch."""
+    """Known keys are used without another request, and simultaneous logins share the first fetch."""
     found = await asyncio.gather(*(store.find(header("rsa-1")) for _ in range(20)))
 
     assert {name for name, _ in found} == {issuer.url}

@@ -319,7 +319,7 @@ async def test_a_refusal_is_one_line_beside_the_request_log(hub: Any, issuer: An
 
 @pytest.mark.parametrize("room_kb", [8, 31])
 async def test_large_tokens_are_accepted(hub: Any, issuer: Any, room_kb: int) -> None:
-    """Somebody with many projects logs in: what the proxy lets through, the hub takes."""
+    """A user with many projects logs in: the hub accepts every header that the proxy lets through."""
     projects = json.dumps({"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "ada.p"}]}})
     empty = len(issuer.mint(projects=projects))
     token = issuer.mint(projects=projects + " " * ((room_kb * 1024 - empty) * 3 // 4))
@@ -372,7 +372,7 @@ async def test_many_unknown_keys_cost_one_fetch(hub: Any, issuer: Any, new_key: 
 
 
 async def test_the_site_names_an_issuer_by_url() -> None:
-    """An oidc_server that is no URL is refused by name, when the hub starts."""
+    """An oidc_server that is not a URL is refused by name, when the hub starts."""
     config = Config()
     config.BricsAuthenticator.oidc_server = "file:///etc/passwd"
 

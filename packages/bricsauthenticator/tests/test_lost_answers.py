@@ -38,7 +38,7 @@ async def failure(spawner: Any) -> str:
 
 
 async def appear(slurm: Any) -> None:
-    """Let the sbatch that was cut off at this end go on at the other end."""
+    """Let the disconnected sbatch continue on the Slurm host."""
     with (slurm.directory / "late").open() as script:
         env = {**os.environ, "SUDO_TO": ACCOUNT}
         await (

@@ -92,7 +92,7 @@ def test_accepted_options_are_safe_in_a_script(chosen: dict[str, object]) -> Non
 
 
 def test_the_form_sends_lists_of_one() -> None:
-    """A field that comes twice is refused, and the page's own token is no option."""
+    """A field that comes twice is refused, and the page's own token is not an option."""
     assert from_form({"ngpus": ["2"], "_xsrf": ["x"]}) == {"ngpus": "2"}
     with pytest.raises(OptionsError, match="one value for 'ngpus'"):
         from_form({"ngpus": ["2", "3"]})

@@ -13,7 +13,7 @@ class NobodyToday(BricsAuthenticator):
     """A site's authenticator with a check of its own."""
 
     async def check_allowed(self, username: str, authentication: dict[str, Any] | None = None) -> bool:
-        """Let in users with a third project, of which there are none."""
+        """Admit users with a third project, which does not exist, and one user by name."""
         return "project3.portal" in (authentication or {})["auth_state"] or username == "grace"
 
 

@@ -134,7 +134,7 @@ async def test_a_token_of_the_hub_does_not_outlive_the_projects(
 async def test_an_administrator_cannot_start_a_server_for_outdated_projects(
     hub_maker: Any, hub_config: Any, issuer: Any, slurm: Any
 ) -> None:
-    """Nobody but the user can have the projects confirmed."""
+    """Only requests of the user confirm the projects."""
     hub_config.BricsAuthenticator.admin_users = {"grace"}
     hub = await hub_maker(hub_config)
     await hub.login(issuer.mint())

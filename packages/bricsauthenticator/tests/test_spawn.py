@@ -460,7 +460,7 @@ async def test_a_stop_is_saved_before_slurm_answers(ada: Any, slurm: Any, until:
 
 
 async def test_a_restarted_hub_queries_the_job_as_its_account(ada: Any, slurm: Any, until: Any) -> None:
-    """The job id and the account are in the database while the job still waits, and are enough to go on."""
+    """The job id and the account are in the database while the job still waits, and are sufficient."""
     await start(ada, slurm, until)
     state = ada.spawner().orm_spawner.state
     user = next(user for user in ada.app.users.values() if user.name == "ada")

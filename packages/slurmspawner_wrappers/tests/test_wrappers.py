@@ -119,7 +119,7 @@ def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
 
 
 def test_squeue_lists_all_jobs_without_text_of_their_owners(slurm: FakeSlurm, run: Run) -> None:
-    """Asked for `all`, it prints no comment and no name, with which an owner could forge a line."""
+    """For `all` the wrapper prints no comment and no name, with which an owner could forge a line."""
     slurm.answer("squeue", out="4711 RUNNING None node1\n")
 
     done = run("squeue", SLURMSPAWNER_JOB_ID="all")
@@ -130,7 +130,7 @@ def test_squeue_lists_all_jobs_without_text_of_their_owners(slurm: FakeSlurm, ru
 
 @pytest.mark.parametrize("several", ["mine", "all"])
 def test_scancel_refuses_the_words_for_lists(slurm: FakeSlurm, run: Run, several: str) -> None:
-    """What lists jobs is no job id for the command that cancels."""
+    """The words that list jobs are not job ids for the command that cancels."""
     slurm.answer("scancel")
 
     assert run("scancel", SLURMSPAWNER_JOB_ID=several).returncode == 2
@@ -188,9 +188,7 @@ def test_slurms_refusal_passes_through(slurm: FakeSlurm, run: Run, name: str) ->
         *("\u0663", "\uff11", "\u00b9", "1\u200b"),  # digits of other scripts, a superscript, a space without width
     ],
 )
-def test_anything_but_a_job_id_is_refused_before_slurm_is_asked(
-    slurm: FakeSlurm, run: Run, name: str, job_id: str
-) -> None:
+def test_anything_but_a_job_id_is_refused_before_slurm_runs(slurm: FakeSlurm, run: Run, name: str, job_id: str) -> None:
     """A job id that is not plain digits ends with status 2 and nothing has run."""
     slurm.answer(name)
 

@@ -44,7 +44,7 @@ INSTEAD = {
     r"strangers?": "unauthenticated client",
     r"neighbou?rs?": "external service",
     r"is none|are none": "does not exist, is missing, is empty",
-    r"is no(?! longer| more than)": "is not, does not exist, is missing",
+    r"(?<!there\s)is no(?! longer| more than)": "is not, does not exist, is missing",
     r"anew": "again, from scratch; restart, rebuild, re-seed",
     r"put back|puts back|taken back|takes back": "restore, roll back",
     r"filled again|fills again|fill again": "re-seed",

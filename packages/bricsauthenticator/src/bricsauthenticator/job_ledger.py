@@ -30,7 +30,7 @@ class CurrentJob(Protocol):
 
     Attributes:
         job_id: Slurm's id; empty until it is known.
-        job_key: The spawn's key, which is the last word of the job's comment; empty when there is no spawn.
+        job_key: The spawn's key, which is the last word of the job's comment; empty without a spawn.
         req_username: The account that the job runs as.
     """
 
@@ -48,7 +48,7 @@ class JobLedger:
 
     Attributes:
         current: Where the current job is read from and recorded.
-        row: Returns the server's row of the database; None when there is none.
+        row: Returns the server's row of the database; None if it is missing.
         state: Returns the spawner's state to save.
         commands: Returns the site's commands.
         owner: Returns the server's name in the log.

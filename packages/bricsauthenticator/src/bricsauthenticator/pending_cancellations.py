@@ -49,7 +49,7 @@ def from_state(state: Mapping[str, Any] | None) -> list[PendingCancellation]:
 
 
 def to_state(pending: list[PendingCancellation]) -> dict[str, Any]:
-    """Return the part of a spawner's state that holds pending cancellations; empty when there are none."""
+    """Return the part of a spawner's state that holds pending cancellations; empty without any."""
     return {STATE_KEY: [asdict(each) for each in pending]} if pending else {}
 
 

@@ -107,7 +107,7 @@ class ServerJob:
         return STATUS_OF[job.life]
 
     def unfinished(self) -> PendingCancellation | None:
-        """Return the job that would be lost if it were forgotten now; None when there is none."""
+        """Return the job that would be lost if it were forgotten now; None without a job."""
         return None if self.status.is_gone else self.ledger.unfinished()
 
     def is_being_cancelled(self) -> bool:

@@ -52,8 +52,8 @@ class Job:
     Attributes:
         life: The phase of its life.
         state: Slurm's name of the state, such as `PENDING`; empty when Slurm did not say.
-        reason: Slurm's reason for the state; empty when there is none.
-        node: Name of the node that runs the job's script; empty when there is none yet.
+        reason: Slurm's reason for the state; may be empty.
+        node: Name of the node that runs the job's script; empty while the job waits.
     """
 
     life: Life
@@ -120,7 +120,7 @@ def new_key(mark: str) -> str:
 
 
 def find_key(listing: str, key: str) -> str:
-    """Parse lines `ID COMMENT`: the id of the job whose comment ends with the key; empty when there is none."""
+    """Parse lines `ID COMMENT`: the id of the job whose comment ends with the key; empty without a match."""
     return next((job_id for job_id, last in read_keys(listing).items() if last == key), "")
 
 

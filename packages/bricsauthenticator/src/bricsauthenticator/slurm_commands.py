@@ -55,7 +55,7 @@ class SlurmCommands:
         return await commands.run(line, timeout_s=min(timeout_s, self.timeout_s))
 
     async def find_job(self, key: str, username: str, timeout_s: float = inf) -> str | None:
-        """Return the id of the account's job with this key; empty when there is none, None when Slurm does not say."""
+        """Return the id of the account's job with this key; empty without one, None when Slurm does not answer."""
         outcome = await self.list_jobs(username, timeout_s)
         if outcome.ok:
             return slurm.find_key(outcome.stdout, key)
