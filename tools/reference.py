@@ -65,7 +65,7 @@ def render_examples() -> dict[str, str]:
     rows = assembly.settings()
     files = {f"{row.name}/{deploy_configmap.FILE_NAME}": deploy_configmap.example(row, rows) for row in ENVIRONMENTS}
     tunnels = [row for row in ENVIRONMENTS if row.ingress.uses_zenith]
-    return files | {f"{row.name}/{zenith_config.FILE_NAME}": zenith_config.example() for row in tunnels}
+    return files | {f"{row.name}/{zenith_config.FILE_NAME}": zenith_config.EXAMPLE for row in tunnels}
 
 
 def write_files(project: Path) -> None:

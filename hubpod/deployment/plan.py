@@ -85,6 +85,7 @@ def _require_free_ports(request: UpRequest, hub_api: Port | None, published: dic
 
 def _warnings(deploy: Deploy, environment: Environment) -> Iterator[str]:
     """Describe settings that are valid but may not be what the operator meant."""
+    yield from deploy.warnings
     directory = deploy.settings.source.parent
     for name in deploy.supplied.unused:
         yield f"{environment.name} does not use {directory / name}"

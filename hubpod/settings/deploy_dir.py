@@ -7,6 +7,7 @@ from pathlib import Path
 from hubpod.environments import Environment
 from hubpod.settings import deploy_configmap as settings
 from hubpod.settings import key_files as supplied
+from hubpod.settings import zenith_config
 from hubpod.settings.deploy_configmap import Settings
 from hubpod.settings.key_files import Supplied
 from hubpod.settings.table import SETTINGS, Setting
@@ -20,10 +21,12 @@ class Deploy:
     Attributes:
         settings: The valid deploy ConfigMap.
         supplied: The valid files beside it.
+        warnings: What is not wrong, but may not be intended; each a sentence that names file and key.
     """
 
     settings: Settings
     supplied: Supplied
+    warnings: tuple[str, ...] = ()
 
 
 def load(folder: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Deploy:
@@ -38,4 +41,6 @@ def load(folder: Path, environment: Environment, rows: Sequence[Setting] = SETTI
     ssh_hostname = "" if "sshHostname" in doubtful else values.get("sshHostname", "")
     files, more = supplied.read(folder, environment, ssh_hostname)
     report(path, [*problems, *more])
-    return Deploy(settings=Settings(source=path, values=values), supplied=files)
+    tunnel = files.zenith_client_config
+    warnings = zenith_config.find_warnings(folder / zenith_config.FILE_NAME, tunnel) if tunnel else ()
+    return Deploy(settings=Settings(source=path, values=values), supplied=files, warnings=tuple(warnings))

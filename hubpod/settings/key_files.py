@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubpod.environments import Environment
 from hubpod.settings import known_hosts, ssh_keys, zenith_config
-from hubpod.settings.ssh_keys import UnfitKeyError
+from hubpod.settings.ssh_keys import UnusableKeyError
 from hubpod.settings.yaml_files import Problem, UnreadableError, read_file
 
 
@@ -64,7 +64,7 @@ def _private_key(path: Path, content: bytes, _: Around) -> Iterator[Problem]:
         yield Problem(path=path, text="can be read by others, and ssh refuses such a key", remedy=f"chmod 600 {path}")
     try:
         ssh_keys.load_private_key(content)
-    except UnfitKeyError as error:
+    except UnusableKeyError as error:
         yield Problem(path=path, text=error.text, remedy=error.remedy.replace("FILE", str(path)))
 
 
@@ -72,7 +72,7 @@ def _public_key(path: Path, content: bytes, around: Around) -> Iterator[Problem]
     private = around.contents.get(path.stem)
     try:
         same = ssh_keys.is_pair(private, content) if private else True
-    except UnfitKeyError:
+    except UnusableKeyError:
         return  # the private key's own row says so
     make = f"write it anew with `ssh-keygen -y -f {path.with_suffix('')} > {path}`, or remove it"
     if same is None:
@@ -86,14 +86,14 @@ def _known_hosts(path: Path, content: bytes, around: Around) -> Iterator[Problem
     found = known_hosts.look_up(content, host)
     for number, text in found.malformed.items():
         yield Problem(path=path, line=number, text=text, remedy="correct or remove the line")
-    if host and not found.pinned:
+    if host and not found.trusted:
         other = f", only for {', '.join(found.with_port)}" if found.with_port else ""
         remedy = f"add `{host} TYPE KEY` from the host's own /etc/ssh/ssh_host_ed25519_key.pub"
         yield Problem(path=path, text=f"has no key that ssh would accept for sshHostname {host}{other}", remedy=remedy)
 
 
 def _zenith(path: Path, content: bytes, around: Around) -> Iterator[Problem]:
-    yield from zenith_config.problems_of(path, content, around.environment)
+    yield from zenith_config.find_problems(path, content, around.environment)
 
 
 FILES = (
@@ -182,7 +182,7 @@ def read(folder: Path, environment: Environment, ssh_hostname: str) -> tuple[Sup
                 problems += row.check(folder / row.name, contents[row.name], around)
             except UnreadableError as error:
                 problems.append(error.problem)
-    keys = {name: ssh_keys.normalized(contents[name]) for name in _KEYS if name in contents}
+    keys = {name: ssh_keys.normalize(contents[name]) for name in _KEYS if name in contents}
     supplied = Supplied(
         ssh_client_key=keys.get("ssh_client_key"),
         ssh_known_hosts=contents.get("ssh_known_hosts"),

@@ -1,4 +1,8 @@
-"""known_hosts files: whether ssh finds a host in one, and which lines it would pass over."""
+"""known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): keys that ssh trusts for a host, lines that it ignores.
+
+paramiko's HostKeys does not know markers, wildcards and negation; docs/decisions/0028-ssh-files-by-cryptography.md
+compares them.
+"""
 
 import base64
 import hashlib
@@ -6,22 +10,21 @@ import hmac
 import re
 from dataclasses import dataclass
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from hubpod.settings.ssh_keys import BROKEN, PLAIN_TYPES, wire_string
-
 FIELDS = 3
-"""Names, type and key; a comment may follow."""
+"""Host names, key type and key; a comment may follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """An entry of the file.
+    """One entry of the file.
 
     Attributes:
-        number: Counted from 1.
-        marker: ``@cert-authority``, ``@revoked`` or nothing.
-        fields: Host names, key type, key, comment.
+        number: The line number, counted from 1.
+        marker: ``@cert-authority``, ``@revoked``, an unknown marker, or empty.
+        fields: Host names, key type, key, and the words of a comment.
     """
 
     number: int
@@ -29,23 +32,16 @@ class Line:
     fields: tuple[str, ...]
 
     @property
-    def wrong(self) -> str:
-        """Why ssh passes over the line, as the end of a sentence; empty when it does not."""
+    def fault(self) -> str:
+        """The reason why ssh ignores the line, as the end of a sentence; empty if ssh reads it."""
         if self.marker not in {"", "@cert-authority", "@revoked"}:
             return "has a marker that is neither @cert-authority nor @revoked"
         if len(self.fields) < FIELDS:
-            return "is not host names, key type and key"
+            return "must have host names, key type and key"
         names, kind, key = self.fields[:FIELDS]
-        try:
-            if names.startswith("|"):
-                _hashed(names)
-            if wire_string(base64.b64decode(key, validate=True))[0] != kind.encode():
-                return "has a key of another type than it says"
-            if kind in PLAIN_TYPES:
-                serialization.load_ssh_public_key(f"{kind} {key}".encode())
-        except BROKEN:
-            return "has a hashed name or a key that cannot be read"
-        return ""
+        if names.startswith("|") and not _parse_hash(names):
+            return "has a hashed host name that cannot be read"
+        return "" if _is_key(kind, key) else "has a key that cannot be read as one of its type"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +49,26 @@ class KnownHosts:
     """What a file says about one host.
 
     Attributes:
-        pinned: Whether there is a key, or a certificate authority, that ssh trusts for it.
-        malformed: The lines that ssh passes over, by number, with the reason.
-        with_port: Entries of that host for other ports, as they stand in the file.
+        trusted: Whether ssh trusts a key or a certificate authority for the host.
+        malformed: The lines that ssh ignores: the reason by line number.
+        with_port: The names of entries for the same host at other ports.
     """
 
-    pinned: bool
+    trusted: bool
     malformed: dict[int, str]
     with_port: tuple[str, ...]
 
 
 def look_up(content: bytes, host: str) -> KnownHosts:
-    """Look a host up, as ssh does for port 22: under its bare name."""
-    lines = _lines(content.decode(errors="replace"))
-    malformed = {line.number: line.wrong for line in lines if line.wrong}
+    """Look up a host as ssh does for port 22: by its name without a port."""
+    lines = _parse_lines(content.decode(errors="replace"))
+    malformed = {line.number: line.fault for line in lines if line.fault}
     usable = [line for line in lines if line.number not in malformed]
-    about = [line for line in usable if matches(line.fields[0], host)]
-    revoked = {line.fields[2] for line in about if line.marker == "@revoked"}
+    matching = [line for line in usable if matches(line.fields[0], host)]
+    revoked = {line.fields[2] for line in matching if line.marker == "@revoked"}
     start = f"[{host.lower()}]:"
     return KnownHosts(
-        pinned=any(line.fields[2] not in revoked for line in about),
+        trusted=any(line.fields[2] not in revoked for line in matching),
         malformed=malformed,
         with_port=tuple(
             name for line in usable for name in line.fields[0].split(",") if name.lower().startswith(start)
@@ -81,18 +77,18 @@ def look_up(content: bytes, host: str) -> KnownHosts:
 
 
 def matches(names: str, host: str) -> bool:
-    """Whether the first field of an entry means a host: hashed, or patterns of which none excludes it."""
+    """Check whether the first field of an entry, a hash or a list of patterns, matches a host."""
     host = host.lower()
     if names.startswith("|"):
-        salt, digest = _hashed(names)
+        salt, digest = _parse_hash(names) or (b"", b"")
         return hmac.compare_digest(hmac.digest(salt, host.encode(), hashlib.sha1), digest)
     patterns = names.lower().split(",")
-    if any(_glob(pattern[1:], host) for pattern in patterns if pattern.startswith("!")):
+    if any(_matches_pattern(pattern[1:], host) for pattern in patterns if pattern.startswith("!")):
         return False
-    return any(_glob(pattern, host) for pattern in patterns)
+    return any(_matches_pattern(pattern, host) for pattern in patterns)
 
 
-def _lines(text: str) -> list[Line]:
+def _parse_lines(text: str) -> list[Line]:
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
@@ -102,17 +98,33 @@ def _lines(text: str) -> list[Line]:
     return lines
 
 
-def _hashed(names: str) -> tuple[bytes, bytes]:
-    """Salt and digest of ``|1|salt|digest``."""
+def _parse_hash(names: str) -> tuple[bytes, bytes] | None:
+    """Return salt and digest of ``|1|SALT|DIGEST``; None if it is not of that form."""
     _, version, *parts = names.split("|")
-    decoded = [base64.b64decode(part, validate=True) for part in parts]
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in parts)
+    except ValueError:
+        return None
     size = hashlib.sha1(usedforsecurity=False).digest_size
-    if version != "1" or [len(part) for part in decoded] != [size, size]:
-        raise ValueError("not |1|salt|digest")
-    return decoded[0], decoded[1]
+    return (salt, digest) if version == "1" and len(salt) == len(digest) == size else None
 
 
-def _glob(pattern: str, host: str) -> bool:
-    """OpenSSH's patterns: only * and ? have a meaning."""
+def _is_key(kind: str, key: str) -> bool:
+    """Check whether a key is of its type; of a type that cryptography does not know, only the name is checked."""
+    try:
+        serialization.load_ssh_public_key(f"{kind} {key}".encode())
+    except UnsupportedAlgorithm:
+        name = kind.encode()
+        try:
+            return base64.b64decode(key, validate=True).startswith(len(name).to_bytes(4, "big") + name)
+        except ValueError:
+            return False
+    except (ValueError, NotImplementedError):  # the latter for a compressed point, which ssh does not read either
+        return False
+    return True
+
+
+def _matches_pattern(pattern: str, host: str) -> bool:
+    """Match an OpenSSH pattern, in which only * and ? are special."""
     special = {"*": ".*", "?": "."}
     return re.fullmatch("".join(special.get(each, re.escape(each)) for each in pattern), host) is not None

@@ -1,11 +1,11 @@
-"""The configuration of the Zenith client: which keys a site may write, and what makes their values wrong.
+"""The configuration of the Zenith client: refuse what contradicts hubpod, warn about unknown keys.
 
-The keys are those of the client 0.16.1, which takes each in camel case and in snake case and passes over what it does
-not know. A key of the file wins over the variables that hubpod sets.
+The client takes each key in camel case and in snake case, and ignores keys that it does not know. A key of the file
+overrides the variables that hubpod sets. Values that concern only the client are left to the client to validate.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,224 +16,163 @@ from hubpod.settings import checks
 from hubpod.settings.yaml_files import NO_WORD, WORD, Problem, UnreadableError, compose, pairs
 
 FILE_NAME = "zenith_client_config.yaml"
-EXAMPLE_SECRET = "change-this-secret"  # noqa: S105 - what stands in the example file, and is refused
+EXAMPLE_SECRET = "change-this-secret"  # noqa: S105 - the value in the example file, which is refused
+
+EXAMPLE = f"""\
+# host of the Zenith server's SSH service
+serverAddress: zenith.example.org
+# its port
+# serverPort: 22
+# issuer that people log in with; the same as oidcServer
+authOidcIssuer: https://keycloak.example.org/realms/site
+# client at that issuer
+authOidcClientId: jupyter
+# the client's secret
+authOidcClientSecret: {EXAMPLE_SECRET}
+# whether the Zenith client logs more
+# debug: false
+"""
+
+Check = Callable[[object], str]
+"""Maps a value of the YAML to its fault, as the end of a sentence without the value itself; empty if it is valid."""
 
 _TRUE = {"true", "yes", "on", "y", "t", "1"}
 _FALSE = {"false", "no", "off", "n", "f", "0"}
-
-Value = object
-Check = Callable[[Value], str]
-"""From a value of the YAML to what is wrong with it, as the end of a sentence; never with the value itself."""
 
 
 def _text(what: str, pattern: str) -> Check:
     return lambda value: "" if isinstance(value, str) and re.fullmatch(pattern, value) else f"must be {what}"
 
 
-def _number(low: int, high: int | None = None) -> Check:
-    what = f"a number from {low} to {high}" if high else f"a whole number of at least {low}"
-
-    def check(value: Value) -> str:
-        text = str(value)
-        fits = re.fullmatch(r"[0-9]{1,9}", text) and int(text) >= low and (high is None or int(text) <= high)
-        return "" if fits else f"must be {what}"
-
-    return check
+def _port(value: object) -> str:
+    fits = re.fullmatch(r"[0-9]{1,5}", str(value)) and 1 <= int(str(value)) <= 65535  # noqa: PLR2004 - the highest port
+    return "" if fits else "must be a number from 1 to 65535"
 
 
-def _truth(value: Value) -> bool | None:
-    """What the client makes of a value where it wants true or false; None when it refuses it."""
-    text = str(value).lower()
-    return True if text in _TRUE else False if text in _FALSE else None
+def _flag(value: object) -> str:
+    return "" if str(value).lower() in _TRUE | _FALSE else "must be true or false"
 
 
-def _switch(value: Value) -> str:
-    return "must be true or false" if _truth(value) is None else ""
-
-
-def _url(value: Value) -> str:
+def _url(value: object) -> str:
     return checks.url(value) if isinstance(value, str) else "must be a URL such as https://host/path"
 
 
-_LINE = _text("one line of text, in quotes where it could be taken for a number", r"\S(.*\S)?")
-_BASE64 = _text("base64", r"[A-Za-z0-9+/=\s]+")
-
-
-def _secret(value: Value) -> str:
+def _secret(value: object) -> str:
     if value == EXAMPLE_SECRET:
-        return "is the documented example; write the client's own"
+        return "is the documented example; replace it with the client's own secret"
     return _LINE(value)
 
 
-def _groups(value: Value) -> str:
-    names = value.split(",") if isinstance(value, str) else value
-    right = isinstance(names, list) and all(re.fullmatch(r"[a-zA-Z0-9_/-]+", str(name)) for name in names)
-    return "" if right else "must be a list of group names of letters, digits and _ / -"
-
-
-def _mapping(value: Value) -> str:
-    return "" if isinstance(value, dict) else "must be a mapping of keys to values"
-
-
-def _decided(*same: Value) -> Check:
-    """A key that hubpod sets; what says just the same does no harm."""
+def _decided(*same: object) -> Check:
+    """Accept only values that agree with what hubpod sets."""
     return lambda value: "" if value in same else "is decided by hubpod; remove the line"
 
 
-def _refused(text: str) -> Check:
-    return lambda _: text
+def _not_mounted(_: object) -> str:
+    return "names a file, and hubpod does not mount such files into the container; remove the line"
 
 
-_NOT_MOUNTED = _refused("names a file, and hubpod does not mount such files into the container; remove the line")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """One key of the file.
-
-    Attributes:
-        name: In camel case.
-        check: What makes a value wrong.
-        meaning: What it does, where the example file has it.
-        example: What stands in the example file, as YAML.
-        default: What holds without it; the example file has it commented out.
-        required: Whether the client does not start without it.
-    """
-
-    name: str
-    check: Check
-    meaning: str = ""
-    example: str = ""
-    default: str = ""
-    required: bool = False
-
-
+_LINE = _text("one line of text, in quotes if YAML could read it as a number", r"\S(.*\S)?")
 _HOST = _text(
     "a host name or address",
     r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f]*(:[0-9A-Fa-f]*){2,7}",
 )
-_COUNT = _number(1)
 
-KEYS = (
-    Key(
-        name="serverAddress",
-        check=_HOST,
-        meaning="host of the Zenith server's SSH service",
-        example="zenith.example.org",
-        required=True,
-    ),
-    Key(name="serverPort", check=_number(1, 65535), meaning="its port", default="22"),
-    Key(
-        name="authOidcIssuer",
-        check=_url,
-        meaning="issuer that people log in with; the same as oidcServer",
-        example="https://keycloak.example.org/realms/site",
-    ),
-    Key(name="authOidcClientId", check=_LINE, meaning="client at that issuer", example="jupyter"),
-    Key(name="authOidcClientSecret", check=_secret, meaning="the client's secret", example=EXAMPLE_SECRET),
-    Key(name="debug", check=_switch, meaning="whether the Zenith client logs more", default="false"),
-    Key(name="authOidcAllowedGroups", check=_groups),
-    Key(name="authExternalParams", check=_mapping),
-    Key(name="logging", check=_mapping),
-    Key(name="skipAuth", check=_switch),
-    Key(name="readTimeout", check=_COUNT),
-    Key(name="internal", check=_switch),
-    Key(name="livenessPath", check=_text("a path such as /jupyter/hub/health", r"/\S*")),
-    Key(name="livenessPeriod", check=_COUNT),
-    Key(name="livenessFailures", check=_COUNT),
-    Key(name="serverAlivePeriod", check=_COUNT),
-    Key(name="serverAliveFailures", check=_COUNT),
-    Key(name="configureTimeout", check=_COUNT),
-    Key(name="backendProtocol", check=_text("http, as the hub's proxy speaks", "http")),
-    *(Key(name=f"tls{part}Data", check=_BASE64) for part in ("Cert", "Key", "ClientCa")),
-    *(Key(name=f"tls{part}File", check=_NOT_MOUNTED) for part in ("Cert", "Key", "ClientCa")),
-    *(Key(name=name, check=_decided()) for name in ("sshIdentityPath", "sshPrivateKeyData", "sshExecutable")),
-    Key(name="runAsUser", check=_decided()),
-    Key(name="forwardToHost", check=_decided("127.0.0.1", "localhost")),
-    Key(name="forwardToPort", check=_decided(8000, "8000")),
-)
+CHECKS: dict[str, Check] = {
+    "serverAddress": _HOST,
+    "serverPort": _port,
+    "authOidcIssuer": _url,
+    "authOidcClientId": _LINE,
+    "authOidcClientSecret": _secret,
+    "debug": _flag,
+    "skipAuth": _flag,
+    "backendProtocol": _decided("http"),  # what the hub's proxy speaks
+    "forwardToHost": _decided("127.0.0.1", "localhost"),
+    "forwardToPort": _decided(8000, "8000"),
+    **dict.fromkeys(("sshIdentityPath", "sshPrivateKeyData", "sshExecutable", "runAsUser"), _decided()),
+    **dict.fromkeys(("tlsCertFile", "tlsKeyFile", "tlsClientCaFile"), _not_mounted),
+}
+CLIENT_ONLY = {
+    *("authOidcAllowedGroups", "authExternalParams", "internal", "logging", "readTimeout", "configureTimeout"),
+    *("livenessPath", "livenessPeriod", "livenessFailures", "serverAlivePeriod", "serverAliveFailures"),
+    *("tlsCertData", "tlsKeyData", "tlsClientCaData"),
+}
+"""Further keys of the client 0.16.1, so that a misspelt key is reported and a known one is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """A value of the file; None stands for one that cannot be constructed."""
+    """A key of the file as written, with its line; the value is None if YAML cannot construct it."""
 
-    value: Value
+    written: str
+    value: object
     line: int
 
 
-def problems_of(path: Path, content: bytes, environment: Environment) -> list[Problem]:
-    """Everything that is wrong with a configuration; no value is in the messages."""
+def find_problems(path: Path, content: bytes, environment: Environment) -> Iterator[Problem]:
+    """Find everything that is wrong with a configuration; no value is in the messages."""
     try:
-        entries, problems = _entries(path, content)
+        entries, problems = _read(path, content)
     except UnreadableError as error:
-        return [error.problem]
-    for key in KEYS:
-        entry = entries.get(key.name)
-        if entry and (text := key.check(entry.value)):
-            problems.append(Problem(path=path, key=key.name, line=entry.line, text=text))
-        elif key.required and not entry:
-            problems.append(Problem(path=path, key=key.name, text=f"is missing: {key.meaning}"))
-    return problems + [
-        Problem(path=path, key=name, line=entries[name].line, text=text)
-        for name, text in _contradictions(entries, environment)
-    ]
+        yield error.problem
+        return
+    yield from problems
+    for name, check in CHECKS.items():
+        if name in entries and (text := check(entries[name].value)):
+            yield Problem(path=path, key=name, line=entries[name].line, text=text)
+    if "serverAddress" not in entries:
+        yield Problem(path=path, key="serverAddress", text="is missing: host of the Zenith server's SSH service")
+    for name, text in _contradictions(entries, environment):
+        yield Problem(path=path, key=name, line=entries[name].line, text=text)
+
+
+def find_warnings(path: Path, content: bytes) -> Iterator[str]:
+    """Find the keys of a valid configuration that the Zenith client does not know."""
+    known = CHECKS.keys() | CLIENT_ONLY
+    for name, entry in _read(path, content)[0].items():
+        if name not in known:
+            text = f"is not a known key of the Zenith client{nearest(name, known)}"
+            yield Problem(path=path, key=entry.written, line=entry.line, text=text).message
 
 
 def issuer_of(content: bytes) -> str:
-    """Whose tokens the front door brings, by a valid configuration; empty when that is the server's own choice."""
-    entry = _entries(Path(FILE_NAME), content)[0].get("authOidcIssuer")
+    """Return the issuer of the front door's tokens by a valid configuration; empty if the Zenith server decides."""
+    entry = _read(Path(FILE_NAME), content)[0].get("authOidcIssuer")
     return str(entry.value) if entry else ""
 
 
-def example() -> str:
-    """A file to start from: what a site must write; what holds without is commented out."""
-    lines = []
-    for key in KEYS:
-        if key.meaning:
-            line = f"# {key.name}: {key.default}" if key.default else f"{key.name}: {key.example}"
-            lines += [f"# {key.meaning}", line]
-    return "\n".join([*lines, ""])
-
-
-def _contradictions(entries: dict[str, _Entry], environment: Environment) -> Iterable[tuple[str, str]]:
-    """Keys that are right by themselves, and wrong together or in this environment."""
-    skipped = entries.get("skipAuth")
-    if skipped and _truth(skipped.value) and environment.login.uses_token:
-        where = f"would let anybody in at the Zenith server's front door, and {environment.name} relies on its login"
-        yield "skipAuth", f"{where}; remove the line"
+def _contradictions(entries: dict[str, _Entry], environment: Environment) -> Iterator[tuple[str, str]]:
+    """Find keys that are valid by themselves, but not together or in this environment."""
+    skips = "skipAuth" in entries and str(entries["skipAuth"].value).lower() in _TRUE
+    if skips and environment.login.uses_token:
+        text = f"would let unauthenticated clients through the Zenith server, whose login {environment.name} relies on"
+        yield "skipAuth", f"{text}; remove the line"
     client = ("authOidcClientId", "authOidcClientSecret")
-    for here, other in (client, client[::-1]):
-        if here in entries and other not in entries:
-            yield here, f"needs {other} beside it"
-    if set(client) & set(entries) and "authOidcIssuer" not in entries:
-        yield next(name for name in client if name in entries), "needs authOidcIssuer beside it"
+    for name, other in (client, client[::-1]):
+        if name in entries and other not in entries:
+            yield name, f"needs {other} beside it"
+    given = [name for name in client if name in entries]
+    if given and "authOidcIssuer" not in entries:
+        yield given[0], "needs authOidcIssuer beside it"
 
 
-def _entries(path: Path, content: bytes) -> tuple[dict[str, _Entry], list[Problem]]:
-    known = {key.name for key in KEYS}
+def _read(path: Path, content: bytes) -> tuple[dict[str, _Entry], list[Problem]]:
     entries: dict[str, _Entry] = {}
     problems: list[Problem] = []
     for key_node, value_node in pairs(path, compose(path, content), "the document"):
-        line = key_node.start_mark.line + 1
-        name = _camel(str(key_node.value))
-        if name not in known:
-            problems.append(_unknown(path, str(key_node.value), line, known))
+        written, line = str(key_node.value), key_node.start_mark.line + 1
+        name = _camel_case(written)
+        if not WORD.fullmatch(written):
+            problems.append(Problem(path=path, line=line, text=NO_WORD))
         elif name in entries:
-            problems.append(Problem(path=path, key=name, line=line, text="stands in the file twice"))
+            problems.append(Problem(path=path, key=name, line=line, text="is in the file twice"))
         else:
-            entries[name] = _Entry(value=_constructed(value_node), line=line)
+            entries[name] = _Entry(written=written, value=_construct(value_node), line=line)
     return entries, problems
 
 
-def _unknown(path: Path, name: str, line: int, known: Iterable[str]) -> Problem:
-    if not WORD.fullmatch(name):
-        return Problem(path=path, line=line, text=NO_WORD)
-    return Problem(path=path, key=name, line=line, text=f"is not a known key{nearest(_camel(name), known)}")
-
-
-def _constructed(node: yaml.Node) -> Value:
-    """The value as the client's loader sees it; None for a tag that names a Python object or a file to include."""
+def _construct(node: yaml.Node) -> object:
+    """Construct a value as the client's loader does; None for a tag of a Python object or of a file to include."""
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)
@@ -243,6 +182,6 @@ def _constructed(node: yaml.Node) -> Value:
         loader.dispose()
 
 
-def _camel(name: str) -> str:
+def _camel_case(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part[:1].upper() + part[1:] for part in rest)

@@ -73,7 +73,7 @@ def site(
             ssh_client_key=ssh_key("for the Slurm host") if external else None,
             ssh_known_hosts=known_host if external else None,
             zenith_client_key=ssh_key("for the Zenith server") if tunnel else None,
-            zenith_client_config=zenith_config.example().encode() if tunnel else None,
+            zenith_client_config=zenith_config.EXAMPLE.encode() if tunnel else None,
         ),
         hub_api=HUB_API if external else None,
         sources=code_of(environment) if environment.stage.uses_clones else {},
