@@ -7,7 +7,7 @@ from hubpod.components import assembly
 from hubpod.components.component import Component, Image
 from hubpod.environments import ENVIRONMENTS, Environment
 from hubpod.settings import deploy_configmap, zenith_config
-from hubpod.settings.key_files import FILES, SuppliedFile
+from hubpod.settings.key_files import FILES, KeyFile
 from hubpod.settings.table import Setting
 
 PROJECT = Path(__file__).parents[1]
@@ -30,14 +30,14 @@ def containers_table() -> str:
 
 def settings_table() -> str:
     """Render one row per key of the deploy ConfigMap."""
-    rows = [f"| `{setting.key}` | {setting.meaning} | {_needed(setting)} |" for setting in assembly.settings()]
-    return "\n".join(["| key | what it is | you write it |", "|---|---|---|", *rows])
+    rows = [f"| `{setting.key}` | {setting.meaning} | {_required(setting)} |" for setting in assembly.settings()]
+    return "\n".join(["| key | what it is | required |", "|---|---|---|", *rows])
 
 
 def files_table() -> str:
     """Render one row per file that an environment requires beside the deploy ConfigMap."""
     rows = [f"| `{row.name}` | {row.meaning} | {_used(row)} |" for row in FILES if not row.optional]
-    return "\n".join(["| file | what it is | needed |", "|---|---|---|", *rows])
+    return "\n".join(["| file | what it is | required |", "|---|---|---|", *rows])
 
 
 def replace_tables(readme: str) -> str:
@@ -86,14 +86,14 @@ def _users(component: Component) -> list[Environment]:
     return [environment for environment in ENVIRONMENTS if component.is_in(environment)]
 
 
-def _needed(setting: Setting) -> str:
+def _required(setting: Setting) -> str:
     if setting.default is not None:
-        return f"if it is not `{setting.default}`" if setting.default else "if you want any"
-    return _where(row for row in ENVIRONMENTS if setting.used(row) and setting.fixed(row) is None)
+        return f"no, default `{setting.default}`" if setting.default else "no"
+    return _where(row for row in ENVIRONMENTS if setting.applies_to(row) and setting.fixed_value(row) is None)
 
 
-def _used(row: SuppliedFile) -> str:
-    return _where(environment for environment in ENVIRONMENTS if row.needed(environment))
+def _used(row: KeyFile) -> str:
+    return _where(environment for environment in ENVIRONMENTS if row.applies_to(environment))
 
 
 def _where(rows: Iterable[Environment]) -> str:

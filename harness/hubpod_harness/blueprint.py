@@ -12,7 +12,7 @@ from hubpod.components.site import Site
 from hubpod.environments import Environment
 from hubpod.pod import Container, File, PodSpec, Port, Seed
 from hubpod.settings.credentials import Credentials
-from hubpod.settings.key_files import Supplied
+from hubpod.settings.key_files import KeyFiles
 from hubpod_harness import ssh_surface, zenith
 from hubpod_harness.external_services import (
     ACCOUNTS,
@@ -97,15 +97,16 @@ def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Ma
         "jupyterDataDir": "/opt/jupyter/jupyter_data",
         "hubConnectUrl": f"http://{HUB}:{jupyterhub.API_PORT}",
     }
-    wanted = {each.key for each in assembly.settings() if each.used(environment) and each.fixed(environment) is None}
+    rows = [each for each in assembly.settings() if each.applies_to(environment)]
+    wanted = {each.key for each in rows if each.fixed_value(environment) is None}
     return {key: value for key, value in values.items() if key in wanted} | dict(changes)
 
 
-def supplied_files(environment: Environment, credentials: Credentials, ssh_hostname: str) -> Supplied:
+def key_files(environment: Environment, credentials: Credentials, ssh_hostname: str) -> KeyFiles:
     """The key material that a site would have put beside its deploy ConfigMap."""
     external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     configuration = f"serverAddress: {ZENITH_SERVER}-host\nserverPort: {zenith.SSH_PORT}\n"
-    return Supplied(
+    return KeyFiles(
         ssh_client_key=credentials[slurm.CLIENT_KEY] if external else None,
         ssh_known_hosts=slurm.known_hosts(credentials, ssh_hostname) if external else None,
         zenith_client_key=credentials[slurm.CLIENT_KEY] if tunnel else None,

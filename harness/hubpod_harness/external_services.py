@@ -82,7 +82,7 @@ def _issuer(site: Site, control_token: str) -> ExternalService:
 
 
 def _zenith_server(site: Site) -> ExternalService:
-    key = site.supplied.zenith_client_key
+    key = site.key_files.zenith_client_key
     assert key  # noqa: S101 - a site with a tunnel has one
     keys = {zenith.SUBDOMAIN: public_line(key).decode()}
     container, seed = zenith.server(

@@ -23,7 +23,7 @@ from hubpod.podman.volumes import add_files, create
 from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as settings
 from hubpod.system.private_files import private_directory, write_private
-from hubpod_harness.blueprint import HUB, LINK, Blueprint, HarnessSecrets, blueprint, deploy_configmap, supplied_files
+from hubpod_harness.blueprint import HUB, LINK, Blueprint, HarnessSecrets, blueprint, deploy_configmap, key_files
 from hubpod_harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, beside, create_in_network
 from hubpod_harness.issuer import SigningKeys
 from hubpod_harness.session_run import Run
@@ -71,7 +71,7 @@ def create_site(order: StackRequest, instance: Instance, folder: Path, keys: Har
         sources=dict(order.sources),
         volumes=order.volumes,
         port=0,
-        supplied=supplied_files(order.environment, keyring, loaded.ssh_hostname),
+        key_files=key_files(order.environment, keyring, loaded.ssh_hostname),
     )
 
 

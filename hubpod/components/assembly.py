@@ -74,7 +74,7 @@ def settings() -> tuple[Setting, ...]:
 
 
 def _limited(setting: Setting, component: Component) -> Setting:
-    return replace(setting, used=lambda environment: component.is_in(environment) and setting.used(environment))
+    return replace(setting, applies_to=lambda each: component.is_in(each) and setting.applies_to(each))
 
 
 def backups(environment: Environment) -> Mapping[str, Component]:

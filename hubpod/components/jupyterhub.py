@@ -120,8 +120,8 @@ def _credential_seed(site: Site, volume: str) -> Seed:
         **{name: value.encode() for name, value in site.settings.variables(secret=True).items()},
     }
     contents = {
-        "ssh_client_key": site.supplied.ssh_client_key or site.credentials[slurm.CLIENT_KEY],
-        "ssh_known_hosts": site.supplied.ssh_known_hosts
+        "ssh_client_key": site.key_files.ssh_client_key or site.credentials[slurm.CLIENT_KEY],
+        "ssh_known_hosts": site.key_files.ssh_known_hosts
         or slurm.known_hosts(site.credentials, site.settings.ssh_hostname),
         **{f"env/{name}": value for name, value in variables.items()},
     }

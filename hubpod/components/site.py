@@ -13,7 +13,7 @@ from hubpod.sources.content import is_scratch
 
 if TYPE_CHECKING:  # slow to import, and help texts name components
     from hubpod.settings.deploy_configmap import Settings
-    from hubpod.settings.key_files import Supplied
+    from hubpod.settings.key_files import KeyFiles
 
 CREDENTIALS = "/etc/hubpod/credentials"
 """Directory of a container's credentials; its entry point exports each file below ``env/`` as a variable."""
@@ -46,7 +46,7 @@ class Site:
         images: Image references by the name of the image.
         volumes: Directory of the content of seeds, ``volumes/``.
         port: The published port on the host's loopback address; 0 if no port is published.
-        supplied: Key material and configuration from the deploy directory; None if there is none.
+        key_files: Key material and configuration from the deploy directory; None if there is none.
         hub_api: Where users' servers outside the pod reach the hub's API; None if the servers are in the pod.
         sources: The code of each source that is mounted as a volume, by the source's name.
     """
@@ -57,7 +57,7 @@ class Site:
     images: Mapping[str, str]
     volumes: Path
     port: int
-    supplied: "Supplied"
+    key_files: "KeyFiles"
     hub_api: Port | None = None
     sources: Mapping[str, Code] = field(default_factory=dict)
 

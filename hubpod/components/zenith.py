@@ -24,8 +24,8 @@ def spec(site: Site) -> ContainerSpec:
     Raises:
         ValueError: The deploy directory lacks the key or the configuration.
     """
-    supplied = site.supplied
-    if not supplied.zenith_client_key or not supplied.zenith_client_config:
+    key_files = site.key_files
+    if not key_files.zenith_client_key or not key_files.zenith_client_config:
         raise ValueError("a Zenith tunnel needs a key and a configuration")
     volume = site.instance.volume("zenith-credentials")
     key, configuration = f"{CREDENTIALS}/ssh_zenith_client_key", f"{CREDENTIALS}/zenith_client_config.yaml"
@@ -46,8 +46,8 @@ def spec(site: Site) -> ContainerSpec:
         waits_for="the tunnel to the Zenith server",
     )
     files = (
-        File(path="ssh_zenith_client_key", content=supplied.zenith_client_key, mode=0o400),
-        File(path="zenith_client_config.yaml", content=supplied.zenith_client_config, mode=0o400),
+        File(path="ssh_zenith_client_key", content=key_files.zenith_client_key, mode=0o400),
+        File(path="zenith_client_config.yaml", content=key_files.zenith_client_config, mode=0o400),
     )
     seed = Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files, mode=0o500)
     return ContainerSpec(container=container, seeds=(seed,))

@@ -1,6 +1,5 @@
 """From a request to everything that a pod derives from; all of it is validated before anything is built or started."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +9,14 @@ from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.publish import find_hub_api, require_free, require_matching_options
-from hubpod.environments import Environment
 from hubpod.errors import SettingsError
 from hubpod.images.ensure import ImageSet
 from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.pod import Port
 from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
-from hubpod.settings import credentials, deploy_configmap, zenith_config
-from hubpod.settings.deploy_dir import Deploy, load
+from hubpod.settings import credentials, deploy_configmap
+from hubpod.settings.deploy_dir import DeployDir, load
 from hubpod.system.ports import choose_port, reserve_port
 
 
@@ -34,7 +32,7 @@ class Plan:
     """
 
     request: UpRequest
-    deploy: Deploy
+    deploy: DeployDir
     hub_api: Port | None
     warnings: tuple[str, ...] = ()
 
@@ -61,7 +59,7 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
         hub_api, warning = find_hub_api(
             deploy.settings, environment, request.hub_api or published.get(entrance(environment, Client.SERVER).port)
         )
-        warnings = tuple(filter(None, (*_warnings(deploy, environment), warning)))
+        warnings = tuple(filter(None, (*deploy.warnings, warning)))
         for each in warnings:
             context.reporter.say(f"! {each}")
         if here:
@@ -83,19 +81,6 @@ def _require_free_ports(request: UpRequest, hub_api: Port | None, published: dic
             require_free(port, option)
 
 
-def _warnings(deploy: Deploy, environment: Environment) -> Iterator[str]:
-    """Describe settings that are valid but may not be what the operator meant."""
-    yield from deploy.warnings
-    directory = deploy.settings.source.parent
-    for name in deploy.supplied.unused:
-        yield f"{environment.name} does not use {directory / name}"
-    tunnel = deploy.supplied.zenith_client_config
-    issuer = zenith_config.issuer_of(tunnel) if tunnel else ""
-    if issuer and deploy.settings.oidc_server and issuer != deploy.settings.oidc_server:
-        file = directory / zenith_config.FILE_NAME
-        yield f"{file}: authOidcIssuer is not oidcServer, so the hub would refuse the front door's tokens"
-
-
 def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) -> Site:
     """Return everything that the pod derives from, with the requested port, the instance's own or a free one."""
     instance = plan.request.instance
@@ -112,7 +97,7 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
         sources=built.sources,
         volumes=context.workspace.project / "volumes",
         port=port,
-        supplied=plan.deploy.supplied,
+        key_files=plan.deploy.key_files,
         hub_api=plan.hub_api,
     )
 
@@ -135,13 +120,13 @@ def _find_deploy_dir(context: Context, request: UpRequest, found: Snapshot) -> P
     path = own / deploy_configmap.FILE_NAME
     if used or path.exists():
         return Path(used) if used else own
-    if not deploy_configmap.can_be_invented(instance.environment, assembly.settings()):
+    if not deploy_configmap.can_generate(instance.environment, assembly.settings()):
         raise SettingsError(
             f"{instance.environment.name} needs settings that only a site knows",
             remedy=f"give the directory of your {deploy_configmap.FILE_NAME} with --deploy-dir; "
             f"examples/{instance.environment.name} has one to start from",
         )
-    deploy_configmap.write_example(path, instance.environment, assembly.settings())
+    deploy_configmap.generate(path, instance.environment, assembly.settings())
     return own
 
 

@@ -1,4 +1,7 @@
-"""What makes a value of the deploy ConfigMap wrong; each check gives the end of a sentence, empty when it is right."""
+"""Checks of the values in the deploy ConfigMap.
+
+A check returns the end of a sentence about what is wrong with a value, and an empty string for a valid one.
+"""
 
 import re
 from collections.abc import Callable
@@ -7,28 +10,27 @@ from urllib.parse import urlsplit
 from hubpod.accounts import FORM, Account
 
 EXAMPLE_PASSWORDS = frozenset({"MyVerySecurePassword", "change-this-password"})
-"""Passwords that stand in public example files; a hub that anyone can enter is refused."""
+"""Passwords of public example files; with one of them, anyone could log in to the hub."""
 
 PASSWORD_MIN_CHARACTERS = 8
-"""JupyterHub's SharedPasswordAuthenticator refuses shorter ones."""
+"""JupyterHub's SharedPasswordAuthenticator refuses shorter passwords."""
 
 Check = Callable[[str], str]
-"""From a value to what is wrong with it, as the end of a sentence; empty when it is right."""
 
 
 def one_of(*choices: str) -> Check:
-    """Nothing but one of these words."""
+    """Require one of a few words."""
     return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
 
 
 def matching(pattern: str, what: str) -> Check:
-    """What matches a regular expression as a whole; ``what`` says so in words."""
+    """Require a full match of a regular expression, which ``what`` describes."""
     compiled = re.compile(pattern)
     return lambda value: "" if compiled.fullmatch(value) else f"must be {what}"
 
 
 def url(value: str) -> str:
-    """An absolute http or https URL, in the characters that a URL may have (RFC 3986: printable ASCII, no blanks)."""
+    """Require an absolute http or https URL of printable ASCII without spaces (RFC 3986)."""
     try:
         parts = urlsplit(value)
         _ = parts.port
@@ -40,15 +42,15 @@ def url(value: str) -> str:
 
 
 def dev_users(value: str) -> str:
-    """Accounts ``<USER>.<PROJECT>``, at least one, none twice."""
-    users = value.split()
-    if not users:
-        return "is empty: give at least one <USER>.<PROJECT>"
-    wrong = [user for user in users if not _is_account(user)]
+    """Require at least one account, and none twice."""
+    names = value.split()
+    if not names:
+        return "is empty; give at least one <USER>.<PROJECT>"
+    wrong = [name for name in names if not _is_account(name)]
     if wrong:
         return f"has {', '.join(map(repr, wrong))}, which is not {FORM}"
-    twice = sorted({user for user in users if users.count(user) > 1})
-    return f"names {', '.join(twice)} twice" if twice else ""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return f"has {', '.join(twice)} twice" if twice else ""
 
 
 def _is_account(name: str) -> bool:
@@ -60,16 +62,16 @@ def _is_account(name: str) -> bool:
 
 
 def admins(value: str) -> str:
-    """User names; there may be none."""
-    wrong = [user for user in value.split() if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", user)]
+    """Require user names; none is valid."""
+    wrong = [name for name in value.split() if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", name)]
     return f"has {', '.join(map(repr, wrong))}, which is not a user name" if wrong else ""
 
 
 def password(value: str) -> str:
-    """Long enough, not a documented example, and one line."""
+    """Require a password that is long enough, on one line, and not in a public example."""
     if value in EXAMPLE_PASSWORDS:
-        return "is the documented example; choose your own"
+        return "is the documented example; choose your own password"
     if len(value) < PASSWORD_MIN_CHARACTERS:
         return f"must have at least {PASSWORD_MIN_CHARACTERS} characters"
-    # JupyterHub compares with secrets.compare_digest, which takes no other characters.
+    # JupyterHub compares passwords with secrets.compare_digest, which accepts only ASCII.
     return "" if value.isascii() and value.isprintable() else "must be one line of printable ASCII characters"

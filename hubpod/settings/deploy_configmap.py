@@ -1,4 +1,4 @@
-"""The deploy ConfigMap: what its rows in settings_table.py make of a file, and of an example of one."""
+"""The deploy ConfigMap: read and validate it, render an example, generate one that works as it is."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, Problem, read_configmap, report
 from hubpod.system.private_files import private_directory, write_private
 
-__all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "examine", "example", "load", "write_example"]
+__all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "can_generate", "example", "generate", "load", "read"]
 
 FILE_NAME = "deploy-configmap.yaml"
 HEAD = ("apiVersion: v1", "kind: ConfigMap", "metadata:", "  name: deploy-config", "data:")
@@ -48,35 +48,35 @@ class Settings:
     oidc_server = _Text("oidcServer")
     ssh_hostname = _Text("sshHostname")
 
+    @property
+    def dev_users(self) -> tuple[Account, ...]:
+        """The accounts, in the file's order."""
+        return tuple(map(Account.parse, self.values.get("devUsers", "").split()))
+
     def variables(self, *, secret: bool) -> dict[str, str]:
-        """The DEPLOY_CONFIG_* variables, either those that may be shown or those that may not."""
+        """Return the DEPLOY_CONFIG_* variables: either the secret ones or the others."""
         return {
             setting.variable: self.values[setting.key]
             for setting in SETTINGS
             if setting.key in self.values and setting.secret is secret
         }
 
-    @property
-    def dev_users(self) -> tuple[Account, ...]:
-        """The accounts, in the file's order."""
-        return tuple(map(Account.parse, self.values.get("devUsers", "").split()))
-
 
 def load(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Settings:
-    """Read and validate a deploy ConfigMap; report everything that is wrong with it at once.
+    """Read and validate a deploy ConfigMap, and report all of its problems at once.
 
     Raises:
-        SettingsError: The file is missing or unreadable, or at least one key is missing, unknown or wrong.
+        SettingsError: The file is missing or unreadable, or a key is missing, unknown or wrong.
     """
-    values, problems = examine(path, environment, rows)
+    values, problems = read(path, environment, rows)
     report(path, problems)
     return Settings(source=path, values=values)
 
 
-def examine(
+def read(
     path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS
 ) -> tuple[dict[str, str], list[Problem]]:
-    """The values of a deploy ConfigMap, and everything that is wrong with it."""
+    """Read the values of a deploy ConfigMap, and find all of its problems."""
     entries, problems = read_configmap(path)
     if entries is None:
         return {}, problems
@@ -87,56 +87,55 @@ def examine(
             problems.append(Problem(path=path, key=key, line=entry.line, text=text))
     values: dict[str, str] = {}
     for setting in rows:
-        if setting.used(environment):
-            value, text = _settle(setting, entries.get(setting.key), environment)
-            values[setting.key] = value
+        if setting.applies_to(environment):
+            values[setting.key], text = _resolve(setting, entries.get(setting.key), environment)
             if text:
                 line = entries[setting.key].line if setting.key in entries else None
                 problems.append(Problem(path=path, key=setting.key, line=line, text=text))
     return values, problems
 
 
-def _settle(setting: Setting, entry: Entry | None, environment: Environment) -> tuple[str, str]:
-    """The value that holds, and what is wrong with it."""
-    fixed = setting.fixed(environment)
+def _resolve(setting: Setting, entry: Entry | None, environment: Environment) -> tuple[str, str]:
+    """Return a setting's value, and what is wrong with it."""
+    fixed = setting.fixed_value(environment)
     if entry is None:
-        value = fixed if fixed is not None else setting.default
-        return (value, "") if value is not None else ("", f"is missing: {setting.meaning}")
+        value = setting.default if fixed is None else fixed
+        return ("", f"is missing: {setting.meaning}") if value is None else (value, "")
     if fixed is not None and entry.value != fixed:
         return entry.value, f"is fixed to {fixed} in {environment.name}; remove the line"
-    return " ".join(entry.value.split()) if setting.words else entry.value, setting.check(entry.value)
+    return " ".join(entry.value.split()) if setting.is_list else entry.value, setting.check(entry.value)
 
 
-def can_be_invented(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> bool:
-    """Whether a file with example values works as it is: it does where nothing in it names something real."""
-    return all(setting.invented or setting.default is not None for setting in _chosen(environment, rows))
+def can_generate(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> bool:
+    """Check whether a generated file works: only if none of its values names something that exists at the site."""
+    return all(setting.can_generate or setting.default is not None for setting in _chosen_by_site(environment, rows))
 
 
-def write_example(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> None:
-    """Write a file that works as it is: example accounts, and a random password where the login needs one."""
+def generate(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> None:
+    """Write a file that works as it is, with example accounts and a random password."""
     passwords = {setting.key: secrets.token_urlsafe(18) for setting in rows if setting.secret}
     private_directory(path.parent)
-    write_private(path, "\n".join([*HEAD, *_lines(_chosen(environment, rows), passwords), ""]).encode())
+    write_private(path, "\n".join([*HEAD, *_lines(_chosen_by_site(environment, rows), passwords), ""]).encode())
 
 
 def example(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> str:
-    """A file to start from: first what the site must write, then what it may, commented out."""
-    chosen = _chosen(environment, rows)
-    required = [setting for setting in chosen if setting.default is None]
-    optional = [setting for setting in chosen if setting.default is not None]
-    may = ["", "  # What follows holds when it is left out:", *_lines(optional, {}, mark="# ")]
-    return "\n".join([*HEAD, *_lines(required, {}), *may, ""])
+    """Render an example file: first the required keys, then the optional ones, commented out."""
+    settings = _chosen_by_site(environment, rows)
+    required = [setting for setting in settings if setting.default is None]
+    optional = [setting for setting in settings if setting.default is not None]
+    remark = ["", "  # Defaults of the optional keys:"]
+    return "\n".join([*HEAD, *_lines(required, {}), *remark, *_lines(optional, {}, mark="# "), ""])
 
 
-def _chosen(environment: Environment, rows: Sequence[Setting]) -> list[Setting]:
-    """The settings that the environment uses and leaves to the site."""
-    return [setting for setting in rows if setting.used(environment) and setting.fixed(environment) is None]
+def _chosen_by_site(environment: Environment, rows: Sequence[Setting]) -> list[Setting]:
+    """Return the settings that apply to the environment and are not fixed by it."""
+    return [each for each in rows if each.applies_to(environment) and each.fixed_value(environment) is None]
 
 
-def _lines(chosen: Iterable[Setting], values: Mapping[str, str], *, mark: str = "") -> list[str]:
-    """Each setting with its meaning; the value is the one given here, else the default, else the example."""
+def _lines(settings: Iterable[Setting], values: Mapping[str, str], *, mark: str = "") -> list[str]:
+    """Render settings with their meanings; a value is the given one, else the default, else the example."""
     lines = []
-    for setting in chosen:
+    for setting in settings:
         value = setting.example if setting.default is None else setting.default
         lines += [f"  # {setting.meaning}", f'  {mark}{setting.key}: "{values.get(setting.key, value)}"']
     return lines

@@ -1,46 +1,55 @@
-"""A deploy directory: the deploy ConfigMap and the files beside it, with the problems of all of them told at once."""
+"""A deploy directory: the deploy ConfigMap and the files beside it, with all of their problems reported at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hubpod.environments import Environment
-from hubpod.settings import deploy_configmap as settings
-from hubpod.settings import key_files as supplied
-from hubpod.settings import zenith_config
+from hubpod.settings import deploy_configmap, key_files, zenith_config
 from hubpod.settings.deploy_configmap import Settings
-from hubpod.settings.key_files import Supplied
+from hubpod.settings.key_files import KeyFiles
 from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import report
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deploy:
-    """What a site has decided and supplied for one instance.
+class DeployDir:
+    """The validated configuration of one instance by its site.
 
     Attributes:
-        settings: The valid deploy ConfigMap.
-        supplied: The valid files beside it.
-        warnings: What is not wrong, but may not be intended; each a sentence that names file and key.
+        settings: The deploy ConfigMap.
+        key_files: The files beside it.
+        warnings: What is valid, but may not be intended; each a sentence that names the file.
     """
 
     settings: Settings
-    supplied: Supplied
+    key_files: KeyFiles
     warnings: tuple[str, ...] = ()
 
 
-def load(folder: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Deploy:
-    """Read and validate a deploy directory; report everything that is wrong with any of its files at once.
+def load(directory: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> DeployDir:
+    """Read and validate a deploy directory, and report the problems of all of its files at once.
 
     Raises:
         SettingsError: A file is missing, unreadable or wrong.
     """
-    path = folder / settings.FILE_NAME
-    values, problems = settings.examine(path, environment, rows)
-    doubtful = {problem.key for problem in problems}
-    ssh_hostname = "" if "sshHostname" in doubtful else values.get("sshHostname", "")
-    files, more = supplied.read(folder, environment, ssh_hostname)
+    path = directory / deploy_configmap.FILE_NAME
+    values, problems = deploy_configmap.read(path, environment, rows)
+    wrong = {problem.key for problem in problems}
+    ssh_hostname = "" if "sshHostname" in wrong else values.get("sshHostname", "")
+    files, more = key_files.read(directory, environment, ssh_hostname)
     report(path, [*problems, *more])
-    tunnel = files.zenith_client_config
-    warnings = zenith_config.find_warnings(folder / zenith_config.FILE_NAME, tunnel) if tunnel else ()
-    return Deploy(settings=Settings(source=path, values=values), supplied=files, warnings=tuple(warnings))
+    settings = Settings(source=path, values=values)
+    return DeployDir(settings=settings, key_files=files, warnings=tuple(_warnings(settings, files, environment)))
+
+
+def _warnings(settings: Settings, files: KeyFiles, environment: Environment) -> Iterator[str]:
+    directory = settings.source.parent
+    for name in files.unused:
+        yield f"{environment.name} does not use {directory / name}"
+    if files.zenith_client_config:
+        path = directory / zenith_config.FILE_NAME
+        yield from zenith_config.find_warnings(path, files.zenith_client_config)
+        issuer = zenith_config.issuer_of(files.zenith_client_config)
+        if issuer and settings.oidc_server and issuer != settings.oidc_server:
+            yield f"{path}: authOidcIssuer differs from oidcServer, so the hub would refuse the front door's tokens"

@@ -1,4 +1,4 @@
-"""The files that a site puts beside its deploy ConfigMap: one row each, with who needs it and what makes it wrong."""
+"""The files that a site puts beside its deploy ConfigMap: keys, known_hosts, the Zenith client's configuration."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -12,13 +12,13 @@ from hubpod.settings.yaml_files import Problem, UnreadableError, read_file
 
 
 @dataclass(frozen=True, kw_only=True)
-class Around:
-    """What a check needs to know beside the file itself.
+class CheckContext:
+    """What a check knows besides the file itself.
 
     Attributes:
-        environment: The one that the files are for.
-        ssh_hostname: The valid sshHostname of the deploy ConfigMap; empty when there is none.
-        contents: The files of the rows above.
+        environment: The environment that uses the files.
+        ssh_hostname: The valid sshHostname of the deploy ConfigMap; empty if there is none.
+        contents: The files of earlier rows, by name.
     """
 
     environment: Environment
@@ -26,26 +26,26 @@ class Around:
     contents: Mapping[str, bytes]
 
 
-Check = Callable[[Path, bytes, Around], Iterator[Problem]]
-"""From a file's content to everything that is wrong with it."""
+Check = Callable[[Path, bytes, CheckContext], Iterator[Problem]]
+"""Finds everything that is wrong with a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuppliedFile:
-    """One file that may lie in a deploy directory.
+class KeyFile:
+    """One row of the table of files.
 
     Attributes:
-        name: Its name there.
-        meaning: What it is, in one line.
-        needed: Whether an environment uses it.
-        check: What makes it wrong.
-        remedy: How to come by one.
-        optional: Whether it may be left out where it is used.
+        name: The file's name in the deploy directory.
+        meaning: What the file is, in one line.
+        applies_to: Whether an environment uses the file.
+        check: Finds what is wrong with the content.
+        remedy: How to get such a file; FILE stands for its path, ENVIRONMENT for the environment's name.
+        optional: Whether an environment that uses the file works without it.
     """
 
     name: str
     meaning: str
-    needed: Callable[[Environment], bool]
+    applies_to: Callable[[Environment], bool]
     check: Check
     remedy: str = ""
     optional: bool = False
@@ -59,101 +59,102 @@ def _tunnel(environment: Environment) -> bool:
     return environment.ingress.uses_zenith
 
 
-def _private_key(path: Path, content: bytes, _: Around) -> Iterator[Problem]:
+def _check_private_key(path: Path, content: bytes, _: CheckContext) -> Iterator[Problem]:
     if path.stat().st_mode & 0o077:
-        yield Problem(path=path, text="can be read by others, and ssh refuses such a key", remedy=f"chmod 600 {path}")
+        text = "is accessible to other users of this machine, and ssh refuses such a key"
+        yield Problem(path=path, text=text, remedy=f"chmod 600 {path}")
     try:
         ssh_keys.load_private_key(content)
     except UnusableKeyError as error:
         yield Problem(path=path, text=error.text, remedy=error.remedy.replace("FILE", str(path)))
 
 
-def _public_key(path: Path, content: bytes, around: Around) -> Iterator[Problem]:
-    private = around.contents.get(path.stem)
+def _check_public_key(path: Path, content: bytes, context: CheckContext) -> Iterator[Problem]:
+    private = context.contents.get(path.stem)
     try:
         same = ssh_keys.is_pair(private, content) if private else True
     except UnusableKeyError:
-        return  # the private key's own row says so
-    make = f"write it anew with `ssh-keygen -y -f {path.with_suffix('')} > {path}`, or remove it"
+        return  # reported with the private key
+    remedy = f"rewrite it with `ssh-keygen -y -f {path.with_suffix('')} > {path}`, or remove it"
     if same is None:
-        yield Problem(path=path, text="is not a public key in OpenSSH format", remedy=make)
+        yield Problem(path=path, text="is not a public key in OpenSSH format", remedy=remedy)
     elif not same:
-        yield Problem(path=path, text=f"does not belong to the private key {path.stem}", remedy=make)
+        yield Problem(path=path, text=f"does not belong to the private key {path.stem}", remedy=remedy)
 
 
-def _known_hosts(path: Path, content: bytes, around: Around) -> Iterator[Problem]:
-    host = around.ssh_hostname
+def _check_known_hosts(path: Path, content: bytes, context: CheckContext) -> Iterator[Problem]:
+    host = context.ssh_hostname
     found = known_hosts.look_up(content, host)
     for number, text in found.malformed.items():
         yield Problem(path=path, line=number, text=text, remedy="correct or remove the line")
     if host and not found.trusted:
         other = f", only for {', '.join(found.with_port)}" if found.with_port else ""
-        remedy = f"add `{host} TYPE KEY` from the host's own /etc/ssh/ssh_host_ed25519_key.pub"
+        remedy = f"add `{host} TYPE KEY` from /etc/ssh/ssh_host_ed25519_key.pub of that host"
         yield Problem(path=path, text=f"has no key that ssh would accept for sshHostname {host}{other}", remedy=remedy)
 
 
-def _zenith(path: Path, content: bytes, around: Around) -> Iterator[Problem]:
-    yield from zenith_config.find_problems(path, content, around.environment)
+def _check_zenith_config(path: Path, content: bytes, context: CheckContext) -> Iterator[Problem]:
+    yield from zenith_config.find_problems(path, content, context.environment)
 
 
 FILES = (
-    SuppliedFile(
+    KeyFile(
         name="ssh_client_key",
         meaning="private key of `jupyterspawner` on `sshHostname`, without a passphrase",
-        needed=_external_slurm,
-        check=_private_key,
-        remedy="`ssh-keygen -t ed25519 -N '' -f FILE` makes one, whose public key the Slurm host must accept",
+        applies_to=_external_slurm,
+        check=_check_private_key,
+        remedy="create it with `ssh-keygen -t ed25519 -N '' -f FILE`, and authorize its public key on the Slurm host",
     ),
-    SuppliedFile(
+    KeyFile(
         name="ssh_client_key.pub",
-        meaning="its public key, if you keep it there",
-        needed=_external_slurm,
-        check=_public_key,
+        meaning="its public key",
+        applies_to=_external_slurm,
+        check=_check_public_key,
         optional=True,
     ),
-    SuppliedFile(
+    KeyFile(
         name="ssh_known_hosts",
-        meaning="host keys of `sshHostname`, as ssh pins them",
-        needed=_external_slurm,
-        check=_known_hosts,
-        remedy="write the host's name and its public host key into it, in one line",
+        meaning="host keys of `sshHostname`, in the format of known_hosts",
+        applies_to=_external_slurm,
+        check=_check_known_hosts,
+        remedy="write the host's name and its public host key into it, on one line",
     ),
-    SuppliedFile(
+    KeyFile(
         name="ssh_zenith_client_key",
-        meaning="private key that the Zenith server knows the subdomain by, without a passphrase",
-        needed=_tunnel,
-        check=_private_key,
-        remedy="`ssh-keygen -t ed25519 -N '' -f FILE` makes one, whose public key the Zenith server must know",
+        meaning="private key by which the Zenith server knows the subdomain, without a passphrase",
+        applies_to=_tunnel,
+        check=_check_private_key,
+        remedy="create it with `ssh-keygen -t ed25519 -N '' -f FILE`, and register its public key at the Zenith server",
     ),
-    SuppliedFile(
+    KeyFile(
         name="ssh_zenith_client_key.pub",
-        meaning="its public key, if you keep it there",
-        needed=_tunnel,
-        check=_public_key,
+        meaning="its public key",
+        applies_to=_tunnel,
+        check=_check_public_key,
         optional=True,
     ),
-    SuppliedFile(
+    KeyFile(
         name=zenith_config.FILE_NAME,
         meaning="configuration of the Zenith client, as in `examples`",
-        needed=_tunnel,
-        check=_zenith,
-        remedy="examples/ENVIRONMENT has one to start from",
+        applies_to=_tunnel,
+        check=_check_zenith_config,
+        remedy="copy and edit the one in examples/ENVIRONMENT",
     ),
 )
 
-_KEYS = tuple(row.name for row in FILES if row.check is _private_key)
+_PRIVATE_KEYS = tuple(row.name for row in FILES if row.check is _check_private_key)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Supplied:
-    """What a site has put beside its deploy ConfigMap and its environment needs.
+class KeyFiles:
+    """The contents of the files that the environment uses.
 
     Attributes:
-        ssh_client_key: The hub's private key for the Slurm host, with the line ends that ssh wants.
-        ssh_known_hosts: The pinned host keys of the Slurm host.
-        zenith_client_key: The Zenith client's private key, with the line ends that ssh wants.
+        ssh_client_key: The hub's private key for the Slurm host, with normalized line ends.
+        ssh_known_hosts: The host keys of the Slurm host.
+        zenith_client_key: The Zenith client's private key, with normalized line ends.
         zenith_client_config: The Zenith client's configuration.
-        unused: Names of files that are there and that the environment does not need.
+        unused: Names of files in the deploy directory that the environment does not use.
     """
 
     ssh_client_key: bytes | None = field(default=None, repr=False)
@@ -163,37 +164,37 @@ class Supplied:
     unused: tuple[str, ...] = ()
 
 
-def read(folder: Path, environment: Environment, ssh_hostname: str) -> tuple[Supplied, list[Problem]]:
-    """Read what the environment needs of a deploy directory, and tell everything that is wrong with it.
+def read(directory: Path, environment: Environment, ssh_hostname: str) -> tuple[KeyFiles, list[Problem]]:
+    """Read the files that the environment uses, and find all of their problems.
 
     Args:
-        folder: The deploy directory.
-        environment: The one that the files are for.
-        ssh_hostname: The valid sshHostname of the deploy ConfigMap; empty when there is none.
+        directory: The deploy directory.
+        environment: The environment that uses the files.
+        ssh_hostname: The valid sshHostname of the deploy ConfigMap; empty if there is none.
     """
     contents: dict[str, bytes] = {}
     problems: list[Problem] = []
-    around = Around(environment=environment, ssh_hostname=ssh_hostname, contents=contents)
-    there = {row.name for row in FILES if os.path.lexists(folder / row.name)}
+    context = CheckContext(environment=environment, ssh_hostname=ssh_hostname, contents=contents)
+    present = {row.name for row in FILES if os.path.lexists(directory / row.name)}
     for row in FILES:
-        if row.needed(environment) and (row.name in there or not row.optional):
+        if row.applies_to(environment) and (row.name in present or not row.optional):
             try:
-                contents[row.name] = _content(folder / row.name, row, environment)
-                problems += row.check(folder / row.name, contents[row.name], around)
+                contents[row.name] = _read_content(directory / row.name, row, environment)
+                problems += row.check(directory / row.name, contents[row.name], context)
             except UnreadableError as error:
                 problems.append(error.problem)
-    keys = {name: ssh_keys.normalize(contents[name]) for name in _KEYS if name in contents}
-    supplied = Supplied(
+    keys = {name: ssh_keys.normalize(contents[name]) for name in _PRIVATE_KEYS if name in contents}
+    files = KeyFiles(
         ssh_client_key=keys.get("ssh_client_key"),
         ssh_known_hosts=contents.get("ssh_known_hosts"),
         zenith_client_key=keys.get("ssh_zenith_client_key"),
         zenith_client_config=contents.get(zenith_config.FILE_NAME),
-        unused=tuple(row.name for row in FILES if row.name in there and not row.needed(environment)),
+        unused=tuple(row.name for row in FILES if row.name in present and not row.applies_to(environment)),
     )
-    return supplied, problems
+    return files, problems
 
 
-def _content(path: Path, row: SuppliedFile, environment: Environment) -> bytes:
+def _read_content(path: Path, row: KeyFile, environment: Environment) -> bytes:
     remedy = row.remedy.replace("FILE", str(path)).replace("ENVIRONMENT", environment.name)
     content = read_file(path, remedy)
     if not content.strip():

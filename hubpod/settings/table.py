@@ -20,26 +20,26 @@ class Setting:
         variable: Environment variable in the containers, ``DEPLOY_CONFIG_…``.
         meaning: Meaning, in one line.
         check: Returns what is wrong with a value.
-        used: Whether an environment uses the key; the files of others may contain it, too.
-        fixed: The only value that an environment admits, or None if the site chooses.
+        applies_to: Whether an environment uses the key; the files of others may contain it, too.
+        fixed_value: The only value that an environment admits, or None if the site chooses.
         default: Value if the file lacks the key; None makes the key required.
         example: Value in the example files, unless there is a default.
-        words: Whether the value is a list of words separated by whitespace.
+        is_list: Whether the value is a list of words separated by whitespace.
         secret: Whether the value must not be printed.
-        invented: Whether hubpod can generate a value, because it does not refer to the site.
+        can_generate: Whether hubpod can generate a value, because it does not refer to the site.
     """
 
     key: str
     variable: str
     meaning: str
     check: Check
-    used: Callable[[Environment], bool] = lambda _: True
-    fixed: Callable[[Environment], str | None] = lambda _: None
+    applies_to: Callable[[Environment], bool] = lambda _: True
+    fixed_value: Callable[[Environment], str | None] = lambda _: None
     default: str | None = None
     example: str = ""
-    words: bool = False
+    is_list: bool = False
     secret: bool = False
-    invented: bool = False
+    can_generate: bool = False
 
 
 def _in_pod(value: str) -> Callable[[Environment], str | None]:
@@ -67,14 +67,14 @@ SETTINGS = (
     Setting(
         key="logLevel",
         variable="DEPLOY_CONFIG_LOG_LEVEL",
-        meaning="how much JupyterHub logs",
+        meaning="log level of JupyterHub",
         check=checks.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         default="INFO",
     ),
     Setting(
         key="baseUrl",
         variable="DEPLOY_CONFIG_BASE_URL",
-        meaning="path at the beginning of every URL of the hub",
+        meaning="path prefix of every URL of the hub",
         check=checks.matching(r"/|(/[A-Za-z0-9._~-]+)+", "a path such as /jupyter, without a slash at its end"),
         default="/jupyter",
     ),
@@ -83,18 +83,18 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DEV_USERS",
         meaning="space-separated accounts `<USER>.<PROJECT>`",
         check=checks.dev_users,
-        words=True,
-        used=_has_accounts,
+        is_list=True,
+        applies_to=_has_accounts,
         example="testuser.project1 testuser.project2 otheruser.project1",
-        invented=True,
+        can_generate=True,
     ),
     Setting(
         key="devAdmins",
         variable="DEPLOY_CONFIG_DEV_ADMINS",
         meaning="space-separated users who administer the hub",
         check=checks.admins,
-        words=True,
-        used=_uses_password,
+        is_list=True,
+        applies_to=_uses_password,
         default="",
     ),
     Setting(
@@ -102,41 +102,41 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DUMMYAUTH_PASSWORD",
         meaning="password of the login form",
         check=checks.password,
-        used=_uses_password,
+        applies_to=_uses_password,
         secret=True,
         example="change-this-password",
-        invented=True,
+        can_generate=True,
     ),
     Setting(
         key="sshHostname",
         variable="DEPLOY_CONFIG_SSH_HOSTNAME",
         meaning="host where the Slurm wrappers run, reached over SSH",
         check=_HOST,
-        fixed=_in_pod("localhost"),
+        fixed_value=_in_pod("localhost"),
         example="ssh.example.org",
     ),
     Setting(
         key="slurmSpawnerWrappersBin",
         variable="DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN",
-        meaning="folder of the Slurm wrappers on that host",
+        meaning="directory of the Slurm wrappers on that host",
         check=_PATH,
-        fixed=_in_pod("/opt/jupyter/slurmspawner_wrappers/bin"),
+        fixed_value=_in_pod("/opt/jupyter/slurmspawner_wrappers/bin"),
         example="/opt/jupyter/slurmspawner_wrappers/bin",
     ),
     Setting(
         key="condaPrefixDir",
         variable="DEPLOY_CONFIG_CONDA_PREFIX_DIR",
-        meaning="prefix whose bin/activate knows jupyter-user-env",
+        meaning="conda prefix, whose bin/activate knows jupyter-user-env",
         check=_PATH,
-        fixed=_in_pod("/opt/jupyter/miniforge3"),
+        fixed_value=_in_pod("/opt/jupyter/miniforge3"),
         example="/opt/jupyter/miniforge3",
     ),
     Setting(
         key="jupyterDataDir",
         variable="DEPLOY_CONFIG_JUPYTER_DATA_DIR",
-        meaning="Jupyter data folder of the users' servers",
+        meaning="Jupyter data directory of the users' servers",
         check=_PATH,
-        fixed=_in_pod("/opt/jupyter/jupyter_data"),
+        fixed_value=_in_pod("/opt/jupyter/jupyter_data"),
         example="/opt/jupyter/jupyter_data",
     ),
     Setting(
@@ -144,7 +144,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_HUB_CONNECT_URL",
         meaning="URL at which the users' servers reach the hub's API",
         check=checks.url,
-        fixed=_in_pod("http://127.0.0.1:8081"),
+        fixed_value=_in_pod("http://127.0.0.1:8081"),
         example="http://hub.example.org:8081",
     ),
     Setting(
@@ -152,7 +152,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_OIDC_SERVER",
         meaning="issuer of the JWT (iss)",
         check=checks.url,
-        used=_uses_token,
+        applies_to=_uses_token,
         example="https://keycloak.example.org/realms/site",
     ),
     Setting(
@@ -160,7 +160,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_BRICS_PLATFORM",
         meaning="platform whose projects may log in",
         check=_NAME,
-        used=_uses_token,
+        applies_to=_uses_token,
         example="portal.dummy.platform.shared",
     ),
     Setting(
@@ -168,7 +168,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_JWT_AUDIENCE",
         meaning="audience of the JWT (aud)",
         check=_NAME,
-        used=_uses_token,
+        applies_to=_uses_token,
         example="jupyter",
     ),
 )

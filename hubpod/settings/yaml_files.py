@@ -1,4 +1,4 @@
-"""Reading a Kubernetes ConfigMap from a file, with the line of every key, and reporting all its problems at once."""
+"""Read YAML files with the line of every key, and report all of their problems at once."""
 
 import os
 import re
@@ -11,18 +11,18 @@ import yaml
 from hubpod.errors import SettingsError
 
 MAX_BYTES = 1024 * 1024
-"""Kubernetes' own limit for the data of a ConfigMap, and ours for each file beside it."""
+"""The limit of Kubernetes for the data of a ConfigMap, and of hubpod for each file beside it."""
 
 WORD = re.compile(r"[A-Za-z0-9._-]{1,253}")
-NO_WORD = "has a key that is not a word; is there a blank after its colon?"
-"""Of `{password:value}` without a blank all is the key, which must not be shown then."""
+NO_WORD = "has a key that is not a word; add a space after its colon if it has none"
+"""Without that space the whole of `{password:value}` is the key, so that the key must not be printed."""
 
 REMEDY = "correct the file and run the command again"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One key of the file: its value, and the line it stands on, counted from 1."""
+    """The value of a key, and the line of the key, counted from 1."""
 
     value: str
     line: int
@@ -34,10 +34,10 @@ class Problem:
 
     Attributes:
         path: The file.
-        text: The end of a sentence about the key, or about the file where there is no key.
-        key: The key that is meant, empty when it is the whole file or a line of it.
-        line: Where it stands, counted from 1; None when it is not in the file.
-        remedy: What to do, where the text does not say it.
+        text: The end of a sentence about the key, or about the file if the key is empty.
+        key: The key; empty for a problem of the whole file or of a line.
+        line: The line number, counted from 1; None if the key is not in the file.
+        remedy: What to do, if the text does not state it.
     """
 
     path: Path
@@ -48,14 +48,14 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """File, line and key as far as there are any, and what is wrong."""
+        """File, line, key and text, as far as they are known."""
         line = f":{self.line}" if self.line else ""
         key = f" {self.key}:" if self.key else ""
         return f"{self.path}{line}:{key} {self.text}"
 
 
 class UnreadableError(Exception):
-    """A file cannot be used as a whole, for the reason that the problem gives."""
+    """A file is unusable as a whole."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -63,9 +63,12 @@ class UnreadableError(Exception):
 
 
 def read_configmap(path: Path) -> tuple[dict[str, Entry] | None, list[Problem]]:
-    """The entries below ``data`` of a ConfigMap, None when it is not one, and what is wrong with their form.
+    """Read the entries below ``data`` of a ConfigMap, and find everything that is wrong with the YAML.
 
-    Nothing of the file is constructed as an object: tags, anchors and aliases have no effect.
+    No value is constructed as an object: tags, anchors and aliases have no effect.
+
+    Returns:
+        The entries, or None if the file is not a ConfigMap; and the problems.
     """
     try:
         return _entries(path, _data(path))
@@ -74,11 +77,11 @@ def read_configmap(path: Path) -> tuple[dict[str, Entry] | None, list[Problem]]:
 
 
 def report(path: Path, problems: list[Problem]) -> None:
-    """Raise one error that lists every problem; each key is named once, with its line where it has one.
+    """Raise one error that lists all problems in the order of files and lines, each key once.
 
     Args:
         path: The deploy ConfigMap.
-        problems: What is wrong with it, and with the files beside it.
+        problems: The problems of the deploy ConfigMap and of the files beside it.
 
     Raises:
         SettingsError: There is at least one problem.
@@ -101,42 +104,42 @@ def report(path: Path, problems: list[Problem]) -> None:
 
 
 def read_file(path: Path, remedy: str) -> bytes:
-    """The content of a regular file that is not too large.
+    """Read a regular file of limited size.
 
     Args:
-        path: The file, or a link to it.
-        remedy: What to do when there is none.
+        path: The file, or a symbolic link to it.
+        remedy: What to do if the file is missing.
 
     Raises:
-        UnreadableError: There is no such file, or it cannot be read.
+        UnreadableError: The file is missing, unreadable, too large or not a regular file.
     """
     try:
-        # Without O_NONBLOCK a named pipe would keep us waiting for somebody who writes to it.
+        # Without O_NONBLOCK, opening a named pipe blocks until another process writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unreadable(path, "is not a regular file", remedy="put the file itself there")
+                raise _unreadable(path, "is not a regular file", remedy="replace it with a regular file")
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         if path.is_symlink():
-            text = f"is a link to {path.readlink()}, which is not there"
-            raise _unreadable(path, text, remedy="put the file itself there") from None
+            text = f"is a symbolic link to {path.readlink()}, which does not exist"
+            raise _unreadable(path, text, remedy="replace it with a regular file") from None
         raise _unreadable(path, "is missing", remedy=remedy) from None
     except IsADirectoryError:
-        raise _unreadable(path, "is a folder", remedy="put the file itself there") from None
+        raise _unreadable(path, "is a directory", remedy="replace it with a regular file") from None
     except OSError as error:
         text = f"cannot be read: {error.strerror}"
-        raise _unreadable(path, text, remedy="make it a file that you can read") from error
+        raise _unreadable(path, text, remedy="correct its permissions") from error
     if len(content) > MAX_BYTES:
-        raise _unreadable(path, f"is larger than {MAX_BYTES} bytes", remedy="put the right file there")
+        raise _unreadable(path, f"is larger than {MAX_BYTES} bytes", remedy="replace it with the right file")
     return content
 
 
 def compose(path: Path, content: bytes) -> yaml.Node:
-    """The one document of a YAML file, as nodes that know their lines.
+    """Parse the only document of a YAML file into nodes, which know their lines.
 
     Raises:
-        UnreadableError: It is not the YAML of one document.
+        UnreadableError: The content is not YAML, or not exactly one document.
     """
     try:
         documents = [node for node in yaml.compose_all(content, Loader=yaml.SafeLoader) if node is not None]
@@ -145,15 +148,15 @@ def compose(path: Path, content: bytes) -> yaml.Node:
         line = mark.line + 1 if mark else None
         raise _unreadable(path, f"is not YAML: {_reason(error)}", line=line) from error
     if len(documents) != 1:
-        raise _unreadable(path, f"has {len(documents)} YAML documents", remedy="leave one in it")
+        raise _unreadable(path, f"has {len(documents)} YAML documents", remedy="keep exactly one document")
     return documents[0]
 
 
 def pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
-    """The keys and values of a mapping.
+    """Return the keys and values of a mapping; ``what`` is the node's name in an error.
 
     Raises:
-        UnreadableError: It is no mapping, or a key is no string.
+        UnreadableError: The node is not a mapping, or a key is not a string.
     """
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
@@ -167,7 +170,7 @@ def pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode,
 
 
 def _data(path: Path) -> yaml.Node:
-    content = read_file(path, "write a deploy ConfigMap, or leave out --deploy-dir to have one made")
+    content = read_file(path, "write a deploy ConfigMap, or omit --deploy-dir to have one generated")
     top = {str(key.value): value for key, value in pairs(path, compose(path, content), "the document")}
     kind = top.get("kind")
     if not isinstance(kind, yaml.ScalarNode) or kind.value != "ConfigMap":
@@ -185,7 +188,7 @@ def _entries(path: Path, data: yaml.Node) -> tuple[dict[str, Entry], list[Proble
         if not WORD.fullmatch(key):
             problems.append(Problem(path=path, line=line, text=NO_WORD))
         elif key in entries:
-            problems.append(Problem(path=path, key=key, line=line, text="stands in the file twice"))
+            problems.append(Problem(path=path, key=key, line=line, text="is in the file twice"))
         elif not isinstance(value_node, yaml.ScalarNode):
             problems.append(Problem(path=path, key=key, line=line, text="must be a string"))
             entries[key] = Entry(value="", line=line)
@@ -195,7 +198,7 @@ def _entries(path: Path, data: yaml.Node) -> tuple[dict[str, Entry], list[Proble
 
 
 def _reason(error: Exception) -> str:
-    """What the parser says; without the name of an alias or tag, which may be an unquoted secret that begins so."""
+    """Return the parser's message without the name of an alias or tag, which may be an unquoted secret."""
     reason = str(getattr(error, "problem", None) or "it cannot be read")
     return reason.partition(" '")[0] if reason.startswith("found undefined") else reason
 

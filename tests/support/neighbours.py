@@ -97,7 +97,7 @@ class Neighbours:
             "bricsPlatform": PLATFORM,
             "jwtAudience": AUDIENCE,
         }
-        used = {each.key for each in SETTINGS if each.used(environment) and each.fixed(environment) is None}
+        used = {each.key for each in SETTINGS if each.applies_to(environment) and each.fixed_value(environment) is None}
         data = {key: value for key, value in values.items() if key in used}
         document = {"apiVersion": "core/v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
         files = {FILE_NAME: yaml.safe_dump({**document, "immutable": True}).encode()}

@@ -23,7 +23,7 @@ from hubpod.pod import File, PodSpec, Port
 from hubpod.settings import deploy_configmap, zenith_config
 from hubpod.settings.credentials import DIGEST_KEY, Credentials, ssh_public_line
 from hubpod.settings.deploy_configmap import Settings
-from hubpod.settings.key_files import Supplied
+from hubpod.settings.key_files import KeyFiles
 from hubpod.sources.clones import SOURCES
 
 PROJECT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def site(
         | ({zenith.IMAGE: zenith.REGISTRY_IMAGE} if tunnel else {}),
         volumes=PROJECT / "volumes",
         port=0 if tunnel else BROWSER_PORT,
-        supplied=Supplied(
+        key_files=KeyFiles(
             ssh_client_key=ssh_key("for the Slurm host") if external else None,
             ssh_known_hosts=known_host if external else None,
             zenith_client_key=ssh_key("for the Zenith server") if tunnel else None,

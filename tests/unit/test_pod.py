@@ -22,7 +22,7 @@ from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
 from hubpod.settings import credentials, deploy_configmap
-from hubpod.settings.key_files import Supplied
+from hubpod.settings.key_files import KeyFiles
 
 PROJECT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Site:
     """A site with the settings and credentials that dev.up would make."""
     instance = find_instance("dev_dummyauth", "default")
     path = tmp_path / "deploy" / deploy_configmap.FILE_NAME
-    deploy_configmap.write_example(path, instance.environment)
+    deploy_configmap.generate(path, instance.environment)
     return Site(
         instance=instance,
         settings=deploy_configmap.load(path, instance.environment),
@@ -40,7 +40,7 @@ def site(tmp_path: Path) -> Site:
         images={"jupyterhub": "localhost/hubpod/jupyterhub:dev", "slurm": "localhost/hubpod/slurm:dev"},
         volumes=PROJECT / "volumes",
         port=8000,
-        supplied=Supplied(),
+        key_files=KeyFiles(),
     )
 
 

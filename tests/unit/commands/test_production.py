@@ -358,8 +358,8 @@ class Site:
 
     def at(self, version: int) -> PodSite:
         """What a version derives from."""
-        supplied = replace(self.base.supplied, ssh_known_hosts=b"host ssh-ed25519 KEY-%d\n" % version)
-        return replace(self.base, supplied=supplied)
+        key_files = replace(self.base.key_files, ssh_known_hosts=b"host ssh-ed25519 KEY-%d\n" % version)
+        return replace(self.base, key_files=key_files)
 
     def up(self, version: int, *, keep: bool = False) -> None:
         """Bring a version up."""

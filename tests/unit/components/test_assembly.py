@@ -400,12 +400,12 @@ def test_the_images_that_are_built_are_those_that_are_used(arrangement: Made) ->
 
 def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> None:
     """Outside the pod that is the site's key with the site's pinned hosts, inside the pair that hubpod has made."""
-    supplied, own = arrangement.site.supplied, arrangement.site.credentials
+    key_files, own = arrangement.site.key_files, arrangement.site.credentials
     in_pod = arrangement.environment.slurm is Slurm.POD
     files = {file.path: file.content for seed in arrangement.pod.seeds for file in seed.files}
 
-    assert files["ssh_client_key"] == (own[slurm.CLIENT_KEY] if in_pod else supplied.ssh_client_key)
-    assert files["ssh_known_hosts"] == (slurm.known_hosts(own, "localhost") if in_pod else supplied.ssh_known_hosts)
+    assert files["ssh_client_key"] == (own[slurm.CLIENT_KEY] if in_pod else key_files.ssh_client_key)
+    assert files["ssh_known_hosts"] == (slurm.known_hosts(own, "localhost") if in_pod else key_files.ssh_known_hosts)
     assert (ssh_public_line(own[slurm.CLIENT_KEY]) in files.get("authorized_keys", b"")) is in_pod
 
 

@@ -23,7 +23,7 @@ from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Port, Seed, SeedKind
 from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as site_settings
-from hubpod.settings.key_files import Supplied
+from hubpod.settings.key_files import KeyFiles
 from support.instances import PROJECT, run_command
 
 KEY = b"digest key"
@@ -38,7 +38,7 @@ def environment_pod(name: str, folder: Path, instance: str = "default") -> PodSp
     """The pod that an environment's example settings give."""
     environment = next(each for each in ENVIRONMENTS if each.name == name)
     path = folder / "deploy" / site_settings.FILE_NAME
-    site_settings.write_example(path, environment)
+    site_settings.generate(path, environment)
     return pod_spec(
         Site(
             instance=Instance(environment=environment, name=instance),
@@ -47,7 +47,7 @@ def environment_pod(name: str, folder: Path, instance: str = "default") -> PodSp
             images={image: f"registry.example/{image}:1" for image in ("jupyterhub", "slurm", "zenith-client")},
             volumes=PROJECT / "volumes",
             port=8000,
-            supplied=Supplied(
+            key_files=KeyFiles(
                 ssh_client_key=b"the site's key for the Slurm host\n",
                 ssh_known_hosts=b"ssh.example.org ssh-ed25519 the host's key\n",
                 zenith_client_key=b"the site's key for the tunnel\n",

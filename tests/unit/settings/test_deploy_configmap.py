@@ -40,26 +40,26 @@ immutable: true
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the deploy ConfigMap of a test lies."""
+    """The path of the test's deploy ConfigMap."""
     return tmp_path / "deploy-configmap.yaml"
 
 
 def write(path: Path, **data: str) -> Path:
-    """A deploy ConfigMap with valid settings, but for what the test says."""
+    """Write a deploy ConfigMap with valid settings, except for those of the test."""
     whole = {"devUsers": "testuser.project1", "dummyAuthPassword": "long enough", **data}
     path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "data": whole}))
     return path
 
 
 def refusal(path: Path) -> SettingsError:
-    """The error that a file is refused with."""
+    """Return the error by which a file is refused."""
     with pytest.raises(SettingsError) as caught:
         deploy_configmap.load(path, DUMMY)
     return caught.value
 
 
 def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
-    """A file with every key, as sites have it, is taken as it is."""
+    """An existing file with every key is valid."""
     path.write_text(SITE_FILE)
 
     loaded = deploy_configmap.load(path, DUMMY)
@@ -70,7 +70,7 @@ def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
 def test_a_sites_file_works_in_every_environment(path: Path, environment: Environment) -> None:
-    """core/v1, immutable, keys of other environments and fixed values written out are no mistakes."""
+    """The file may have core/v1, immutable, keys of other environments, and fixed values."""
     path.write_text(SITE_FILE)
 
     loaded = deploy_configmap.load(path, environment)
@@ -79,16 +79,16 @@ def test_a_sites_file_works_in_every_environment(path: Path, environment: Enviro
     assert ("DEPLOY_CONFIG_OIDC_SERVER" in loaded.variables(secret=False)) is (environment.login.value == "JWT")
 
 
-def test_what_the_environment_fixes_need_not_be_written(path: Path) -> None:
-    """Users and password are enough for dev_dummyauth."""
+def test_fixed_settings_may_be_omitted(path: Path) -> None:
+    """For dev_dummyauth, users and password are sufficient."""
     loaded = deploy_configmap.load(write(path), DUMMY)
 
     assert loaded.ssh_hostname == "localhost"
     assert loaded.base_url == "/jupyter"
 
 
-def test_everything_wrong_is_reported_at_once_with_file_line_and_key(path: Path) -> None:
-    """Four mistakes give one error that names each with file, line and key; the missing one has no line."""
+def test_all_problems_are_reported_at_once_with_file_line_and_key(path: Path) -> None:
+    """Four problems give one error with file, line and key of each; a missing key has no line."""
     path.write_text('kind: ConfigMap\ndata:\n  logLevel: "LOUD"\n  devUsers: "testuser"\n  baseURL: "/jupyter"\n')
 
     error = refusal(path)
@@ -101,7 +101,7 @@ def test_everything_wrong_is_reported_at_once_with_file_line_and_key(path: Path)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "expected"),
     [
         ("devUsers", "", "is empty"),
         ("devUsers", "a.b a.b", "twice"),
@@ -121,16 +121,16 @@ def test_everything_wrong_is_reported_at_once_with_file_line_and_key(path: Path)
         ("devAdmins", "$(id)", "is not a user name"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_key(path: Path, key: str, value: str, told: str) -> None:
-    """Each kind of wrong value is told in a sentence that names the key."""
+def test_a_wrong_value_is_named_with_its_key(path: Path, key: str, value: str, expected: str) -> None:
+    """The error of a wrong value names the key."""
     error = refusal(write(path, **{key: value}))
 
     assert f" {key}: " in error.message
-    assert told in error.message
+    assert expected in error.message
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("a: [", "is not YAML"),
         ("", "0 YAML documents"),
@@ -142,32 +142,32 @@ def test_a_wrong_value_is_named_with_its_key(path: Path, key: str, value: str, t
         ("kind: ConfigMap\ndata:\n  ? [a]\n  : b\n", "key must be a string"),
     ],
 )
-def test_a_file_that_is_no_configmap_is_refused(path: Path, text: str, told: str) -> None:
-    """What is not the YAML of one ConfigMap is told in one sentence that names the file."""
+def test_a_file_that_is_not_a_configmap_is_refused(path: Path, text: str, expected: str) -> None:
+    """A file that is not the YAML of one ConfigMap is refused with its path."""
     path.write_text(text)
 
     error = refusal(path)
 
-    assert told in error.message
+    assert expected in error.message
     assert str(path) in error.message
 
 
 def test_a_python_object_in_the_file_stays_a_string(path: Path) -> None:
-    """A tag that would construct an object in other loaders has no effect."""
+    """A tag that constructs an object in other loaders has no effect."""
     path.write_text('kind: ConfigMap\ndata:\n  devUsers: !!python/object/apply:os.system ["touch x"]\n')
 
     assert "devUsers: must be a string" in "\n".join(refusal(path).detail)
 
 
-def test_blanks_only_separate_users(path: Path) -> None:
-    """Blanks before, after and between accounts change nothing for those who read the variable."""
+def test_whitespace_only_separates_users(path: Path) -> None:
+    """Whitespace around accounts does not reach the containers' variable."""
     loaded = deploy_configmap.load(write(path, devUsers="  a.b \n c.d "), DUMMY)
 
     assert loaded.variables(secret=False)["DEPLOY_CONFIG_DEV_USERS"] == "a.b c.d"
 
 
 def test_a_missing_file_is_named(path: Path) -> None:
-    """There is no file: the error has its path and the way out."""
+    """The error of a missing file has its path and the remedy."""
     error = refusal(path)
 
     assert str(path) in error.message
@@ -175,21 +175,21 @@ def test_a_missing_file_is_named(path: Path) -> None:
 
 
 def test_a_duplicate_key_is_refused(path: Path) -> None:
-    """A key that stands twice is not silently decided for one of the two."""
+    """Of a key that is in the file twice, neither value is silently preferred."""
     path.write_text(
         'kind: ConfigMap\ndata:\n  devUsers: "a.b"\n  devUsers: "c.d"\n  dummyAuthPassword: "long enough"\n'
     )
 
-    assert "devUsers: stands in the file twice" in refusal(path).message
+    assert "devUsers: is in the file twice" in refusal(path).message
 
 
-def test_the_file_that_is_made_is_valid_private_and_has_a_password_of_its_own(path: Path) -> None:
-    """The example that dev.up writes loads, nobody else can read it, and no two have the same password."""
+def test_a_generated_file_is_valid_and_private_with_a_unique_password(path: Path) -> None:
+    """The file that dev.up generates loads, has mode 0600, and has a password of its own."""
     os.umask(0)
     try:
-        deploy_configmap.write_example(path, DUMMY)
+        deploy_configmap.generate(path, DUMMY)
         other = path.with_name("other") / "deploy-configmap.yaml"
-        deploy_configmap.write_example(other, DUMMY)
+        deploy_configmap.generate(other, DUMMY)
     finally:
         os.umask(0o022)
 
@@ -200,17 +200,17 @@ def test_the_file_that_is_made_is_valid_private_and_has_a_password_of_its_own(pa
 
 
 def test_the_examples_are_current() -> None:
-    """examples/ has just the files that the tables give; `./run nox -s generated` makes it so."""
-    folder = reference.PROJECT / "examples"
+    """The directory examples/ has exactly the rendered files; `./run nox -s generated` writes them."""
+    directory = reference.PROJECT / "examples"
 
     assert {
-        str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.yaml")
+        str(file.relative_to(directory)): file.read_text() for file in directory.rglob("*.yaml")
     } == reference.render_examples()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
 def test_an_example_needs_only_a_password(path: Path, environment: Environment) -> None:
-    """Each example loads once its password is the site's own, and has nothing that the environment fixes."""
+    """Each example loads with a password of the site's own, and has no fixed setting."""
     text = deploy_configmap.example(environment)
     path.write_text(text.replace("change-this-password", "a-password-of-this-site"))
 
@@ -218,15 +218,15 @@ def test_an_example_needs_only_a_password(path: Path, environment: Environment) 
     assert ("sshHostname" in text) is (environment.slurm.value == "external")
 
 
-def test_an_example_is_refused_as_it_is(path: Path) -> None:
-    """Nobody deploys a hub with the password that stands in the public examples."""
+def test_an_unedited_example_is_refused(path: Path) -> None:
+    """A hub with the password of the public examples cannot be deployed."""
     path.write_text(deploy_configmap.example(DUMMY))
 
     assert "dummyAuthPassword: is the documented example" in refusal(path).message
     assert "change-this-password" in checks.EXAMPLE_PASSWORDS
 
 
-def test_an_example_has_what_the_site_must_write_first() -> None:
+def test_an_example_has_the_required_keys_first() -> None:
     """Optional keys follow the required ones, commented out, with their default."""
     lines = deploy_configmap.example(DUMMY).splitlines()
 
@@ -235,23 +235,23 @@ def test_an_example_has_what_the_site_must_write_first() -> None:
     )
 
 
-def test_a_password_is_not_shown_when_its_blank_is_missing(path: Path) -> None:
-    """`{key:value}` is one key for YAML, and may be a secret as a whole."""
+def test_a_password_without_the_space_before_it_is_not_printed(path: Path) -> None:
+    """YAML reads `{key:value}` as one key, which may have a secret in it."""
     path.write_text("kind: ConfigMap\ndata: {dummyAuthPassword:hunter22}\n")
 
     error = refusal(path)
 
-    assert "is there a blank after its colon?" in "\n".join(error.detail)
+    assert "add a space after its colon" in "\n".join(error.detail)
     assert "hunter22" not in "\n".join((error.message, *error.detail))
 
 
 def test_the_password_is_in_no_repr(path: Path) -> None:
-    """Settings that end up in a log or a traceback do not show the password."""
+    """The repr of settings, which a traceback may print, has no password."""
     assert "long enough" not in repr(deploy_configmap.load(write(path), DUMMY))
 
 
-def test_the_password_is_no_ordinary_variable(path: Path) -> None:
-    """What is shown in a manifest does not have the password; what goes into a credential volume does."""
+def test_the_password_is_only_among_the_secret_variables(path: Path) -> None:
+    """Manifests do not have the password; the credential volume does."""
     loaded = deploy_configmap.load(write(path), DUMMY)
 
     assert "DEPLOY_CONFIG_DUMMYAUTH_PASSWORD" not in loaded.variables(secret=False)

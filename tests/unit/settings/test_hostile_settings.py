@@ -1,4 +1,4 @@
-"""Whatever stands in a deploy ConfigMap is refused or stays one text, in every document and file that is made of it."""
+"""Hostile values of the deploy ConfigMap are refused, or are one text in every document and file that has them."""
 
 import re
 import tempfile
@@ -25,9 +25,9 @@ FREE = {
     each.key: environment
     for environment in ENVIRONMENTS
     for each in SETTINGS
-    if each.used(environment) and each.fixed(environment) is None
+    if each.applies_to(environment) and each.fixed_value(environment) is None
 }
-"""An environment for each setting, in which the site chooses it."""
+"""For each setting, an environment in which the site chooses it."""
 HOSTILE = (
     *("\n", "\r", "\t", "\0", "\x1b[2J", "\x7f", "\x85", "\u2028", "\ufeff", "\u202e", "ä"),
     *(
@@ -53,44 +53,44 @@ HOSTILE = (
 
 
 def accepted(environment: Environment, setting: Setting) -> Iterator[str]:
-    """Those that a setting admits, alone or behind its example; the others are refused by its name."""
+    """Yield hostile values that a setting accepts, alone or after its example, and check that the rest is refused."""
     text, key, usual = deploy_configmap.example(environment), setting.key, setting.example or setting.default or "a"
     for value in (*HOSTILE, *(usual + hostile for hostile in HOSTILE)):
         try:
             loaded = settings_of(environment, text, {key: value})
         except SettingsError as error:
-            told = "\n".join((error.message, *error.detail))
-            assert f" {key}: " in told, repr(value)
-            assert "Traceback" not in told
+            text_of_error = "\n".join((error.message, *error.detail))
+            assert f" {key}: " in text_of_error, repr(value)
+            assert "Traceback" not in text_of_error
         else:
             assert loaded.values[key] in {value, " ".join(value.split())}
             yield loaded.values[key]
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
-    """The documents of a manifest."""
+    """Parse the documents of a manifest."""
     return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
-def given(spec: dict[str, Any]) -> dict[str, str]:
-    """The variables that a pod gives the hub."""
+def hub_variables(spec: dict[str, Any]) -> dict[str, str]:
+    """Return the environment variables of the hub's container."""
     (hub,) = (each for each in spec["containers"] if each["name"] == jupyterhub.NAME)
     return {each["name"]: each["value"] for each in hub["env"]}
 
 
-def from_cluster(value: str) -> str:
-    """What a cluster makes of a variable's text: a reference is replaced, a doubled dollar sign is one."""
+def expand_in_cluster(value: str) -> str:
+    """Expand a variable's text as a cluster does: references are replaced, a doubled dollar sign becomes one."""
     return re.sub(r"\$(\$|\([^)]*\))", lambda match: "$" if match[1] == "$" else "<a variable>", value)
 
 
 def test_every_setting_is_tried() -> None:
-    """Each setting can be chosen in one of these environments."""
+    """The site chooses each setting in at least one of these environments."""
     assert set(FREE) == {each.key for each in SETTINGS}
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=[each.key for each in SETTINGS])
 def test_a_value_stays_one_text(setting: Setting) -> None:
-    """What is accepted is one printable line, and both manifests, read again, and the hub itself have it as it was."""
+    """An accepted value is one printable line, and reaches the hub unchanged by both manifests."""
     environment, key, variable = FREE[setting.key], setting.key, setting.variable
     usual = site(environment)
     for value in accepted(environment, setting):
@@ -103,7 +103,7 @@ def test_a_value_stays_one_text(setting: Setting) -> None:
         cluster = parsed(kubernetes.manifest(pod, digest_key=b"key", secrets=True))
         (deployment,) = (each for each in cluster if each["kind"] == "Deployment")
         if not setting.secret:
-            assert given(document["spec"])[variable] == value
-            assert from_cluster(given(deployment["spec"]["template"]["spec"])[variable]) == value
-        with tempfile.TemporaryDirectory() as folder:
-            assert load_hub_configuration(pod, Path(folder))
+            assert hub_variables(document["spec"])[variable] == value
+            assert expand_in_cluster(hub_variables(deployment["spec"]["template"]["spec"])[variable]) == value
+        with tempfile.TemporaryDirectory() as directory:
+            assert load_hub_configuration(pod, Path(directory))

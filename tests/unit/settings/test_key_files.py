@@ -1,4 +1,4 @@
-"""The files beside the deploy ConfigMap, with real keys."""
+"""The files beside the deploy ConfigMap, tested with real keys."""
 
 import base64
 import hashlib
@@ -23,6 +23,7 @@ EXTERNAL = find_environment("dev_dummyauth_extslurm")
 TUNNEL = find_environment("dev_realauth_zenithclient")
 DUMMY = find_environment("dev_dummyauth")
 HOST = "ssh.example.org"
+ISSUER = "https://keycloak.example/realms/name"
 SECRET = "hunter2-of-the-client"
 
 OPENSSH = serialization.PrivateFormat.OpenSSH
@@ -32,7 +33,7 @@ PLAIN = serialization.NoEncryption()
 LOCKED = serialization.BestAvailableEncryption(b"passphrase")
 
 Key = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey
-ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # part of test ids, so the same in each run
+ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # test ids have it, so that it must not change
 P256 = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(65537, 2048)
 
@@ -42,17 +43,17 @@ def private(
     form: serialization.PrivateFormat = OPENSSH,
     encryption: serialization.KeySerializationEncryption = PLAIN,
 ) -> bytes:
-    """A private key's file."""
+    """Serialize a private key."""
     return key.private_bytes(serialization.Encoding.PEM, form, encryption)
 
 
 def public(key: Key) -> bytes:
-    """Type and base64 of a public key."""
+    """Serialize the public key of a private key, as type and base64."""
     return key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
 
 
 def hashed(host: str) -> str:
-    """A host's name as ssh-keygen -H writes it."""
+    """Hash a host name as ``ssh-keygen -H`` does."""
     salt = bytes(range(20))
     digest = hmac.digest(salt, host.encode(), hashlib.sha1)
     return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
@@ -67,7 +68,7 @@ FILES = {
     "ssh_zenith_client_key.pub": public(P256),
     "zenith_client_config.yaml": (
         "# Zenith SSHD server address\nserverAddress: ssh.example\n\n"
-        "authOidcIssuer: https://keycloak.example/realms/name\nauthOidcClientId: example-client-name\n"
+        f"authOidcIssuer: {ISSUER}\nauthOidcClientId: example-client-name\n"
         f"authOidcClientSecret: {SECRET}\n\ndebug: true\n"
     ).encode(),
 }
@@ -75,8 +76,8 @@ ZENITH = FILES["zenith_client_config.yaml"].decode()
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A deploy directory in which all is right, for every environment."""
+def directory(tmp_path: Path) -> Path:
+    """A deploy directory that is valid for every environment."""
     text = deploy_configmap.example(PROD).replace("change-this-password", "a-password-of-this-site")
     (tmp_path / deploy_configmap.FILE_NAME).write_text(text)
     for name, content in FILES.items():
@@ -84,35 +85,35 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put(folder: Path, name: str, content: bytes | str) -> Path:
-    """Write one file, of mode 0600."""
-    path = folder / name
+def put(directory: Path, name: str, content: bytes | str) -> Path:
+    """Write one file of mode 0600."""
+    path = directory / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     path.chmod(0o600)
     return path
 
 
-def told(folder: Path) -> list[str]:
-    """All that is wrong with the files, for production, which needs them all."""
-    return [f"{each.message}; {each.remedy}" for each in key_files.read(folder, PROD, HOST)[1]]
+def find_problems(directory: Path) -> list[str]:
+    """Find the problems of the files for production, which uses all of them."""
+    return [f"{each.message}; {each.remedy}" for each in key_files.read(directory, PROD, HOST)[1]]
 
 
-def told_of(folder: Path, name: str, content: bytes | str) -> str:
-    """The one problem that there is when a file has this content; empty when there is none."""
-    lines = told_of_each(folder, name, content)
+def find_problem_of(directory: Path, name: str, content: bytes | str) -> str:
+    """Find the only problem of a file with some content; empty if it has none."""
+    lines = find_problems_of(directory, name, content)
     assert len(lines) < 2
     return "".join(lines)
 
 
-def told_of_each(folder: Path, name: str, content: bytes | str) -> list[str]:
-    """All problems that there are when a file, which then has no .pub beside it, has this content."""
-    (folder / f"{name}.pub").unlink(missing_ok=True)
-    return told(put(folder, name, content).parent)
+def find_problems_of(directory: Path, name: str, content: bytes | str) -> list[str]:
+    """Find all problems of a file with some content, without a .pub file beside it."""
+    (directory / f"{name}.pub").unlink(missing_ok=True)
+    return find_problems(put(directory, name, content).parent)
 
 
-def test_a_deploy_directory_with_all_files_is_read(folder: Path) -> None:
-    """Production gets keys, known hosts and configuration as they lie there."""
-    read = deploy_dir.load(folder, PROD).supplied
+def test_a_deploy_directory_with_all_files_is_read(directory: Path) -> None:
+    """Production gets keys, known hosts and configuration with unchanged content."""
+    read = deploy_dir.load(directory, PROD).key_files
 
     assert read.ssh_client_key == FILES["ssh_client_key"]
     assert read.ssh_known_hosts == FILES["ssh_known_hosts"]
@@ -122,8 +123,8 @@ def test_a_deploy_directory_with_all_files_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
-def test_each_environment_asks_for_its_own_files(tmp_path: Path, environment: Environment) -> None:
-    """Of an empty folder an environment misses what its Slurm and its ingress need, and nothing else."""
+def test_each_environment_requires_its_own_files(tmp_path: Path, environment: Environment) -> None:
+    """In an empty directory, exactly the files for the environment's Slurm and ingress are missing."""
     needed = {
         "dev_dummyauth_extslurm": ["ssh_client_key", "ssh_known_hosts"],
         "dev_realauth_zenithclient": ["ssh_zenith_client_key", "zenith_client_config.yaml"],
@@ -136,52 +137,52 @@ def test_each_environment_asks_for_its_own_files(tmp_path: Path, environment: En
     assert all(each.text == "is missing" and each.remedy for each in problems)
 
 
-def test_what_an_environment_does_not_need_is_told_and_not_checked(folder: Path) -> None:
-    """Files of another environment are named as unused, whatever is in them."""
-    put(folder, "ssh_zenith_client_key", "garbage")
+def test_unused_files_are_warned_about_and_not_checked(directory: Path) -> None:
+    """Files that only other environments use are warnings, whatever their content."""
+    put(directory, "ssh_zenith_client_key", "garbage")
 
-    read, problems = key_files.read(folder, EXTERNAL, HOST)
+    read, problems = key_files.read(directory, EXTERNAL, HOST)
 
     assert not problems
     assert read.unused == ("ssh_zenith_client_key", "ssh_zenith_client_key.pub", "zenith_client_config.yaml")
     assert read.zenith_client_key is None
 
 
-def test_no_secret_is_in_a_repr(folder: Path) -> None:
-    """What was read can end up in a traceback without showing a key or a client secret."""
-    assert repr(deploy_dir.load(folder, PROD).supplied) == "Supplied(unused=())"
+def test_no_secret_is_in_a_repr(directory: Path) -> None:
+    """The repr of the files, which a traceback may print, has no key and no client secret."""
+    assert repr(deploy_dir.load(directory, PROD).key_files) == "KeyFiles(unused=())"
 
 
 @pytest.mark.parametrize("name", [row.name for row in key_files.FILES])
-def test_a_file_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
-    """Empty, a folder, a named pipe, a dangling link, too large: each is one sentence about that file."""
-    path = folder / name
+def test_a_file_that_cannot_be_read_is_named(directory: Path, name: str) -> None:
+    """Empty, a directory, a named pipe, a dangling link, too large: each is one problem of that file."""
+    path = directory / name
     makers: dict[str, Callable[[], object]] = {
         "is empty": lambda: path.write_bytes(b" \n"),
-        "is a folder": path.mkdir,
+        "is a directory": path.mkdir,
         "is not a regular file": lambda: os.mkfifo(path),
-        "is a link to nowhere, which is not there": lambda: path.symlink_to("nowhere"),
+        "is a symbolic link to nowhere, which does not exist": lambda: path.symlink_to("nowhere"),
         "is larger than 1048576 bytes": lambda: path.write_bytes(b"#" * (1024 * 1024 + 1)),
     }
     for text, make in makers.items():
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         make()
-        lines = told(folder)
+        lines = find_problems(directory)
         assert len(lines) == 1, lines
         assert lines[0].startswith(f"{path}: {text}; ")
 
 
-def test_a_file_without_permission_is_named(folder: Path) -> None:
-    """What another user has locked is told with the reason that the system gives."""
-    folder.chmod(0)
+def test_a_file_without_permission_is_named(directory: Path) -> None:
+    """The problem of an unreadable file has the system's reason."""
+    directory.chmod(0)
     user = os.geteuid()
     if user == 0:
-        os.seteuid(65534)  # for root there are no locked files
+        os.seteuid(65534)  # root may read every file
     try:
-        lines = told(folder)
+        lines = find_problems(directory)
     finally:
         os.seteuid(user)
-        folder.chmod(0o700)
+        directory.chmod(0o700)
 
     assert [line.partition(": ")[2].partition(";")[0] for line in lines] == ["cannot be read: Permission denied"] * 4
 
@@ -199,21 +200,21 @@ def test_a_file_without_permission_is_named(folder: Path) -> None:
         private(RSA, PEM),
     ],
 )
-def test_keys_that_ssh_reads_are_accepted(folder: Path, content: bytes) -> None:
-    """Ed25519, ECDSA and RSA are accepted in the formats in which OpenSSH 9.2 reads them."""
-    assert not told_of(folder, "ssh_client_key", content)
+def test_keys_that_ssh_reads_are_accepted(directory: Path, content: bytes) -> None:
+    """Ed25519, ECDSA and RSA are accepted in the formats that OpenSSH 9.2 reads."""
+    assert not find_problem_of(directory, "ssh_client_key", content)
 
 
-def test_line_ends_that_ssh_refuses_are_mended(folder: Path) -> None:
-    """A key with Windows line ends, or without the last one, reaches the hub as ssh wants it."""
+def test_line_ends_that_ssh_refuses_are_normalized(directory: Path) -> None:
+    """A key with Windows line ends, or without the last one, reaches the hub with the line ends that ssh requires."""
     for content in (FILES["ssh_client_key"].replace(b"\n", b"\r\n"), FILES["ssh_client_key"].rstrip()):
-        put(folder, "ssh_client_key", content)
-        assert deploy_dir.load(folder, PROD).supplied.ssh_client_key == FILES["ssh_client_key"]
+        put(directory, "ssh_client_key", content)
+        assert deploy_dir.load(directory, PROD).key_files.ssh_client_key == FILES["ssh_client_key"]
 
 
 @pytest.mark.parametrize("key", [ED25519, P256, RSA], ids=["Ed25519", "ECDSA", "RSA"])
 def test_an_instances_own_key_may_be_of_each_accepted_type(tmp_path: Path, key: Key) -> None:
-    """A key that lies among an instance's credentials is used, and its public line derived."""
+    """An existing key among an instance's credentials is used, and its public key derived."""
     tmp_path.joinpath("ssh_client_key").write_bytes(private(key))
 
     made = credentials.load_or_create(tmp_path, (slurm.CLIENT_KEY, slurm.HOST_KEY))
@@ -222,7 +223,7 @@ def test_an_instances_own_key_may_be_of_each_accepted_type(tmp_path: Path, key: 
 
 
 def sk_key() -> bytes:
-    """The head of a private key that stays on a token."""
+    """Return the header of a private key on a hardware token."""
 
     def string(data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + data
@@ -258,39 +259,41 @@ def sk_key() -> bytes:
         (sk_key(), "is not accepted: sk-ssh-ed25519 private keys cannot be loaded"),
     ],
 )
-def test_a_private_key_that_the_hub_cannot_use_is_refused(folder: Path, content: bytes, text: str) -> None:
-    """Each kind of unfit key is told in a sentence with what to do."""
-    line = told_of(folder, "ssh_client_key", content)
+def test_a_private_key_that_the_hub_cannot_use_is_refused(directory: Path, content: bytes, text: str) -> None:
+    """Each kind of unusable key is one problem with its remedy."""
+    line = find_problem_of(directory, "ssh_client_key", content)
 
-    assert line.startswith(f"{folder / 'ssh_client_key'}: ")
+    assert line.startswith(f"{directory / 'ssh_client_key'}: ")
     assert text in line
     assert "FILE" not in line
     assert not line.endswith("; ")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
-def test_a_private_key_that_others_can_read_is_refused(folder: Path, mode: int) -> None:
-    """A key that ssh itself refuses is no surprise later: the way out is told before anything starts."""
-    path = folder / "ssh_zenith_client_key"
+def test_a_private_key_that_other_users_can_access_is_refused(directory: Path, mode: int) -> None:
+    """A key that ssh would refuse because of its mode is refused before anything starts."""
+    path = directory / "ssh_zenith_client_key"
     path.chmod(mode)
 
-    assert told(folder) == [f"{path}: can be read by others, and ssh refuses such a key; chmod 600 {path}"]
+    assert find_problems(directory) == [
+        f"{path}: is accessible to other users of this machine, and ssh refuses such a key; chmod 600 {path}"
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "text"),
     [(public(RSA), "does not belong to the private key ssh_client_key"), (b"garbage", "is not a public key")],
 )
-def test_a_public_key_must_be_that_of_its_private_key(folder: Path, content: bytes, text: str) -> None:
-    """The .pub that a site authorizes on its Slurm host is checked against the key that the hub uses."""
-    (line,) = told(put(folder, "ssh_client_key.pub", content).parent)
+def test_a_public_key_must_belong_to_its_private_key(directory: Path, content: bytes, text: str) -> None:
+    """The .pub file, which the site authorizes on its Slurm host, must match the key that the hub uses."""
+    (line,) = find_problems(put(directory, "ssh_client_key.pub", content).parent)
 
-    assert line.startswith(f"{folder / 'ssh_client_key.pub'}: {text}")
+    assert line.startswith(f"{directory / 'ssh_client_key.pub'}: {text}")
 
 
-def test_an_unfit_private_key_is_told_once(folder: Path) -> None:
-    """The .pub beside an unfit private key adds no second problem."""
-    lines = told(put(folder, "ssh_client_key", "garbage").parent)
+def test_an_unusable_private_key_is_one_problem(directory: Path) -> None:
+    """The .pub file of an unusable private key adds no second problem."""
+    lines = find_problems(put(directory, "ssh_client_key", "garbage").parent)
 
     assert len(lines) == 1
 
@@ -311,10 +314,10 @@ def test_an_unfit_private_key_is_told_once(folder: Path) -> None:
         f"other.example.org {PINNED} a comment of words\r\n{HOST}",
     ],
 )
-def test_a_host_is_found_in_known_hosts_as_ssh_finds_it(folder: Path, names: str) -> None:
-    """Lists, wildcards, exceptions, hashed names and certificate authorities count as entries."""
-    assert not told_of(folder, "ssh_known_hosts", f"# comment\n\n{names} {PINNED} comment\r\n")
-    assert not told_of(folder, "ssh_known_hosts", f"# comment\n\n{names}\t{PINNED} comment\n")
+def test_a_host_is_found_in_known_hosts_as_ssh_finds_it(directory: Path, names: str) -> None:
+    """Lists, wildcards, negation, hashed names, certificate authorities, tabs and CRLF are read as ssh reads them."""
+    assert not find_problem_of(directory, "ssh_known_hosts", f"# comment\n\n{names} {PINNED} comment\r\n")
+    assert not find_problem_of(directory, "ssh_known_hosts", f"# comment\n\n{names}\t{PINNED} comment\n")
 
 
 @pytest.mark.parametrize(
@@ -331,9 +334,9 @@ def test_a_host_is_found_in_known_hosts_as_ssh_finds_it(folder: Path, names: str
         f"[{HOST}]:2222 {PINNED}",
     ],
 )
-def test_known_hosts_without_the_host_are_refused(folder: Path, text: str) -> None:
-    """What ssh would not accept as a key of sshHostname does not count as an entry."""
-    line = told_of(folder, "ssh_known_hosts", text)
+def test_known_hosts_without_the_host_is_refused(directory: Path, text: str) -> None:
+    """A file without a key that ssh would accept for sshHostname is refused."""
+    line = find_problem_of(directory, "ssh_known_hosts", text)
 
     assert f"has no key that ssh would accept for sshHostname {HOST}" in line
     assert (f"only for [{HOST}]:2222" in line) is ("2222" in text)
@@ -353,12 +356,12 @@ def test_known_hosts_without_the_host_are_refused(folder: Path, text: str) -> No
         (f"{HOST} 1024 35 1234567", "cannot be read"),
     ],
 )
-def test_a_malformed_line_of_known_hosts_is_named_by_its_number(folder: Path, line: str, text: str) -> None:
-    """A line that ssh would silently pass over is told, also when another one has the host."""
-    told_line = told_of(folder, "ssh_known_hosts", f"{HOST} {PINNED}\n{line}\n")
+def test_a_malformed_line_of_known_hosts_is_named_by_its_number(directory: Path, line: str, text: str) -> None:
+    """A line that ssh would silently ignore is a problem, even if another line has the host."""
+    problem = find_problem_of(directory, "ssh_known_hosts", f"{HOST} {PINNED}\n{line}\n")
 
-    assert told_line.startswith(f"{folder / 'ssh_known_hosts'}:2: ")
-    assert text in told_line
+    assert problem.startswith(f"{directory / 'ssh_known_hosts'}:2: ")
+    assert text in problem
 
 
 @pytest.mark.parametrize(
@@ -395,11 +398,11 @@ def test_a_malformed_line_of_known_hosts_is_named_by_its_number(folder: Path, li
         (f"serverAddress: x\nauthOidcClientSecret: !{SECRET} x", ":2: authOidcClientSecret: must be one line"),
     ],
 )
-def test_a_wrong_zenith_configuration_is_told_by_line_and_key(folder: Path, text: str, line: str) -> None:
-    """Each mistake is told with its place, and no secret value with it."""
-    lines = told_of_each(folder, "zenith_client_config.yaml", text)
+def test_a_wrong_zenith_configuration_is_reported_by_line_and_key(directory: Path, text: str, line: str) -> None:
+    """Each problem names line and key, and never a secret value."""
+    lines = find_problems_of(directory, "zenith_client_config.yaml", text)
 
-    assert lines[0].startswith(f"{folder / 'zenith_client_config.yaml'}{line}")
+    assert lines[0].startswith(f"{directory / 'zenith_client_config.yaml'}{line}")
     assert SECRET not in "\n".join(lines)
 
 
@@ -413,61 +416,75 @@ def test_a_wrong_zenith_configuration_is_told_by_line_and_key(folder: Path, text
         "tlsCertData: |\n  QUJD\n  QUJD\n",
     ],
 )
-def test_what_the_zenith_client_takes_is_accepted(folder: Path, more: str) -> None:
-    """Keys of the client that do not contradict hubpod may be written, in either case."""
-    assert not told_of(folder, "zenith_client_config.yaml", ZENITH + more)
+def test_other_keys_of_the_zenith_client_are_accepted(directory: Path, more: str) -> None:
+    """Keys that do not contradict hubpod are accepted in camel case and in snake case, and are no warning."""
+    assert not find_problem_of(directory, "zenith_client_config.yaml", ZENITH + more)
 
 
-def test_keys_that_the_zenith_client_does_not_know_are_warned_about(folder: Path) -> None:
+def test_keys_that_the_zenith_client_does_not_know_are_warned_about(directory: Path) -> None:
     """A misspelt key is a warning that names file, line and key and suggests a known one; known keys are not."""
-    path = put(folder, "zenith_client_config.yaml", ZENITH + "serverAdress: other\nserver_prt: 22\ninternal: no\n")
+    path = put(directory, "zenith_client_config.yaml", ZENITH + "serverAdress: other\nserver_prt: 22\ninternal: no\n")
 
-    warnings = deploy_dir.load(folder, PROD).warnings
+    warnings = deploy_dir.load(directory, PROD).warnings
 
     text = "is not a known key of the Zenith client; did you mean"
-    assert warnings == (
+    assert warnings[:2] == (
         f"{path}:9: serverAdress: {text} 'serverAddress'?",
         f"{path}:10: server_prt: {text} 'serverPort'?",
     )
+    assert len(warnings) == 3
 
 
-def test_a_hub_with_its_own_login_may_skip_the_front_doors(folder: Path) -> None:
-    """The key skipAuth is refused only where the hub relies on the front door's token."""
+def test_a_front_door_with_another_issuer_is_warned_about(directory: Path) -> None:
+    """If the Zenith server logs users in at another issuer than oidcServer, the hub would refuse their tokens."""
+    text = deploy_configmap.example(PROD)
+    path = directory / zenith_config.FILE_NAME
+    assert deploy_dir.load(directory, PROD).warnings == (
+        f"{path}: authOidcIssuer differs from oidcServer, so the hub would refuse the front door's tokens",
+    )
+
+    put(directory, deploy_configmap.FILE_NAME, text.replace("https://keycloak.example.org/realms/site", ISSUER))
+
+    assert deploy_dir.load(directory, PROD).warnings == ()
+
+
+def test_a_hub_with_its_own_login_may_skip_the_front_doors(directory: Path) -> None:
+    """The key skipAuth is refused only if the hub relies on the front door's token."""
     environment = Environment(name="x", stage=DUMMY.stage, login=DUMMY.login, slurm=DUMMY.slurm, ingress=TUNNEL.ingress)
-    put(folder, "zenith_client_config.yaml", ZENITH + "skipAuth: true\n")
+    put(directory, "zenith_client_config.yaml", ZENITH + "skipAuth: true\n")
 
-    assert not key_files.read(folder, environment, "")[1]
+    assert not key_files.read(directory, environment, "")[1]
 
 
-def test_all_problems_of_a_deploy_directory_are_told_at_once(folder: Path) -> None:
-    """ConfigMap, keys, known hosts and Zenith configuration: one error lists every problem, each with its file."""
-    path = folder / deploy_configmap.FILE_NAME
+def test_all_problems_of_a_deploy_directory_are_reported_at_once(directory: Path) -> None:
+    """One error lists the problems of ConfigMap, keys, known hosts and Zenith configuration, each with its file."""
+    path = directory / deploy_configmap.FILE_NAME
     path.write_text(path.read_text().replace("http://hub", "hub"))
-    (folder / "ssh_client_key").unlink()
-    put(folder, "ssh_known_hosts", f"{HOST}\n")
-    put(folder, "zenith_client_config.yaml", ZENITH + "runAsUser: 0\n")
+    (directory / "ssh_client_key").unlink()
+    put(directory, "ssh_known_hosts", f"{HOST}\n")
+    put(directory, "zenith_client_config.yaml", ZENITH + "runAsUser: 0\n")
 
     with pytest.raises(SettingsError) as caught:
-        deploy_dir.load(folder, PROD)
+        deploy_dir.load(directory, PROD)
 
     error = caught.value
-    assert error.message == f"5 problems in {folder}"
+    assert error.message == f"5 problems in {directory}"
     assert [line.partition(" ")[0] for line in error.detail] == [
         f"{path}:15:",
-        f"{folder / 'ssh_client_key'}:",
-        f"{folder / 'ssh_known_hosts'}:1:",
-        f"{folder / 'ssh_known_hosts'}:",
-        f"{folder / 'zenith_client_config.yaml'}:9:",
+        f"{directory / 'ssh_client_key'}:",
+        f"{directory / 'ssh_known_hosts'}:1:",
+        f"{directory / 'ssh_known_hosts'}:",
+        f"{directory / 'zenith_client_config.yaml'}:9:",
     ]
 
 
-def test_a_missing_configmap_does_not_hide_the_other_problems(folder: Path) -> None:
-    """Without a ConfigMap the files are checked all the same, but for the host that nobody has named."""
-    (folder / deploy_configmap.FILE_NAME).unlink()
-    (folder / "ssh_client_key").chmod(0o644)
+def test_a_missing_configmap_does_not_hide_the_other_problems(directory: Path) -> None:
+    """Without a ConfigMap the files are still checked, except for the host, which is unknown then."""
+    (directory / deploy_configmap.FILE_NAME).unlink()
+    (directory / "ssh_client_key").chmod(0o644)
 
     with pytest.raises(SettingsError) as caught:
-        deploy_dir.load(folder, PROD)
+        deploy_dir.load(directory, PROD)
 
     assert [Path(line.partition(": ")[0]).name for line in caught.value.detail] == [
         deploy_configmap.FILE_NAME,
@@ -475,20 +492,20 @@ def test_a_missing_configmap_does_not_hide_the_other_problems(folder: Path) -> N
     ]
 
 
-def test_one_problem_is_the_message_itself(folder: Path) -> None:
-    """A single problem is one sentence, with what to do as its remedy."""
-    path = folder / "ssh_client_key"
+def test_a_single_problem_is_the_message_itself(directory: Path) -> None:
+    """The error of a single problem has the problem as its message, and what to do as its remedy."""
+    path = directory / "ssh_client_key"
     path.chmod(0o644)
 
     with pytest.raises(SettingsError) as caught:
-        deploy_dir.load(folder, PROD)
+        deploy_dir.load(directory, PROD)
 
-    assert caught.value.message.startswith(f"{path}: can be read by others")
+    assert caught.value.message.startswith(f"{path}: is accessible to other users of this machine")
     assert caught.value.remedy == f"chmod 600 {path}"
 
 
-def test_problems_of_the_configmap_alone_are_told_as_ever(tmp_path: Path) -> None:
-    """Where only the ConfigMap is wrong, the error is the one of settings.load."""
+def test_problems_of_the_configmap_alone_name_the_configmap(tmp_path: Path) -> None:
+    """If only the ConfigMap is wrong, the error names it instead of the directory."""
     (tmp_path / deploy_configmap.FILE_NAME).write_text("kind: ConfigMap\ndata: {}\n")
 
     with pytest.raises(SettingsError) as caught:
@@ -497,18 +514,17 @@ def test_problems_of_the_configmap_alone_are_told_as_ever(tmp_path: Path) -> Non
     assert caught.value.message == f"2 settings are wrong in {tmp_path / deploy_configmap.FILE_NAME}"
 
 
-def test_the_example_configuration_needs_only_a_secret(folder: Path) -> None:
-    """The example of the Zenith configuration is right once its secret is the site's own."""
-    assert "documented example" in told_of(folder, "zenith_client_config.yaml", zenith_config.EXAMPLE)
+def test_the_example_configuration_needs_only_a_secret(directory: Path) -> None:
+    """The example of the Zenith configuration is valid with a secret of the site's own."""
+    assert "documented example" in find_problem_of(directory, "zenith_client_config.yaml", zenith_config.EXAMPLE)
     text = zenith_config.EXAMPLE.replace(zenith_config.EXAMPLE_SECRET, SECRET)
-    assert not told_of(folder, "zenith_client_config.yaml", text)
+    assert not find_problem_of(directory, "zenith_client_config.yaml", text)
 
 
-def test_the_table_of_files_appears_where_the_readme_has_its_marker() -> None:
-    """A README gets one row for each file that has to be there somewhere."""
-    marks = "".join(
-        f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("environments", "containers", "settings", "files")
-    )
+def test_the_readme_gets_the_table_of_files_at_its_marker() -> None:
+    """The README gets one row for each file that some environment requires."""
+    names = ("environments", "containers", "settings", "files")
+    marks = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in names)
 
     text = reference.replace_tables(marks)
 
@@ -516,8 +532,8 @@ def test_the_table_of_files_appears_where_the_readme_has_its_marker() -> None:
     assert reference.replace_tables(text) == text
 
 
-def test_a_front_doors_issuer_can_be_told_apart() -> None:
-    """Whose tokens the tunnel brings is read in either spelling of the key; without it the server decides."""
+def test_the_issuer_of_the_front_door_is_read_in_either_spelling() -> None:
+    """The issuer is read in camel case and in snake case; it is empty if the Zenith server decides."""
     assert zenith_config.issuer_of(b"serverAddress: z\nauthOidcIssuer: https://a.example/r\n") == "https://a.example/r"
     assert zenith_config.issuer_of(b"server_address: z\nauth_oidc_issuer: https://b.example\n") == "https://b.example"
     assert not zenith_config.issuer_of(b"serverAddress: z\n")
