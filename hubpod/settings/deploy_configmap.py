@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hubpod.accounts import Account
 from hubpod.environments import Environment, nearest
+from hubpod.settings.problems import Problem, report
 from hubpod.settings.table import SETTINGS, Setting
-from hubpod.settings.yaml_files import Entry, Problem, read_configmap, report
+from hubpod.settings.yaml_files import Entry, read_configmap
 from hubpod.system.private_files import private_directory, write_private
 
 __all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "can_generate", "example", "generate", "load", "read"]

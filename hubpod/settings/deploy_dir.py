@@ -8,8 +8,8 @@ from hubpod.environments import Environment
 from hubpod.settings import deploy_configmap, key_files, zenith_config
 from hubpod.settings.deploy_configmap import Settings
 from hubpod.settings.key_files import KeyFiles
+from hubpod.settings.problems import report
 from hubpod.settings.table import SETTINGS, Setting
-from hubpod.settings.yaml_files import report
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hubpod.environments import Environment
 from hubpod.settings import known_hosts, ssh_keys, zenith_config
+from hubpod.settings.problems import Problem, UnreadableError
 from hubpod.settings.ssh_keys import UnusableKeyError
-from hubpod.settings.yaml_files import Problem, UnreadableError, read_file
+from hubpod.settings.yaml_files import read_file
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Read YAML files with the line of every key, and report all of their problems at once."""
+"""Read the files of a deploy directory: regular files of limited size, and YAML with the line of every key."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from hubpod.errors import SettingsError
+from hubpod.settings.problems import Problem, UnreadableError
 
 MAX_BYTES = 1024 * 1024
 """The limit of Kubernetes for the data of a ConfigMap, and of hubpod for each file beside it."""
@@ -17,8 +17,6 @@ WORD = re.compile(r"[A-Za-z0-9._-]{1,253}")
 NO_WORD = "has a key that is not a word; add a space after its colon if it has none"
 """Without that space the whole of `{password:value}` is the key, so that the key must not be printed."""
 
-REMEDY = "correct the file and run the command again"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -26,40 +24,6 @@ class Entry:
 
     value: str
     line: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """What is wrong with one file of the deploy directory.
-
-    Attributes:
-        path: The file.
-        text: The end of a sentence about the key, or about the file if the key is empty.
-        key: The key; empty for a problem of the whole file or of a line.
-        line: The line number, counted from 1; None if the key is not in the file.
-        remedy: What to do, if the text does not state it.
-    """
-
-    path: Path
-    text: str
-    key: str = ""
-    line: int | None = None
-    remedy: str = ""
-
-    @property
-    def message(self) -> str:
-        """File, line, key and text, as far as they are known."""
-        line = f":{self.line}" if self.line else ""
-        key = f" {self.key}:" if self.key else ""
-        return f"{self.path}{line}:{key} {self.text}"
-
-
-class UnreadableError(Exception):
-    """A file is unusable as a whole."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
 
 
 def read_configmap(path: Path) -> tuple[dict[str, Entry] | None, list[Problem]]:
@@ -74,33 +38,6 @@ def read_configmap(path: Path) -> tuple[dict[str, Entry] | None, list[Problem]]:
         return _entries(path, _data(path))
     except UnreadableError as error:
         return None, [error.problem]
-
-
-def report(path: Path, problems: list[Problem]) -> None:
-    """Raise one error that lists all problems in the order of files and lines, each key once.
-
-    Args:
-        path: The deploy ConfigMap.
-        problems: The problems of the deploy ConfigMap and of the files beside it.
-
-    Raises:
-        SettingsError: There is at least one problem.
-    """
-    first = {(each.path, each.key or each.message): each for each in reversed(problems)}
-    if not first:
-        return
-    files = list(dict.fromkeys((path, *(each.path for each in problems))))
-    ordered = sorted(first.values(), key=lambda each: (files.index(each.path), each.line is None, each.line or 0))
-    if len(ordered) == 1:
-        raise SettingsError(ordered[0].message, remedy=ordered[0].remedy or REMEDY)
-    all_in_configmap = {each.path for each in ordered} == {path}
-    raise SettingsError(
-        f"{len(ordered)} settings are wrong in {path}"
-        if all_in_configmap
-        else f"{len(ordered)} problems in {path.parent}",
-        detail=[f"{each.message}; {each.remedy}" if each.remedy else each.message for each in ordered],
-        remedy=REMEDY if all_in_configmap else "correct the files and run the command again",
-    )
 
 
 def read_file(path: Path, remedy: str) -> bytes:

@@ -13,7 +13,8 @@ import yaml
 
 from hubpod.environments import Environment, nearest
 from hubpod.settings import checks
-from hubpod.settings.yaml_files import NO_WORD, WORD, Problem, UnreadableError, compose, pairs
+from hubpod.settings.problems import Problem, UnreadableError
+from hubpod.settings.yaml_files import NO_WORD, WORD, compose, pairs
 
 FILE_NAME = "zenith_client_config.yaml"
 EXAMPLE_SECRET = "change-this-secret"  # noqa: S105 - the value in the example file, which is refused
