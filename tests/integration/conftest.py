@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hubpod.context import prepare
-from hubpod.environments import find_environment
+from hubpod.environments import find_environment, find_instance
 from hubpod.images.ensure import ensure_images
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman
@@ -19,7 +19,7 @@ from hubpod_harness.external_services import IMAGE
 from hubpod_harness.groups import assign_group
 from hubpod_harness.options import BUNDLED_SOURCES
 from hubpod_harness.session_run import open_run
-from support.instances import PROJECT, Running
+from support.instances import PROJECT, RunningInstance
 from support.neighbours import Neighbours, started
 
 STACKS = ("test_harness",)
@@ -41,41 +41,41 @@ def podman() -> Podman:
 
 
 @pytest.fixture
-def instances(podman: Podman) -> Iterator[Callable[[], Running]]:
+def instances(podman: Podman) -> Iterator[Callable[[], RunningInstance]]:
     """Makes names of instances; whatever runs under them is removed after the test."""
-    made: list[Running] = []
+    made: list[RunningInstance] = []
 
-    def make() -> Running:
-        made.append(Running(name=f"it-{secrets.token_hex(4)}", podman=podman))
+    def make() -> RunningInstance:
+        made.append(RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman))
         return made[-1]
 
     yield make
     for running in made:
         running.down("--volumes")
-        running.forget()
-        assert not running.leftovers()
+        running.remove_settings()
+        assert not running.remaining_resources()
 
 
 @pytest.fixture(scope="session")
-def running(podman: Podman) -> Iterator[Running]:
+def running(podman: Podman) -> Iterator[RunningInstance]:
     """One instance that the tests of this run share; its end leaves nothing."""
-    shared = Running(name=f"it-{secrets.token_hex(4)}", podman=podman)
+    shared = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman)
     try:
         typed = shared.up()
         assert typed.code == 0, typed.text
         yield shared
     finally:
-        typed = shared.type("dev.down", "--volumes")
-        shared.forget()
+        typed = shared.invoke("dev.down", "--volumes")
+        shared.remove_settings()
     assert typed.code == 0, typed.text
-    assert not shared.leftovers()
+    assert not shared.remaining_resources()
 
 
 @pytest.fixture(scope="session")
 def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     """An issuer, a Slurm host and a Zenith server, which all environments share."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
-    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=BUNDLED_SOURCES)
+    request = UpRequest(instance=find_instance("dev_dummyauth", "images"), origins=BUNDLED_SOURCES)
     built = ensure_images(context, request, names=("slurm", IMAGE))
     folder = tmp_path_factory.mktemp("neighbours")
     with open_run(context.workspace, context.podman) as run, started(run, built, folder) as found:
@@ -85,13 +85,13 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
 @pytest.fixture
 def deployed(
     podman: Podman, neighbours: Neighbours, tmp_path: Path
-) -> Iterator[Callable[[str], tuple[Running, tuple[str, ...]]]]:
+) -> Iterator[Callable[[str], tuple[RunningInstance, tuple[str, ...]]]]:
     """Names an instance of an environment and the options of its `up`; it leaves nothing."""
-    made: list[Running] = []
+    made: list[RunningInstance] = []
 
-    def make(name: str) -> tuple[Running, tuple[str, ...]]:
+    def make(name: str) -> tuple[RunningInstance, tuple[str, ...]]:
         environment = find_environment(name)
-        running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=name)
+        running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=name)
         made.append(running)
         folder = neighbours.write_deploy_directory(tmp_path / running.name, environment)
         return running, (f"--deploy-dir={folder}", *neighbours.options(environment))
@@ -99,5 +99,5 @@ def deployed(
     yield make
     for running in made:
         running.down("--volumes")
-        running.forget()
-        assert not running.leftovers()
+        running.remove_settings()
+        assert not running.remaining_resources()

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from support.instances import Running
+from support.instances import RunningInstance
 
 SPAWN_MS = 60_000
 USER = "otheruser"
 
 
 @pytest.fixture
-def notebook_ends(running: Running) -> Iterator[None]:
+def notebook_ends(running: RunningInstance) -> Iterator[None]:
     """Stops the user's server after the test, however that ends."""
     yield
     running.login(USER).server().stop(deadline_s=60)
 
 
 @pytest.mark.usefixtures("notebook_ends")
-def test_a_person_runs_a_cell(running: Running, page: Page, tmp_path: Path) -> None:
+def test_a_person_runs_a_cell(running: RunningInstance, page: Page, tmp_path: Path) -> None:
     """From the login page over the spawn form and the progress page to JupyterLab, where a cell is evaluated."""
     page.goto(running.status["url"])
     page.fill("#username_input", USER)
@@ -45,7 +45,7 @@ def test_a_person_runs_a_cell(running: Running, page: Page, tmp_path: Path) -> N
     assert not page.get_by_text("Jupyter news").is_visible()
 
 
-def test_a_wrong_password_is_told_on_the_page(running: Running, page: Page) -> None:
+def test_a_wrong_password_is_told_on_the_page(running: RunningInstance, page: Page) -> None:
     """The login page says what was wrong, and lets the person try again."""
     page.goto(running.status["url"])
     page.fill("#username_input", "testuser")

@@ -9,7 +9,7 @@ import pytest
 from hubpod.client.browser import direct_session
 from hubpod.podman.cli import Podman
 from hubpod.sources import content
-from support.instances import PROJECT, Running
+from support.instances import PROJECT, RunningInstance
 
 FRAGMENT = "volumes/jupyterhub/axes/login_dummy.py"
 EDIT = "\nc.JupyterHub.template_vars = {'announcement': 'a line of my own'}\n"
@@ -17,17 +17,17 @@ BUG = "\nraise RuntimeError('a bug of my own')\n"
 
 
 @pytest.fixture
-def edited(podman: Podman, tmp_path: Path) -> Iterator[Running]:
+def edited(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance]:
     """An instance of a checkout that may be edited."""
     project = tmp_path / "checkout"
     content.copy(PROJECT, project)
-    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
+    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
     yield running
     running.down("--volumes")
-    assert not running.leftovers()
+    assert not running.remaining_resources()
 
 
-def test_an_edited_fragment_reaches_the_running_hub(edited: Running) -> None:
+def test_an_edited_fragment_reaches_the_running_hub(edited: RunningInstance) -> None:
     """The second dev.up puts the edit into the hub; the kernel that was open before answers after it."""
     fragment = edited.project / FRAGMENT
     first = edited.up()
@@ -49,7 +49,7 @@ def test_an_edited_fragment_reaches_the_running_hub(edited: Running) -> None:
     assert "nothing changed" in edited.up().text
 
 
-def test_a_broken_fragment_loses_no_notebook(edited: Running) -> None:
+def test_a_broken_fragment_loses_no_notebook(edited: RunningInstance) -> None:
     """A fragment that ends the hub is shown with its line and taken back; corrected, it is live with one dev.up."""
     fragment = edited.project / FRAGMENT
     good = fragment.read_text()

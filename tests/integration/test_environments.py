@@ -6,7 +6,7 @@ import pytest
 
 from hubpod.environments import ENVIRONMENTS, Environment
 from hubpod_harness.external_services import USERS
-from support.instances import Running
+from support.instances import RunningInstance
 from support.neighbours import Neighbours
 
 USER = USERS[0]
@@ -21,7 +21,7 @@ for each in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_a_person_gets_a_notebook(
     neighbours: Neighbours,
-    deployed: Callable[[str], tuple[Running, tuple[str, ...]]],
+    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
     environment: Environment,
 ) -> None:
     """Up, login, spawn on real Slurm, a kernel answers; down leaves nothing."""
@@ -37,11 +37,11 @@ def test_a_person_gets_a_notebook(
     assert where.split()[0] == f"{USER}.project1"
     assert where.split()[1].isdecimal()
     assert down.code == 0, down.text
-    assert not running.leftovers()
+    assert not running.remaining_resources()
 
 
 def test_nothing_but_the_tunnel_reaches_a_hub_behind_one(
-    deployed: Callable[[str], tuple[Running, tuple[str, ...]]],
+    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
 ) -> None:
     """Behind a tunnel no port is published, and in the pod's network only this pod reaches proxy and hub."""
     running, options = deployed("dev_realauth_zenithclient")
@@ -50,14 +50,14 @@ def test_nothing_but_the_tunnel_reaches_a_hub_behind_one(
 
     assert "through the Zenith tunnel" in up.stdout
     assert running.status["ports"] == []
-    listening = running.inside("slurm", "cat", "/proc/net/tcp", "/proc/net/tcp6")
+    listening = running.execute("slurm", "cat", "/proc/net/tcp", "/proc/net/tcp6")
     for port in (8000, 8001, 8081):
         addresses = {line.split()[1] for line in listening.splitlines() if f":{port:04X} " in line and " 0A " in line}
         assert addresses == {f"0100007F:{port:04X}"}, port
 
 
 def test_a_tunnel_that_broke_comes_again(
-    neighbours: Neighbours, deployed: Callable[[str], tuple[Running, tuple[str, ...]]]
+    neighbours: Neighbours, deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]]
 ) -> None:
     """When the connection to the Zenith server ends, the client ends with it and the pod starts it again."""
     running, options = deployed("dev_realauth_zenithclient")

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from hubpod.context import prepare
+from hubpod.environments import find_instance
 from hubpod.images.ensure import ensure_images
 from hubpod.podman.cli import Podman
 from hubpod.request import UpRequest
@@ -22,7 +23,7 @@ from hubpod.workspace import Workspace
 from hubpod_harness.attack.transport import Request, send
 from hubpod_harness.session_run import open_run
 from support import plain_host
-from support.instances import PROJECT, Running
+from support.instances import PROJECT, RunningInstance
 from support.neighbours import free_port, own_address
 from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost
 from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
@@ -75,7 +76,7 @@ class Site:
     """A site that has followed the document as far as `up`."""
 
     host: PlainHost
-    running: Running
+    running: RunningInstance
     hub_api: str  # where the hub's API is published
 
     def ssh(self, *words: str, options: tuple[str, ...] = ()) -> Result:
@@ -92,7 +93,7 @@ def host() -> Iterator[PlainHost]:
     """A host with Slurm, as Debian's packages leave it."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     origins = {name: Origin(directory=PROJECT / "packages" / name) for name in SOURCE_NAMES}
-    request = UpRequest(instance=Running(name="images", podman=context.podman).instance, origins=origins)
+    request = UpRequest(instance=find_instance("dev_dummyauth", "images"), origins=origins)
     built = ensure_images(context, request, names=("slurm",))
     with open_run(context.workspace, context.podman) as run, plain_host.started(run, built) as found:
         yield found
@@ -109,22 +110,22 @@ def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFacto
         "DEV_USERS": " ".join(ACCOUNTS),
         "RELOAD_SSHD": RELOAD,
     }
-    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
+    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
     try:
         follow(host, choices, running, tmp_path_factory.mktemp("site"))
         hub_api = f"{choices['HUB_API_ADDRESS']}:{choices['HUB_API_PORT']}"
         yield Site(host=host, running=running, hub_api=hub_api)
     finally:
         down = running.down("--volumes")
-        running.forget()
+        running.remove_settings()
     assert down.code == 0, down.text
-    assert not running.leftovers()
+    assert not running.remaining_resources()
 
 
 def test_a_person_gets_a_notebook(site: Site) -> None:
     """Login, spawn on the host's Slurm, a kernel answers, as the document says to try it; the account has the job."""
     assert Recipe(choices={}).only(SPAWN) == f"./run invoke dev.spawn -e {ENVIRONMENT}\n"
-    spawn = site.running.type("dev.spawn")
+    spawn = site.running.invoke("dev.spawn")
     assert spawn.code == 0, spawn.text
     found = re.search(r"ada got a notebook .*: job (\d+) on node-.*= 20", spawn.stdout)
     assert found, spawn.text

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from support.instances import Running
+from support.instances import RunningInstance
 
 AUTHENTICATOR = '''
 import html
@@ -103,7 +103,7 @@ def source(folder: Path, name: str, *, module: str, code: str, build: str) -> st
     return f"--source={name}={project}"
 
 
-def test_other_sources_with_the_same_contract_work(instances: Callable[[], Running], tmp_path: Path) -> None:
+def test_other_sources_with_the_same_contract_work(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
     """A package and a module of a site's own bring a person to a notebook, and an edit of the package is live."""
     running = instances()
     options = (
@@ -123,15 +123,15 @@ def test_other_sources_with_the_same_contract_work(instances: Callable[[], Runni
         ),
     )
 
-    up = running.type("dev.up", *options)
+    up = running.invoke("dev.up", *options)
     assert up.code == 0, up.text
-    spawn = running.type("dev.spawn", "--project=project2")
+    spawn = running.invoke("dev.spawn", "--project=project2")
 
-    assert spawn.code == 0, spawn.text + running.type("dev.logs", "--container=jupyterhub", "--tail=30").text
+    assert spawn.code == 0, spawn.text + running.invoke("dev.logs", "--container=jupyterhub", "--tail=30").text
 
     code = tmp_path / "bricsauthenticator" / "src" / "bricsauthenticator" / "__init__.py"
     code.write_text(AUTHENTICATOR + "print('an edit of my own', flush=True)\n")
-    reload = running.type("dev.reload", *options)
+    reload = running.invoke("dev.reload", *options)
     assert reload.code == 0, reload.text
     assert "restarted: jupyterhub" in reload.text
-    assert "an edit of my own" in running.type("dev.logs", "--container=jupyterhub", "--tail=100").text
+    assert "an edit of my own" in running.invoke("dev.logs", "--container=jupyterhub", "--tail=100").text

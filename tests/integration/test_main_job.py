@@ -9,12 +9,12 @@ import pytest
 
 from hubpod.client import HubClient, LoginRefused, SpawnRefused
 from hubpod.probe.spawn_timeline import STAGES
-from support.instances import PROJECT, Running
+from support.instances import PROJECT, RunningInstance
 
 COMMANDS = "import os; print(*(os.environ[name] for name in {names!r}))"
 
 
-def test_up_ends_ready_and_says_how_to_log_in(running: Running) -> None:
+def test_up_ends_ready_and_says_how_to_log_in(running: RunningInstance) -> None:
     """After dev.up every container does its work, and the settings that were made can be read by nobody else."""
     status = running.status
 
@@ -28,9 +28,9 @@ def test_up_ends_ready_and_says_how_to_log_in(running: Running) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_person_gets_a_notebook(running: Running, tmp_path: Path) -> None:
+def test_a_person_gets_a_notebook(running: RunningInstance, tmp_path: Path) -> None:
     """dev.spawn logs in, spawns, runs 5 * 4 in a kernel, stops, sees the job gone, and draws each stage of it."""
-    typed = running.type("dev.spawn", "--project=project2", "--json", f"--timeline={tmp_path / 'spawn.svg'}")
+    typed = running.invoke("dev.spawn", "--project=project2", "--json", f"--timeline={tmp_path / 'spawn.svg'}")
 
     assert typed.code == 0, typed.text
     report = json.loads(typed.stdout)
@@ -42,7 +42,7 @@ def test_a_person_gets_a_notebook(running: Running, tmp_path: Path) -> None:
     assert not [stage.name for stage in STAGES if f"<title>{stage.name}: from " not in drawn]
 
 
-def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: Running) -> None:
+def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: RunningInstance) -> None:
     """The job has the account, home, GPUs and time limit of the form, and its waiting person saw it start."""
     session = running.login()
     options = {"brics_project": "project1.brics", "ngpus": "2", "runtime": "02:00:00"}
@@ -53,7 +53,7 @@ def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: R
             names = ("USER", "HOME", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID")
             user, home, gpus, job = kernel.execute(COMMANDS.format(names=names)).split()
             identity = kernel.execute("import subprocess; print(subprocess.check_output(['id'], text=True))")
-        limit = running.inside("slurm", "squeue", "--noheader", f"--jobs={job}", "--format=%l %u %j").split()
+        limit = running.execute("slurm", "squeue", "--noheader", f"--jobs={job}", "--format=%l %u %j").split()
     finally:
         server.stop(deadline_s=60)
 
@@ -64,28 +64,28 @@ def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: R
     assert any(event.slurm and event.slurm.state == "RUNNING" for event in server.events)
 
 
-def test_any_other_name_is_the_first_user(running: Running) -> None:
+def test_any_other_name_is_the_first_user(running: RunningInstance) -> None:
     """A developer may type any name; one of devUsers is that user, all others are the first one."""
     assert running.login("somebody").user == "testuser"
     assert running.login("otheruser").user == "otheruser"
 
 
-def test_a_wrong_password_is_refused(running: Running) -> None:
+def test_a_wrong_password_is_refused(running: RunningInstance) -> None:
     """Without the password of the deploy ConfigMap there is no session."""
     with pytest.raises(LoginRefused):
         HubClient(running.status["url"]).login("testuser", "not the password")
 
 
-def test_another_persons_project_is_refused(running: Running) -> None:
+def test_another_persons_project_is_refused(running: RunningInstance) -> None:
     """A project that is not the user's own gives a sentence and no job."""
     with pytest.raises(SpawnRefused) as caught:
         running.login("otheruser").spawn({"brics_project": "project2.brics"}, deadline_s=30)
 
     assert caught.value.status == 400
-    assert not running.inside("slurm", "squeue", "--noheader", "--user=otheruser.project1").strip()
+    assert not running.execute("slurm", "squeue", "--noheader", "--user=otheruser.project1").strip()
 
 
-def test_the_hub_restarts_without_cutting_connections(running: Running) -> None:
+def test_the_hub_restarts_without_cutting_connections(running: RunningInstance) -> None:
     """A kernel's WebSocket that was open before the hub restarted still answers after it, and the server is kept."""
     session = running.login()
     server = session.spawn({"brics_project": "project1.brics"}, deadline_s=60)
@@ -102,14 +102,14 @@ def test_the_hub_restarts_without_cutting_connections(running: Running) -> None:
         server.stop(deadline_s=60)
 
 
-def test_no_secret_of_a_spawn_is_in_an_argument_list(running: Running) -> None:
+def test_no_secret_of_a_spawn_is_in_an_argument_list(running: RunningInstance) -> None:
     """Every argument list of hub and Slurm container is watched during a spawn: none has a token in it."""
     watch = (
         "(until [ -e /tmp/enough ]; do "
         "for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done 2>/dev/null; done) | sort -u"
     )
     with ThreadPoolExecutor() as pool:
-        seen = {name: pool.submit(running.inside, name, "sh", "-c", watch) for name in ("jupyterhub", "slurm")}
+        seen = {name: pool.submit(running.execute, name, "sh", "-c", watch) for name in ("jupyterhub", "slurm")}
         try:
             server = running.login().spawn({"brics_project": "project1.brics"}, deadline_s=60)
             with server.kernel() as kernel:
@@ -117,7 +117,7 @@ def test_no_secret_of_a_spawn_is_in_an_argument_list(running: Running) -> None:
             server.stop(deadline_s=60)
         finally:
             for name in seen:
-                running.inside(name, "touch", "/tmp/enough")  # noqa: S108 - a path inside the container
+                running.execute(name, "touch", "/tmp/enough")  # noqa: S108 - a path inside the container
     lines = "".join(each.result() for each in seen.values())
 
     assert len(token) > 20
@@ -126,14 +126,14 @@ def test_no_secret_of_a_spawn_is_in_an_argument_list(running: Running) -> None:
     assert "JUPYTERHUB_API_TOKEN" not in lines
 
 
-def test_nothing_secret_is_shown_by_podman_or_the_logs(running: Running) -> None:
+def test_nothing_secret_is_shown_by_podman_or_the_logs(running: RunningInstance) -> None:
     """Password and tokens are neither in what podman tells of containers, pods and images nor in the logs."""
     names = [f"{running.resource}-{name}" for name in ("jupyterhub", "proxy", "slurm")]
     images = {container["image"] for container in running.status["containers"]}
     shown = [running.podman.run("container", "inspect", *names).stdout]
     shown += [running.podman.run("history", "--no-trunc", image).stdout for image in images]
-    shown.append(running.type("dev.logs").text)
-    token = running.inside("proxy", "cat", "/etc/hubpod/credentials/env/CONFIGPROXY_AUTH_TOKEN")
+    shown.append(running.invoke("dev.logs").text)
+    token = running.execute("proxy", "cat", "/etc/hubpod/credentials/env/CONFIGPROXY_AUTH_TOKEN")
 
     assert len(token) > 20
     for text in shown:
@@ -142,7 +142,7 @@ def test_nothing_secret_is_shown_by_podman_or_the_logs(running: Running) -> None
         assert token not in text
 
 
-def test_the_hubs_key_opens_the_wrappers_only_for_people(running: Running) -> None:
+def test_the_hubs_key_opens_the_wrappers_only_for_people(running: RunningInstance) -> None:
     """Over SSH, sudo runs the wrappers as a person's account, and nothing else and nobody else."""
 
     def ssh(*words: str) -> int:
@@ -157,40 +157,40 @@ def test_the_hubs_key_opens_the_wrappers_only_for_people(running: Running) -> No
     assert ssh("sudo", "-n", "-u", "slurm", wrapper) != 0
 
 
-def test_logs_and_exec_reach_a_container(running: Running) -> None:
+def test_logs_and_exec_reach_a_container(running: RunningInstance) -> None:
     """dev.logs shows what one container wrote; dev.exec hands words on as they are, and the status back."""
-    assert "proxy" in running.type("dev.logs", "--container=proxy").text.lower()
+    assert "proxy" in running.invoke("dev.logs", "--container=proxy").text.lower()
 
-    said = running.type("dev.exec", "slurm", "--", "printf", "%s|", "two words", "$HOME")
-    failed = running.type("dev.exec", "slurm", "--", "sh", "-c", "exit 7")
+    said = running.invoke("dev.exec", "slurm", "--", "printf", "%s|", "two words", "$HOME")
+    failed = running.invoke("dev.exec", "slurm", "--", "sh", "-c", "exit 7")
 
     assert said.stdout == "two words|$HOME|"
     assert failed.code == 7
 
 
-def test_the_hub_has_what_is_locked_and_nothing_else(running: Running) -> None:
+def test_the_hub_has_what_is_locked_and_nothing_else(running: RunningInstance) -> None:
     """Installing our own source brings back nothing that the lock file leaves out, such as what makes a start slow."""
     names = "from importlib.metadata import distributions as d; print(*sorted({each.name.lower() for each in d()}))"
     lock = (PROJECT / "containers" / "jupyterhub" / "requirements.lock").read_text()
     locked = {line.partition("==")[0] for line in lock.splitlines() if line[:1].isalpha()}
 
-    said = running.type("dev.exec", "jupyterhub", "--", "/opt/jupyterhub/bin/python", "-c", names)
+    said = running.invoke("dev.exec", "jupyterhub", "--", "/opt/jupyterhub/bin/python", "-c", names)
 
     assert {name.replace("_", "-").replace(".", "-") for name in said.stdout.split()} - locked == {"bricsauthenticator"}
 
 
-def test_an_unknown_container_is_answered_with_those_there_are(running: Running) -> None:
+def test_an_unknown_container_is_answered_with_those_there_are(running: RunningInstance) -> None:
     """A mistyped container gets the nearest one as a suggestion."""
-    typed = running.type("dev.logs", "--container=slrum")
+    typed = running.invoke("dev.logs", "--container=slrum")
 
     assert typed.code == 2
     assert "did you mean 'slurm'" in typed.stderr
 
 
-def test_slurm_ends_when_it_is_told(running: Running) -> None:
+def test_slurm_ends_when_it_is_told(running: RunningInstance) -> None:
     """In good order, although the hub is logged in there all the time; it ended only when it was killed."""
     podman, container = running.podman, f"{running.resource}-slurm"
-    assert running.type("dev.spawn").code == 0  # so that there is a login that lasts
+    assert running.invoke("dev.spawn").code == 0  # so that there is a login that lasts
 
     podman.run("stop", "--time=60", container)
     status = podman.run("inspect", "--format={{.State.ExitCode}}", container).stdout.strip()

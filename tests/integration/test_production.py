@@ -15,7 +15,7 @@ from hubpod.client.deadline import Deadline
 from hubpod.environments import find_environment
 from hubpod.podman.cli import Podman
 from hubpod_harness.external_services import USERS
-from support.instances import PROJECT, Running
+from support.instances import PROJECT, RunningInstance
 from support.neighbours import Neighbours
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
@@ -24,10 +24,10 @@ GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit
 @pytest.fixture(scope="module")
 def prod(
     podman: Podman, neighbours: Neighbours, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Running, tuple[str, ...]]]:
+) -> Iterator[tuple[RunningInstance, tuple[str, ...]]]:
     """Production that is up, and the options of its `up`; its end leaves nothing."""
     environment = find_environment("prod")
-    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, environment="prod")
+    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment="prod")
     folder = neighbours.write_deploy_directory(tmp_path_factory.mktemp("site") / "prod", environment)
     options = (f"--deploy-dir={folder}", *neighbours.options(environment))
     try:
@@ -36,8 +36,8 @@ def prod(
         yield running, options
     finally:
         running.down("--volumes")
-        running.forget()
-    assert not running.leftovers()
+        running.remove_settings()
+    assert not running.remaining_resources()
 
 
 def broken_release(folder: Path) -> str:
@@ -50,18 +50,18 @@ def broken_release(folder: Path) -> str:
 
 
 def test_a_check_starts_nothing_and_tells_of_everything(
-    deployed: Callable[[str], tuple[Running, tuple[str, ...]]], neighbours: Neighbours
+    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]], neighbours: Neighbours
 ) -> None:
     """prod.check finds all that is wrong at once, and nothing of an instance is there after it."""
     running, options = deployed("prod")
 
-    good = running.type("prod.check", *options)
+    good = running.invoke("prod.check", *options)
     folder = Path(options[0].partition("=")[2])
     (folder / "ssh_client_key").chmod(0o644)
     (folder / "ssh_known_hosts").write_text("other.example ssh-ed25519 AAAA\n")
     file = folder / "deploy-configmap.yaml"
     file.write_text(file.read_text().replace("jwtAudience", "jwtAudiense"))
-    bad = running.type("prod.check", *options)
+    bad = running.invoke("prod.check", *options)
 
     assert good.code == 0, good.text
     # Without root, containers have a network that this machine is not in, which is told.
@@ -70,11 +70,11 @@ def test_a_check_starts_nothing_and_tells_of_everything(
     assert bad.code == 3
     for told in ("ssh_client_key", "ssh_known_hosts", "jwtAudiense", "did you mean 'jwtAudience'"):
         assert told in bad.stderr
-    assert not running.leftovers()
+    assert not running.remaining_resources()
 
 
 def test_an_upgrade_keeps_notebooks_and_a_failed_one_goes_back(
-    prod: tuple[Running, tuple[str, ...]], neighbours: Neighbours, tmp_path: Path
+    prod: tuple[RunningInstance, tuple[str, ...]], neighbours: Neighbours, tmp_path: Path
 ) -> None:
     """What runs is not changed by prod.up; prod.upgrade does it, and what fails is as if it had not been tried."""
     running, options = prod
@@ -85,9 +85,9 @@ def test_an_upgrade_keeps_notebooks_and_a_failed_one_goes_back(
     same = running.up(*options)
     file.write_text(file.read_text().replace("DEBUG", "INFO"))
     refused = running.up(*options)
-    upgraded = running.type("prod.upgrade", *options)
+    upgraded = running.invoke("prod.upgrade", *options)
     after_upgrade = server.execute("5 * 4")
-    failed = running.type("prod.upgrade", *options, f"--source={broken_release(tmp_path / 'release')}")
+    failed = running.invoke("prod.upgrade", *options, f"--source={broken_release(tmp_path / 'release')}")
     state = running.status["state"]
     after_failure = server.execute("5 * 4")
     neighbours.log_in(running, USERS[1]).server().stop()
@@ -102,10 +102,10 @@ def test_an_upgrade_keeps_notebooks_and_a_failed_one_goes_back(
     assert (after_upgrade, after_failure) == ("20", "20")
 
 
-def test_the_unit_starts_it_at_boot(prod: tuple[Running, tuple[str, ...]]) -> None:
+def test_the_unit_starts_it_at_boot(prod: tuple[RunningInstance, tuple[str, ...]]) -> None:
     """What the unit's commands stop and start is ready again, with the port and names that it had."""
     running, _ = prod
-    text = running.type("prod.systemd").stdout
+    text = running.invoke("prod.systemd").stdout
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read_string(text)
@@ -121,11 +121,11 @@ def test_the_unit_starts_it_at_boot(prod: tuple[Running, tuple[str, ...]]) -> No
     assert now["ports"] == before
 
 
-def test_production_is_not_removed_by_a_slip(prod: tuple[Running, tuple[str, ...]]) -> None:
+def test_production_is_not_removed_by_a_slip(prod: tuple[RunningInstance, tuple[str, ...]]) -> None:
     """Without a person who says yes, and without --yes, nothing is removed."""
     running, _ = prod
 
-    typed = running.type("prod.down")
+    typed = running.invoke("prod.down")
 
     assert typed.code == 2
     assert "add --yes" in typed.stderr

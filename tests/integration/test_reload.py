@@ -20,7 +20,7 @@ from hubpod.podman.cli import Podman
 from hubpod.sources import content
 from hubpod.sources.clones import SOURCES
 from hubpod.workspace import Workspace
-from support.instances import PROJECT, Running, Typed, argv
+from support.instances import PROJECT, CommandResult, RunningInstance, argv
 from support.runs import run_pytest
 
 LOGIN_PAGE = """
@@ -48,7 +48,7 @@ DEADLINE_S = 120
 class Editor:
     """Somebody with a notebook, who edits the code of a running instance."""
 
-    running: Running
+    running: RunningInstance
     session: Session
     kernel: Kernel
 
@@ -57,9 +57,9 @@ class Editor:
         (source,) = (each for each in SOURCES if each.name == name)
         return source.clone(self.running.project) / "src" / name / "__init__.py"
 
-    def reload(self) -> Typed:
+    def reload(self) -> CommandResult:
         """Type dev.reload."""
-        return self.running.type("dev.reload")
+        return self.running.invoke("dev.reload")
 
     def login_page(self) -> str:
         """What the hub shows to who is not logged in."""
@@ -81,9 +81,9 @@ def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """One instance of a checkout that may be edited, with a notebook that is open all the time."""
     project = tmp_path_factory.mktemp("edited") / "checkout"
     content.copy(PROJECT, project)
-    running = Running(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
+    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
     try:
-        up = running.type("dev.up")
+        up = running.invoke("dev.up")
         assert up.code == 0, up.text
         session = running.login()
         with session.spawn(project="project1").kernel() as kernel:
@@ -91,7 +91,7 @@ def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             yield Editor(running=running, session=session, kernel=kernel)
     finally:
         running.down("--volumes")
-    assert not running.leftovers()
+    assert not running.remaining_resources()
 
 
 @pytest.fixture
@@ -131,12 +131,12 @@ def test_an_edited_wrapper_is_in_use_at_once(editor: Editor, edit: Callable[[Pat
     edit(editor.module("slurmspawner_wrappers"), LEAVES_A_MARK.format(mark=mark))
 
     typed = editor.reload()
-    spawn = editor.running.type("dev.spawn", "--user=otheruser")
+    spawn = editor.running.invoke("dev.spawn", "--user=otheruser")
 
     assert typed.code == 0, typed.text
     assert editor.started() == started
     assert spawn.code == 0, spawn.text
-    assert mark in editor.running.inside("slurm", "ls", "/tmp")  # noqa: S108 - in the container
+    assert mark in editor.running.execute("slurm", "ls", "/tmp")  # noqa: S108 - in the container
     assert editor.has_notebook()
 
 
@@ -148,7 +148,7 @@ def test_an_edited_slurm_configuration_loses_no_notebook(editor: Editor, edit: C
     done = editor.reload()
 
     assert done.code == 0, done.text
-    assert "HealthCheckInterval     = 17 sec" in editor.running.inside("slurm", "scontrol", "show", "config")
+    assert "HealthCheckInterval     = 17 sec" in editor.running.execute("slurm", "scontrol", "show", "config")
     assert editor.started() == before
     assert editor.has_notebook()
     assert editor.session.server().is_active()
@@ -283,9 +283,9 @@ def test_watching_tests_what_was_edited(editor: Editor, edit: Callable[[Path, st
     assert "tests matching 'the_password_logs_in': failed" in printed[-1]
 
 
-def test_nothing_to_reload_is_told_with_its_remedy(instances: Callable[[], Running]) -> None:
+def test_nothing_to_reload_is_told_with_its_remedy(instances: Callable[[], RunningInstance]) -> None:
     """Where nothing runs there is one sentence, and the command that brings it up."""
-    typed = instances().type("dev.reload")
+    typed = instances().invoke("dev.reload")
 
     assert typed.code == 8, typed.text
     assert "dev.up" in typed.stderr

@@ -5,29 +5,29 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from support.instances import Running
+from support.instances import RunningInstance
 
 HOME = "/home/project1/testuser.project1"
 AS_USER = ("runuser", "-u", "testuser.project1", "--")
 
 
-def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], Running], tmp_path: Path) -> None:
+def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
     """What was exported is there again after an import, with its owners; a reset begins anew."""
     running, archive = instances(), tmp_path / "homes.tar"
     words = ("--name=homes", f"--file={archive}")
     assert running.up().code == 0
-    running.inside("slurm", *AS_USER, "touch", f"{HOME}/mine")
+    running.execute("slurm", *AS_USER, "touch", f"{HOME}/mine")
 
-    exported = running.type("dev.volumes", "export", *words)
-    running.inside("slurm", *AS_USER, "rm", f"{HOME}/mine")
-    assert running.type("dev.down").code == 0
-    imported = running.type("dev.volumes", "import", *words)
+    exported = running.invoke("dev.volumes", "export", *words)
+    running.execute("slurm", *AS_USER, "rm", f"{HOME}/mine")
+    assert running.invoke("dev.down").code == 0
+    imported = running.invoke("dev.volumes", "import", *words)
     assert running.up().code == 0
-    after_import = running.inside("slurm", *AS_USER, "ls", "-l", HOME)
-    assert running.type("dev.down").code == 0
-    reset = running.type("dev.volumes", "reset", "--name=homes")
+    after_import = running.execute("slurm", *AS_USER, "ls", "-l", HOME)
+    assert running.invoke("dev.down").code == 0
+    reset = running.invoke("dev.volumes", "reset", "--name=homes")
     assert running.up().code == 0
-    after_reset = running.inside("slurm", *AS_USER, "ls", HOME)
+    after_reset = running.execute("slurm", *AS_USER, "ls", HOME)
 
     assert (exported.code, imported.code, reset.code) == (0, 0, 0), exported.text + imported.text + reset.text
     assert stat.S_IMODE(archive.stat().st_mode) == 0o600
@@ -40,7 +40,7 @@ def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], Running]
     assert "mine" not in after_reset
 
 
-def test_what_could_lose_something_is_refused(running: Running, tmp_path: Path) -> None:
+def test_what_could_lose_something_is_refused(running: RunningInstance, tmp_path: Path) -> None:
     """A running instance keeps its volumes, what follows the project is changed there, and no file is overwritten."""
     archive = tmp_path / "a.tar"
     archive.write_text("no archive")
@@ -50,15 +50,15 @@ def test_what_could_lose_something_is_refused(running: Running, tmp_path: Path) 
         "export --name hmoes": "did you mean 'homes'?",
     }
     for words, sentence in refused.items():
-        typed = running.type("dev.volumes", *words.split(), f"--file={archive}")
+        typed = running.invoke("dev.volumes", *words.split(), f"--file={archive}")
         assert (typed.code, sentence in typed.stderr) == (2, True), typed.text
     with tarfile.open(archive, "w"):
         pass
-    typed = running.type("dev.volumes", "import", "--name=homes", f"--file={archive}")
+    typed = running.invoke("dev.volumes", "import", "--name=homes", f"--file={archive}")
     assert (typed.code, "is running and uses its volumes" in typed.stderr) == (2, True), typed.text
-    typed = running.type("dev.volumes", "import", "--name=hub-config", f"--file={archive}")
+    typed = running.invoke("dev.volumes", "import", "--name=hub-config", f"--file={archive}")
     assert (typed.code, "is written from the project" in typed.stderr) == (2, True), typed.text
 
-    listed = running.type("dev.volumes", "list").stdout
+    listed = running.invoke("dev.volumes", "list").stdout
     assert "homes" in listed
     assert "credential" in listed

@@ -1,4 +1,4 @@
-"""Real instances on a real podman, driven as a person drives them: by typing commands."""
+"""Real instances on a real podman, controlled through the invoke commands."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from hubpod.workspace import Workspace
 
 PROJECT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 900
-# The packages as they lie here, whatever a developer has in the clones.
+# The packages of this checkout, regardless of a developer's clones.
 SOURCES = (
     f"--source=bricsauthenticator={PROJECT / 'packages' / 'bricsauthenticator'}",
     f"--source=slurmspawner_wrappers={PROJECT / 'packages' / 'slurmspawner_wrappers'}",
@@ -29,8 +29,8 @@ SOURCES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Typed:
-    """How a typed command ended."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     stdout: str
@@ -38,17 +38,23 @@ class Typed:
 
     @property
     def text(self) -> str:
-        """All that it wrote."""
+        """Standard output and standard error."""
         return self.stdout + self.stderr
 
 
 def argv(*words: str) -> list[str]:
-    """The argument list of an invoke command."""
+    """Return the argument list of an invoke command."""
     return [sys.executable, "-m", "invoke", *words]
 
 
-def run_command(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Typed:
-    """Run a command to its end, with nobody at its keyboard."""
+def run_command(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> CommandResult:
+    """Run a command without standard input.
+
+    Args:
+        command: Program and arguments.
+        env: Variables in addition to this process's environment.
+        cwd: Working directory.
+    """
     result = subprocess.run(
         command,
         cwd=cwd,
@@ -59,17 +65,24 @@ def run_command(command: Sequence[str], *, env: Mapping[str, str] | None = None,
         timeout=COMMAND_TIMEOUT_S,
         check=False,
     )
-    return Typed(code=result.returncode, stdout=result.stdout, stderr=result.stderr)
+    return CommandResult(code=result.returncode, stdout=result.stdout, stderr=result.stderr)
 
 
-def type_(*words: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Typed:
-    """Type an invoke command in the project's folder."""
+def run_invoke(*words: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> CommandResult:
+    """Run an invoke command in the project's directory."""
     return run_command(argv(*words), env=env, cwd=cwd)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """A running instance."""
+class RunningInstance:
+    """An instance with its commands.
+
+    Attributes:
+        name: Name of the instance.
+        podman: The podman that the instance runs on.
+        environment: Name of its environment.
+        project: The checkout that it belongs to.
+    """
 
     name: str
     podman: Podman
@@ -78,37 +91,38 @@ class Running:
 
     @property
     def resource(self) -> str:
-        """The pod's name."""
+        """The name of the pod."""
         return self.instance.resource
 
     @property
     def instance(self) -> Instance:
-        """Which one it is."""
+        """The environment and name as a value."""
         return find_instance(self.environment, self.name)
 
-    def type(self, task: str, *words: str) -> Typed:
-        """Type a command for this instance."""
-        return type_(task, f"--environment={self.environment}", f"--instance={self.name}", *words, cwd=self.project)
+    def invoke(self, task: str, *words: str) -> CommandResult:
+        """Run an invoke command for this instance."""
+        options = (f"--environment={self.environment}", f"--instance={self.name}")
+        return run_invoke(task, *options, *words, cwd=self.project)
 
     @property
     def production(self) -> bool:
-        """Whether prod.* commands are the ones for it."""
+        """Whether the `prod.*` commands apply."""
         return self.instance.environment.stage is Stage.PROD
 
-    def up(self, *words: str) -> Typed:
-        """Type the `up` of its environment, with the packages as they lie here."""
-        return self.type("prod.up", *words) if self.production else self.type("dev.up", *SOURCES, *words)
+    def up(self, *words: str) -> CommandResult:
+        """Run the environment's `up`, in development with the packages of this checkout."""
+        return self.invoke("prod.up", *words) if self.production else self.invoke("dev.up", *SOURCES, *words)
 
-    def down(self, *words: str) -> Typed:
-        """Type the `down` of its environment."""
-        return self.type("prod.down", "--yes", *words) if self.production else self.type("dev.down", *words)
+    def down(self, *words: str) -> CommandResult:
+        """Run the environment's `down`."""
+        return self.invoke("prod.down", "--yes", *words) if self.production else self.invoke("dev.down", *words)
 
     @property
     def status(self) -> dict[str, Any]:
-        """What dev.status tells."""
+        """The output of the environment's `status --json`."""
         command = "prod.status" if self.production else "dev.status"
-        answer: dict[str, Any] = json.loads(self.type(command, "--json").stdout)
-        return answer
+        status: dict[str, Any] = json.loads(self.invoke(command, "--json").stdout)
+        return status
 
     @property
     def password(self) -> str:
@@ -117,19 +131,19 @@ class Running:
         return str(document["data"]["dummyAuthPassword"])
 
     def login(self, user: str = "testuser") -> Session:
-        """Log in as a browser does."""
+        """Log in through the form."""
         return HubClient(self.status["url"]).login(user, self.password)
 
-    def inside(self, container: str, *words: str) -> str:
-        """What a command in a container writes."""
+    def execute(self, container: str, *words: str) -> str:
+        """Run a command in a container; return its standard output."""
         return self.podman.execute(f"{self.resource}-{container}", words).stdout
 
-    def forget(self) -> None:
-        """Remove the settings that were made for it."""
+    def remove_settings(self) -> None:
+        """Remove the generated settings."""
         shutil.rmtree(Workspace(project=self.project).files(self.instance).directory, ignore_errors=True)
 
-    def leftovers(self) -> list[str]:
-        """Everything that podman still has of this instance."""
+    def remaining_resources(self) -> list[str]:
+        """List every podman resource of this instance."""
         labels = self.instance.labels
         pods = [self.resource] if self.podman.pod_exists(self.resource) else []
         temporary = f"--filter=name=^{tmpfs_prefix(self.resource)}"

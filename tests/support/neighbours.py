@@ -36,7 +36,7 @@ from hubpod_harness.external_services import (
 from hubpod_harness.issuer import Issuer
 from hubpod_harness.session_run import Run
 from hubpod_harness.stack_launcher import StackRequest, create_site
-from support.instances import Running
+from support.instances import RunningInstance
 
 KUBE_NETWORK = "podman-default-kube-network"
 """Where `podman kube play` puts every pod."""
@@ -73,7 +73,7 @@ class Neighbours:
     podman: Podman
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
-    def log_in(self, running: Running, user: str) -> Session:
+    def log_in(self, running: RunningInstance, user: str) -> Session:
         """Log in as a person does: with the form, or with a token in the header, through the tunnel if there is one."""
         client = HubClient(self.url(running))
         if running.instance.environment.login is Login.JWT:
@@ -121,7 +121,7 @@ class Neighbours:
             *(("--zenith-image=stand-in",) if environment.ingress is Ingress.ZENITH else ()),
         )
 
-    def url(self, running: Running) -> str:
+    def url(self, running: RunningInstance) -> str:
         """Where people reach the hub of an instance."""
         if running.instance.environment.ingress is Ingress.ZENITH:
             return hub_url(self.tunnel_port, "/jupyter")

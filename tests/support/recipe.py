@@ -8,7 +8,7 @@ from pathlib import Path
 from hubpod.components import assembly, slurm
 from hubpod.settings.credentials import load_or_create, ssh_public_line
 from hubpod.system.private_files import private_directory, write_private
-from support.instances import PROJECT, Running, run_command
+from support.instances import PROJECT, RunningInstance, run_command
 from support.plain_host import PlainHost
 
 PARCEL = "/root/hubpod-parcel"
@@ -67,7 +67,7 @@ def checks_of(block: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def follow(host: PlainHost, choices: dict[str, str], running: Running, folder: Path) -> None:
+def follow(host: PlainHost, choices: dict[str, str], running: RunningInstance, folder: Path) -> None:
     """Do what the document says up to `up`, in its order, and carry files as the person does who reads it."""
     parcel = folder / "parcel"
     there = Recipe(choices={**choices, "PARCEL": PARCEL})

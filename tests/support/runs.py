@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.instances import PROJECT, Typed, run_command
+from support.instances import PROJECT, CommandResult, run_command
 
 
 def pytest_argv(*words: str) -> list[str]:
@@ -13,7 +13,7 @@ def pytest_argv(*words: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *words]
 
 
-def run_pytest(*words: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Typed:
+def run_pytest(*words: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> CommandResult:
     """Run pytest to its end."""
     return run_command(pytest_argv(*words), env={"PYTHONPATH": str(PROJECT), **(env or {})}, cwd=cwd)
 

@@ -1,1 +1,1 @@
-"""Audits of the supply chain: known vulnerabilities of locked packages, and secrets in image layers."""
+"""Audits: known vulnerabilities of locked packages, and secrets in image layers."""

@@ -1,4 +1,6 @@
-"""Search image layers for secrets: `./run nox -s audit`, or `python tools/audit/layers.py [IMAGE ...]`.
+"""Search image layers for secrets.
+
+`./run nox -s audit`, or `python tools/audit/layers.py [IMAGE ...]`.
 
 Without arguments, the development images are built if necessary, and the newest image of each name and stage is
 searched. The search covers the output of `podman save`: every file of every layer, including files that a later layer
@@ -64,14 +66,14 @@ def find_credentials(state: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def find_addresses(environment: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the package indexes and proxies in the environment, each after the name of its variable."""
+    """Yield package indexes and proxies in the environment, each after its variable."""
     for name in (*INDEX_VARIABLES, *PROXY_VARIABLES, *(each.upper() for each in PROXY_VARIABLES)):
         if value := environment.get(name):
             yield name, value.encode()
 
 
 def find_authorities(bundle: Path | None, distribution: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield one line of each certificate that this machine trusts in addition to its distribution's."""
+    """Yield a line of each certificate trusted in addition to the distribution's."""
     known = {body for path in distribution.rglob("*.crt") for body in _pem_bodies(path.read_text())}
     own = [body.splitlines() for body in _pem_bodies(bundle.read_text() if bundle else "") if body not in known]
     for number, lines in enumerate(own, start=1):
@@ -84,10 +86,10 @@ def _pem_bodies(pem: str) -> list[str]:
 
 
 def find_problems(archive: IO[bytes], unwanted: Mapping[str, bytes]) -> Iterator[str]:
-    """Search an archive of `podman save --format=docker-archive`, and yield one sentence per finding.
+    """Search an image archive and yield one sentence per finding.
 
     Args:
-        archive: Read once, sequentially.
+        archive: Output of `podman save --format=docker-archive`, read once and sequentially.
         unwanted: Byte strings that no image may contain, by description.
     """
     with tarfile.open(fileobj=archive, mode="r|") as outer:
@@ -139,7 +141,7 @@ def audit(context: Context, image: str, unwanted: Mapping[str, bytes]) -> list[s
 
 
 def development_images(context: Context) -> list[str]:
-    """Build the development images if necessary, and list the newest image of each name and stage."""
+    """Build missing development images; list the newest image of each name and stage."""
     ensure_images(context, UpRequest(instance=find_instance(WIDEST, "default"), zenith_image=STAND_IN))
     return newest(list(podman_images.list_managed(context.podman, REPOSITORY)))
 

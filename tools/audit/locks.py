@@ -1,4 +1,6 @@
-"""Audit the lock files for known vulnerabilities: `./run nox -s audit`, or `python tools/audit/locks.py [LOCK ...]`.
+"""Audit the lock files for known vulnerabilities.
+
+`./run nox -s audit`, or `python tools/audit/locks.py [LOCK ...]`.
 
 pip-audit queries the advisory database of the Python Package Index for each package. A package that the database does
 not know counts as not audited. Behind a mirror that serves packages without advisories, this is every package.

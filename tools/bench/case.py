@@ -1,4 +1,4 @@
-"""What is measured, as data: cases of a tool, read from a TOML file. Any tool has them whose commands stand in one."""
+"""Benchmark cases: data in a TOML file per tool. Any tool with a command line can have one."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,31 +10,42 @@ from hubpod.environments import nearest
 from hubpod.errors import UsageError
 
 PROJECT = Path(__file__).parents[2]
-READS = ("time", "probe", "figures")
+READS = ("time", "probe", "metrics")
+READS_ALIASES = {"figures": "metrics"}
+"""Names that the case files of earlier commits use."""
+
 COMMANDS = ("setup", "command", "reset", "teardown")
-EXPANSIONS = 5
+MAX_EXPANSIONS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One thing to measure. Commands are split as a shell would, and are run in the project's folder, without a shell.
+    """One benchmark.
 
-    What stands for something, in braces: the file's `[words]`; `python`, the interpreter that measures; `bench`, the
-    folder of what measures; `project`, the checkout that is measured; `folder`, an empty one for this case; `instance`,
-    a name that nobody else uses; `round`, its number. A table `each` in a case makes one of every entry: `{each}` in
-    its commands is the entry's value, `{kind}` in its title the entry's key, which its name ends with.
+    Commands are split as by a shell, and run without a shell in the project's directory.
+    Placeholders in commands: the file's own `[words]`, and
+
+    - `{python}`: the interpreter of the benchmark
+    - `{bench}`: the directory of the measuring scripts
+    - `{project}`: the measured checkout
+    - `{folder}`: a temporary directory of this case
+    - `{instance}`: a unique instance name
+    - `{round}`: the number of the round
+
+    A case with a table `each` is expanded into one case per entry: `{each}` in its commands becomes the entry's value,
+    `{kind}` in its title becomes the entry's key, and its name ends with the key.
 
     Attributes:
-        name: By which it is chosen, and compared with another tool's case of the same name.
-        title: What it is, for a person; the name when it is left out.
+        name: Selects the case, and pairs it with another tool's case of the same name.
+        title: Label in tables and charts; defaults to the name.
         setup: Commands before the first round.
-        command: What is measured, in each round.
+        command: The measured commands of a round.
         reset: Commands after each round.
-        teardown: Commands at the end, whatever happened; that one of them fails is no error.
-        reads: Where a round's figures come from: `time` that the command takes; `probe`, which is what
-            `dev.spawn --json` prints; `figures`, an object of numbers as JSON in the last line that it prints.
-        opt_in: Only measured when it is named.
-        rounds: At most so many, where one takes minutes; 0 when as many as are asked for.
+        teardown: Commands at the end, also after a failure. Their exit codes are ignored.
+        reads: Source of a round's metrics: `time`, the duration of the commands; `probe`, the output of
+            `dev.spawn --json`; `metrics`, a JSON object of numbers in the last line of the output.
+        opt_in: Run only when named explicitly.
+        rounds: Upper limit of rounds, for cases that take minutes; 0 for no limit.
     """
 
     name: str
@@ -50,99 +61,101 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """What is measured is a tool's.
+    """A command-line tool under measurement.
 
     Attributes:
-        name: The file's, without its suffix, or a checkout's commit.
-        project: The folder that its commands are run in.
-        words: What stands for something in its commands.
-        cases: In the file's order.
+        name: Stem of the case file, or `hubpod` with the commit of a checkout.
+        project: Working directory of the commands.
+        scripts: Directory of the measuring scripts.
+        words: Placeholders that the case file defines.
+        cases: In the order of the file.
     """
 
     name: str
     project: Path
+    scripts: Path
     words: Mapping[str, str]
     cases: tuple[Case, ...]
 
 
-def load(path: Path, name: str = "", project: Path = PROJECT) -> Tool:
-    """Read a tool's cases.
+def load(path: Path, name: str = "", project: Path = PROJECT, scripts: Path = Path(__file__).parent) -> Tool:
+    """Load the cases of a tool.
 
     Raises:
-        UsageError: The file cannot be read, or is not as described above; says where.
+        UsageError: The file is unreadable or invalid.
     """
     try:
         document = tomllib.loads(path.read_text())
         words = {str(word): str(text) for word, text in document.get("words", {}).items()}
-        cases = tuple(case for table in document["case"] for case in _cases(table))
+        cases = tuple(case for table in document["case"] for case in _expand_each(table))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", remedy="give a file of cases") from None
+        raise UsageError(f"{path}: {error.strerror}", remedy="name a case file") from None
     except KeyError:
-        raise UsageError(f"{path}: it has no case", remedy="begin each with [[case]]") from None
+        raise UsageError(f"{path}: contains no case", remedy="start each case with [[case]]") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: {error}", remedy="see tools/bench/cases.toml") from None
-    return Tool(name=name or path.stem, project=project, words=words, cases=cases)
+    return Tool(name=name or path.stem, project=project, scripts=scripts, words=words, cases=cases)
 
 
-def _cases(table: Mapping[str, Any]) -> Iterator[Case]:
-    """The case in a table, or one for each entry of its `each`."""
+def _expand_each(table: Mapping[str, Any]) -> Iterator[Case]:
+    """Yield the case in a table, or one case per entry of its `each`."""
     plain = {key: value for key, value in table.items() if key != "each"}
     if "each" not in table:
-        yield _case(plain)
+        yield _parse_case(plain)
     for kind, text in table.get("each", {}).items():
         title = str(plain.get("title", "")).replace("{kind}", kind.replace("-", " "))
-        lists = {key: [each.replace("{each}", text) for each in plain[key]] for key in plain if key in COMMANDS}
-        yield _case({**plain, "name": f"{plain.get('name')}-{kind}", "title": title, **lists})
+        commands = {key: [line.replace("{each}", text) for line in plain[key]] for key in plain if key in COMMANDS}
+        yield _parse_case({**plain, "name": f"{plain.get('name')}-{kind}", "title": title, **commands})
 
 
-def _case(table: Mapping[str, Any]) -> Case:
+def _parse_case(table: Mapping[str, Any]) -> Case:
     known = [field.name for field in fields(Case)]
-    name = table.get("name", "one without a name")
+    name = table.get("name", "without a name")
     for key, value in table.items():
         if key not in known:
-            raise ValueError(f"case {name} has the key {key!r}{nearest(key, known)}")
-        if not _fits(key, value):
-            raise ValueError(f"case {name}: {key} cannot be {value!r}")
+            raise ValueError(f"case {name}: unknown key {key!r}{nearest(key, known)}")
+        if not _is_valid(key, value):
+            raise ValueError(f"case {name}: invalid value {value!r} of {key}")
     if not table.get("name") or not table.get("command"):
-        raise ValueError(f"case {name}: it needs a name and a command")
+        raise ValueError(f"case {name}: name and command are required")
     values: dict[str, Any] = {key: tuple(value) if key in COMMANDS else value for key, value in table.items()}
-    return Case(**values)
+    reads = values.get("reads", "time")
+    return Case(**values | {"reads": READS_ALIASES.get(reads, reads)})
 
 
-def _fits(key: str, value: object) -> bool:
-    """Whether a key can have that value."""
+def _is_valid(key: str, value: object) -> bool:
     if key in COMMANDS:
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if key == "reads":
-        return value in READS
+        return value in (*READS, *READS_ALIASES)
     types: dict[str, type] = {"opt_in": bool, "rounds": int}
-    return type(value) is types.get(key, str)  # True is an int to isinstance
+    return type(value) is types.get(key, str)  # isinstance would accept True as an int
 
 
-def chosen(tools: Sequence[Tool], names: Sequence[str]) -> tuple[str, ...]:
-    """The names of the cases to measure: those asked for, or all that need not be asked for.
+def select(tools: Sequence[Tool], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the requested cases, by default the first tool's without opt-ins.
 
     Raises:
-        UsageError: There is no such case.
+        UsageError: A requested case does not exist.
     """
-    every = {case.name: case for tool in reversed(tools) for case in tool.cases}
+    known = {case.name: case for tool in reversed(tools) for case in tool.cases}
     for name in names:
-        if name not in every:
-            raise UsageError(f"--case {name}: there is none{nearest(name, every)}", remedy="--list shows them")
+        if name not in known:
+            raise UsageError(f"--case {name}: no such case{nearest(name, known)}", remedy="--list prints all cases")
     return tuple(names) or tuple(case.name for case in tools[0].cases if not case.opt_in)
 
 
-def expanded(command: str, words: Mapping[str, str]) -> str:
-    """A command with what stands in braces replaced, also in what it is replaced by.
+def expand(command: str, words: Mapping[str, str]) -> str:
+    """Replace the placeholders of a command, including placeholders in their values.
 
     Raises:
-        UsageError: There is no such word.
+        UsageError: A placeholder is undefined.
     """
     try:
-        for _ in range(EXPANSIONS):
+        for _ in range(MAX_EXPANSIONS):
             if "{" not in command:
                 break
             command = command.format_map(words)
     except (KeyError, ValueError, IndexError) as error:
-        raise UsageError(f"{command}: {error} stands for nothing", remedy="give it below [words]") from None
+        raise UsageError(f"{command}: undefined placeholder {error}", remedy="define it in [words]") from None
     return command

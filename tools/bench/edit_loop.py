@@ -1,9 +1,9 @@
-"""The texts of docs/edit-loop.md: a loop of edits as it was printed, with a notebook that is open all the time.
+"""Record the console session in docs/edit-loop.md: edits while a notebook is open.
 
 python tools/bench/edit_loop.py [--write docs/edit-loop.md]
 
-Edits a copy of the checkout, whose pod runs. With --write the texts take the place of those in a document; it is left
-as it is when a command did not end as it should, or the notebook was lost.
+Works on a copy of the checkout, with a pod of its own. With --write the recording replaces the previous one in a
+document. The document stays unchanged when a command exits with an unexpected status or the notebook is lost.
 """
 
 import argparse
@@ -20,30 +20,28 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tools"), str(PROJECT / "tests")]
 
-from bench.edits import KINDS, holds, notebook, watching  # noqa: E402 - found by the line above
+from bench.edits import KINDS, keeps_state, open_notebook, watch  # noqa: E402 - needs the path above
 from hubpod.client import HubClient  # noqa: E402
 from hubpod.client.kernel import Kernel  # noqa: E402
 from hubpod.podman.machine import usable_podman  # noqa: E402
 from hubpod.sources import content  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
-from support.instances import Running  # noqa: E402
+from support.instances import RunningInstance  # noqa: E402
 
 AUTHENTICATOR, WRAPPER, FRAGMENT = (KINDS[name].path for name in ("authenticator", "wrappers", "hub-configuration"))
 BEGIN, END = "<!-- loop -->\n", "<!-- /loop -->\n"
-SURVIVED = (
-    "A notebook that was open all the time still holds what was computed in it before the first of these edits.\n"
-)
+NOTEBOOK_SURVIVED = "A notebook that was opened before the first of these edits still has its variables.\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One edit of the loop.
+    """One edit, applied by `dev.reload`.
 
     Attributes:
-        title: What it shows.
-        path: Which file.
-        lines: What is added at its end.
-        code: How the command ends.
+        title: Caption in the document.
+        path: The edited file.
+        lines: Appended to the file.
+        code: Expected exit code of the command.
     """
 
     title: str
@@ -52,97 +50,99 @@ class Step:
     code: int = 0
 
 
-def banner(words: str) -> str:
-    """An edit of the authenticator that leaves the form of the login as it is."""
-    return KINDS["authenticator"].lines.format(word=words)
+def banner(text: str) -> str:
+    """Return an edit of the authenticator that adds a banner to the hub's pages."""
+    return KINDS["authenticator"].lines.format(word=text)
 
 
 STEPS = (
     Step(title="A banner, from the authenticator", path=AUTHENTICATOR, lines=banner("mine")),
     Step(title="A line of a wrapper", path=WRAPPER, lines="# mine\n"),
-    Step(title="A typing error", path=AUTHENTICATOR, lines="x = (\n", code=5),
+    Step(title="A syntax error", path=AUTHENTICATOR, lines="x = (\n", code=5),
     Step(title="A bug that ends the hub", path=AUTHENTICATOR, lines="raise RuntimeError('a bug of mine')\n", code=7),
-    Step(title="The edit taken back by hand", path=AUTHENTICATOR, lines=banner("mine")),
+    Step(title="The edit reverted by hand", path=AUTHENTICATOR, lines=banner("mine")),
     Step(
-        title="A line of the hub's configuration",
+        title="A line of the hub configuration",
         path=FRAGMENT,
         lines=KINDS["hub-configuration"].lines.format(word="mine"),
     ),
 )
 SAVES = ((AUTHENTICATOR, banner("at once"), "spawn:"), (WRAPPER, "# at once\n", "spawn:"), (WRAPPER, "x = (\n", "→"))
-"""What is saved while dev.watch runs, and what its last line about that has."""
+"""Saves while `dev.watch` runs: file, appended lines, and a text in the last line that the save makes it print."""
 
 
 def main(project: Path, document: Path | None) -> None:
-    """Record a loop; print it, or put it into a document."""
-    with edited(project) as running, notebook(HubClient(running.status["url"]), running.password) as kernel:
-        text = transcript(running, kernel)
+    """Record a session; print it, or write it into a document."""
+    with running_copy(project) as instance:
+        client = HubClient(instance.status["url"])
+        with open_notebook(client, instance.password) as kernel:
+            text = record_session(instance, kernel)
     if document:
-        put_into(document, text)
+        replace_recording(document, text)
     else:
-        print(text)  # noqa: T201 - what it is for
+        print(text)  # noqa: T201 - the script's result
 
 
 @contextmanager
-def edited(project: Path) -> Iterator[Running]:
-    """A copy of a checkout, and its pod."""
+def running_copy(project: Path) -> Iterator[RunningInstance]:
+    """Copy a checkout and bring up an instance of the copy."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "hubpod"
         content.copy(project, copy)
         podman = usable_podman(Workspace(project=PROJECT).state)
-        running = Running(name=f"loop-{secrets.token_hex(3)}", podman=podman, project=copy)
+        instance = RunningInstance(name=f"loop-{secrets.token_hex(3)}", podman=podman, project=copy)
         try:
-            up = running.type("dev.up")
+            up = instance.invoke("dev.up")
             if up.code:
                 raise SystemExit(up.text)
-            yield running
+            yield instance
         finally:
-            running.down("--volumes")
+            instance.down("--volumes")
 
 
-def transcript(running: Running, kernel: Kernel) -> str:
-    """A loop as a person sees it: each edit, the command, and what it prints."""
-    before = {path: (running.project / path).read_text() for path in (AUTHENTICATOR, WRAPPER, FRAGMENT)}
-    told = [typed(running, step, before) for step in STEPS]
-    told.append(watched(running, before))
-    if not holds(kernel):
+def record_session(instance: RunningInstance, kernel: Kernel) -> str:
+    """Run all edits; return each edit, its command and its output as Markdown."""
+    before = {path: (instance.project / path).read_text() for path in (AUTHENTICATOR, WRAPPER, FRAGMENT)}
+    parts = [record_reload(instance, step, before) for step in STEPS]
+    parts.append(record_watch(instance, before))
+    if not keeps_state(kernel):
         raise SystemExit("the notebook was lost")
-    return "\n".join([*told, SURVIVED]).replace(str(running.project), "~/hubpod")
+    return "\n".join([*parts, NOTEBOOK_SURVIVED]).replace(str(instance.project), "~/hubpod")
 
 
-def typed(running: Running, step: Step, before: Mapping[str, str]) -> str:
-    """One edit, then dev.reload."""
-    (running.project / step.path).write_text(before[step.path] + step.lines)
-    answer = running.type("dev.reload")
-    if answer.code != step.code:
-        raise SystemExit(f"{step.title}: status {answer.code}\n{answer.text}")
-    command = f"$ cat >> {step.path}\n{step.lines.lstrip()}$ ./run invoke dev.reload\n{answer.text}"
-    return f"{step.title}:\n\n```console\n{command}```\n"
+def record_reload(instance: RunningInstance, step: Step, before: Mapping[str, str]) -> str:
+    """Make one edit and run `dev.reload`."""
+    (instance.project / step.path).write_text(before[step.path] + step.lines)
+    result = instance.invoke("dev.reload")
+    if result.code != step.code:
+        raise SystemExit(f"{step.title}: exit code {result.code}, expected {step.code}\n{result.text}")
+    session = f"$ cat >> {step.path}\n{step.lines.lstrip()}$ ./run invoke dev.reload\n{result.text}"
+    return f"{step.title}:\n\n```console\n{session}```\n"
 
 
-def watched(running: Running, before: Mapping[str, str]) -> str:
-    """What dev.watch prints of some saves."""
-    printed = []
-    with watching(running, "--spawn") as lines:
+def record_watch(instance: RunningInstance, before: Mapping[str, str]) -> str:
+    """Save some edits while `dev.watch` runs."""
+    output = []
+    with watch(instance, "--spawn") as lines:
         for path, added, last in SAVES:
-            (running.project / path).write_text(before[path] + added)
+            (instance.project / path).write_text(before[path] + added)
             while last not in (line := next(lines)):
-                printed.append(line)
-            printed.append(line)
-    title = "Saves while `dev.watch` runs: of the authenticator, of a wrapper, and a typing error"
-    return f"{title}:\n\n```console\n$ ./run invoke dev.watch --spawn\n{''.join(printed)}```\n"
+                output.append(line)
+            output.append(line)
+    title = "Saves while `dev.watch` runs: of the authenticator, of a wrapper, and a syntax error"
+    return f"{title}:\n\n```console\n$ ./run invoke dev.watch --spawn\n{''.join(output)}```\n"
 
 
-def put_into(document: Path, text: str) -> None:
-    """Replace what is between the marks of a document."""
+def replace_recording(document: Path, text: str) -> None:
+    """Replace the text between the markers of a document."""
     old = document.read_text()
     document.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{text}\n{END}", old, flags=re.DOTALL))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the pod goes then, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # remove the pod
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--project", type=Path, default=PROJECT)
     parser.add_argument("--write", type=Path)
-    given = parser.parse_args()
-    main(given.project, given.write)
+    arguments = parser.parse_args()
+    main(arguments.project, arguments.write)

@@ -1,11 +1,11 @@
-"""One edit of a running instance: how long until it is live, and what becomes of a notebook; figures in JSON.
+"""Measure one edit: seconds until it is live, and whether an open notebook survives.
 
 python tools/bench/edits.py KIND --project CHECKOUT --instance NAME [--by dev.reload | dev.up | dev.watch]
 
-Seconds count from the save, which is the moment before the command is typed. An edit of the authenticator or of the
-hub's configuration is live when a person logs in through a page that has it, one of a wrapper when a call has it. The
-notebook is there before, and is lost when it no longer holds what was computed in it. The checkout is the instance's
-own, and the file is afterwards as it was; what runs then has the edit still.
+Seconds count from the save, immediately before the command starts. An edit of the authenticator or of the hub
+configuration is live when the login page shows it and a login succeeds. An edit of a wrapper is live when a call
+returns it. The notebook is lost if a variable defined before the edit is gone. CHECKOUT is the instance's own checkout.
+The edited file is restored afterwards, but the instance keeps running with the edit. The result is one JSON object.
 """
 
 import argparse
@@ -23,16 +23,16 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tools"), str(PROJECT / "tests")]
 
-from hubpod.client import HubClient, HubError  # noqa: E402
+from hubpod.client import HubClient, HubError  # noqa: E402 - needs the path above
 from hubpod.client.browser import direct_session  # noqa: E402
 from hubpod.client.deadline import Deadline  # noqa: E402
 from hubpod.client.kernel import Kernel  # noqa: E402
 from hubpod.podman.machine import usable_podman  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
-from support.instances import Running, argv  # noqa: E402 - found by the line above
+from support.instances import RunningInstance, argv  # noqa: E402
 
-LIVE_S = 600.0
-LOOK_AGAIN_S = 0.02
+LIVE_TIMEOUT_S = 600.0
+POLL_INTERVAL_S = 0.02
 WRAPPER = "/opt/jupyter/slurmspawner_wrappers/bin/slurmspawner_squeue"
 COMMANDS = ("dev.reload", "dev.up", "dev.watch")
 
@@ -42,18 +42,18 @@ class Kind:
     """A kind of edit.
 
     Attributes:
-        path: Which file of the checkout.
-        lines: What is added at its end, with a word that nothing else has for `{word!r}`.
-        seen: Where that word is seen: on the `page`, in a `call`, or nowhere.
+        path: The edited file, relative to the checkout.
+        lines: Appended to the file, with a random token in place of `{word}`.
+        visible_in: Where the token becomes visible: the login `page`, a wrapper `call`, or nowhere.
     """
 
     path: str
     lines: str
-    seen: str = ""
+    visible_in: str = ""
 
 
-# In a module that the hub imports: a banner on its pages, which leaves the form of the login as it is.
-ANNOUNCED = """
+# A banner on the hub's pages, from a module that the hub imports. The login form itself stays unchanged.
+BANNER = """
 from jupyterhub.handlers.base import BaseHandler
 _namespace = BaseHandler.template_namespace.fget
 BaseHandler.template_namespace = property(lambda self: {{**_namespace(self), 'announcement': {word!r}}})
@@ -61,56 +61,63 @@ BaseHandler.template_namespace = property(lambda self: {{**_namespace(self), 'an
 KINDS = {
     "authenticator": Kind(
         path="containers/jupyterhub/_dev_build_data/bricsauthenticator/src/bricsauthenticator/__init__.py",
-        lines=ANNOUNCED,
-        seen="page",
+        lines=BANNER,
+        visible_in="page",
     ),
     "wrappers": Kind(
         path="containers/slurm/_dev_build_data/slurmspawner_wrappers/src/slurmspawner_wrappers/__init__.py",
         lines="if len(sys.argv) > 1: sys.exit({word!r})\n",
-        seen="call",
+        visible_in="call",
     ),
     "hub-configuration": Kind(
         path="volumes/jupyterhub/axes/login_dummy.py",
         lines="c.JupyterHub.template_vars = {{'announcement': {word!r}}}\n",
-        seen="page",
+        visible_in="page",
     ),
     "job-script": Kind(path="volumes/jupyterhub/core/batch_script.sh.j2", lines="# {word}\n"),
     "slurm-configuration": Kind(path="volumes/slurm/slurm.conf", lines="# {word}\n"),
 }
 
 
-def figures(running: Running, kind: Kind, by: str) -> dict[str, float]:
-    """Edit once."""
-    status, password = running.status, running.password
-    client, path = HubClient(status["url"]), running.project / kind.path
+def measure_edit(instance: RunningInstance, kind: Kind, command: str) -> dict[str, float]:
+    """Edit one file and apply the edit; return the metrics."""
+    status, password = instance.status, instance.password
+    client, path = HubClient(status["url"]), instance.project / kind.path
     word, before = secrets.token_hex(8), path.read_text()
-    looks = {"page": lambda: logged_in(client, password, word), "call": lambda: word in called(running)}
-    with notebook(client, password) as kernel, restored(path), made_live(running, by) as begin:
-        begun = time.monotonic()
+    is_live = {
+        "page": lambda: page_shows(client, password, word),
+        "call": lambda: word in call_wrapper(instance),
+    }
+    with (
+        open_notebook(client, password) as kernel,
+        restoring(path),
+        prepare_command(instance, command) as start_command,
+    ):
+        start = time.monotonic()
         path.write_text(before + kind.lines.format(word=word))
-        ended = begin()
-        found = {"live": waited(looks[kind.seen], begun)} if kind.seen else {}
-        found["command ended"] = ended() - begun
-        found["notebooks lost, number"] = float(not holds(kernel))
-    return found
+        wait_for_end = start_command()
+        metrics = {"live": wait_until(is_live[kind.visible_in], start)} if kind.visible_in else {}
+        metrics["command ended"] = wait_for_end() - start
+        metrics["notebooks lost, number"] = float(not keeps_state(kernel))
+    return metrics
 
 
 @contextmanager
-def notebook(client: HubClient, password: str) -> Iterator[Kernel]:
-    """One that is open, with something computed in it."""
+def open_notebook(client: HubClient, password: str) -> Iterator[Kernel]:
+    """Start a server and a kernel, and define a variable in it."""
     server = client.login("testuser", password).spawn(project="project1")
     try:
         with server.kernel() as kernel:
             kernel.execute("before = 41")
             yield kernel
     finally:
-        with suppress(HubError):  # it may be gone with its Slurm
+        with suppress(HubError):  # the server may be gone with its Slurm
             server.stop()
 
 
 @contextmanager
-def restored(path: Path) -> Iterator[None]:
-    """A file is afterwards as it was."""
+def restoring(path: Path) -> Iterator[None]:
+    """Restore the content of a file at the end of the block."""
     before = path.read_text()
     try:
         yield
@@ -118,32 +125,32 @@ def restored(path: Path) -> Iterator[None]:
         path.write_text(before)
 
 
-def waited(look: Callable[[], bool], begun: float) -> float:
-    """Seconds from then until it is seen."""
-    deadline = Deadline(LIVE_S, "the edit")
-    while not look():
-        deadline.pause(LOOK_AGAIN_S)
-    return time.monotonic() - begun
+def wait_until(condition: Callable[[], bool], start: float) -> float:
+    """Poll until a condition holds; return the seconds since `start`."""
+    deadline = Deadline(LIVE_TIMEOUT_S, "the edit")
+    while not condition():
+        deadline.pause(POLL_INTERVAL_S)
+    return time.monotonic() - start
 
 
-def logged_in(client: HubClient, password: str, word: str) -> bool:
-    """Whether the page of the login has the word, and lets a person in."""
+def page_shows(client: HubClient, password: str, word: str) -> bool:
+    """Return whether the login page contains the word and a login succeeds."""
     try:
         with direct_session() as browser:
-            return word in browser.get(f"{client.url}/hub/login", timeout=LIVE_S).text and bool(
+            return word in browser.get(f"{client.url}/hub/login", timeout=LIVE_TIMEOUT_S).text and bool(
                 client.login("otheruser", password)
             )
-    except (OSError, HubError):  # a hub that restarts
+    except (OSError, HubError):  # the hub restarts
         return False
 
 
-def called(running: Running) -> str:
-    """What a wrapper says when it is called with an argument."""
-    return running.podman.execute(f"{running.resource}-slurm", [WRAPPER, "argument"]).stderr
+def call_wrapper(instance: RunningInstance) -> str:
+    """Call a wrapper with an argument; return its standard error."""
+    return instance.podman.execute(f"{instance.resource}-slurm", [WRAPPER, "argument"]).stderr
 
 
-def holds(kernel: Kernel) -> bool:
-    """Whether a notebook still has what was computed in it."""
+def keeps_state(kernel: Kernel) -> bool:
+    """Return whether the notebook still has its variable."""
     try:
         return kernel.execute("before + 1") == "42"
     except (OSError, HubError):
@@ -151,63 +158,64 @@ def holds(kernel: Kernel) -> bool:
 
 
 @contextmanager
-def made_live(running: Running, by: str) -> Iterator[Callable[[], Callable[[], float]]]:
-    """What makes an edit live once it is called: it tells when that has ended.
+def prepare_command(instance: RunningInstance, command: str) -> Iterator[Callable[[], Callable[[], float]]]:
+    """Yield a function that starts the command and returns a function waiting for its end.
 
-    A dev.watch runs already, and is called nothing; it ends with the block.
+    The latter returns the time of the end. `dev.watch` runs during the whole block, and applies each save by itself.
     """
-    if by != "dev.watch":
-        yield lambda: typed(argv(by, f"--instance={running.name}"), running.project)
+    if command != "dev.watch":
+        words = argv(command, f"--instance={instance.name}")
+        yield lambda: start_process(words, instance.project)
         return
-    with watching(running) as lines:
-        yield lambda: lambda: line_of(next(lines))
+    with watch(instance) as lines:
+        yield lambda: lambda: end_of_reload(next(lines))
 
 
 @contextmanager
-def watching(running: Running, *words: str) -> Iterator[Iterator[str]]:
-    """What a dev.watch prints about saves, its errors between its lines; it is ended with the block."""
-    command = argv("dev.watch", f"--instance={running.name}", *words)
+def watch(instance: RunningInstance, *options: str) -> Iterator[Iterator[str]]:
+    """Run `dev.watch` for the block; yield its further output as lines, errors included."""
+    command = argv("dev.watch", f"--instance={instance.name}", *options)
     with subprocess.Popen(
-        command, cwd=running.project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=instance.project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         lines = iter(process.stdout.readline, "") if process.stdout else iter(())
         try:
             if not any("watching" in line for line in lines):
-                raise SystemExit("dev.watch has ended")
+                raise SystemExit("dev.watch exited before it watched the checkout")
             yield lines
         finally:
             process.send_signal(signal.SIGINT)
 
 
-def typed(words: list[str], folder: Path) -> Callable[[], float]:
-    """Type a command; what is returned waits for its end, and tells when it was."""
-    started = subprocess.Popen(words, cwd=folder, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+def start_process(words: list[str], folder: Path) -> Callable[[], float]:
+    """Start a process; the returned function waits for it and returns its end time."""
+    process = subprocess.Popen(words, cwd=folder, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
-    def ended() -> float:
-        told, _ = started.communicate()
-        if started.returncode:
-            raise SystemExit(told.decode())
+    def wait() -> float:
+        output, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(output.decode())
         return time.monotonic()
 
-    return ended
+    return wait
 
 
-def line_of(line: str) -> float:
-    """When a dev.watch has told that a reload went well."""
+def end_of_reload(line: str) -> float:
+    """Return the current time if the line reports a successful reload; exit otherwise."""
     if "healthy" not in line:
         raise SystemExit(line)
     return time.monotonic()
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that file and notebook are put right then, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # restore the file and stop the notebook
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kind", choices=list(KINDS))
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--instance", required=True)
     parser.add_argument("--by", default=COMMANDS[0], choices=COMMANDS)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     podman = usable_podman(Workspace(project=PROJECT).state)
-    one = Running(name=given.instance, podman=podman, project=given.project)
-    result = figures(one, KINDS[given.kind], given.by)
-    print(json.dumps({name: round(value, 3) for name, value in result.items()}))  # noqa: T201 - what it is for
+    running = RunningInstance(name=arguments.instance, podman=podman, project=arguments.project)
+    result = measure_edit(running, KINDS[arguments.kind], arguments.by)
+    print(json.dumps({name: round(value, 3) for name, value in result.items()}))  # noqa: T201 - the script's result

@@ -1,4 +1,7 @@
-"""Running cases: rounds of one case, tool by tool in turns, so that what else the machine does disturbs all alike."""
+"""Run benchmark cases in rounds that alternate between tools.
+
+Other load on the machine then affects all tools alike.
+"""
 
 import json
 import secrets
@@ -11,127 +14,135 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.case import Case, Tool, expanded
+from bench.case import Case, Tool, expand
 from bench.results import Series
 from hubpod.errors import HubpodError
 from hubpod.system import process
 
-BENCH = Path(__file__).parent
 CLICK = "submit"
-"""The step of a probe that begins with the click on "Start"."""
+"""The step of a probe that starts with the click on "Start"."""
 
 
-class Failed(HubpodError):  # noqa: N818 - a measurement that failed is told, and the others go on
-    """A command that should have been measured did not do its work."""
+class MeasurementError(HubpodError):
+    """A command of a case failed, or its output has no metrics."""
 
 
-class Measured:
-    """One case of one tool, set up."""
+class CaseRun:
+    """One case of one tool while it is measured.
+
+    Attributes:
+        tool: Name of the tool.
+        series: The values so far, by metric.
+    """
 
     def __init__(self, tool: Tool, case: Case, folder: Path) -> None:
         self._case = case
         self._project = tool.project
         self.tool = tool.name
         self.series: dict[str, list[float]] = {}
-        places = {"python": sys.executable, "bench": str(BENCH), "project": str(tool.project), "folder": str(folder)}
-        self._words = {**tool.words, **places, "instance": f"bench-{secrets.token_hex(3)}", "round": "0"}
+        paths = {"python": sys.executable, "bench": tool.scripts, "project": tool.project, "folder": folder}
+        self._words = {
+            **tool.words,
+            **{word: str(path) for word, path in paths.items()},
+            "instance": f"bench-{secrets.token_hex(3)}",
+            "round": "0",
+        }
 
     def setup(self) -> None:
-        """Have what the rounds need."""
+        """Run the commands that precede the first round."""
         self._run(self._case.setup)
 
     def teardown(self) -> None:
-        """Leave nothing; what cannot be removed was perhaps never there."""
+        """Clean up, ignoring failures: after a failed setup there may be nothing to remove."""
         for command in self._case.teardown:
             process.run(self._argv(command), cwd=self._project, check=False)
 
-    def round(self, number: int) -> None:
-        """Measure once."""
+    def run_round(self, number: int) -> None:
+        """Measure one round, and reset."""
         self._words["round"] = str(number)
-        begun = time.monotonic()
+        start = time.monotonic()
         output = self._run(self._case.command)
-        took_s = time.monotonic() - begun
-        for name, value in figures(self._case.reads, took_s, output).items():
+        duration_s = time.monotonic() - start
+        for name, value in read_metrics(self._case.reads, duration_s, output).items():
             self.series.setdefault(name, []).append(value)
         self._run(self._case.reset)
 
     def _run(self, commands: Sequence[str]) -> str:
-        """Run commands one after the other; what the last one has printed."""
+        """Run commands in sequence, and return the standard output of the last."""
         output = ""
         for command in commands:
             result = process.run(self._argv(command), cwd=self._project, check=False)
             if not result.ok:
-                said = (result.stdout + result.stderr).strip().splitlines()[-process.LAST_LINES :]
-                raise Failed(f"{shlex.join(result.argv)} ended with {result.returncode}", detail=tuple(said))
+                last = (result.stdout + result.stderr).strip().splitlines()[-process.LAST_LINES :]
+                message = f"{shlex.join(result.argv)} exited with status {result.returncode}"
+                raise MeasurementError(message, detail=tuple(last))
             output = result.stdout
         return output
 
     def _argv(self, command: str) -> list[str]:
-        return shlex.split(expanded(command, self._words))
+        return shlex.split(expand(command, self._words))
 
 
-def figures(reads: str, took_s: float, output: str) -> Mapping[str, float]:
-    """What a round has shown, by name; the time of the command itself has none.
+def read_metrics(reads: str, duration_s: float, output: str) -> Mapping[str, float]:
+    """Return the metrics of a round by name. The duration of the commands has the empty name.
 
     Raises:
-        Failed: The output is not what was to be read.
+        MeasurementError: The output does not contain the expected metrics.
     """
     try:
         match reads:
             case "probe":
-                return _of_probe(json.loads(output))
-            case "figures":
+                return _probe_metrics(json.loads(output))
+            case "metrics":
                 last = output.strip().splitlines()[-1]
                 return {str(name): float(value) for name, value in json.loads(last).items()}
             case _:
-                return {"": took_s}
+                return {"": duration_s}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise Failed(f"its output has no figures: {type(error).__name__}: {error}") from None
+        raise MeasurementError(f"the output has no metrics: {type(error).__name__}: {error}") from None
 
 
-def _of_probe(report: Mapping[str, list[dict[str, float]]]) -> Mapping[str, float]:
-    """When the server was ready and the kernel answered, in seconds after the click on "Start"."""
+def _probe_metrics(report: Mapping[str, list[dict[str, float]]]) -> Mapping[str, float]:
+    """Return the seconds from the click until the server is ready and the kernel answers."""
     steps = {str(step["name"]): step for step in report["timeline"]}
     click = steps[CLICK]["at_s"] - steps[CLICK]["took_s"]
     return {f"click to {name}": steps[name]["at_s"] - click for name in ("ready", "kernel")}
 
 
-def measured(tools: Sequence[Tool], name: str, rounds: int, say: Callable[[str], None]) -> Iterator[Series]:
-    """Measure the case of that name of each tool that has it.
+def measure(tools: Sequence[Tool], name: str, rounds: int, report: Callable[[str], None]) -> Iterator[Series]:
+    """Measure the case of this name for every tool that has it.
+
+    Args:
+        tools: Measured in turns.
+        name: Name of the case.
+        rounds: Number of rounds, unless a case sets a lower limit.
+        report: Receives a line after each round.
 
     Raises:
-        Failed: One of its commands fails.
+        MeasurementError: A command fails or prints no metrics.
     """
-    with ExitStack() as closing:
-        limits = [case.rounds for _, case in _of(tools, name) if case.rounds]
-        ready = [closing.enter_context(_ready(tool, case)) for tool, case in _of(tools, name)]
-        for number in range(1, min([rounds, *limits]) + 1):
-            for each in ready if number % 2 else reversed(ready):  # so that none always comes after another
-                each.round(number)
-                last = {figure: values[-1] for figure, values in each.series.items()}
-                say(f"  {name}, round {number}, {each.tool}: " + ", ".join(map(_told, last, last.values())))
-        title = next(case.title or name for _, case in _of(tools, name))
-        for each in ready:
-            for figure, values in each.series.items():
-                yield Series(case=name, title=title, figure=figure, tool=each.tool, values=tuple(values))
-
-
-def _of(tools: Sequence[Tool], name: str) -> list[tuple[Tool, Case]]:
-    return [(tool, case) for tool in tools for case in tool.cases if case.name == name]
-
-
-def _told(figure: str, value: float) -> str:
-    return f"{figure} {value:.2f}".strip()
+    pairs = [(tool, case) for tool in tools for case in tool.cases if case.name == name]
+    with ExitStack() as stack:
+        runs = [stack.enter_context(_open_run(tool, case)) for tool, case in pairs]
+        for number in range(1, min([rounds, *(case.rounds for _, case in pairs if case.rounds)]) + 1):
+            for run in runs if number % 2 else reversed(runs):  # no tool always runs after the same other one
+                run.run_round(number)
+                latest = ", ".join(f"{metric} {values[-1]:.2f}".strip() for metric, values in run.series.items())
+                report(f"  {name}, round {number}, {run.tool}: {latest}")
+        title = next(case.title or name for _, case in pairs)
+        for run in runs:
+            for metric, values in run.series.items():
+                yield Series(case=name, title=title, metric=metric, tool=run.tool, values=tuple(values))
 
 
 @contextmanager
-def _ready(tool: Tool, case: Case) -> Iterator[Measured]:
-    """A case that is set up, and gone when the block ends."""
+def _open_run(tool: Tool, case: Case) -> Iterator[CaseRun]:
+    """Set up a case, and tear it down at the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix="hubpod-bench-"))
-    each = Measured(tool, case, folder)
+    run = CaseRun(tool, case, folder)
     try:
-        each.setup()
-        yield each
+        run.setup()
+        yield run
     finally:
-        each.teardown()
+        run.teardown()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,9 @@
-"""How long a bare `jupyterhub-singleuser` needs until it listens, without queue, SSH and port report, in JSON.
+"""Measure how long a bare `jupyterhub-singleuser` takes until it listens.
 
-    python tools/bench/bare.py --instance NAME
+    python tools/bench/bare_server.py --instance NAME
 
-No spawn is quicker than that. It runs where the users' servers run, in the Slurm container of an instance that is up.
+Without queue, SSH and port report, this is the lower bound of a spawn. The server runs in the Slurm container
+of a running instance, where the users' servers run. The result is one JSON object, in seconds.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = "testuser.project1"
 ENVIRONMENT = "/opt/jupyter/miniforge3/envs/jupyter-user-env"
-INSIDE = """
+SCRIPT = """
 import json, os, socket, subprocess, sys, tempfile, time
 
 with socket.socket() as free:
@@ -26,32 +27,32 @@ names = {"API_URL": "http://127.0.0.1:8081/jupyter/hub/api", "API_TOKEN": "none"
          "OAUTH_CALLBACK_URL": f"{prefix}oauth_callback", "HOST": ""}
 with tempfile.TemporaryDirectory() as home:
     env = {"HOME": home, "PATH": os.environ["PATH"], **{f"JUPYTERHUB_{name}": value for name, value in names.items()}}
-    begun = time.monotonic()
+    start = time.monotonic()
     server = subprocess.Popen([f"{sys.prefix}/bin/jupyterhub-singleuser"], env=env, cwd=home,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while server.poll() is None:
-            with socket.socket() as asking:
-                if not asking.connect_ex(address):
-                    print(json.dumps({"until it listens": round(time.monotonic() - begun, 3)}))
+            with socket.socket() as probe:
+                if not probe.connect_ex(address):
+                    print(json.dumps({"until it listens": round(time.monotonic() - start, 3)}))
                     break
             time.sleep(0.01)
         else:
-            sys.exit(f"jupyterhub-singleuser ended with {server.returncode} before it listened")
+            sys.exit(f"jupyterhub-singleuser exited with status {server.returncode} before it listened")
     finally:
         server.kill()
         server.wait()
 """
-"""What runs there, with nothing but the standard library."""
+"""Runs in the container with the standard library alone."""
 
 
 def main() -> int:
-    """Have it run there; its figure is what is printed."""
-    parser = argparse.ArgumentParser()
+    """Run the script in the container, and let it print its result."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--instance", required=True)
     instance = parser.parse_args().instance
-    there = ("runuser", "-u", ACCOUNT, "--", f"{ENVIRONMENT}/bin/python", "-c", INSIDE)
-    command = (sys.executable, "-m", "invoke", "dev.exec", f"--instance={instance}", "slurm", "--", *there)
+    remote = ("runuser", "-u", ACCOUNT, "--", f"{ENVIRONMENT}/bin/python", "-c", SCRIPT)
+    command = (sys.executable, "-m", "invoke", "dev.exec", f"--instance={instance}", "slurm", "--", *remote)
     return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
