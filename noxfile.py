@@ -122,7 +122,7 @@ def security(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the fault tests, then random users with random faults; -- `--minutes M --seed S --people N`."""
+    """Run the fault tests, then random users with random faults; -- `--minutes M --seed S --users N`."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     _pytest(session, "harness/suite", "-m", "faults")

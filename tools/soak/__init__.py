@@ -1,1 +1,1 @@
-"""People and faults at random, for as long as one likes, and what must hold after each fault."""
+"""Soak tests: users and faults at random, with invariants checked after each fault."""

@@ -1,4 +1,4 @@
-"""The faults of the soak: how each begins, and how it ends."""
+"""The faults of a soak."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ Act = Callable[[Stack], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Something that goes wrong around people who work.
+    """A fault injected while users work.
 
     Attributes:
-        begin: Lets it go wrong.
-        end: Puts it right; the stack may need a while then.
-        replaces: Whether the process of hub or proxy is another one afterwards.
+        begin: Injects the fault.
+        end: Removes the fault. The stack may need some time to recover.
+        replaces: Whether the fault ends the process of the hub or the proxy.
     """
 
     begin: Act
@@ -26,30 +26,30 @@ class Fault:
     replaces: bool = False
 
 
-def _link(name: str, disturb: Callable[[Link], None]) -> Fault:
+def _disturb_link(name: str, disturb: Callable[[Link], None]) -> Fault:
     return Fault(begin=lambda stack: disturb(stack.link(name)), end=lambda stack: stack.link(name).restore())
 
 
-def _stopped(daemon: str) -> Fault:
+def _stop_daemon(daemon: str) -> Fault:
     return Fault(
         begin=lambda stack: stack.slurm.daemon(daemon).stop(), end=lambda stack: stack.slurm.daemon(daemon).start()
     )
 
 
-def _paused(daemon: str) -> Fault:
+def _pause_daemon(daemon: str) -> Fault:
     return Fault(
         begin=lambda stack: stack.slurm.daemon(daemon).pause(), end=lambda stack: stack.slurm.daemon(daemon).unpause()
     )
 
 
-def _killed(daemon: str) -> Fault:
+def _kill_daemon(daemon: str) -> Fault:
     return Fault(
         begin=lambda stack: stack.slurm.daemon(daemon).kill(),
         end=lambda stack: stack.slurm.daemon(daemon).wait_until_up(),
     )
 
 
-def _dead(container: str) -> Fault:
+def _kill_container(container: str) -> Fault:
     return Fault(begin=lambda stack: stack.kill(container), end=lambda stack: stack.start(container), replaces=True)
 
 
@@ -58,47 +58,47 @@ def _lose_node(stack: Stack) -> None:
     stack.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=lost"))
 
 
-def _find_node(stack: Stack) -> None:
+def _restore_node(stack: Stack) -> None:
     stack.slurm.daemon("slurmd").start()
     stack.slurm.resume()
     stack.slurm.daemon("slurmd").wait_until_up()
 
 
 def _signal_hub(stack: Stack, signal: str) -> None:
-    """Send the hub's process a signal; podman's own pause needs more than it has as an ordinary user everywhere."""
+    """Send a signal to the hub's process; `podman pause` does not work rootless everywhere."""
     each = '[ "$(cat $process/comm 2>/dev/null)" != jupyterhub ] || kill -$1 "${process#/proc/}"'
     stack.execute("jupyterhub", ("sh", "-c", f"for process in /proc/[0-9]*; do {each}; done", "signal", signal))
 
 
-def _issuer(begin: Act) -> Fault:
+def _break_issuer(begin: Act) -> Fault:
     return Fault(begin=begin, end=lambda stack: require_issuer(stack).up())
 
 
 FAULTS: Mapping[str, Fault] = {
     "nothing": Fault(begin=lambda _: None),
-    "ssh cut": _link("ssh", Link.cut),
-    "ssh reset": _link("ssh", Link.reset),
-    "ssh late": _link("ssh", lambda link: link.delay(2)),
-    "ssh very late": _link("ssh", lambda link: link.delay(5)),
-    "ssh truncated": _link("ssh", lambda link: link.truncate(100)),
-    "hub api reset": _link("hub api", Link.reset),
-    "hub api cut": _link("hub api", Link.cut),
-    "issuer cut": _link("issuer", Link.cut),
-    "issuer down": _issuer(lambda stack: require_issuer(stack).down()),
-    "issuer hangs": _issuer(lambda stack: require_issuer(stack).hang()),
-    "issuer's garbage": _issuer(lambda stack: require_issuer(stack).garbage()),
+    "ssh cut": _disturb_link("ssh", Link.cut),
+    "ssh reset": _disturb_link("ssh", Link.reset),
+    "ssh late": _disturb_link("ssh", lambda link: link.delay(2)),
+    "ssh very late": _disturb_link("ssh", lambda link: link.delay(5)),
+    "ssh truncated": _disturb_link("ssh", lambda link: link.truncate(100)),
+    "hub api reset": _disturb_link("hub api", Link.reset),
+    "hub api cut": _disturb_link("hub api", Link.cut),
+    "issuer cut": _disturb_link("issuer", Link.cut),
+    "issuer down": _break_issuer(lambda stack: require_issuer(stack).down()),
+    "issuer hangs": _break_issuer(lambda stack: require_issuer(stack).hang()),
+    "issuer's garbage": _break_issuer(lambda stack: require_issuer(stack).garbage()),
     "keys rotated": Fault(begin=lambda stack: require_issuer(stack).rotate(overlap=True)),
-    "slurmctld stopped": _stopped("slurmctld"),
-    "slurmctld paused": _paused("slurmctld"),
-    "slurmctld killed": _killed("slurmctld"),
-    "slurmd killed": _killed("slurmd"),
-    "slurmd paused": _paused("slurmd"),
-    "munge stopped": _stopped("munge"),
-    "sshd stopped": _stopped("sshd"),
-    "node down": Fault(begin=_lose_node, end=_find_node),
+    "slurmctld stopped": _stop_daemon("slurmctld"),
+    "slurmctld paused": _pause_daemon("slurmctld"),
+    "slurmctld killed": _kill_daemon("slurmctld"),
+    "slurmd killed": _kill_daemon("slurmd"),
+    "slurmd paused": _pause_daemon("slurmd"),
+    "munge stopped": _stop_daemon("munge"),
+    "sshd stopped": _stop_daemon("sshd"),
+    "node down": Fault(begin=_lose_node, end=_restore_node),
     "node drained": Fault(begin=lambda stack: stack.slurm.drain(), end=lambda stack: stack.slurm.resume()),
-    "hub killed": _dead("jupyterhub"),
+    "hub killed": _kill_container("jupyterhub"),
     "hub restarted": Fault(begin=lambda stack: stack.restart("jupyterhub"), replaces=True),
     "hub paused": Fault(begin=lambda stack: _signal_hub(stack, "STOP"), end=lambda stack: _signal_hub(stack, "CONT")),
-    "proxy killed": _dead("proxy"),
+    "proxy killed": _kill_container("proxy"),
 }

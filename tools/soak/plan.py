@@ -1,16 +1,16 @@
-"""What happens in a soak, decided by its seed alone: the same seed gives the same rounds in the same order."""
+"""The plan of a soak: rounds of faults and actions, derived from a seed."""
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-SHORTEST_S, LONGEST_S = 2.0, 15.0
-LATEST_S = 5.0
+MIN_HOLD_S, MAX_HOLD_S = 2.0, 15.0
+MAX_DELAY_S = 5.0
 
 
 class Verb(Enum):
-    """What a person does."""
+    """Kind of an action."""
 
     SPAWN = "spawns"
     CANCEL = "spawns and cancels"
@@ -20,17 +20,17 @@ class Verb(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """What one person does in a round.
+    """One action of one user in a round.
 
     Attributes:
-        person: Which one, from 0 on.
-        verb: What.
-        project: Which of the person's projects a spawn is for, from 0 on.
-        after_s: Seconds after the round's beginning.
-        patience_s: Seconds before a cancel.
+        user: Number of the user, from 0.
+        verb: Kind of the action.
+        project: Number of the user's project for a spawn, from 0.
+        after_s: Delay from the start of the round.
+        patience_s: Seconds from a spawn to its cancellation.
     """
 
-    person: int
+    user: int
     verb: Verb
     project: int
     after_s: float
@@ -39,13 +39,13 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """A fault that comes and goes while people do something.
+    """One fault, and one action of each user.
 
     Attributes:
-        fault: Its name.
-        after_s: Seconds after the round's beginning at which it comes.
-        hold_s: Seconds that it stays.
-        actions: One for each person.
+        fault: Name of the fault.
+        after_s: Delay of the fault from the start of the round.
+        hold_s: Duration of the fault.
+        actions: One per user.
     """
 
     fault: str
@@ -54,28 +54,28 @@ class Round:
     actions: tuple[Action, ...]
 
 
-def rounds(seed: int, faults: Sequence[str], people: int, projects: int) -> Iterator[Round]:
-    """All rounds of a seed, without end; each fault comes once before any comes twice."""
-    chance = random.Random(seed)  # noqa: S311 - moments and choices, no secrets
+def generate_rounds(seed: int, faults: Sequence[str], users: int, projects: int) -> Iterator[Round]:
+    """Yield the endless rounds of a seed, with every fault once before any fault twice."""
+    generator = random.Random(seed)  # noqa: S311 - no secrets
     while True:
-        for fault in chance.sample(faults, len(faults)):
+        for fault in generator.sample(faults, len(faults)):
             yield Round(
                 fault=fault,
-                after_s=_seconds(chance, 0, LATEST_S),
-                hold_s=_seconds(chance, SHORTEST_S, LONGEST_S),
-                actions=tuple(_action(chance, person, projects) for person in range(people)),
+                after_s=_seconds(generator, 0, MAX_DELAY_S),
+                hold_s=_seconds(generator, MIN_HOLD_S, MAX_HOLD_S),
+                actions=tuple(_generate_action(generator, user, projects) for user in range(users)),
             )
 
 
-def _action(chance: random.Random, person: int, projects: int) -> Action:
+def _generate_action(generator: random.Random, user: int, projects: int) -> Action:
     return Action(
-        person=person,
-        verb=chance.choice(tuple(Verb)),
-        project=chance.randrange(projects),
-        after_s=_seconds(chance, 0, LATEST_S),
-        patience_s=_seconds(chance, 0, LATEST_S),
+        user=user,
+        verb=generator.choice(tuple(Verb)),
+        project=generator.randrange(projects),
+        after_s=_seconds(generator, 0, MAX_DELAY_S),
+        patience_s=_seconds(generator, 0, MAX_DELAY_S),
     )
 
 
-def _seconds(chance: random.Random, least: float, most: float) -> float:
-    return round(chance.uniform(least, most), 1)
+def _seconds(generator: random.Random, low: float, high: float) -> float:
+    return round(generator.uniform(low, high), 1)

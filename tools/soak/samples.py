@@ -1,7 +1,8 @@
-"""What hub and proxy hold over time: proportional memory and open file descriptors, and whether they go on growing."""
+"""Memory and open files of hub and proxy over time, and a verdict on whether they grow."""
 
 import csv
 import io
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,13 +10,11 @@ from enum import Enum
 from hubpod_harness.stack import Stack
 
 PROCESSES: Mapping[str, str] = {"jupyterhub": "[p]ython.*jupyterhub_config", "proxy": "[n]ode.*configurable-http-proxy"}
-"""By container, what tells the one process by its arguments; the brackets keep grep from finding itself."""
+"""Pattern of the arguments of one process per container. The brackets keep grep from matching itself."""
 
-# In development the hub is a fork of a process that has the same arguments, and another name.
-#
-# Its start time tells a process that was started again from the one before. Proportional memory (PSS) divides what
-# several processes have in common among them.
-LOOK = r"""
+# In development the hub is a fork of a process with the same arguments and another name. The start time distinguishes a
+# restarted process from its predecessor. The proportional set size (PSS) divides shared memory among its processes.
+SCRIPT = r"""
 for process in /proc/[0-9]*; do
   ! grep -qs hubpod-preload $process/comm || continue
   tr '\0' ' ' <$process/cmdline 2>/dev/null | grep -q '{pattern}' || continue
@@ -23,13 +22,13 @@ for process in /proc/[0-9]*; do
 done
 """
 HOUR_S = 3600
-EVERY_S = 60.0
-ENOUGH = 10
+INTERVAL_S = 60.0
+MIN_SAMPLES = 10
 MEMORY_LIMIT_MIB_PER_HOUR = 12.0
 FILES_LIMIT_PER_HOUR = 20.0
-"""Steps of a few MiB or files, as a garbage collector and connections that come and go make them, stay below when the
-line is laid through twenty minutes; a leak that matters within a day of such work does not. Each fault that cuts the
-way to the hub's API leaves it connections without another end, which Tornado closes after an hour of silence."""
+"""Over twenty minutes, steps of a few MiB or files, from garbage collection or connections, stay below the limits. A
+leak that matters within a day exceeds them. Each fault that cuts the route to the hub API leaves half-open connections,
+which Tornado closes after an hour of silence."""
 
 
 class Verdict(Enum):
@@ -37,7 +36,7 @@ class Verdict(Enum):
 
     FLAT = "flat"
     GROWS = "GROWS"
-    UNKNOWN = "too short to tell"
+    UNKNOWN = "too few samples"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,31 +44,31 @@ class Sample:
     """One process at one moment.
 
     Attributes:
-        at_s: Seconds since the soak's beginning.
-        process: Its container's name.
-        born: What only this process has, and no later one in its place.
-        memory_mib: Its proportional memory.
-        files: Its open file descriptors.
+        at_s: Seconds since the start of the soak.
+        process: Name of the process's container.
+        started: Start time of the process, an opaque text that identifies it.
+        memory_mib: Proportional set size.
+        files: Number of open file descriptors.
     """
 
     at_s: float
     process: str
-    born: str
+    started: str
     memory_mib: float
     files: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """How one process grew.
+    """The growth of one process.
 
     Attributes:
         first: Its first sample.
-        last: Its last one.
-        count: How many there are of it.
-        memory: Slope of its memory over the second half of its time, in MiB an hour.
-        files: Slope of its open files over that time, in files an hour.
-        verdict: What both slopes say against the limits.
+        last: Its last sample.
+        count: Number of its samples.
+        memory: Slope of the memory over the second half, in MiB per hour.
+        files: Slope of the open files over the second half, per hour.
+        verdict: The slopes compared to the limits.
     """
 
     first: Sample
@@ -82,33 +81,34 @@ class Growth:
     def __str__(self) -> str:
         minutes = (self.last.at_s - self.first.at_s) / 60
         return (
-            f"{self.first.process:10} {self.verdict.value}: {self.count} samples in {minutes:.1f} min of one process; "
-            f"PSS {self.first.memory_mib:.1f} to {self.last.memory_mib:.1f} MiB, at last {self.memory:+.1f} an hour "
-            f"(limit {MEMORY_LIMIT_MIB_PER_HOUR:g}); files {self.first.files} to {self.last.files}, "
-            f"at last {self.files:+.1f} an hour (limit {FILES_LIMIT_PER_HOUR:g})"
+            f"{self.first.process:10} {self.verdict.value}: {self.count} samples of one process in {minutes:.1f} min; "
+            f"PSS {self.first.memory_mib:.1f} to {self.last.memory_mib:.1f} MiB, {self.memory:+.1f} per hour at the end"
+            f" (limit {MEMORY_LIMIT_MIB_PER_HOUR:g}); files {self.first.files} to {self.last.files}, "
+            f"{self.files:+.1f} per hour at the end (limit {FILES_LIMIT_PER_HOUR:g})"
         )
 
 
-def read_sample(answer: str, at_s: float, process: str) -> Sample | None:
-    """Read what was seen; None when the process does not run."""
-    if len(fields := answer.split()) < 3:
+def parse_sample(output: str, at_s: float, process: str) -> Sample | None:
+    """Parse the output of the script; None if the process is not running."""
+    if len(fields := output.split()) < 3:
         return None
-    return Sample(at_s=at_s, process=process, born=fields[0], memory_mib=int(fields[1]) / 1024, files=int(fields[2]))
+    memory_mib = int(fields[1]) / 1024
+    return Sample(at_s=at_s, process=process, started=fields[0], memory_mib=memory_mib, files=int(fields[2]))
 
 
-def sample(stack: Stack, at_s: float) -> list[Sample]:
-    """Look at a stack's hub and proxy."""
-    looks = {
-        name: stack.execute(name, ("sh", "-c", LOOK.format(pattern=pattern))).stdout
+def take_samples(stack: Stack, at_s: float) -> list[Sample]:
+    """Sample the hub and the proxy of a stack."""
+    outputs = {
+        name: stack.execute(name, ("sh", "-c", SCRIPT.format(pattern=pattern))).stdout
         for name, pattern in PROCESSES.items()
     }
-    seen = (read_sample(answer, at_s, name) for name, answer in looks.items())
-    return [each for each in seen if each]
+    samples = (parse_sample(output, at_s, name) for name, output in outputs.items())
+    return [each for each in samples if each]
 
 
-def table(samples: Sequence[Sample]) -> str:
-    """The samples as CSV, a line for each moment."""
-    names = [f"{name} {figure}" for name in PROCESSES for figure in ("PSS MiB", "files")]
+def to_csv(samples: Sequence[Sample]) -> str:
+    """Format samples as CSV, one line per moment."""
+    names = [f"{name} {column}" for name in PROCESSES for column in ("PSS MiB", "files")]
     text = io.StringIO()
     writer = csv.DictWriter(text, ["seconds", *names], restval="", lineterminator="\n")
     writer.writeheader()
@@ -120,34 +120,33 @@ def table(samples: Sequence[Sample]) -> str:
     return text.getvalue()
 
 
-def longest(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """Those of the process that was seen most often: one that was started again begins anew."""
-    births = [each.born for each in samples]
-    most = max(births, key=births.count, default="")
-    return [each for each in samples if each.born == most]
+def most_sampled(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Select the samples of the process with the most samples: a restart resets memory and files."""
+    starts = [each.started for each in samples]
+    most = max(starts, key=starts.count, default="")
+    return [each for each in samples if each.started == most]
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """By how much the second grows with one of the first, by least squares; 0 where that cannot be told."""
-    if not points:
+    """Return the least-squares slope of (x, y) points, or 0 if it is undefined."""
+    try:
+        return statistics.linear_regression(*zip(*points, strict=True)).slope
+    except (statistics.StatisticsError, TypeError):  # fewer than two points, one x, or no points at all
         return 0.0
-    mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
-def growth(samples: Sequence[Sample]) -> list[Growth]:
-    """How each process grew, that is the one in its place that was seen most often."""
-    each = (longest([one for one in samples if one.process == name]) for name in PROCESSES)
-    return [_growth(series) for series in each if series]
+def measure_growth(samples: Sequence[Sample]) -> list[Growth]:
+    """Return the growth of the hub and of the proxy, each of the process with the most samples."""
+    series = (most_sampled([one for one in samples if one.process == name]) for name in PROCESSES)
+    return [_measure_growth(each) for each in series if each]
 
 
-def _growth(series: Sequence[Sample]) -> Growth:
-    """The first half is for caches to fill; what grows in the second one goes on growing."""
+def _measure_growth(series: Sequence[Sample]) -> Growth:
+    """Measure the second half alone: caches fill in the first."""
     middle = (series[0].at_s + series[-1].at_s) / 2
     late = [each for each in series if each.at_s >= middle]
     memory = slope([(each.at_s, each.memory_mib) for each in late]) * HOUR_S
     files = slope([(each.at_s, each.files) for each in late]) * HOUR_S
     flat = memory <= MEMORY_LIMIT_MIB_PER_HOUR and files <= FILES_LIMIT_PER_HOUR
-    verdict = (Verdict.FLAT if flat else Verdict.GROWS) if len(late) >= ENOUGH else Verdict.UNKNOWN
+    verdict = (Verdict.FLAT if flat else Verdict.GROWS) if len(late) >= MIN_SAMPLES else Verdict.UNKNOWN
     return Growth(first=series[0], last=series[-1], count=len(series), memory=memory, files=files, verdict=verdict)

@@ -1,4 +1,4 @@
-"""What people do while something goes wrong; that it fails meanwhile is no surprise, and is only counted."""
+"""Users of a soak: they spawn, cancel, stop and work while faults come and go."""
 
 import time
 from collections import Counter
@@ -14,15 +14,20 @@ from soak.plan import Action, Verb
 
 SPAWN_S = 60.0
 STOP_S = 60.0
-NO_GPU = {"ngpus": "0"}  # there are more people than GPUs
+NO_GPU = {"ngpus": "0"}  # the stack has fewer GPUs than users
 
 
-class People:
-    """The people of a soak, each of whom does one thing at a time.
+class VirtualUsers:
+    """The users of a soak, each with one action at a time.
+
+    Failures are expected during a fault, and only counted.
 
     Args:
-        stack: Where they work.
-        users: Who they are.
+        stack: The stack that they use.
+        users: Their accounts, by the numbers in the plan.
+
+    Attributes:
+        outcomes: Number of actions per outcome.
     """
 
     def __init__(self, stack: Stack, users: Sequence[User]) -> None:
@@ -31,8 +36,8 @@ class People:
         self._users = users
         self._lock = Lock()
 
-    def do(self, action: Action) -> None:
-        """Do it, and count how it went."""
+    def perform(self, action: Action) -> None:
+        """Perform an action and count its outcome."""
         time.sleep(action.after_s)
         try:
             self._verbs[action.verb](action)
@@ -46,16 +51,16 @@ class People:
     def _verbs(self) -> dict[Verb, Callable[[Action], None]]:
         return {Verb.SPAWN: self._spawn, Verb.CANCEL: self._cancel, Verb.STOP: self._stop, Verb.WORK: self._work}
 
-    def _session(self, action: Action) -> Session:
-        return self._stack.hub.login_as(self._users[action.person])
+    def _log_in(self, action: Action) -> Session:
+        return self._stack.hub.login_as(self._users[action.user])
 
     def _spawn(self, action: Action) -> None:
-        session = self._session(action)
+        session = self._log_in(action)
         if not session.server().is_active():
             session.spawn(NO_GPU, project=self._project(action), deadline_s=SPAWN_S)
 
     def _cancel(self, action: Action) -> None:
-        session = self._session(action)
+        session = self._log_in(action)
         if not session.server().is_active():
             with suppress(SpawnRefused):
                 session.submit(NO_GPU, project=self._project(action))
@@ -63,14 +68,14 @@ class People:
         session.server().stop(deadline_s=STOP_S)
 
     def _stop(self, action: Action) -> None:
-        server = self._session(action).server()
+        server = self._log_in(action).server()
         if server.is_active():
             server.stop(deadline_s=STOP_S)
 
     def _work(self, action: Action) -> None:
-        server = self._session(action).server()
+        server = self._log_in(action).server()
         if server.is_active():
             server.execute("5 * 4")
 
     def _project(self, action: Action) -> str:
-        return self._users[action.person].projects[action.project]
+        return self._users[action.user].projects[action.project]
