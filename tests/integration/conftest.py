@@ -1,4 +1,4 @@
-"""Fixtures: a podman, and instances that leave nothing."""
+"""Fixtures: podman, instances that are removed after the test, and external services."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -19,16 +19,16 @@ from hubpod_harness.external_services import IMAGE
 from hubpod_harness.groups import assign_group
 from hubpod_harness.options import BUNDLED_SOURCES
 from hubpod_harness.session_run import open_run
+from support.external_services import ExternalServices, open_external_services
 from support.instances import PROJECT, RunningInstance
-from support.neighbours import Neighbours, started
 
 STACKS = ("test_harness",)
-"""Modules that start stacks of the harness and no environments."""
+"""Modules that start stacks of the harness instead of environments."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist's loadgroup environments stay in one process: they have ports and addresses in common."""
+    """Keep environments in one process of pytest-xdist: they share ports and addresses."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             assign_group(item, item.path.stem if item.path.stem in STACKS else "environments")
@@ -36,13 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def podman() -> Podman:
-    """The podman that the commands use."""
+    """Return the podman that the commands use."""
     return usable_podman(Workspace(project=PROJECT).state)
 
 
 @pytest.fixture
 def instances(podman: Podman) -> Iterator[Callable[[], RunningInstance]]:
-    """Makes names of instances; whatever runs under them is removed after the test."""
+    """Return a factory of instances; they are removed after the test."""
     made: list[RunningInstance] = []
 
     def make() -> RunningInstance:
@@ -58,43 +58,43 @@ def instances(podman: Podman) -> Iterator[Callable[[], RunningInstance]]:
 
 @pytest.fixture(scope="session")
 def running(podman: Podman) -> Iterator[RunningInstance]:
-    """One instance that the tests of this run share; its end leaves nothing."""
+    """Bring up an instance shared by all tests of the session."""
     shared = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman)
     try:
-        typed = shared.up()
-        assert typed.code == 0, typed.text
+        result = shared.up()
+        assert result.code == 0, result.text
         yield shared
     finally:
-        typed = shared.invoke("dev.down", "--volumes")
+        result = shared.invoke("dev.down", "--volumes")
         shared.remove_settings()
-    assert typed.code == 0, typed.text
+    assert result.code == 0, result.text
     assert not shared.remaining_resources()
 
 
 @pytest.fixture(scope="session")
-def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
-    """An issuer, a Slurm host and a Zenith server, which all environments share."""
+def external_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalServices]:
+    """Start an issuer, a Slurm host and a Zenith server, shared by all environments."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     request = UpRequest(instance=find_instance("dev_dummyauth", "images"), origins=BUNDLED_SOURCES)
     built = ensure_images(context, request, names=("slurm", IMAGE))
-    folder = tmp_path_factory.mktemp("neighbours")
-    with open_run(context.workspace, context.podman) as run, started(run, built, folder) as found:
+    directory = tmp_path_factory.mktemp("external_services")
+    with open_run(context.workspace, context.podman) as run, open_external_services(run, built, directory) as found:
         yield found
 
 
 @pytest.fixture
 def deployed(
-    podman: Podman, neighbours: Neighbours, tmp_path: Path
+    podman: Podman, external_services: ExternalServices, tmp_path: Path
 ) -> Iterator[Callable[[str], tuple[RunningInstance, tuple[str, ...]]]]:
-    """Names an instance of an environment and the options of its `up`; it leaves nothing."""
+    """Return a factory of an environment's instance and the options of its `up`."""
     made: list[RunningInstance] = []
 
     def make(name: str) -> tuple[RunningInstance, tuple[str, ...]]:
         environment = find_environment(name)
         running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=name)
         made.append(running)
-        folder = neighbours.write_deploy_directory(tmp_path / running.name, environment)
-        return running, (f"--deploy-dir={folder}", *neighbours.options(environment))
+        directory = external_services.write_deploy_directory(tmp_path / running.name, environment)
+        return running, (f"--deploy-dir={directory}", *external_services.options(environment))
 
     yield make
     for running in made:

@@ -1,4 +1,4 @@
-"""What a person sees, in a real browser."""
+"""The user's path through the pages in a real browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,14 @@ USER = "otheruser"
 
 @pytest.fixture
 def notebook_ends(running: RunningInstance) -> Iterator[None]:
-    """Stops the user's server after the test, however that ends."""
+    """Stop the user's server after the test, also after a failure."""
     yield
     running.login(USER).server().stop(deadline_s=60)
 
 
 @pytest.mark.usefixtures("notebook_ends")
-def test_a_person_runs_a_cell(running: RunningInstance, page: Page, tmp_path: Path) -> None:
-    """From the login page over the spawn form and the progress page to JupyterLab, where a cell is evaluated."""
+def test_a_user_runs_a_cell(running: RunningInstance, page: Page, tmp_path: Path) -> None:
+    """Login page, spawn form and progress page lead to JupyterLab, which evaluates a cell."""
     page.goto(running.status["url"])
     page.fill("#username_input", USER)
     page.fill("#password_input", running.password)
@@ -34,7 +34,7 @@ def test_a_person_runs_a_cell(running: RunningInstance, page: Page, tmp_path: Pa
 
     page.wait_for_url("**/lab**", timeout=SPAWN_MS)
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    # What is typed before the kernel and its notebook are there goes nowhere.
+    # Input before the kernel and its notebook are ready is lost.
     expect(page.get_by_text("| Idle")).to_be_visible()
     cell = page.locator(".jp-Notebook .cm-content").first
     cell.press_sequentially("5 * 4")
@@ -45,8 +45,8 @@ def test_a_person_runs_a_cell(running: RunningInstance, page: Page, tmp_path: Pa
     assert not page.get_by_text("Jupyter news").is_visible()
 
 
-def test_a_wrong_password_is_told_on_the_page(running: RunningInstance, page: Page) -> None:
-    """The login page says what was wrong, and lets the person try again."""
+def test_a_wrong_password_is_reported_on_the_page(running: RunningInstance, page: Page) -> None:
+    """The login page shows the error and accepts another try."""
     page.goto(running.status["url"])
     page.fill("#username_input", "testuser")
     page.fill("#password_input", "not the password")

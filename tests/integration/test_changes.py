@@ -1,4 +1,4 @@
-"""An edit of the hub's configuration: the running hub has it, and notebooks survive."""
+"""Edits of the hub configuration, applied by dev.up while notebooks keep running."""
 
 import secrets
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ BUG = "\nraise RuntimeError('a bug of my own')\n"
 
 @pytest.fixture
 def edited(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance]:
-    """An instance of a checkout that may be edited."""
+    """Bring up an instance of a copy of the checkout."""
     project = tmp_path / "checkout"
     content.copy(PROJECT, project)
     running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
@@ -28,7 +28,7 @@ def edited(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance]:
 
 
 def test_an_edited_fragment_reaches_the_running_hub(edited: RunningInstance) -> None:
-    """The second dev.up puts the edit into the hub; the kernel that was open before answers after it."""
+    """The second dev.up applies the edit, and an open kernel still answers."""
     fragment = edited.project / FRAGMENT
     first = edited.up()
     assert first.code == 0, first.text
@@ -50,7 +50,7 @@ def test_an_edited_fragment_reaches_the_running_hub(edited: RunningInstance) -> 
 
 
 def test_a_broken_fragment_loses_no_notebook(edited: RunningInstance) -> None:
-    """A fragment that ends the hub is shown with its line and taken back; corrected, it is live with one dev.up."""
+    """A fragment that ends the hub is reported with its line and reverted; dev.up applies a fix."""
     fragment = edited.project / FRAGMENT
     good = fragment.read_text()
     first = edited.up()

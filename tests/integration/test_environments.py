@@ -1,4 +1,4 @@
-"""Each environment, deployed as a site deploys it: from nothing to a notebook, and nothing left afterwards."""
+"""Each environment, deployed like a site: from an empty machine to a notebook and back."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import pytest
 
 from hubpod.environments import ENVIRONMENTS, Environment
 from hubpod_harness.external_services import USERS
+from support.external_services import ExternalServices
 from support.instances import RunningInstance
-from support.neighbours import Neighbours
 
 USER = USERS[0]
 END_OF_TUNNEL = """
@@ -19,17 +19,17 @@ for each in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
-def test_a_person_gets_a_notebook(
-    neighbours: Neighbours,
+def test_a_user_gets_a_notebook(
+    external_services: ExternalServices,
     deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
     environment: Environment,
 ) -> None:
-    """Up, login, spawn on real Slurm, a kernel answers; down leaves nothing."""
+    """After up and login a spawn on real Slurm gives a kernel; down leaves nothing behind."""
     running, options = deployed(environment.name)
 
     up = running.up(*options)
     assert up.code == 0, up.text
-    server = neighbours.log_in(running, USER).spawn(project="project1")
+    server = external_services.log_in(running, USER).spawn(project="project1")
     where = server.execute("import getpass, os; print(getpass.getuser(), os.environ['SLURM_JOB_ID'])")
     server.stop()
     down = running.down("--volumes")
@@ -40,10 +40,10 @@ def test_a_person_gets_a_notebook(
     assert not running.remaining_resources()
 
 
-def test_nothing_but_the_tunnel_reaches_a_hub_behind_one(
+def test_only_the_tunnel_reaches_a_hub_behind_one(
     deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
 ) -> None:
-    """Behind a tunnel no port is published, and in the pod's network only this pod reaches proxy and hub."""
+    """No port is published, and other pods in the network cannot reach proxy and hub."""
     running, options = deployed("dev_realauth_zenithclient")
     up = running.up(*options)
     assert up.code == 0, up.text
@@ -56,17 +56,17 @@ def test_nothing_but_the_tunnel_reaches_a_hub_behind_one(
         assert addresses == {f"0100007F:{port:04X}"}, port
 
 
-def test_a_tunnel_that_broke_comes_again(
-    neighbours: Neighbours, deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]]
+def test_a_broken_tunnel_is_restored(
+    external_services: ExternalServices, deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]]
 ) -> None:
-    """When the connection to the Zenith server ends, the client ends with it and the pod starts it again."""
+    """The client exits with its connection to the Zenith server, and the pod restarts it."""
     running, options = deployed("dev_realauth_zenithclient")
     up = running.up(*options)
     assert up.code == 0, up.text
-    server = f"{neighbours.site.instance.resource}-zenith-server"
-    neighbours.podman.run("exec", "--privileged", server, "python3", "-c", END_OF_TUNNEL)
+    server = f"{external_services.site.instance.resource}-zenith-server"
+    external_services.podman.run("exec", "--privileged", server, "python3", "-c", END_OF_TUNNEL)
 
     again = running.up(*options)
 
     assert again.code == 0, again.text
-    assert neighbours.log_in(running, USER).user == USER
+    assert external_services.log_in(running, USER).user == USER

@@ -1,4 +1,4 @@
-"""docs/external-slurm.md, followed to the letter on a plain Debian host: a notebook, and nothing but notebooks."""
+"""docs/external-slurm.md, followed on a plain Debian host: notebooks, and nothing else."""
 
 import json
 import re
@@ -23,8 +23,8 @@ from hubpod.workspace import Workspace
 from hubpod_harness.attack.transport import Request, send
 from hubpod_harness.session_run import open_run
 from support import plain_host
+from support.external_services import free_port, own_address
 from support.instances import PROJECT, RunningInstance
-from support.neighbours import free_port, own_address
 from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost
 from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
 
@@ -73,35 +73,35 @@ print(status, *sorted(cookie.name for cookie in jar))
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A site that has followed the document as far as `up`."""
+    """A site that followed the document up to `up`."""
 
     host: PlainHost
     running: RunningInstance
     hub_api: str  # where the hub's API is published
 
     def ssh(self, *words: str, options: tuple[str, ...] = ()) -> Result:
-        """Run ssh as the hub does, with further options."""
+        """Run ssh like the hub, with additional options."""
         return self.from_hub(*SSH, *options, "slurm", *words)
 
     def from_hub(self, *words: str) -> Result:
-        """Run a command where the hub is, with its key."""
+        """Run a command in the hub's container."""
         return self.running.podman.execute(f"{self.running.resource}-jupyterhub", words, timeout_s=30)
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[PlainHost]:
-    """A host with Slurm, as Debian's packages leave it."""
+    """Start a host with Slurm as installed by Debian's packages."""
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     origins = {name: Origin(directory=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     request = UpRequest(instance=find_instance("dev_dummyauth", "images"), origins=origins)
     built = ensure_images(context, request, names=("slurm",))
-    with open_run(context.workspace, context.podman) as run, plain_host.started(run, built) as found:
+    with open_run(context.workspace, context.podman) as run, plain_host.open_plain_host(run, built) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """What the document makes of it, and the hub in front; their end leaves nothing."""
+    """Follow the document on the host, and bring up the hub."""
     choices = {
         "SSH_HOSTNAME": host.address,
         "HUB_ADDRESS": host.network.subnet,
@@ -122,37 +122,37 @@ def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFacto
     assert not running.remaining_resources()
 
 
-def test_a_person_gets_a_notebook(site: Site) -> None:
-    """Login, spawn on the host's Slurm, a kernel answers, as the document says to try it; the account has the job."""
+def test_a_user_gets_a_notebook(site: Site) -> None:
+    """The document's own test succeeds, and the job runs as the user's account."""
     assert Recipe(choices={}).only(SPAWN) == f"./run invoke dev.spawn -e {ENVIRONMENT}\n"
     spawn = site.running.invoke("dev.spawn")
     assert spawn.code == 0, spawn.text
     found = re.search(r"ada got a notebook .*: job (\d+) on node-.*= 20", spawn.stdout)
     assert found, spawn.text
 
-    assert " UserId=ada.physics(" in site.host.told(f"scontrol show job {found[1]} --oneliner")
+    assert " UserId=ada.physics(" in site.host.run_checked(f"scontrol show job {found[1]} --oneliner")
 
 
-def test_nobody_logs_in_where_the_api_is_published(site: Site) -> None:
-    """With the right password a person on the Slurm host gets no login cookie of the hub's API."""
+def test_the_published_api_accepts_no_login(site: Site) -> None:
+    """The Slurm host gets no login cookie from the hub API, even with the right password."""
     url = f"http://{site.hub_api}/jupyter/hub/login"
     words = ("python3", "-c", LOGIN, url, "ada", site.running.password)
 
-    told = site.host.podman.execute(site.host.name, words, timeout_s=30)
+    result = site.host.podman.execute(site.host.name, words, timeout_s=30)
 
-    assert (told.stdout, told.stderr) == ("403 _xsrf\n", "")
+    assert (result.stdout, result.stderr) == ("403 _xsrf\n", "")
 
 
 def statuses(site: Site, *requests: tuple[str, str], **headers: str) -> list[int]:
-    """What the hub's API answers to requests, as method and path below /jupyter/hub, of a compute node."""
-    told = json.dumps([(method, f"http://{site.hub_api}/jupyter/hub{path}", headers) for method, path in requests])
-    answer = site.host.run('printf "%s" "$1" | python3 -c "$2"', told, ASK)
+    """Send requests (method, path below /jupyter/hub) from a compute node; return the statuses."""
+    document = json.dumps([(method, f"http://{site.hub_api}/jupyter/hub{path}", headers) for method, path in requests])
+    answer = site.host.run('printf "%s" "$1" | python3 -c "$2"', document, ASK)
     assert answer.ok, answer.stderr
     return [int(line) for line in answer.stdout.split()]
 
 
-def test_a_stolen_cookie_is_nobodys_where_the_api_is_published(site: Site) -> None:
-    """The cookies of a login, which make a person at the hub's public address, make nobody on a compute node."""
+def test_the_published_api_ignores_login_cookies(site: Site) -> None:
+    """Cookies that are valid at the public address authenticate no user on a compute node."""
     url = site.running.status["url"]
     form = (("username", "ada"), ("password", site.running.password))
     login = send(url, Request(method="POST", path="/hub/login", form=form))
@@ -175,8 +175,8 @@ def test_a_stolen_cookie_is_nobodys_where_the_api_is_published(site: Site) -> No
     assert api == [403] * len(api)
 
 
-def test_a_servers_token_is_good_for_the_server_alone(site: Site) -> None:
-    """Whoever has the token of a person's server learns whose it is, and starts, stops, mints and lists nothing."""
+def test_a_servers_token_grants_nothing_but_identity(site: Site) -> None:
+    """A server's token identifies its user, and cannot start, stop, mint or list anything."""
     server = site.running.login("ada").spawn(project="physics")
     token = server.execute(OWN_TOKEN).strip()
 
@@ -213,8 +213,8 @@ def test_a_servers_token_is_good_for_the_server_alone(site: Site) -> None:
 
 
 @pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
-def test_a_wrapper_may_be_run_as_an_account(site: Site, wrapper: str) -> None:
-    """The hub may run each of the three wrappers as a person's account."""
+def test_the_hub_runs_each_wrapper_as_an_account(site: Site, wrapper: str) -> None:
+    """The hub may run each of the three wrappers as a user's account."""
     assert site.ssh("sudo", "-n", "-l", "-u", ACCOUNTS[0], wrapper).ok
 
 
@@ -247,8 +247,8 @@ def test_a_wrapper_may_be_run_as_an_account(site: Site, wrapper: str) -> None:
     ],
     ids=" ".join,
 )
-def test_nothing_else_is_run(site: Site, words: tuple[str, ...]) -> None:
-    """No shell, no other command, no argument, no variable and no other account is accepted."""
+def test_every_other_command_is_refused(site: Site, words: tuple[str, ...]) -> None:
+    """Shells, other commands, arguments, variables and other accounts are refused."""
     result = site.ssh(*words)
 
     assert not result.ok
@@ -256,13 +256,13 @@ def test_nothing_else_is_run(site: Site, words: tuple[str, ...]) -> None:
     assert not re.search("^slurmspawner_", result.stderr, flags=re.MULTILINE)  # sudo refused, not the wrapper
 
 
-def test_nothing_of_the_login_reaches_slurm(site: Site) -> None:
-    """Of a login's variables, even of those that Debian's sshd accepts, none but the job's number passes sudo."""
+def test_login_variables_do_not_reach_slurm(site: Site) -> None:
+    """Sudo passes only the job id, and no variable that Debian's sshd accepts."""
     script = "#!/bin/sh\n#SBATCH --export=ALL --output=/tmp/variables\nenv\n"
     sent = f"LC_HUBPOD=seen {shlex.join(SSH)} -o SendEnv=LC_HUBPOD slurm {shlex.join((*AS_ACCOUNT, SBATCH))}"
     job = site.from_hub("sh", "-c", f"printf {shlex.quote(script)} | {sent}").stdout.strip()
 
-    variables = site.host.told(f"srun --dependency=afterany:{job} true; cat /tmp/variables")
+    variables = site.host.run_checked(f"srun --dependency=afterany:{job} true; cat /tmp/variables")
 
     assert f"SLURM_JOB_ID={job}\n" in variables
     assert "LC_HUBPOD" not in variables
@@ -270,7 +270,7 @@ def test_nothing_of_the_login_reaches_slurm(site: Site) -> None:
 
 @pytest.mark.parametrize("forward", [("-W", "127.0.0.1:6817"), ("-N", "-R", "127.0.0.1:9999:127.0.0.1:22")])
 def test_no_port_is_forwarded(site: Site, forward: tuple[str, ...]) -> None:
-    """The door is no way to Slurm's ports, and none back."""
+    """Neither local nor remote forwarding works."""
     options = ("-o", "ClearAllForwardings=no", "-o", "ExitOnForwardFailure=yes", *forward)
 
     result = site.ssh(options=options)
@@ -281,15 +281,15 @@ def test_no_port_is_forwarded(site: Site, forward: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", [("sftp",), ("scp", "-O"), ("scp", "-s")], ids=" ".join)
 def test_no_file_is_transferred(site: Site, words: tuple[str, ...]) -> None:
-    """There is neither sftp nor scp in either of its protocols."""
+    """Sftp and both protocols of scp are refused."""
     result = site.from_hub(*words, "-F", SSH[-1], "slurm:/etc/hostname", TAKEN)
 
     assert not result.ok
     assert not site.from_hub("test", "-e", TAKEN).ok
 
 
-def test_the_key_is_of_no_use_elsewhere(site: Site) -> None:
-    """Another address than the hub's is refused, though the key is right."""
+def test_the_key_is_refused_from_another_address(site: Site) -> None:
+    """The hub's key works only from the hub's address."""
     site.host.podman.run("cp", f"{site.running.status['deploy_dir']}/ssh_client_key", f"{site.host.name}:/root/hub_key")
 
     result = site.host.run(f"ssh {FOREIGN} -i /root/hub_key jupyterspawner@127.0.0.1 sudo -n -l")
@@ -300,7 +300,7 @@ def test_the_key_is_of_no_use_elsewhere(site: Site) -> None:
 
 
 def test_another_key_is_refused(site: Site) -> None:
-    """From the hub's address only the hub's key is accepted."""
+    """The hub's address accepts only the hub's key."""
     make = "cd $(mktemp -d) && ssh-keygen -q -t ed25519 -N '' -f key"
 
     result = site.from_hub("sh", "-c", f"{make} && ssh {FOREIGN} -i key jupyterspawner@{site.host.address} sudo -n -l")
@@ -312,21 +312,21 @@ def test_another_key_is_refused(site: Site) -> None:
 @pytest.mark.parametrize(
     "path", ["/var/lib/jupyterspawner", "/etc/ssh/jupyterspawner_authorized_keys", "/etc/sudoers.d", WRAPPERS, SQUEUE]
 )
-def test_the_account_cannot_change_its_own_door(site: Site, path: str) -> None:
-    """Neither its home, nor its keys, nor its rules, nor what it runs is the account's to write."""
+def test_the_account_cannot_change_its_own_access(site: Site, path: str) -> None:
+    """The account cannot write its home, its keys, its sudo rules or its commands."""
     assert site.host.run(f"test -e {path}").ok
     assert not site.host.run(f"runuser -u jupyterspawner -- test -w {path}").ok
 
 
 def test_the_recipe_can_be_undone(site: Site) -> None:
-    """After the last block the door is shut, sshd and sudo are well, and nothing of it is there any more."""
+    """The last block removes the access and every file; sshd and sudo still work."""
     recipe = Recipe(choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD})
     assert site.ssh("sudo", "-n", "-l").ok
 
-    site.host.told(recipe.settings + recipe.only(REMOVE))
+    site.host.run_checked(recipe.settings + recipe.only(REMOVE))
 
     assert site.ssh("sudo", "-n", "-l").returncode == SSH_FAILED
     assert not site.host.run("getent passwd jupyterspawner").ok
-    site.host.told("visudo -cq && sshd -t")
+    site.host.run_checked("visudo -cq && sshd -t")
     names = "-name '*jupyterspawner*' -o -name 'hubpod-ssh-command' -o -name slurmspawner_wrappers"
-    assert not site.host.told(f"find /etc /opt /root /usr/local /var/lib {names}")
+    assert not site.host.run_checked(f"find /etc /opt /root /usr/local /var/lib {names}")

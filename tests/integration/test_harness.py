@@ -1,4 +1,4 @@
-"""The harness itself: what it says when it cannot work, what it keeps of a failure, and what it leaves behind."""
+"""The harness itself: its errors, its artifacts of a failure, and its cleanup."""
 
 import json
 import shutil
@@ -17,17 +17,17 @@ from hubpod.podman.by_label import find_by_label
 from hubpod.podman.cli import Podman
 from hubpod.workspace import Workspace
 from support.instances import PROJECT
-from support.runs import path_without, program, pytest_argv, run_pytest
+from support.runs import path_with, path_without, pytest_argv, run_pytest
 
 USAGE_ERROR = 4
 SPAWN = """
-def test_somebody_works(session):
+def test_a_user_works(session):
     server = session.spawn(project="project1")
     assert server.execute("5 * 4") == "20"
 """
 WAIT = """
 import time
-def test_somebody_waits(session, user):
+def test_a_user_waits(session, user):
     session.spawn(project="project1")
     open({flag!r}, "w").close()
     time.sleep(600)
@@ -36,16 +36,16 @@ def test_somebody_waits(session, user):
 
 @pytest.fixture
 def tests(tmp_path: Path) -> Path:
-    """A folder of somebody's own tests."""
-    folder = tmp_path / "tests"
-    folder.mkdir()
-    (folder / "test_ours.py").write_text(SPAWN)
-    return folder
+    """Write a directory with a user's tests."""
+    directory = tmp_path / "tests"
+    directory.mkdir()
+    (directory / "test_ours.py").write_text(SPAWN)
+    return directory
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone of the authenticator with a bug: it reads a claim that no token has."""
+    """Clone the authenticator with a bug: it reads a claim that no token has."""
     clone = Path(shutil.copytree(PROJECT / "packages" / "bricsauthenticator", tmp_path / "clone"))
     source = clone / "src" / "bricsauthenticator" / "authenticator.py"
     text = source.read_text()
@@ -55,30 +55,30 @@ def clone(tmp_path: Path) -> Path:
 
 
 def left_of(podman: Podman, run: str) -> list[str]:
-    """What there is of a run: containers, volumes, networks, and its folder."""
+    """List the containers, volumes, networks and directories of a run."""
     things = find_by_label(podman, f"hubpod.run={run}", name_part=f"-{run}-").values()
     return [*chain.from_iterable(things), *map(str, Path(tempfile.gettempdir()).glob(f"hubpod-{run}-*"))]
 
 
 def sentence(output: str) -> str:
-    """What pytest says of a usage error: there is no traceback, and no test has run."""
+    """Return pytest's usage error; assert that no traceback was printed and no test ran."""
     assert "Traceback" not in output
     assert "INTERNALERROR" not in output
     assert " passed" not in output
     return output
 
 
-def test_without_podman_there_is_one_sentence(tests: Path, tmp_path: Path) -> None:
-    """Without podman pytest says so once, with the remedy, and runs no test."""
+def test_a_missing_podman_is_one_error(tests: Path, tmp_path: Path) -> None:
+    """Pytest prints one error with a remedy, and runs no test."""
     run = run_pytest(str(tests), env={"PATH": path_without(tmp_path / "bin", "podman")})
 
     assert run.code == USAGE_ERROR, run.text
-    assert "the program podman is not installed" in sentence(run.text)
+    assert "the path_with podman is not installed" in sentence(run.text)
 
 
-def test_a_podman_that_is_too_old_is_one_sentence(tests: Path, tmp_path: Path) -> None:
-    """An old podman is refused by its version."""
-    path = program(tmp_path / "bin", "podman", "#!/bin/sh\necho podman version 3.4.4\n")
+def test_an_old_podman_is_one_error(tests: Path, tmp_path: Path) -> None:
+    """The error names the version."""
+    path = path_with(tmp_path / "bin", "podman", "#!/bin/sh\necho podman version 3.4.4\n")
 
     run = run_pytest(str(tests), env={"PATH": path})
 
@@ -86,10 +86,10 @@ def test_a_podman_that_is_too_old_is_one_sentence(tests: Path, tmp_path: Path) -
     assert "podman 3.4.4 is too old" in sentence(run.text)
 
 
-def test_a_podman_without_service_is_one_sentence(tests: Path, tmp_path: Path) -> None:
-    """Where `podman system service` does not start, that is said, and no test is tried."""
+def test_a_podman_without_service_is_one_error(tests: Path, tmp_path: Path) -> None:
+    """A failing `podman system service` is reported, and no test runs."""
     real = shutil.which("podman")
-    path = program(tmp_path / "bin", "podman", f'#!/bin/sh\n[ "$1" = system ] && exit 125\nexec {real} "$@"\n')
+    path = path_with(tmp_path / "bin", "podman", f'#!/bin/sh\n[ "$1" = system ] && exit 125\nexec {real} "$@"\n')
 
     run = run_pytest(str(tests), env={"PATH": path})
 
@@ -97,16 +97,16 @@ def test_a_podman_without_service_is_one_sentence(tests: Path, tmp_path: Path) -
     assert "`podman system service` does not start" in sentence(run.text)
 
 
-def test_another_podman_than_asked_for_is_refused(tests: Path) -> None:
-    """A run that is about one version of podman does not go on with another."""
+def test_a_podman_of_another_version_is_refused(tests: Path) -> None:
+    """A run for one version of podman does not continue with another."""
     run = run_pytest(str(tests), "--hubpod-podman-version=3.9")
 
     assert run.code == USAGE_ERROR, run.text
     assert "podman 3.9 was asked for" in sentence(run.text)
 
 
-def test_a_broken_image_is_one_sentence(tests: Path, clone: Path) -> None:
-    """A clone that cannot be installed ends the run with the step that failed and its last lines."""
+def test_a_broken_image_is_one_error(tests: Path, clone: Path) -> None:
+    """A clone that cannot be installed ends the run with the failing step and its last lines."""
     (clone / "pyproject.toml").write_text("[project]\nname = 'bricsauthenticator'\n")
 
     run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}")
@@ -115,8 +115,8 @@ def test_a_broken_image_is_one_sentence(tests: Path, clone: Path) -> None:
     assert "building the jupyterhub image failed at" in sentence(run.text)
 
 
-def test_without_a_browser_there_is_one_sentence(tmp_path: Path) -> None:
-    """Tests with a browser do not start where there is none."""
+def test_a_missing_browser_is_one_error(tmp_path: Path) -> None:
+    """Browser tests do not start without a browser."""
     (tmp_path / "test_ours.py").write_text("def test_page(page):\n    pass\n")
     browsers = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
@@ -126,8 +126,8 @@ def test_without_a_browser_there_is_one_sentence(tmp_path: Path) -> None:
     assert "./run --prepare chromium" in sentence(run.text)
 
 
-def test_a_bug_in_a_clone_is_named(tests: Path, clone: Path, tmp_path: Path) -> None:
-    """A stranger sees which line of the clone broke, and finds everything else in a folder without secrets."""
+def test_a_failure_names_the_broken_line_of_a_clone(tests: Path, clone: Path, tmp_path: Path) -> None:
+    """The failure names the line of the clone; the artifacts contain no secrets."""
     kept = tmp_path / "kept"
 
     run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}", f"--hubpod-artifacts={kept}")
@@ -135,22 +135,22 @@ def test_a_bug_in_a_clone_is_named(tests: Path, clone: Path, tmp_path: Path) -> 
     assert run.code == 1, run.text
     assert "KeyError: 'shortname'" in run.stdout
     assert "bricsauthenticator/authenticator.py" in run.stdout
-    (folder,) = {path.parent for path in kept.rglob("README.txt")}
-    files = {path.name for path in folder.iterdir()}
+    (directory,) = {path.parent for path in kept.rglob("README.txt")}
+    files = {path.name for path in directory.iterdir()}
     assert {"log-jupyterhub.txt", "inspect-slurm.json", "squeue.txt", "users.json", "timeline.txt"} <= files
-    assert "eyJ" not in "".join(path.read_text() for path in folder.iterdir() if path.suffix == ".txt")
+    assert "eyJ" not in "".join(path.read_text() for path in directory.iterdir() if path.suffix == ".txt")
 
 
 @pytest.fixture
 def cleaned() -> Iterator[None]:
-    """Removes the stacks that a test has left."""
+    """Remove the reusable stacks of a test."""
     yield
     assert run_pytest("--hubpod-clean").code == 0
 
 
 @pytest.mark.usefixtures("cleaned")
-def test_a_stack_is_used_again_until_something_changes(tests: Path, clone: Path) -> None:
-    """The second run takes the stack of the first; one with another source gets a new one."""
+def test_a_stack_is_reused_until_a_source_changes(tests: Path, clone: Path) -> None:
+    """The second run reuses the stack; a run with another source starts a new one."""
     words = (str(tests), "--hubpod-reuse", "-rA")
     (tests / "test_ours.py").write_text("def test_where(stack):\n    print('port', stack.url)\n")
 
@@ -164,8 +164,8 @@ def test_a_stack_is_used_again_until_something_changes(tests: Path, clone: Path)
 
 
 @pytest.mark.usefixtures("cleaned")
-def test_a_stack_that_does_not_get_ready_can_be_looked_at(podman: Podman, tmp_path: Path) -> None:
-    """With --hubpod-keep a hub that does not start is named and stays; without, nothing does."""
+def test_a_failed_stack_can_be_kept(podman: Podman, tmp_path: Path) -> None:
+    """--hubpod-keep keeps a hub that does not start; without the option it is removed."""
     (tmp_path / "test_ours.py").write_text("def test_hub(stacks):\n    stacks(config='c.no_such_name.x = undefined')\n")
     runs = [run_pytest(str(tmp_path), *words) for words in ((), ("--hubpod-keep",))]
 
@@ -176,18 +176,18 @@ def test_a_stack_that_does_not_get_ready_can_be_looked_at(podman: Podman, tmp_pa
 
 
 def parent_of(record: Path) -> int:
-    """The process whose run a record is about; 0 when the run has just ended."""
+    """Return the id of the process that owns a record; 0 if its run has just ended."""
     with suppress(FileNotFoundError):
         return int(json.loads(record.read_text())["parent"])
     return 0
 
 
-MOMENTS = ("at once", "while it starts", "while somebody works", "after its records were removed")
+MOMENTS = ("at once", "while it starts", "while a user works", "after its records were removed")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str) -> None:
-    """After a run is killed, at whatever moment, no container, volume, network, process or folder of it is left."""
+    """A kill at any moment leaves no container, volume, network, process or directory."""
     flag = tmp_path / "works"
     (tmp_path / "test_ours.py").write_text(WAIT.format(flag=str(flag)))
     records = Workspace(project=PROJECT).state / "harness"

@@ -1,4 +1,4 @@
-"""The main job: from one command to a notebook that runs as a Slurm job."""
+"""From one command to a notebook that runs as a Slurm job."""
 
 import json
 import stat
@@ -14,8 +14,8 @@ from support.instances import PROJECT, RunningInstance
 COMMANDS = "import os; print(*(os.environ[name] for name in {names!r}))"
 
 
-def test_up_ends_ready_and_says_how_to_log_in(running: RunningInstance) -> None:
-    """After dev.up every container does its work, and the settings that were made can be read by nobody else."""
+def test_up_returns_when_ready_and_prints_the_login(running: RunningInstance) -> None:
+    """Every container is healthy, and the generated settings are private."""
     status = running.status
 
     assert status["state"] == "ready"
@@ -28,12 +28,12 @@ def test_up_ends_ready_and_says_how_to_log_in(running: RunningInstance) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_person_gets_a_notebook(running: RunningInstance, tmp_path: Path) -> None:
-    """dev.spawn logs in, spawns, runs 5 * 4 in a kernel, stops, sees the job gone, and draws each stage of it."""
-    typed = running.invoke("dev.spawn", "--project=project2", "--json", f"--timeline={tmp_path / 'spawn.svg'}")
+def test_a_user_gets_a_notebook(running: RunningInstance, tmp_path: Path) -> None:
+    """dev.spawn logs in, spawns, runs a kernel, stops, checks the job, and draws the timeline."""
+    result = running.invoke("dev.spawn", "--project=project2", "--json", f"--timeline={tmp_path / 'spawn.svg'}")
 
-    assert typed.code == 0, typed.text
-    report = json.loads(typed.stdout)
+    assert result.code == 0, result.text
+    report = json.loads(result.stdout)
     assert (report["user"], report["result"], report["node"]) == ("testuser", "20", "node1")
     assert report["project"].startswith("project2")
     steps = [step["name"] for step in report["timeline"]]
@@ -42,8 +42,8 @@ def test_a_person_gets_a_notebook(running: RunningInstance, tmp_path: Path) -> N
     assert not [stage.name for stage in STAGES if f"<title>{stage.name}: from " not in drawn]
 
 
-def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: RunningInstance) -> None:
-    """The job has the account, home, GPUs and time limit of the form, and its waiting person saw it start."""
+def test_the_job_has_the_account_and_options_of_the_form(running: RunningInstance) -> None:
+    """The job has the form's account, home, GPUs and time limit; progress events show its start."""
     session = running.login()
     options = {"brics_project": "project1.brics", "ngpus": "2", "runtime": "02:00:00"}
 
@@ -65,19 +65,19 @@ def test_the_job_runs_as_the_projects_account_with_what_was_asked_for(running: R
 
 
 def test_any_other_name_is_the_first_user(running: RunningInstance) -> None:
-    """A developer may type any name; one of devUsers is that user, all others are the first one."""
+    """A name in devUsers is that user; any other name is the first one."""
     assert running.login("somebody").user == "testuser"
     assert running.login("otheruser").user == "otheruser"
 
 
 def test_a_wrong_password_is_refused(running: RunningInstance) -> None:
-    """Without the password of the deploy ConfigMap there is no session."""
+    """Only the password of the deploy ConfigMap gives a session."""
     with pytest.raises(LoginRefused):
         HubClient(running.status["url"]).login("testuser", "not the password")
 
 
-def test_another_persons_project_is_refused(running: RunningInstance) -> None:
-    """A project that is not the user's own gives a sentence and no job."""
+def test_another_users_project_is_refused(running: RunningInstance) -> None:
+    """A project of another user gives an error and no job."""
     with pytest.raises(SpawnRefused) as caught:
         running.login("otheruser").spawn({"brics_project": "project2.brics"}, deadline_s=30)
 
@@ -86,7 +86,7 @@ def test_another_persons_project_is_refused(running: RunningInstance) -> None:
 
 
 def test_the_hub_restarts_without_cutting_connections(running: RunningInstance) -> None:
-    """A kernel's WebSocket that was open before the hub restarted still answers after it, and the server is kept."""
+    """An open WebSocket of a kernel and the server both survive a restart of the hub."""
     session = running.login()
     server = session.spawn({"brics_project": "project1.brics"}, deadline_s=60)
     try:
@@ -94,16 +94,16 @@ def test_the_hub_restarts_without_cutting_connections(running: RunningInstance) 
             kernel.execute("before = 41")
             running.podman.run("restart", f"{running.resource}-jupyterhub")
             assert kernel.execute("before + 1") == "42"
-        typed = running.up()
-        assert typed.code == 0, typed.text
-        assert "nothing changed" in typed.text
+        result = running.up()
+        assert result.code == 0, result.text
+        assert "nothing changed" in result.text
         assert session.server().is_active()
     finally:
         server.stop(deadline_s=60)
 
 
 def test_no_secret_of_a_spawn_is_in_an_argument_list(running: RunningInstance) -> None:
-    """Every argument list of hub and Slurm container is watched during a spawn: none has a token in it."""
+    """No process in the hub's and Slurm's containers has a token in its arguments."""
     watch = (
         "(until [ -e /tmp/enough ]; do "
         "for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done 2>/dev/null; done) | sort -u"
@@ -126,8 +126,8 @@ def test_no_secret_of_a_spawn_is_in_an_argument_list(running: RunningInstance) -
     assert "JUPYTERHUB_API_TOKEN" not in lines
 
 
-def test_nothing_secret_is_shown_by_podman_or_the_logs(running: RunningInstance) -> None:
-    """Password and tokens are neither in what podman tells of containers, pods and images nor in the logs."""
+def test_podman_and_the_logs_show_no_secret(running: RunningInstance) -> None:
+    """Password and tokens are neither in `podman inspect` of any resource nor in the logs."""
     names = [f"{running.resource}-{name}" for name in ("jupyterhub", "proxy", "slurm")]
     images = {container["image"] for container in running.status["containers"]}
     shown = [running.podman.run("container", "inspect", *names).stdout]
@@ -142,8 +142,8 @@ def test_nothing_secret_is_shown_by_podman_or_the_logs(running: RunningInstance)
         assert token not in text
 
 
-def test_the_hubs_key_opens_the_wrappers_only_for_people(running: RunningInstance) -> None:
-    """Over SSH, sudo runs the wrappers as a person's account, and nothing else and nobody else."""
+def test_the_hubs_key_runs_the_wrappers_only_for_users(running: RunningInstance) -> None:
+    """Over SSH, sudo runs only the wrappers, and only as a user's account."""
 
     def ssh(*words: str) -> int:
         command = ["ssh", "-F", "/etc/jupyterhub/ssh_config", "slurm", *words]
@@ -158,7 +158,7 @@ def test_the_hubs_key_opens_the_wrappers_only_for_people(running: RunningInstanc
 
 
 def test_logs_and_exec_reach_a_container(running: RunningInstance) -> None:
-    """dev.logs shows what one container wrote; dev.exec hands words on as they are, and the status back."""
+    """dev.logs prints one container's log; dev.exec passes arguments and status unchanged."""
     assert "proxy" in running.invoke("dev.logs", "--container=proxy").text.lower()
 
     said = running.invoke("dev.exec", "slurm", "--", "printf", "%s|", "two words", "$HOME")
@@ -168,8 +168,8 @@ def test_logs_and_exec_reach_a_container(running: RunningInstance) -> None:
     assert failed.code == 7
 
 
-def test_the_hub_has_what_is_locked_and_nothing_else(running: RunningInstance) -> None:
-    """Installing our own source brings back nothing that the lock file leaves out, such as what makes a start slow."""
+def test_the_hub_has_exactly_the_locked_packages(running: RunningInstance) -> None:
+    """Installing our own source adds no package that the lock file excludes."""
     names = "from importlib.metadata import distributions as d; print(*sorted({each.name.lower() for each in d()}))"
     lock = (PROJECT / "containers" / "jupyterhub" / "requirements.lock").read_text()
     locked = {line.partition("==")[0] for line in lock.splitlines() if line[:1].isalpha()}
@@ -179,18 +179,18 @@ def test_the_hub_has_what_is_locked_and_nothing_else(running: RunningInstance) -
     assert {name.replace("_", "-").replace(".", "-") for name in said.stdout.split()} - locked == {"bricsauthenticator"}
 
 
-def test_an_unknown_container_is_answered_with_those_there_are(running: RunningInstance) -> None:
-    """A mistyped container gets the nearest one as a suggestion."""
-    typed = running.invoke("dev.logs", "--container=slrum")
+def test_an_unknown_container_suggests_the_nearest(running: RunningInstance) -> None:
+    """The error for a mistyped container suggests the nearest name."""
+    result = running.invoke("dev.logs", "--container=slrum")
 
-    assert typed.code == 2
-    assert "did you mean 'slurm'" in typed.stderr
+    assert result.code == 2
+    assert "did you mean 'slurm'" in result.stderr
 
 
-def test_slurm_ends_when_it_is_told(running: RunningInstance) -> None:
-    """In good order, although the hub is logged in there all the time; it ended only when it was killed."""
+def test_slurm_stops_gracefully_on_sigterm(running: RunningInstance) -> None:
+    """The hub's shared SSH login does not delay the stop until the container is killed."""
     podman, container = running.podman, f"{running.resource}-slurm"
-    assert running.invoke("dev.spawn").code == 0  # so that there is a login that lasts
+    assert running.invoke("dev.spawn").code == 0  # leaves a shared SSH login
 
     podman.run("stop", "--time=60", container)
     status = podman.run("inspect", "--format={{.State.ExitCode}}", container).stdout.strip()

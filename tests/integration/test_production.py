@@ -1,4 +1,4 @@
-"""Production: checked before it starts, upgraded under running notebooks, and back where it was when that fails."""
+"""Production: check, upgrade while notebooks run, and rollback of a failed upgrade."""
 
 import configparser
 import os
@@ -15,24 +15,24 @@ from hubpod.client.deadline import Deadline
 from hubpod.environments import find_environment
 from hubpod.podman.cli import Podman
 from hubpod_harness.external_services import USERS
+from support.external_services import ExternalServices
 from support.instances import PROJECT, RunningInstance
-from support.neighbours import Neighbours
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
 
 
 @pytest.fixture(scope="module")
 def prod(
-    podman: Podman, neighbours: Neighbours, tmp_path_factory: pytest.TempPathFactory
+    podman: Podman, external_services: ExternalServices, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningInstance, tuple[str, ...]]]:
-    """Production that is up, and the options of its `up`; its end leaves nothing."""
+    """Bring up production; yield the instance and the options of its `up`."""
     environment = find_environment("prod")
     running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment="prod")
-    folder = neighbours.write_deploy_directory(tmp_path_factory.mktemp("site") / "prod", environment)
-    options = (f"--deploy-dir={folder}", *neighbours.options(environment))
+    directory = external_services.write_deploy_directory(tmp_path_factory.mktemp("site") / "prod", environment)
+    options = (f"--deploy-dir={directory}", *external_services.options(environment))
     try:
-        typed = running.up(*options)
-        assert typed.code == 0, typed.text
+        result = running.up(*options)
+        assert result.code == 0, result.text
         yield running, options
     finally:
         running.down("--volumes")
@@ -40,45 +40,45 @@ def prod(
     assert not running.remaining_resources()
 
 
-def broken_release(folder: Path) -> str:
-    """A repository with a tag whose authenticator ends the hub."""
-    shutil.copytree(PROJECT / "packages" / "bricsauthenticator", folder)
-    (folder / "src" / "bricsauthenticator" / "__init__.py").write_text("raise RuntimeError('a broken release')\n")
+def broken_release(directory: Path) -> str:
+    """Create a repository with a tag whose authenticator ends the hub."""
+    shutil.copytree(PROJECT / "packages" / "bricsauthenticator", directory)
+    (directory / "src" / "bricsauthenticator" / "__init__.py").write_text("raise RuntimeError('a broken release')\n")
     for words in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "-m", "x"), ("tag", "v9")):
-        subprocess.run([*GIT, *words], cwd=folder, check=True)
-    return f"bricsauthenticator=file://{folder}@v9"
+        subprocess.run([*GIT, *words], cwd=directory, check=True)
+    return f"bricsauthenticator=file://{directory}@v9"
 
 
-def test_a_check_starts_nothing_and_tells_of_everything(
-    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]], neighbours: Neighbours
+def test_a_check_reports_every_problem_and_starts_nothing(
+    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]], external_services: ExternalServices
 ) -> None:
-    """prod.check finds all that is wrong at once, and nothing of an instance is there after it."""
+    """prod.check reports all problems at once, and creates no resource."""
     running, options = deployed("prod")
 
     good = running.invoke("prod.check", *options)
-    folder = Path(options[0].partition("=")[2])
-    (folder / "ssh_client_key").chmod(0o644)
-    (folder / "ssh_known_hosts").write_text("other.example ssh-ed25519 AAAA\n")
-    file = folder / "deploy-configmap.yaml"
+    directory = Path(options[0].partition("=")[2])
+    (directory / "ssh_client_key").chmod(0o644)
+    (directory / "ssh_known_hosts").write_text("other.example ssh-ed25519 AAAA\n")
+    file = directory / "deploy-configmap.yaml"
     file.write_text(file.read_text().replace("jwtAudience", "jwtAudiense"))
     bad = running.invoke("prod.check", *options)
 
     assert good.code == 0, good.text
-    # Without root, containers have a network that this machine is not in, which is told.
-    assert os.getuid() or f"{neighbours.issuer.url} answers" in good.stdout
+    # Rootless containers have a network that this machine cannot reach, which is reported.
+    assert os.getuid() or f"{external_services.issuer.url} answers" in good.stdout
     assert "issuer" in good.stdout
     assert bad.code == 3
-    for told in ("ssh_client_key", "ssh_known_hosts", "jwtAudiense", "did you mean 'jwtAudience'"):
-        assert told in bad.stderr
+    for text in ("ssh_client_key", "ssh_known_hosts", "jwtAudiense", "did you mean 'jwtAudience'"):
+        assert text in bad.stderr
     assert not running.remaining_resources()
 
 
-def test_an_upgrade_keeps_notebooks_and_a_failed_one_goes_back(
-    prod: tuple[RunningInstance, tuple[str, ...]], neighbours: Neighbours, tmp_path: Path
+def test_an_upgrade_keeps_notebooks_and_rolls_back_on_failure(
+    prod: tuple[RunningInstance, tuple[str, ...]], external_services: ExternalServices, tmp_path: Path
 ) -> None:
-    """What runs is not changed by prod.up; prod.upgrade does it, and what fails is as if it had not been tried."""
+    """prod.up changes no running instance. A failed prod.upgrade restores the previous one."""
     running, options = prod
-    session = neighbours.log_in(running, USERS[1])
+    session = external_services.log_in(running, USERS[1])
     server = session.spawn(project="project1")
     file = Path(options[0].partition("=")[2]) / "deploy-configmap.yaml"
 
@@ -90,7 +90,7 @@ def test_an_upgrade_keeps_notebooks_and_a_failed_one_goes_back(
     failed = running.invoke("prod.upgrade", *options, f"--source={broken_release(tmp_path / 'release')}")
     state = running.status["state"]
     after_failure = server.execute("5 * 4")
-    neighbours.log_in(running, USERS[1]).server().stop()
+    external_services.log_in(running, USERS[1]).server().stop()
 
     assert "nothing changed" in same.text, same.text
     assert (refused.code, "prod.upgrade" in refused.stderr) == (2, True), refused.text
@@ -102,8 +102,8 @@ def test_an_upgrade_keeps_notebooks_and_a_failed_one_goes_back(
     assert (after_upgrade, after_failure) == ("20", "20")
 
 
-def test_the_unit_starts_it_at_boot(prod: tuple[RunningInstance, tuple[str, ...]]) -> None:
-    """What the unit's commands stop and start is ready again, with the port and names that it had."""
+def test_the_systemd_unit_starts_production(prod: tuple[RunningInstance, tuple[str, ...]]) -> None:
+    """The commands of the unit stop and start the instance, with the same port and names."""
     running, _ = prod
     text = running.invoke("prod.systemd").stdout
     unit = configparser.ConfigParser(strict=False, interpolation=None)
@@ -121,12 +121,12 @@ def test_the_unit_starts_it_at_boot(prod: tuple[RunningInstance, tuple[str, ...]
     assert now["ports"] == before
 
 
-def test_production_is_not_removed_by_a_slip(prod: tuple[RunningInstance, tuple[str, ...]]) -> None:
-    """Without a person who says yes, and without --yes, nothing is removed."""
+def test_removing_production_needs_a_confirmation(prod: tuple[RunningInstance, tuple[str, ...]]) -> None:
+    """Without --yes and without an answer nothing is removed."""
     running, _ = prod
 
-    typed = running.invoke("prod.down")
+    result = running.invoke("prod.down")
 
-    assert typed.code == 2
-    assert "add --yes" in typed.stderr
+    assert result.code == 2
+    assert "add --yes" in result.stderr
     assert running.status["state"] == "ready"

@@ -1,4 +1,4 @@
-"""Every command of the README does what it says."""
+"""The commands of the README."""
 
 import os
 import re
@@ -10,24 +10,24 @@ import pytest
 from support.instances import COMMAND_TIMEOUT_S, PROJECT
 
 COMMANDS = re.findall(r"^\$ (.+)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)
-# This test is one of those that the command runs; .ci/run types it.
+# The command runs this test as well; .ci/run covers the command.
 RUNS_THE_TESTS = "./run nox -t all"
 
 
-def test_the_commands_of_the_readme_work_in_their_order() -> None:
-    """A newcomer who types the README from top to bottom sees no error."""
+def test_the_commands_of_the_readme_succeed_in_order() -> None:
+    """Running the README from top to bottom gives no error."""
     assert RUNS_THE_TESTS in COMMANDS
     env = {**os.environ, "HUBPOD_INSTANCE": f"it-{secrets.token_hex(4)}"}
     try:
         for command in COMMANDS:
             if command != RUNS_THE_TESTS:
-                type_(command, env)
+                run_line(command, env)
     finally:
-        type_("./run invoke dev.down --volumes", env)
+        run_line("./run invoke dev.down --volumes", env)
 
 
-def type_(command: str, env: dict[str, str]) -> None:
-    """Type a line in the project's folder, with a shell as a person has it."""
+def run_line(command: str, env: dict[str, str]) -> None:
+    """Run a line in the project's directory with a shell."""
     result = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=PROJECT,

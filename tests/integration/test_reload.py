@@ -1,4 +1,4 @@
-"""The loop of somebody who edits: a save is live in the pod that runs, and notebooks go on."""
+"""The edit loop: saves become live in the running pod, and notebooks keep running."""
 
 import secrets
 import signal
@@ -32,12 +32,12 @@ from jupyterhub.handlers.base import BaseHandler
 _namespace = BaseHandler.template_namespace.fget
 BaseHandler.template_namespace = property(lambda self: {{**_namespace(self), "announcement": "{words}"}})
 """
-LETS_NOBODY_IN = """
+REFUSE_LOGINS = """
 from jupyterhub.auth import Authenticator
-async def nobody(*_, **__): return None
-Authenticator.get_authenticated_user = nobody
+async def refuse(*_, **__): return None
+Authenticator.get_authenticated_user = refuse
 """
-LEAVES_A_MARK = """
+CREATE_MARKER = """
 from pathlib import Path
 Path(f"/tmp/{mark}-{{os.getuid()}}").touch()
 """
@@ -46,39 +46,39 @@ DEADLINE_S = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Editor:
-    """Somebody with a notebook, who edits the code of a running instance."""
+    """A developer with an open notebook who edits the code of a running instance."""
 
     running: RunningInstance
     session: Session
     kernel: Kernel
 
     def module(self, name: str) -> Path:
-        """The module of a source's clone."""
+        """Return the main module of a source's clone."""
         (source,) = (each for each in SOURCES if each.name == name)
         return source.clone(self.running.project) / "src" / name / "__init__.py"
 
     def reload(self) -> CommandResult:
-        """Type dev.reload."""
+        """Run dev.reload."""
         return self.running.invoke("dev.reload")
 
     def login_page(self) -> str:
-        """What the hub shows to who is not logged in."""
+        """Return the login page."""
         with direct_session() as browser:
             return browser.get(f"{self.running.status['url']}/hub/login", timeout=10).text
 
     def started(self) -> dict[str, int]:
-        """When each container was started."""
+        """Return the start time of each container."""
         states = self.running.podman.containers(self.running.instance.labels)
         return {name: state.started for name, state in states.items()}
 
     def has_notebook(self) -> bool:
-        """Whether the notebook of the beginning still has its kernel, with what was computed in it."""
+        """Return whether the open notebook still has its kernel and variables."""
         return self.kernel.execute("before + 1") == "42"
 
 
 @pytest.fixture(scope="module")
 def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
-    """One instance of a checkout that may be edited, with a notebook that is open all the time."""
+    """Bring up an instance of a copy of the checkout, and open a notebook."""
     project = tmp_path_factory.mktemp("edited") / "checkout"
     content.copy(PROJECT, project)
     running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
@@ -96,7 +96,7 @@ def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def edit() -> Iterator[Callable[[Path, str], None]]:
-    """Adds lines to a file; it is as it was after the test."""
+    """Return a function that appends lines to a file; the file is restored after the test."""
     before: dict[Path, str] = {}
 
     def add(path: Path, lines: str) -> None:
@@ -109,7 +109,7 @@ def edit() -> Iterator[Callable[[Path, str], None]]:
 
 
 def test_an_edited_authenticator_serves_the_login_page(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """Only the hub restarts, in its container, with the new code; a second reload has nothing to do."""
+    """Only the hub restarts, within its container. A second reload does nothing."""
     started = editor.started()
     edit(editor.module("bricsauthenticator"), LOGIN_PAGE.format(words="a page of my own"))
 
@@ -124,16 +124,16 @@ def test_an_edited_authenticator_serves_the_login_page(editor: Editor, edit: Cal
     assert "nothing changed" in second.text
 
 
-def test_an_edited_wrapper_is_in_use_at_once(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """The next spawn goes through the edited wrapper, and nothing has restarted for it."""
+def test_an_edited_wrapper_is_used_at_once(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """The next spawn runs the edited wrapper without any restart."""
     assert editor.reload().code == 0
     started, mark = editor.started(), secrets.token_hex(4)
-    edit(editor.module("slurmspawner_wrappers"), LEAVES_A_MARK.format(mark=mark))
+    edit(editor.module("slurmspawner_wrappers"), CREATE_MARKER.format(mark=mark))
 
-    typed = editor.reload()
+    result = editor.reload()
     spawn = editor.running.invoke("dev.spawn", "--user=otheruser")
 
-    assert typed.code == 0, typed.text
+    assert result.code == 0, result.text
     assert editor.started() == started
     assert spawn.code == 0, spawn.text
     assert mark in editor.running.execute("slurm", "ls", "/tmp")  # noqa: S108 - in the container
@@ -141,7 +141,7 @@ def test_an_edited_wrapper_is_in_use_at_once(editor: Editor, edit: Callable[[Pat
 
 
 def test_an_edited_slurm_configuration_loses_no_notebook(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """Slurm's daemons take it up while jobs go on."""
+    """Slurm's daemons reload it while jobs keep running."""
     configuration, before = editor.running.project / "volumes/slurm/slurm.conf", editor.started()
 
     edit(configuration, "\nHealthCheckInterval=17\n")
@@ -155,41 +155,41 @@ def test_an_edited_slurm_configuration_loses_no_notebook(editor: Editor, edit: C
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [("Nod=1", "unrecognized key: Nod"), ("PartitionName=x Nodes=nosuch", "fatal: Invalid node names in partition x")],
 )
-def test_a_refused_slurm_configuration_is_taken_back(
-    editor: Editor, edit: Callable[[Path, str], None], line: str, told: str
+def test_a_refused_slurm_configuration_is_reverted(
+    editor: Editor, edit: Callable[[Path, str], None], line: str, message: str
 ) -> None:
-    """What its parser does not understand and what its controller dies of are both shown, and lose no notebook."""
+    """A parse error and a crash of the controller are both reported, and lose no notebook."""
     before = editor.started()
 
     edit(editor.running.project / "volumes/slurm/slurm.conf", f"\n{line}\n")
     done = editor.reload()
 
     assert done.code == 7, done.text
-    assert told in done.stderr
+    assert message in done.stderr
     assert "what ran before runs again" in done.stderr
     assert editor.started() == before
     assert editor.has_notebook()
     assert editor.session.server().is_active()
 
 
-def test_what_cannot_be_compiled_touches_nothing(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """A typing error is told with its file and line, and the hub goes on as it was."""
+def test_a_syntax_error_changes_nothing(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """A syntax error is reported with its file and line, and the hub keeps running."""
     assert editor.reload().code == 0
     started, module = editor.started(), editor.module("bricsauthenticator")
     lines = len(module.read_text().splitlines())
     edit(module, "x = (\n")
 
-    typed = editor.reload()
+    result = editor.reload()
 
-    assert (typed.code, editor.started()) == (5, started), typed.text
-    assert f"{module}, line {lines + 1}: " in typed.stderr
+    assert (result.code, editor.started()) == (5, started), result.text
+    assert f"{module}, line {lines + 1}: " in result.stderr
 
 
-def test_a_broken_edit_is_shown_and_taken_back(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """The traceback names the clone's file; meanwhile the hub serves with the code from before."""
+def test_a_broken_edit_is_reported_and_reverted(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """The traceback names the clone's file, and the hub runs the previous code."""
     module = editor.module("bricsauthenticator")
     edit(module, LOGIN_PAGE.format(words="the last good page"))
     assert editor.reload().code == 0
@@ -209,8 +209,8 @@ def test_a_broken_edit_is_shown_and_taken_back(editor: Editor, edit: Callable[[P
     assert editor.has_notebook()
 
 
-def test_a_killed_reload_is_put_right_by_the_next(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """Killed while it writes, it leaves nothing that the next one does not do again."""
+def test_the_next_reload_recovers_from_a_killed_one(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """A SIGKILL during the write is repaired by the next reload."""
     edit(editor.module("bricsauthenticator"), LOGIN_PAGE.format(words="in spite of all"))
     running = editor.running
     words = ("dev.reload", f"--instance={running.name}")
@@ -222,16 +222,16 @@ def test_a_killed_reload_is_put_right_by_the_next(editor: Editor, edit: Callable
     killed.kill()
     killed.wait()
 
-    typed = editor.reload()
+    result = editor.reload()
 
-    assert typed.code == 0, typed.text
+    assert result.code == 0, result.text
     assert "in spite of all" in editor.login_page()
     assert editor.has_notebook()
 
 
 @contextmanager
-def watching(editor: Editor, *words: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
-    """A dev.watch that runs, and what it prints."""
+def run_watch(editor: Editor, *words: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
+    """Run dev.watch; yield the process and its output as lines."""
     argument_list = argv("dev.watch", f"--instance={editor.running.name}", *words)
     with subprocess.Popen(
         argument_list, cwd=editor.running.project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -243,18 +243,18 @@ def watching(editor: Editor, *words: str) -> Iterator[tuple[subprocess.Popen[str
             process.send_signal(signal.SIGINT)
 
 
-def test_watching_makes_each_save_live(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """A save is live and proved without a command, a broken one does not end it, and Ctrl-C does, with its status."""
+def test_watch_applies_each_save(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """Each save is applied and proven; a broken one does not end dev.watch, Ctrl-C does."""
     module = editor.module("bricsauthenticator")
-    with watching(editor, "--spawn") as (process, told):
-        first = list(takewhile(lambda line: "watching" not in line, told))
+    with run_watch(editor, "--spawn") as (process, lines):
+        first = list(takewhile(lambda line: "watching" not in line, lines))
 
         edit(module, "x = (\n")
-        broken = next(told)
+        broken = next(lines)
         edit(module, BANNER.format(words="seen at once"))
-        live = next(told)
+        live = next(lines)
         page = editor.login_page()
-        proof = next(told)
+        proof = next(lines)
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=DEADLINE_S)
 
@@ -268,13 +268,13 @@ def test_watching_makes_each_save_live(editor: Editor, edit: Callable[[Path, str
     assert "Traceback" not in rest
 
 
-def test_watching_tests_what_was_edited(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """The harness's tests run with the clone as it lies here: one that lets nobody in fails."""
-    edit(editor.module("bricsauthenticator"), LETS_NOBODY_IN)
+def test_watch_runs_the_tests_on_the_edited_clone(editor: Editor, edit: Callable[[Path, str], None]) -> None:
+    """The harness runs with the edited clone, and fails for one that refuses every login."""
+    edit(editor.module("bricsauthenticator"), REFUSE_LOGINS)
     project = editor.running.project
     try:
-        with watching(editor, "--test=the_password_logs_in") as (_, told):
-            printed = list(takewhile(lambda line: "watching" not in line, told))
+        with run_watch(editor, "--test=the_password_logs_in") as (_, lines):
+            printed = list(takewhile(lambda line: "watching" not in line, lines))
     finally:
         assert run_pytest("--hubpod-clean", cwd=project).code == 0
 
@@ -283,10 +283,10 @@ def test_watching_tests_what_was_edited(editor: Editor, edit: Callable[[Path, st
     assert "tests matching 'the_password_logs_in': failed" in printed[-1]
 
 
-def test_nothing_to_reload_is_told_with_its_remedy(instances: Callable[[], RunningInstance]) -> None:
-    """Where nothing runs there is one sentence, and the command that brings it up."""
-    typed = instances().invoke("dev.reload")
+def test_reload_without_an_instance_names_the_remedy(instances: Callable[[], RunningInstance]) -> None:
+    """The error contains the command that brings up the instance."""
+    result = instances().invoke("dev.reload")
 
-    assert typed.code == 8, typed.text
-    assert "dev.up" in typed.stderr
-    assert len(typed.stderr.splitlines()) == 3
+    assert result.code == 8, result.text
+    assert "dev.up" in result.stderr
+    assert len(result.stderr.splitlines()) == 3

@@ -1,4 +1,4 @@
-"""An instance's volumes in a person's hands."""
+"""The commands for an instance's volumes."""
 
 import stat
 import tarfile
@@ -11,8 +11,8 @@ HOME = "/home/project1/testuser.project1"
 AS_USER = ("runuser", "-u", "testuser.project1", "--")
 
 
-def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
-    """What was exported is there again after an import, with its owners; a reset begins anew."""
+def test_a_volume_survives_export_and_import(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
+    """An import restores content and owners; a reset restores the initial content."""
     running, archive = instances(), tmp_path / "homes.tar"
     words = ("--name=homes", f"--file={archive}")
     assert running.up().code == 0
@@ -40,8 +40,8 @@ def test_a_volume_can_be_taken_out_and_put_back(instances: Callable[[], RunningI
     assert "mine" not in after_reset
 
 
-def test_what_could_lose_something_is_refused(running: RunningInstance, tmp_path: Path) -> None:
-    """A running instance keeps its volumes, what follows the project is changed there, and no file is overwritten."""
+def test_operations_that_lose_data_are_refused(running: RunningInstance, tmp_path: Path) -> None:
+    """Volumes in use, volumes written from the project and existing files are protected."""
     archive = tmp_path / "a.tar"
     archive.write_text("no archive")
     refused = {
@@ -50,14 +50,14 @@ def test_what_could_lose_something_is_refused(running: RunningInstance, tmp_path
         "export --name hmoes": "did you mean 'homes'?",
     }
     for words, sentence in refused.items():
-        typed = running.invoke("dev.volumes", *words.split(), f"--file={archive}")
-        assert (typed.code, sentence in typed.stderr) == (2, True), typed.text
+        result = running.invoke("dev.volumes", *words.split(), f"--file={archive}")
+        assert (result.code, sentence in result.stderr) == (2, True), result.text
     with tarfile.open(archive, "w"):
         pass
-    typed = running.invoke("dev.volumes", "import", "--name=homes", f"--file={archive}")
-    assert (typed.code, "is running and uses its volumes" in typed.stderr) == (2, True), typed.text
-    typed = running.invoke("dev.volumes", "import", "--name=hub-config", f"--file={archive}")
-    assert (typed.code, "is written from the project" in typed.stderr) == (2, True), typed.text
+    result = running.invoke("dev.volumes", "import", "--name=homes", f"--file={archive}")
+    assert (result.code, "is running and uses its volumes" in result.stderr) == (2, True), result.text
+    result = running.invoke("dev.volumes", "import", "--name=hub-config", f"--file={archive}")
+    assert (result.code, "is written from the project" in result.stderr) == (2, True), result.text
 
     listed = running.invoke("dev.volumes", "list").stdout
     assert "homes" in listed

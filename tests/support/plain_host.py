@@ -1,4 +1,4 @@
-"""A host with Slurm and nothing of hubpod's."""
+"""A host with Slurm and without anything of hubpod."""
 
 import secrets
 from collections.abc import Iterator
@@ -18,23 +18,23 @@ from hubpod_harness.daemons import daemon
 from hubpod_harness.external_services import ExternalService
 from hubpod_harness.session_run import Run
 from hubpod_harness.stack_launcher import StackRequest, create_site
+from support.external_services import kube_network, open_service
 from support.instances import PROJECT
-from support.neighbours import kube_network, one_started
 
 ENVIRONMENT = "dev_dummyauth_extslurm"
 ACCOUNTS = ("ada.physics", "bob.physics")
-NUMBERS = range(210, 250)  # of addresses that neither podman nor the neighbours use
+NUMBERS = range(210, 250)  # addresses that neither podman nor the external services use
 COMMAND_TIMEOUT_S = 120
 
-# What podman leaves to a container by itself: as near to a machine as a container gets.
+# podman's default capabilities: as close to a machine as a container gets.
 CAPABILITIES = (
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE"),
     *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
 )
 
-# Our image without what makes it ours: as Debian's packages leave a machine. openssh-server keeps a copy of its
-# sshd_config, and sudo's sudoers says the following. Slurm, the accounts and their home folders stay as a site has
-# them, and so do the packages of the notebooks' environment: they are those of the lock file that the recipe names.
+# Turns our image into a machine as Debian's packages leave it. openssh-server keeps a copy of its sshd_config, and
+# sudo's sudoers is as follows. Slurm, accounts, home directories and the packages of the notebooks' environment stay: a
+# site has them, and the recipe names the same lock file.
 PLAIN = r"""
 userdel jupyterspawner
 rm -r /var/lib/jupyterspawner /usr/local/bin/hubpod-ssh-command
@@ -59,13 +59,13 @@ s6-svc -r /run/service/slurmd
 
 @dataclass(frozen=True, kw_only=True)
 class PlainHost:
-    """The host.
+    """A running host.
 
     Attributes:
-        podman: The podman that it runs on.
-        name: Its container.
-        address: Where pods reach it.
-        network: The network that it shares with them.
+        podman: The podman that the host runs on.
+        name: Name of its container.
+        address: Its address for pods.
+        network: The network that it shares with pods.
     """
 
     podman: Podman
@@ -74,24 +74,24 @@ class PlainHost:
     network: Network
 
     def run(self, script: str, *arguments: str) -> Result:
-        """Run a shell script as root; its result is not checked."""
+        """Run a shell script as root, without a check of its exit code."""
         return self.podman.execute(self.name, ("sh", "-euc", script, "sh", *arguments), timeout_s=COMMAND_TIMEOUT_S)
 
-    def told(self, script: str) -> str:
-        """What a script writes that has to succeed."""
+    def run_checked(self, script: str) -> str:
+        """Run a shell script that must succeed; return its standard output."""
         result = self.run(script)
         assert result.ok, f"{script}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 
     def wait_until_up(self) -> None:
-        """Wait until jobs could run and sshd answers."""
+        """Wait until slurmd and sshd are up."""
         for name in ("slurmd", "sshd"):
             daemon(name, lambda argv: self.podman.execute(self.name, argv)).wait_until_up()
 
 
 @contextmanager
-def started(run: Run, built: ImageSet) -> Iterator[PlainHost]:
-    """Start one in the network of deployed pods; it leaves nothing."""
+def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
+    """Start a host in the network of deployed pods; remove it after the block."""
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")
     order = StackRequest(
@@ -101,29 +101,29 @@ def started(run: Run, built: ImageSet) -> Iterator[PlainHost]:
         volumes=PROJECT / "volumes",
     )
     site = create_site(order, instance, run.folder / instance.name, HarnessSecrets())
-    # Pods of other tests are in this network, and their Slurm's node is called node1.
+    # The name must be unique: pods of other tests share the network, and their node is called node1.
     node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)
     component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())
-    neighbour = ExternalService(
-        container=_plain(component.container),
-        seeds=tuple(_plain_seed(seed, node) for seed in component.seeds),
+    service = ExternalService(
+        container=_to_plain_container(component.container),
+        seeds=tuple(_to_plain_seed(seed, node) for seed in component.seeds),
         hosts={node: "127.0.0.1"},
     )
     network = kube_network(run.podman)
-    with one_started(run, site, network, neighbour, number, writable=True):
-        name = f"{instance.resource}-{neighbour.container.name}"
+    with open_service(run, site, network, service, number, writable=True):
+        name = f"{instance.resource}-{service.container.name}"
         host = PlainHost(podman=run.podman, name=name, address=network.address(number), network=network)
-        host.told(PLAIN.replace("{node}", node))
+        host.run_checked(PLAIN.replace("{node}", node))
         host.wait_until_up()
         yield host
 
 
-def _plain(container: Container) -> Container:
+def _to_plain_container(container: Container) -> Container:
     return replace(container, capabilities=CAPABILITIES)
 
 
-def _plain_seed(seed: Seed, node: str) -> Seed:
-    """Without the SSH credentials of the pod's own Slurm, and with another name of the node."""
+def _to_plain_seed(seed: Seed, node: str) -> Seed:
+    """Remove the SSH credentials of our own Slurm, and rename the node."""
     files = (file for file in seed.files if "ssh" not in file.path and file.path != "authorized_keys")
     renamed = (replace(file, content=file.content.replace(b"node1", node.encode())) for file in files)
     return replace(seed, files=tuple(renamed))

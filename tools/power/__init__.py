@@ -1,1 +1,1 @@
-"""How much the tests notice: small faults, seeded one at a time, and which test catches each."""
+"""Power of the tests: seed small faults, one at a time, and list the tests that catch each."""

@@ -1,4 +1,4 @@
-"""Copies of the project to put faults into, each with a Python in which the copy comes before everything installed."""
+"""Copies of the project for faults, each with an interpreter that imports from the copy."""
 
 import shutil
 import sys
@@ -16,8 +16,8 @@ from hubpod.workspace import Workspace
 from hubpod_harness import reaper
 from power.fault import PROJECT, FaultError
 
-PLACE = "power"
-LEFT_OUT = (
+DIRECTORY = "power"
+IGNORED = (
     *(".git", ".venv", ".nox", ".hubpod", "_dev_build_data", "__pycache__", "build", "dist", "*.egg-info"),
     *(".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"),
 )
@@ -29,73 +29,73 @@ class Copy:
     """A copy of the project.
 
     Attributes:
-        project: Its folder.
-        python: An interpreter that imports hubpod and the packages from this copy, whatever its environment says.
+        project: Directory of the copy.
+        python: Interpreter that imports hubpod and the packages from the copy.
     """
 
     project: Path
     python: Path
 
     def package(self, name: str) -> Path:
-        """Where one of the packages is."""
+        """Return the directory of a package."""
         return self.project / "packages" / name
 
 
 @contextmanager
-def pristine(project: Path = PROJECT) -> Iterator[Path]:
-    """Copy the project as it is now, for all faults alike; the place of all copies is removed at the end.
+def snapshot_project(project: Path = PROJECT) -> Iterator[Path]:
+    """Copy the current state of the project, the source of the copies for all faults.
 
-    One measurement at a time: a second one waits for the first. What a killed one has left is removed first.
+    Only one measurement runs at a time. The directory of all copies is removed before, in case a measurement was
+    killed, and after.
 
     Raises:
-        MachineError: Another measurement does not come to an end.
+        MachineError: Another measurement does not end in time.
     """
     workspace = Workspace(project=project)
-    place = workspace.state / PLACE
-    with workspace.lock(PLACE, on_wait=_tell):
+    place = workspace.state / DIRECTORY
+    with workspace.lock(DIRECTORY, on_wait=_log):
         shutil.rmtree(place, ignore_errors=True)
         private_directory(place)
         try:
-            shutil.copytree(project, place / "pristine", symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
-            yield place / "pristine"
+            shutil.copytree(project, place / "snapshot", symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
+            yield place / "snapshot"
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _tell(words: str) -> None:
-    sys.stderr.write(f"{words}\n")
+def _log(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 @contextmanager
-def copied(source: Path, name: str) -> Iterator[Copy]:
-    """Copy the pristine copy once more, for one fault, and remove it at the end, when nothing of its runs is left."""
-    folder = source.parent / name
-    project = folder / "project"
+def copy_snapshot(source: Path, name: str) -> Iterator[Copy]:
+    """Copy the snapshot for one fault; remove the copy after the reapers of its runs."""
+    directory = source.parent / name
+    project = directory / "project"
     try:
         shutil.copytree(source, project, symlinks=True)
-        yield Copy(project=project, python=_python(folder / "python", project))
+        yield Copy(project=project, python=_create_environment(directory / "python", project))
     finally:
         reaper.wait_for_all(Workspace(project=project).state)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-def _python(folder: Path, project: Path) -> Path:
-    """Make an environment in front of this process's own.
+def _create_environment(directory: Path, project: Path) -> Path:
+    """Create a virtual environment that imports the copy before the packages installed here.
 
-    PYTHONPATH alone would not do: tests run the installed commands, and those have environments of their own. The
-    installed packages come as plain entries of the path, so that those which are installed as links to the original
-    are not found through them, while their entry points are.
+    PYTHONPATH does not suffice, because tests run installed commands with environments of their own. Plain path entries
+    find entry points, but ignore editable installs, which lead to the original.
     """
-    venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
-    python = folder / "bin" / "python"
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(directory)
+    python = directory / "bin" / "python"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     entries = [*_sources(project), *dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))]
-    (folder / "lib" / version / "site-packages" / "power.pth").write_text("\n".join(map(str, entries)) + "\n")
+    (directory / "lib" / version / "site-packages" / "power.pth").write_text("\n".join(map(str, entries)) + "\n")
     for package in PACKAGES:
         description = tomllib.loads((project / "packages" / package / "pyproject.toml").read_text())
         for command, entry in description["project"].get("scripts", {}).items():
             module, _, function = entry.partition(":")
-            path = folder / "bin" / command
+            path = directory / "bin" / command
             path.write_text(f"#!{python}\nimport {module}\n{module}.{function}()\n")
             path.chmod(0o755)
     return python
@@ -106,17 +106,17 @@ def _sources(project: Path) -> list[Path]:
 
 
 def require_own_modules(copy: Copy) -> None:
-    """Make sure that the copy's code is what its tests would run.
+    """Check that the tests of a copy import its own code.
 
     Raises:
-        FaultError: A package comes from elsewhere, or cannot be imported.
+        FaultError: A package is imported from elsewhere, or cannot be imported.
     """
     for name in ("hubpod", *PACKAGES):
         code = f"import {name}; print({name}.__file__)"
         found = process.run([str(copy.python), "-c", code], cwd="/", check=False)
         if not found.ok or not Path(found.stdout.strip()).is_relative_to(copy.project.resolve()):
             raise FaultError(
-                f"the tests of the copy {copy.project} would not run its {name}",
-                remedy="install the checks' requirements in the environment that runs this script",
+                f"the tests of the copy {copy.project} import another {name}",
+                remedy="run this script in the environment of the checks",
                 detail=found.last_lines,
             )

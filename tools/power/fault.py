@@ -1,4 +1,4 @@
-"""What a fault is, and how it is put into a copy of the project."""
+"""A fault as a value, and its injection into a copy of the project."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ AXES = "volumes/jupyterhub/axes"
 
 
 class FaultError(HubpodError):
-    """A fault does not fit the text that it is for."""
+    """A fault does not match its file, or the tests cannot be measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +21,11 @@ class Fault:
     """One realistic mistake.
 
     Attributes:
-        name: What the mistake is, in kebab-case.
-        file: Which file it is in, relative to the project.
-        old: The text as it should be; occurs exactly once in the file.
-        new: What an engineer wrote instead.
-        breaks: What a person would notice, in one sentence.
+        name: Short description in kebab-case.
+        file: The changed file, relative to the project.
+        old: The correct text, which occurs exactly once in the file.
+        new: The mistaken text.
+        breaks: The effect that a user would notice, as one sentence.
     """
 
     name: str
@@ -34,21 +34,25 @@ class Fault:
     new: str
     breaks: str
 
-    def text(self, project: Path) -> str:
-        """Return the file's text with the mistake in it.
+    def apply(self, project: Path) -> str:
+        """Return the file's text with the mistake.
 
         Raises:
-            FaultError: The text that it replaces is not there exactly once.
+            FaultError: The old text does not occur exactly once.
         """
         before = (project / self.file).read_text()
         found = before.count(self.old)
         if found != 1:
             raise FaultError(
-                f"the fault {self.name} does not fit, because its old text occurs {found} times in {self.file}",
-                remedy="follow the change of that file in tools/power",
+                f"the fault {self.name} does not apply: its old text occurs {found} times in {self.file}",
+                remedy="update its text in tools/power to the current file",
             )
         return before.replace(self.old, self.new)
 
-    def put_into(self, project: Path) -> None:
-        """Write the mistake into a copy of the project; raises FaultError as text does."""
-        (project / self.file).write_text(self.text(project))
+    def inject(self, project: Path) -> None:
+        """Write the mistake into a copy of the project.
+
+        Raises:
+            FaultError: The old text does not occur exactly once.
+        """
+        (project / self.file).write_text(self.apply(project))

@@ -1,4 +1,4 @@
-"""Every fault, in the order in which a person would meet it: login, choices, jobs, commands, configuration."""
+"""All faults, in the order of a user's path: login, spawn, jobs, commands, configuration."""
 
 from power.faults_of_commands import COMMANDS
 from power.faults_of_jobs import JOBS

@@ -1,4 +1,4 @@
-"""The two ways to look for a fault: the unit tests of what it is in, and the suite on real containers."""
+"""The two passes over a fault: unit tests of the affected package, and the shipped suite."""
 
 import os
 import shlex
@@ -15,13 +15,13 @@ UNIT_TIMEOUT_S = 600.0
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
 FAILED = 1  # pytest's own statuses
 PASSED = 0
-# Which tests a module's mistakes show in first; the order only saves time.
+# The test module that most likely catches a fault in a module. Running it first saves time.
 NEAREST = {
     **dict.fromkeys(("authenticator", "tokens", "projects", "login_errors"), "login"),
     **dict.fromkeys(("slurm", "messages"), "slurm"),
     **{name: name for name in ("keys", "options", "jobscript", "hub_handlers")},
 }
-ELSE_NEAREST = "spawn"
+NEAREST_DEFAULT = "spawn"
 HUB_CONFIGURATION = [
     f"tests/unit/volumes/test_{name}.py" for name in ("hub_configuration", "login_dummy", "published_api")
 ]
@@ -33,23 +33,29 @@ SUITE = {
         ("end", "spawn", "hub_restart"),
     ),
 }
-SUITE_ELSE = ("spawn", "end", "hub_restart")
-NO_END = "no end within {:.0f} s"
+SUITE_DEFAULT = ("spawn", "end", "hub_restart")
+TIMEOUT = "timeout after {:.0f} s"
 
 
 class Pass(Enum):
-    """Which tests are run, as the results name them."""
+    """A pass, by its name in the results."""
 
     UNIT = "unit"
     INTEGRATION = "integration"
 
 
 def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = False) -> tuple[str, ...]:
-    """Run a pass in a copy and return the names of the tests that fail; of the unit tests only the first if so wished.
+    """Run a pass in a copy; return the names of the failing tests.
+
+    Args:
+        which: The pass.
+        copy: The copy.
+        fault: The fault in the copy, which selects the tests; None to run all.
+        first: Stop the unit tests at the first failure.
 
     Raises:
-        FaultError: pytest could not do its work.
-        KeyboardInterrupt: A person has pressed Ctrl-C.
+        FaultError: pytest did not run the tests.
+        KeyboardInterrupt: The developer pressed Ctrl-C.
     """
     report = copy.project.parent / f"{which.value}.xml"
     if which is Pass.INTEGRATION:
@@ -59,16 +65,16 @@ def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = Fa
 
 
 def unit_paths(fault: Fault | None, project: Path) -> list[str]:
-    """The modules of tests of the package that a fault is in, the nearest one first; all of them without a fault.
+    """List the test modules for a fault, the most likely first; without a fault, all.
 
-    The packages stand alone: their tests see neither each other nor the hub's configuration, which has its own tests.
-    The golden manifests are left out: they notice every change, and tell nothing of it.
+    The packages are independent, and the hub configuration has tests of its own. The golden manifests are left out:
+    they fail after any change, and so measure nothing.
     """
     if fault and fault.file.startswith("volumes/"):
         return HUB_CONFIGURATION
     own = [name for name in PACKAGES if fault is None or fault.file.startswith(f"packages/{name}/")]
     modules = [path for name in own for path in sorted((project / "packages" / name / "tests").glob("test_*.py"))]
-    nearest = f"test_{NEAREST.get(Path(fault.file).stem, ELSE_NEAREST)}.py" if fault else ""
+    nearest = f"test_{NEAREST.get(Path(fault.file).stem, NEAREST_DEFAULT)}.py" if fault else ""
     paths = [str(path.relative_to(project)) for path in sorted(modules, key=lambda path: path.name != nearest)]
     return paths if fault else [*paths, *HUB_CONFIGURATION]
 
@@ -78,14 +84,14 @@ def _unit(copy: Copy, arguments: Sequence[str], report: Path) -> tuple[str, ...]
     try:
         result = process.run(argv, cwd=copy.project, env=_environment(copy), check=False, timeout_s=UNIT_TIMEOUT_S)
     except process.CommandError:
-        return (NO_END.format(UNIT_TIMEOUT_S),)
-    return _verdict(result.returncode, report, result.last_lines)
+        return (TIMEOUT.format(UNIT_TIMEOUT_S),)
+    return _read_outcome(result.returncode, report, result.last_lines)
 
 
 def suite_paths(fault: Fault | None, project: Path) -> list[str]:
-    """The modules of the suite, those first in which a fault of that file shows first."""
+    """List the modules of the shipped suite, the most likely to catch the fault first."""
     stem = Path(fault.file).stem.partition(".")[0] if fault else ""
-    first = SUITE.get(stem, SUITE_ELSE)
+    first = SUITE.get(stem, SUITE_DEFAULT)
     modules = sorted((project / "harness" / "suite").glob("test_*.py"))
     order = {f"test_{name}": number for number, name in enumerate(first)}
     return [
@@ -105,31 +111,31 @@ def _integration(copy: Copy, report: Path, fault: Fault | None) -> tuple[str, ..
         *sources,
         *suite_paths(fault, copy.project),
     ]
-    # On the terminal, so that the suite itself answers Ctrl-C and takes its containers away.
+    # Attached to the terminal, so that the suite handles Ctrl-C and removes its containers.
     line = f"cd {shlex.quote(str(copy.project))} && exec {shlex.join(argv)}"
     status = process.attach(["sh", "-c", line], env=_environment(copy))
     if status > process.SIGNAL_EXIT_BASE:
         raise KeyboardInterrupt
-    return _verdict(status, report, ())
+    return _read_outcome(status, report, ())
 
 
 def _environment(copy: Copy) -> dict[str, str]:
-    """This process's own environment, with nothing that leads to modules of the original."""
+    """Return this process's environment without variables that lead to the original project."""
     first = os.pathsep.join(str(copy.package(name) / "src") for name in PACKAGES)
     kept = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTEST_ADDOPTS"}}
     path = f"{copy.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return kept | {"PYTHONPATH": first, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _verdict(status: int, report: Path, said: Sequence[str]) -> tuple[str, ...]:
+def _read_outcome(status: int, report: Path, output: Sequence[str]) -> tuple[str, ...]:
     failing = failing_tests(report) if report.is_file() else ()
     if status not in (PASSED, FAILED) or bool(failing) != (status != PASSED):
-        raise FaultError(f"pytest ended with status {status} and does not say which tests fail", detail=said)
+        raise FaultError(f"pytest exited with status {status} without naming the failing tests", detail=output)
     return failing
 
 
 def failing_tests(report: Path) -> tuple[str, ...]:
-    """The names of the tests that failed, or could not be set up, in a report as JUnit has it."""
-    cases = ET.parse(report).iter("testcase")  # noqa: S314 - written by our own pytest a moment ago
+    """Return the names of the tests that failed or had an error, from a JUnit report."""
+    cases = ET.parse(report).iter("testcase")  # noqa: S314 - written by our own pytest
     bad = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
     return tuple(dict.fromkeys("::".join(filter(None, (case.get("classname"), case.get("name")))) for case in bad))

@@ -1,4 +1,4 @@
-"""What has been measured so far: a JSON file that an interrupted run can go on from, and the table at the end."""
+"""Results of the measurement: a JSON file for resuming, and the final table."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ class Results:
     """The tests that caught each fault, by fault and pass.
 
     Attributes:
-        path: Where they are kept; nowhere when None.
+        path: The JSON file; results are not stored when None.
     """
 
     path: Path | None = None
@@ -25,10 +25,10 @@ class Results:
     _digests: dict[str, str] = field(default_factory=dict)
 
     def load(self) -> None:
-        """Read what an earlier run has kept.
+        """Read the results of an earlier run, if any.
 
         Raises:
-            FaultError: The file does not hold results.
+            FaultError: The file does not contain results.
         """
         if self.path is None or not self.path.is_file():
             return
@@ -37,10 +37,10 @@ class Results:
                 self._digests[name] = entry["digest"]
                 self._caught[name] = {which.value: entry[which.value] for which in Pass if which.value in entry}
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise FaultError(f"{self.path} does not hold results", remedy="name another file") from None
+            raise FaultError(f"{self.path} does not contain results", remedy="name another file") from None
 
     def add(self, fault: Fault, which: Pass, caught_by: Sequence[str]) -> None:
-        """Note the outcome of a pass, at once in the file."""
+        """Record the outcome of a pass, and save."""
         if self._digests.get(fault.name) != digest(fault):
             self._caught[fault.name] = {}
         self._digests[fault.name] = digest(fault)
@@ -48,14 +48,14 @@ class Results:
         self._save()
 
     def caught_by(self, fault: Fault, which: Pass) -> tuple[str, ...] | None:
-        """The tests that caught the fault as it is now; None when that pass has not been run."""
+        """Return the tests that caught the unchanged fault; None if the pass has not run."""
         if self._digests.get(fault.name) != digest(fault):
             return None
         found = self._caught[fault.name].get(which.value)
         return None if found is None else tuple(found)
 
     def is_caught(self, fault: Fault) -> bool:
-        """Whether any pass caught it."""
+        """Return whether any pass caught the fault."""
         return any(self.caught_by(fault, which) for which in Pass)
 
     def _save(self) -> None:
@@ -69,12 +69,12 @@ class Results:
 
 
 def digest(fault: Fault) -> str:
-    """What tells whether a fault is still the one that was measured."""
+    """Return a digest that changes when the fault changes."""
     return hashlib.sha256(f"{fault.file}\0{fault.old}\0{fault.new}".encode()).hexdigest()[:16]
 
 
 def table(faults: Collection[Fault], results: Results) -> str:
-    """One line for each fault and pass: what caught it, or that nothing did."""
+    """Format a line per fault and pass, with the first test that caught it."""
     width = max((len(fault.name) for fault in faults), default=0)
     lines = [f"{'fault':{width}}  caught by"]
     for fault in faults:
@@ -85,13 +85,13 @@ def table(faults: Collection[Fault], results: Results) -> str:
 
 def _lines(fault: Fault, results: Results) -> list[tuple[str, str]]:
     found = [(which, results.caught_by(fault, which)) for which in Pass]
-    words = [f"{which.value}: {_short(tests)}" for which, tests in found if tests]
+    words = [f"{which.value}: {_abbreviate(tests)}" for which, tests in found if tests]
     name = fault.name
     return (
         [(name, words[0]), *(("", more) for more in words[1:])] if words else [(name, f"{NOT_CAUGHT}: {fault.breaks}")]
     )
 
 
-def _short(tests: Sequence[str]) -> str:
+def _abbreviate(tests: Sequence[str]) -> str:
     first = tests[0].rpartition("::")[2]
     return first if len(tests) == 1 else f"{first} and {len(tests) - 1} more"

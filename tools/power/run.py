@@ -1,4 +1,4 @@
-"""How much the tests notice: `./run nox -s power`, or `python tools/power/run.py --help` where the checks run."""
+"""Measure the power of the tests: `./run nox -s power`, or `python tools/power/run.py`."""
 
 import sys
 from pathlib import Path

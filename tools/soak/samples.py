@@ -121,7 +121,7 @@ def to_csv(samples: Sequence[Sample]) -> str:
 
 
 def most_sampled(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """Select the samples of the process with the most samples: a restart resets memory and files."""
+    """Select the samples of the longest-sampled process: a restart resets the metrics."""
     starts = [each.started for each in samples]
     most = max(starts, key=starts.count, default="")
     return [each for each in samples if each.started == most]

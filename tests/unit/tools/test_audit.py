@@ -32,7 +32,7 @@ def test_every_lock_file_is_audited() -> None:
 
 @pytest.mark.parametrize("lock", locks.lock_files(PROJECT), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_package_is_locked_by_its_hash(lock: Path) -> None:
-    """A lock file pins an exact version and at least one hash per package, and names no package index."""
+    """Each package has an exact version and a hash; the file names no package index."""
     entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE))
 
     assert not [
@@ -93,7 +93,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def find_problems(*image_layers: Mapping[str, bytes], configuration: bytes = b"{}") -> list[str]:
-    """Search an image with these layers and this configuration for the address of a package index."""
+    """Search an image with these layers and this configuration for an index address."""
     members = {f"{number}.tar": archive(files) for number, files in enumerate(image_layers)}
     image = archive({**members, "config.json": configuration})
     return list(layers.find_problems(io.BytesIO(image), {"UV_INDEX_URL": b"https://user:word@index.example/"}))
@@ -133,7 +133,7 @@ def test_files_of_one_machine_are_found(name: str, content: bytes) -> None:
 
 
 def test_the_search_covers_secrets_of_this_machine(tmp_path: Path) -> None:
-    """Credentials of instances, addresses of indexes and proxies, and additional authorities are searched for."""
+    """It covers credentials, addresses of indexes and proxies, and additional authorities."""
     folder = tmp_path / "state" / "dev_dummyauth" / "default" / "credentials"
     folder.mkdir(parents=True)
     (folder / "proxy_token").write_bytes(b"0123456789abcdef\n")

@@ -135,7 +135,7 @@ def test_a_case_limits_its_rounds(tmp_path: Path) -> None:
 
 
 def test_tools_are_measured_in_turns(tmp_path: Path) -> None:
-    """Each round measures all tools in alternating order, each with its own directory and instance name."""
+    """Rounds alternate the order; each tool has its own directory and instance name."""
     log = tmp_path / "log"
     text = f"""
 [[case]]
@@ -171,7 +171,7 @@ def test_a_failing_command_ends_its_case_after_the_teardown(tmp_path: Path) -> N
 
 
 def test_metrics_come_from_the_source_that_the_case_names() -> None:
-    """The source is the duration, a probe's steps after the click, or the last line of the output."""
+    """It is the duration, a probe's steps after the click, or the output's last line."""
     steps = [("login", 1.0, 1.0), ("submit", 1.5, 0.5), ("ready", 3.0, 1.5), ("open", 3.1, 0.1), ("kernel", 4.0, 0.9)]
     report = {"timeline": [{"name": name, "at_s": at, "took_s": took} for name, at, took in steps]}
 
@@ -279,7 +279,7 @@ def test_tools_are_in_adjacent_rows() -> None:
 
 
 def test_the_committed_chart_shows_the_committed_results() -> None:
-    """docs/performance.svg is drawn from docs/performance.json, and equal data gives an equal drawing."""
+    """docs/performance.svg is drawn from performance.json, and the drawing is repeatable."""
     found = results.load(PROJECT / "docs" / "performance.json")
 
     chart = render_results(found)
@@ -429,7 +429,7 @@ def test_each_kind_of_edit_is_valid(kind: Kind) -> None:
 
 @pytest.mark.parametrize("cases", ["tools/bench/cases.toml", "tests/bench/cases.toml"])
 def test_another_checkout_is_measured_by_its_own_cases(tmp_path: Path, cases: str) -> None:
-    """The commands run in the checkout with its own scripts. Earlier commits have them in tests/bench."""
+    """The commands run in it, with its scripts. Earlier commits have them in tests/bench."""
     file = tmp_path / cases
     file.parent.mkdir(parents=True)
     command = "command = ['touch seen', 'test -e {project}/seen', 'cat {bench}/metrics']"

@@ -1,4 +1,4 @@
-"""The faults of the power measurement: each is one that fits today's text and that Python or Jinja can read."""
+"""The seeded faults apply to the current files, and the measurement reports results."""
 
 import ast
 import dataclasses
@@ -11,20 +11,20 @@ import pytest
 
 from hubpod.errors import UsageError
 from hubpod_harness import reaper
-from power.copies import PACKAGES, copied
+from power.copies import PACKAGES, copy_snapshot
 from power.fault import AXES, BRICS, CORE, PROJECT, WRAPPERS, Fault, FaultError
 from power.faults import FAULTS
-from power.measure import chosen
+from power.measure import select_faults
 from power.passes import Pass, failing_tests, unit_paths
 from power.results import Results, table
 
-FEWEST = 40
+MIN_FAULTS = 40
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_fits_and_can_be_read(fault: Fault) -> None:
-    """Its old text is in its file exactly once, and what comes out is valid Python or Jinja and something else."""
-    text = fault.text(PROJECT)
+def test_each_fault_applies(fault: Fault) -> None:
+    """The result is valid Python or Jinja and differs from the original."""
+    text = fault.apply(PROJECT)
 
     assert text != (PROJECT / fault.file).read_text()
     if fault.file.endswith(".py"):
@@ -35,51 +35,51 @@ def test_a_fault_fits_and_can_be_read(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_says_what_it_breaks(fault: Fault) -> None:
-    """Its name is in kebab-case, and what a person would notice is one sentence."""
+def test_each_fault_describes_its_effect(fault: Fault) -> None:
+    """The name is in kebab-case, and the effect is one sentence."""
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", fault.name)
     assert re.fullmatch(r"[A-Z][^.]*\.", fault.breaks)
 
 
 def test_names_are_unique() -> None:
-    """A name chooses one fault."""
+    """A name selects one fault."""
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 
 def test_every_part_has_faults() -> None:
-    """There are enough of them, in both packages, in the hub's configuration, its fragments and the job script."""
+    """Both packages, the hub configuration, its fragments and the job script have faults."""
     files = [fault.file for fault in FAULTS]
 
-    assert len(files) >= FEWEST
+    assert len(files) >= MIN_FAULTS
     for part in (BRICS, WRAPPERS, f"{CORE}/jupyterhub_config.py", f"{CORE}/batch_script.sh.j2", AXES):
         assert any(file.startswith(part) for file in files), part
 
 
 def test_every_module_of_the_packages_has_a_fault() -> None:
-    """No module that decides something is left out."""
-    tried = {fault.file for fault in FAULTS}
+    """No module is left out."""
+    faulty = {fault.file for fault in FAULTS}
     modules = {f"{BRICS}/{path.name}" for path in (PROJECT / BRICS).glob("*.py") if path.name != "__init__.py"}
 
-    assert modules <= tried
+    assert modules <= faulty
 
 
-def test_a_fault_whose_text_has_changed_is_named(tmp_path: Path) -> None:
-    """When the code has moved on, the fault is named together with its file."""
+def test_a_fault_that_does_not_apply_is_named(tmp_path: Path) -> None:
+    """The error names the fault and its file."""
     fault = Fault(name="a-b", file="module.py", old="x = 1", new="x = 2", breaks="Something.")
     (tmp_path / "module.py").write_text("x = 1; x = 1")
 
     with pytest.raises(FaultError, match=r"a-b .* 2 times in module\.py"):
-        fault.put_into(tmp_path)
+        fault.inject(tmp_path)
 
 
-def test_a_mistyped_fault_is_answered_with_the_nearest() -> None:
-    """A name that no fault has is refused, and the one that was meant is suggested."""
+def test_an_unknown_fault_suggests_the_nearest() -> None:
+    """The error contains the most similar name."""
     with pytest.raises(UsageError, match=f"did you mean {FAULTS[0].name!r}"):
-        chosen([FAULTS[0].name + "s"])
+        select_faults([FAULTS[0].name + "s"])
 
 
-def test_results_outlive_the_run_but_not_the_fault(tmp_path: Path) -> None:
-    """What was measured is there for the next run, unless the fault is another one now."""
+def test_results_are_stored_until_the_fault_changes(tmp_path: Path) -> None:
+    """The next run reads the results of unchanged faults."""
     fault, changed = FAULTS[0], dataclasses.replace(FAULTS[0], new="something else")
     first, second = Results(tmp_path / "power.json"), Results(tmp_path / "power.json")
     first.add(fault, Pass.UNIT, ["tests.test_a::test_b"])
@@ -91,16 +91,16 @@ def test_results_outlive_the_run_but_not_the_fault(tmp_path: Path) -> None:
     assert second.caught_by(changed, Pass.UNIT) is None
 
 
-def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
-    """A file that is not one of results is named."""
+def test_a_file_without_results_is_refused(tmp_path: Path) -> None:
+    """The error names the file."""
     (tmp_path / "power.json").write_text("[]")
 
-    with pytest.raises(FaultError, match=r"power\.json does not hold results"):
+    with pytest.raises(FaultError, match=r"power\.json does not contain results"):
         Results(tmp_path / "power.json").load()
 
 
-def test_the_table_names_what_nothing_caught() -> None:
-    """Each fault has the first test that caught it, or is marked, with what a person would notice."""
+def test_the_table_marks_faults_that_no_test_caught() -> None:
+    """A caught fault shows the first test; a missed one shows its effect."""
     caught, missed = FAULTS[:2]
     results = Results()
     results.add(caught, Pass.UNIT, ["tests.test_a::test_b", "tests.test_a::test_c"])
@@ -114,7 +114,7 @@ def test_the_table_names_what_nothing_caught() -> None:
 
 
 def test_failing_tests_are_read_from_a_report(tmp_path: Path) -> None:
-    """Failures and errors count, skipped and passed tests do not, and none is told twice."""
+    """Failures and errors count once each; skipped and passed tests do not count."""
     report = tmp_path / "report.xml"
     report.write_text(
         "<testsuites><testsuite>"
@@ -129,8 +129,8 @@ def test_failing_tests_are_read_from_a_report(tmp_path: Path) -> None:
     assert failing_tests(report) == ("m::fails", "tests.broken")
 
 
-def test_a_fault_is_looked_for_by_the_tests_of_its_package() -> None:
-    """All tests of a fault's package run, the nearest first, and none for a fault in the hub's configuration."""
+def test_a_fault_selects_the_tests_of_its_package() -> None:
+    """The most likely module comes first. The hub configuration has tests of its own."""
     by_file = {fault.file: unit_paths(fault, PROJECT) for fault in FAULTS}
     brics = [path for path in unit_paths(None, PROJECT) if "/bricsauthenticator/" in path]
 
@@ -141,28 +141,28 @@ def test_a_fault_is_looked_for_by_the_tests_of_its_package() -> None:
     assert by_file[f"{CORE}/batch_script.sh.j2"][0] == "tests/unit/volumes/test_hub_configuration.py"
 
 
-def test_a_copy_stays_while_something_is_left_of_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy goes when the reaper of each run in it has let go of the run's record, and not before."""
+def test_a_copy_is_removed_after_the_reapers_of_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy exists until each reaper has released the lock on its record."""
     for name in PACKAGES:
-        package = tmp_path / "pristine" / "packages" / name
+        package = tmp_path / "snapshot" / "packages" / name
         package.mkdir(parents=True)
         (package / "pyproject.toml").write_text("[project]")
-    there: list[bool] = []
+    existed: list[bool] = []
     lock = fcntl.flock
 
-    with copied(tmp_path / "pristine", "copy") as copy:
+    with copy_snapshot(tmp_path / "snapshot", "copy") as copy:
         record = copy.project / ".hubpod" / reaper.RECORDS / "run.json"
         record.parent.mkdir(parents=True)
-        held = record.open("wb")
-        lock(held, fcntl.LOCK_EX)
+        file = record.open("wb")
+        lock(file, fcntl.LOCK_EX)
 
-        def let_go(*arguments: int) -> None:
-            """What the reaper does in its own time: here when somebody wants the lock."""
-            there.append(record.exists())
-            held.close()
+        def release_and_lock(*arguments: int) -> None:
+            """Release the reaper's lock when the copy's removal requests it."""
+            existed.append(record.exists())
+            file.close()
             lock(*arguments)
 
-        monkeypatch.setattr(fcntl, "flock", let_go)
+        monkeypatch.setattr(fcntl, "flock", release_and_lock)
 
-    assert there == [True]
+    assert existed == [True]
     assert not record.exists()

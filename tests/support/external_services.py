@@ -1,4 +1,4 @@
-"""What deployed instances meet outside their pod, at addresses that pods and this machine can reach."""
+"""Services outside the pod of deployed instances, at addresses that pods can reach."""
 
 import json
 import secrets
@@ -39,9 +39,9 @@ from hubpod_harness.stack_launcher import StackRequest, create_site
 from support.instances import RunningInstance
 
 KUBE_NETWORK = "podman-default-kube-network"
-"""Where `podman kube play` puts every pod."""
+"""The network of every pod of `podman kube play`."""
 
-FIRST_ADDRESS = 200  # far from those that podman gives away by itself
+FIRST_ADDRESS = 200  # far from the addresses that podman assigns
 EVERYTHING = Environment(
     name="dev_realauth_zenithclient",
     stage=Stage.DEV,
@@ -52,17 +52,17 @@ EVERYTHING = Environment(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neighbours:
+class ExternalServices:
     """An issuer, a Slurm host and a Zenith server.
 
     Attributes:
-        site: What they derive from.
-        addresses: Of each, by name.
-        issuer: The issuer, to be told what to do.
-        tunnel_port: Where this machine reaches the Zenith server's front door.
-        hub_api: Address and port of this machine, for the hub's API.
-        podman: The podman that they run on.
-        password: Of the login form, where there is one.
+        site: The site that they are derived from.
+        addresses: Address of each service, by its name.
+        issuer: The issuer's control client.
+        tunnel_port: Port of this machine for the Zenith server's front end.
+        hub_api: Address and port of this machine where the hub API is published.
+        podman: The podman that the services run on.
+        password: Password of the login form.
     """
 
     site: Site
@@ -74,15 +74,15 @@ class Neighbours:
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
     def log_in(self, running: RunningInstance, user: str) -> Session:
-        """Log in as a person does: with the form, or with a token in the header, through the tunnel if there is one."""
+        """Log in by the environment's login, through the tunnel if it has one."""
         client = HubClient(self.url(running))
         if running.instance.environment.login is Login.JWT:
             return client.login_with_token(self.issuer.mint(user))
         return client.login(user, self.password)
 
-    def write_deploy_directory(self, folder: Path, environment: Environment) -> Path:
-        """Write what a site would write for an environment, with nothing that it does not read."""
-        folder.mkdir(mode=0o700)
+    def write_deploy_directory(self, directory: Path, environment: Environment) -> Path:
+        """Write a deploy directory with exactly the settings and files that an environment reads."""
+        directory.mkdir(mode=0o700)
         slurm = self.addresses[SLURM_HOST]
         values = {
             "logLevel": "DEBUG",
@@ -109,12 +109,12 @@ class Neighbours:
             files["ssh_zenith_client_key"] = self.site.credentials[slurm_component.CLIENT_KEY]
             files["zenith_client_config.yaml"] = json.dumps(server).encode()
         for name, content in files.items():
-            (folder / name).write_bytes(content)
-            (folder / name).chmod(0o600)
-        return folder
+            (directory / name).write_bytes(content)
+            (directory / name).chmod(0o600)
+        return directory
 
     def options(self, environment: Environment) -> tuple[str, ...]:
-        """The options of `up` that an environment needs here."""
+        """Return the options of `up` that an environment needs here."""
         publish = "--publish={}:{}:{}".format(*self.hub_api, API_PORT)
         return (
             *((publish,) if environment.slurm is Slurm.EXTERNAL else ()),
@@ -122,15 +122,15 @@ class Neighbours:
         )
 
     def url(self, running: RunningInstance) -> str:
-        """Where people reach the hub of an instance."""
+        """Return the public URL of an instance's hub."""
         if running.instance.environment.ingress is Ingress.ZENITH:
             return hub_url(self.tunnel_port, "/jupyter")
         return str(running.status["url"])
 
 
 @contextmanager
-def started(run: Run, built: ImageSet, folder: Path) -> Iterator[Neighbours]:
-    """Start all three in the network of deployed pods."""
+def open_external_services(run: Run, built: ImageSet, directory: Path) -> Iterator[ExternalServices]:
+    """Start the services in the network of deployed pods; remove them after the block."""
     podman, network = run.podman, kube_network(run.podman)
     instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
     keys = HarnessSecrets()
@@ -140,17 +140,17 @@ def started(run: Run, built: ImageSet, folder: Path) -> Iterator[Neighbours]:
         sources=tuple(built.sources.items()),
         volumes=Path(__file__).parents[2] / "volumes",
     )
-    site = create_site(order, instance, folder, keys)
+    site = create_site(order, instance, directory, keys)
     with ExitStack() as cleanup:
         addresses = {}
-        for number, neighbour in enumerate(external_services(site, control_token=keys.control), FIRST_ADDRESS):
-            cleanup.enter_context(one_started(run, site, network, neighbour, number))
-            addresses[neighbour.container.name] = network.address(number)
+        for number, service in enumerate(external_services(site, control_token=keys.control), FIRST_ADDRESS):
+            cleanup.enter_context(open_service(run, site, network, service, number))
+            addresses[service.container.name] = network.address(number)
         states = podman.containers(site.instance.labels)
         port = states[f"{instance.resource}-{ISSUER}"].ports[CONTROL_PORT][1]
         issuer = Issuer(f"http://127.0.0.1:{port}", keys.control, url=f"http://{addresses[ISSUER]}:9000/realms/test")
         issuer.wait_until_up()
-        yield Neighbours(
+        yield ExternalServices(
             site=site,
             addresses=addresses,
             issuer=issuer,
@@ -161,32 +161,32 @@ def started(run: Run, built: ImageSet, folder: Path) -> Iterator[Neighbours]:
 
 
 def kube_network(podman: Podman) -> Network:
-    """The network of deployed pods."""
+    """Return the network of deployed pods, creating it if it is missing."""
     if not podman.run("network", "exists", KUBE_NETWORK, check=False).ok:
-        podman.run("network", "create", KUBE_NETWORK)  # as podman's own first `kube play` does
+        podman.run("network", "create", KUBE_NETWORK)  # as the first `podman kube play` does
     return Network(name=KUBE_NETWORK, subnet=subnet_of(podman, KUBE_NETWORK))
 
 
 @contextmanager
-def one_started(  # noqa: PLR0913 - what it is, and where it lives
-    run: Run, site: Site, network: Network, neighbour: ExternalService, number: int, *, writable: bool = False
+def open_service(  # noqa: PLR0913 - independent aspects of one service
+    run: Run, site: Site, network: Network, service: ExternalService, number: int, *, writable: bool = False
 ) -> Iterator[None]:
-    """Start one neighbour; it leaves nothing."""
+    """Start one service; remove it after the block."""
     labels = {**site.instance.labels, **run.labels}
     with ExitStack() as cleanup:
-        for seed in neighbour.seeds:
+        for seed in service.seeds:
             cleanup.callback(run.podman.remove_volumes, [seed.volume])
             create(run.podman, {seed.volume: labels})
             add_files(run.podman, seed.volume, seed.tar())
         container = create_in_network(
-            neighbour.container,
-            name=f"{site.instance.resource}-{neighbour.container.name}",
+            service.container,
+            name=f"{site.instance.resource}-{service.container.name}",
             labels=labels,
             client=run.client,
             network=network,
             number=number,
-            hosts=neighbour.hosts,
-            aliases=tuple(neighbour.hosts),
+            hosts=service.hosts,
+            aliases=tuple(service.hosts),
             writable=writable,
         )
         cleanup.callback(container.stop)
@@ -195,14 +195,14 @@ def one_started(  # noqa: PLR0913 - what it is, and where it lives
 
 
 def own_address() -> str:
-    """The address at which others reach this machine."""
+    """Return this machine's address in its network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("198.51.100.1", 9))  # sends nothing; the kernel chooses the address that it would send from
+        probe.connect(("198.51.100.1", 9))  # sends nothing; the kernel selects the source address
         return str(probe.getsockname()[0])
 
 
 def free_port() -> int:
-    """A port of that address that nobody has at this moment."""
+    """Return a free port of that address."""
     with socket.socket() as probe:
         probe.bind((own_address(), 0))
         return int(probe.getsockname()[1])
