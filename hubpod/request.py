@@ -1,4 +1,4 @@
-"""What a person asks for."""
+"""Requests: validated command-line options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,17 +24,17 @@ class BaseFrom(Enum):
 
 
 class Target(Enum):
-    """What a manifest is for."""
+    """Platform of a manifest."""
 
     PODMAN = "podman"
     KUBERNETES = "kubernetes"
 
 
 def jupyterhub_lock(line: str) -> str:
-    """The lock file, below containers/jupyterhub, of a line of JupyterHub; of the current one when empty.
+    """Return the lock file, below containers/jupyterhub, of a line of JupyterHub; empty is the current line.
 
     Raises:
-        UsageError: There is none.
+        UsageError: The line is not supported.
     """
     known = [name for name in JUPYTERHUB_LOCKS if name]
     if line not in JUPYTERHUB_LOCKS:
@@ -45,21 +45,21 @@ def jupyterhub_lock(line: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class UpRequest:
-    """What a person asks of ``up``.
+    """A request to bring an instance up.
 
     Attributes:
-        instance: Which instance.
-        deploy_dir: Folder with the deploy ConfigMap; the instance's own when None.
-        port: Published port; chosen when None.
-        hub_api: Where the users' servers reach the hub's API, when Slurm is not in the pod.
+        instance: The instance.
+        deploy_dir: Directory of the deploy ConfigMap; None is the one in use, or the instance's own.
+        port: Port to publish for browsers; None chooses one.
+        hub_api: Address at which users' servers reach the hub's API, if Slurm is not in the pod.
         base: Where the base image comes from.
-        origins: Sources that come from elsewhere, by name.
-        zenith_image: Image of the Zenith client; the registry's, or a stand-in, when empty.
-        keep: Leave what was started when it does not become ready.
+        origins: Origins of sources that do not come from this repository, by the source's name.
+        zenith_image: Image of the Zenith client; empty is the registry's, or a stand-in.
+        keep: Leave what was started even if it does not become ready.
         jupyterhub: Line of JupyterHub in the hub image, such as "5.5"; empty for the current one.
 
     Raises:
-        UsageError: There is no such line of JupyterHub.
+        UsageError: The line of JupyterHub is not supported.
     """
 
     instance: Instance
@@ -77,14 +77,14 @@ class UpRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
-    """Who shall get a notebook in ``spawn``.
+class SpawnRequest:
+    """A request to spawn a notebook as a user.
 
     Attributes:
-        instance: Where.
-        user: Name to type at the login form; the first of the instance's when None.
-        token: Token to log in with where the front door brings one; empty where there is a form.
-        url: The hub's address, where this machine does not know it.
+        instance: The instance.
+        user: Name for the login form; None is the first of devUsers.
+        token: Login token, where the hub requires one; empty where it has a form.
+        url: Address of the hub, where it is not published on this machine.
     """
 
     instance: Instance

@@ -176,12 +176,12 @@ def spawn(
     with reporting_errors():
         from hubpod.cli import arguments
         from hubpod.cli import spawn as command
-        from hubpod.request import Person
+        from hubpod.request import SpawnRequest
 
         picture = arguments.parse_picture_path("--timeline", timeline) if timeline is not None else None
         found = arguments.parse_instance(environment, instance)
-        person = Person(instance=found, user=user, token=arguments.read_token(token_file), url=url)
-        command.spawn(person, project=project, picture=picture, json=json)
+        request = SpawnRequest(instance=found, user=user, token=arguments.read_token(token_file), url=url)
+        command.spawn(request, project=project, picture=picture, json=json)
 
 
 def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:

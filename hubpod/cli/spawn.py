@@ -12,26 +12,26 @@ from hubpod.commands import prove
 from hubpod.probe import svg
 from hubpod.probe.spawn import ProbeReport, Step
 from hubpod.probe.timeline import Span, draw_timeline
-from hubpod.request import Person
+from hubpod.request import SpawnRequest
 from hubpod.system.progress import marks
 
 
-def spawn(user: Person, *, project: str | None, picture: Path | None, json: bool) -> None:
+def spawn(request: SpawnRequest, *, project: str | None, picture: Path | None, json: bool) -> None:
     """Spawn a notebook and print the report.
 
     Args:
-        user: The user who logs in.
+        request: The instance and the user who logs in.
         project: Project to spawn for; the user's first when None.
         picture: File to draw the timeline to.
         json: Print the report as JSON, and no steps.
     """
-    report = prove.spawn(quiet_context(), user, project=project, on_step=_ignore_step if json else _show_step)
+    report = prove.spawn(quiet_context(), request, project=project, on_step=_ignore_step if json else _show_step)
     if json:
         show_json(report.as_dict())
     else:
         _show_report(report)
     if picture:
-        _draw(picture, report, prove.timeline(quiet_context(), user.instance, report))
+        _draw(picture, report, prove.timeline(quiet_context(), request.instance, report))
 
 
 def _ignore_step(_: Step) -> None:

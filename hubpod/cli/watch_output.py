@@ -15,12 +15,12 @@ from hubpod.cli.harness_tests import OUTCOMES, find_python, pytest_command, requ
 from hubpod.commands import prove
 from hubpod.commands.inspect import require_running
 from hubpod.commands.reload import with_recorded_sources
-from hubpod.commands.watch import Turn, folders, watch
+from hubpod.commands.watch import ReloadResult, find_directories, watch
 from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.environments import Instance
 from hubpod.errors import HubpodError, UsageError
-from hubpod.request import Person, UpRequest
+from hubpod.request import SpawnRequest, UpRequest
 from hubpod.settings import deploy_configmap
 from hubpod.system import process
 from hubpod.system.progress import marks
@@ -56,14 +56,14 @@ def watch_and_print(request: UpRequest, after: AfterReload) -> None:
         )
     context = quiet_context()
     request = with_recorded_sources(context, request)
-    watched = folders(context, request)
+    watched = find_directories(context, request)
     steps = list(_prepare_steps(context, request, after))
 
-    def report(turn: Turn) -> None:
-        _print_reload(turn)
-        for step in steps if not turn.error else ():
+    def report(result: ReloadResult) -> None:
+        _print_reload(result)
+        for step in steps if not result.error else ():
             step()
-        if not turn.files:
+        if not result.files:
             _print_line(f"watching {', '.join(map(_short, watched))}; Ctrl-C ends it", good=True)
 
     watch(context, request, watched, report)
@@ -75,19 +75,19 @@ def _short(directory: Path) -> str:
     return str(directory.relative_to(project) if directory.is_relative_to(project) else directory)
 
 
-def _print_reload(turn: Turn) -> None:
-    if turn.error:
-        _print_line(f"{turn.saved}: not live, {turn.took_s:.1f} s", good=False)
-        print_error(turn.error)
+def _print_reload(result: ReloadResult) -> None:
+    if result.error:
+        _print_line(f"{result.saved}: not live, {result.took_s:.1f} s", good=False)
+        print_error(result.error)
     else:
-        _print_line(f"{turn.saved}: {turn.outcome}, healthy after {turn.took_s:.1f} s", good=True)
+        _print_line(f"{result.saved}: {result.summary}, healthy after {result.took_s:.1f} s", good=True)
 
 
 def _prepare_steps(context: Context, request: UpRequest, after: AfterReload) -> Iterator[Callable[[], None]]:
     """Check that the steps can run, and yield a function for each."""
     if after.spawn:
         user = after.user or _last_user(context, request.instance)
-        yield partial(_spawn, context, Person(instance=request.instance, user=user))
+        yield partial(_spawn, context, SpawnRequest(instance=request.instance, user=user))
     if after.test:
         command = pytest_command(request, after.test, find_python())
         require_tests(command, after.test, request.instance.environment)
@@ -101,12 +101,12 @@ def _last_user(context: Context, instance: Instance) -> str:
     return accounts[-1].user
 
 
-def _spawn(context: Context, person: Person) -> None:
+def _spawn(context: Context, request: SpawnRequest) -> None:
     started_at = time.monotonic()
     try:
-        report = prove.spawn(context, person, project=None, on_step=lambda _: None)
+        report = prove.spawn(context, request, project=None, on_step=lambda _: None)
     except HubpodError as error:
-        _print_line(f"spawn: no notebook for {person.user}, {time.monotonic() - started_at:.1f} s", good=False)
+        _print_line(f"spawn: no notebook for {request.user}, {time.monotonic() - started_at:.1f} s", good=False)
         print_error(error)
     else:
         _print_line(f"spawn: {report.user} got a notebook, {time.monotonic() - started_at:.1f} s", good=True)

@@ -15,11 +15,13 @@ from hubpod.podman.cli import Podman
 from hubpod.probe import spawn_timeline
 from hubpod.probe.spawn import ProbeReport, Step, probe_session
 from hubpod.probe.timeline import Span
-from hubpod.request import Person
+from hubpod.request import SpawnRequest
 from hubpod.settings import deploy_configmap
 
 
-def spawn(context: Context, person: Person, *, project: str | None, on_step: Callable[[Step], None]) -> ProbeReport:
+def spawn(
+    context: Context, request: SpawnRequest, *, project: str | None, on_step: Callable[[Step], None]
+) -> ProbeReport:
     """Log in, spawn a server, run code in a kernel, stop the server, and wait until its job is gone.
 
     Raises:
@@ -27,21 +29,21 @@ def spawn(context: Context, person: Person, *, project: str | None, on_step: Cal
         NotRunningError: The instance is down.
         ProbeError: A step failed.
     """
-    instance = person.instance
+    instance = request.instance
     by_token = instance.environment.login.uses_token
-    if by_token is not bool(person.token):
+    if by_token is not bool(request.token):
         way = "a token, as from the front door" if by_token else "a name and the password of the deploy ConfigMap"
         remedy = "give it with --token-file FILE" if by_token else "leave out --token-file"
         raise UsageError(f"users log in to {instance.environment.name} with {way}", remedy=remedy)
     status = require_running(context, instance)
-    client = HubClient(hub_address(instance, status, person.url))
+    client = HubClient(hub_address(instance, status, request.url))
     if by_token:
-        login = partial(client.login_with_token, person.token)
+        login = partial(client.login_with_token, request.token)
     else:
         site_settings = deploy_configmap.load(
             Path(status.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment, assembly.settings()
         )
-        name = person.user or site_settings.dev_users[0].user
+        name = request.user or site_settings.dev_users[0].user
         login = partial(client.login, name, site_settings.dummy_auth_password)
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
 

@@ -1,4 +1,4 @@
-"""Every save made live, for as long as somebody edits."""
+"""`watch`: make every save live, for as long as a developer edits."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import Change, DefaultFilter
-from watchfiles import watch as changes_below
+from watchfiles import watch as watch_files
 
 from hubpod.commands.reload import reload
 from hubpod.context import Context
@@ -19,48 +19,48 @@ QUIET_MS = 100
 """Saves that follow each other within this time are one edit."""
 
 LONGEST_MS = 2000
-LOOK_AGAIN_MS = 200
-SHOWN = 3
-"""Of more files than these only the number is told: a branch that was checked out may have hundreds."""
+DIRECTORY_CHECK_MS = 200
+LISTED_FILES = 3
+"""Number of saved files that a summary names; a checkout of another branch may change hundreds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class ReloadResult:
     """One reload.
 
     Attributes:
-        files: What was saved; none at the first one, which takes what was edited before.
-        took_s: Seconds.
-        done: What it took; None when it failed.
-        error: Why it failed.
+        files: The saved files; none at the first reload, which applies earlier edits.
+        took_s: Duration in seconds.
+        outcome: What was changed; None if the reload failed.
+        error: Why the reload failed.
     """
 
     files: tuple[Path, ...]
     took_s: float
-    done: Outcome | None = None
+    outcome: Outcome | None = None
     error: HubpodError | None = None
 
     @property
     def saved(self) -> str:
-        """What was saved, in a few words: files with their folder, since most packages have an `__init__.py`."""
+        """The saved files in a few words, with their directories, as most packages have an `__init__.py`."""
         names = list(dict.fromkeys("/".join(path.parts[-2:]) for path in self.files))
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return (", ".join(names[:SHOWN]) or "as it lies here") + more
+        more = f" and {len(names) - LISTED_FILES} more" if len(names) > LISTED_FILES else ""
+        return (", ".join(names[:LISTED_FILES]) or "present files") + more
 
     @property
-    def outcome(self) -> str:
-        """What came of it, in a few words."""
+    def summary(self) -> str:
+        """The result in a few words."""
         if self.error:
             return self.error.message
-        if not self.done or self.done.difference is Difference.NONE:
+        if not self.outcome or self.outcome.difference is Difference.NONE:
             return "nothing changed"
-        if self.done.difference is Difference.POD:
+        if self.outcome.difference is Difference.POD:
             return "the pod was replaced"
-        return f"restarted {', '.join(self.done.restarted) or 'nothing'}"
+        return f"restarted {', '.join(self.outcome.restarted) or 'nothing'}"
 
 
-def folders(context: Context, request: UpRequest) -> tuple[Path, ...]:
-    """Where saves are noticed: the sources, which are cloned if need be, and volumes/.
+def find_directories(context: Context, request: UpRequest) -> tuple[Path, ...]:
+    """Return the directories to watch: the sources, which are cloned if they are missing, and volumes/.
 
     Raises:
         SourceError: A clone cannot be used.
@@ -69,77 +69,90 @@ def folders(context: Context, request: UpRequest) -> tuple[Path, ...]:
     return (*(checkout.directory for checkout in checkouts), context.workspace.project / "volumes")
 
 
-def watch(context: Context, request: UpRequest, below: Sequence[Path], told: Callable[[Turn], None]) -> None:
-    """Reload now, and after every save, until it is interrupted; a reload that fails is told like any other.
+def watch(
+    context: Context, request: UpRequest, directories: Sequence[Path], report: Callable[[ReloadResult], None]
+) -> None:
+    """Reload now and after every save, until interrupted.
+
+    Args:
+        context: What the command works with.
+        request: The instance and its sources.
+        directories: The directories to watch.
+        report: Called with the result of each reload, also of one that failed.
 
     Raises:
-        NotRunningError: The instance is down at the first one.
+        NotRunningError: The instance is down at the first reload.
     """
-    for number, files in enumerate(_saves(below)):
-        turn = _turn(context, request, below, files)
-        if number == 0 and isinstance(turn.error, NotRunningError):
-            raise turn.error
-        told(turn)
+    for number, files in enumerate(_saves(directories)):
+        result = _reload(context, request, directories, files)
+        if number == 0 and isinstance(result.error, NotRunningError):
+            raise result.error
+        report(result)
 
 
-def _saves(below: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
-    """Nothing once it is noticed what is saved; then what is saved, and which folders go or come, as it happens."""
-    told: set[Path] | None = set()
+def _saves(directories: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
+    """Yield nothing once the directories are watched, then the files of each save.
+
+    A directory that is moved away or back is watched anew, and reported like a saved file.
+    """
+    unreported: set[Path] | None = set()
     while True:
-        there = _identities(below)
-        for changes in _changes(list(there)):
+        watched = _inodes(directories)
+        for changes in _changes(list(watched)):
             paths = {Path(path) for _, path in changes}
-            moved = {path for path, _ in _identities(below).items() ^ there.items()} | paths.intersection(below)
-            files = {path for path in paths if not path.is_dir()} | moved | (told or set())
+            replaced = {path for path, _ in _inodes(directories).items() ^ watched.items()}
+            moved = replaced | paths.intersection(directories)
+            files = {path for path in paths if not path.is_dir()} | moved | (unreported or set())
             if moved:
-                told = files  # once the new folder is watched: of what is saved until then nothing would be noticed
+                # Reported once the new directory is watched, as saves before that would go unnoticed.
+                unreported = files
                 break
-            if files or told is not None:
+            if files or unreported is not None:
                 yield tuple(sorted(files))
-                told = None
+                unreported = None
 
 
-def _identities(below: Sequence[Path]) -> dict[Path, int]:
-    return {path: path.stat().st_ino for path in below if path.is_dir()}
+def _inodes(directories: Sequence[Path]) -> dict[Path, int]:
+    return {path: path.stat().st_ino for path in directories if path.is_dir()}
 
 
-def _changes(below: Sequence[Path]) -> Iterator[set[tuple[Change, str]]]:
-    """What changes, and nothing every now and then."""
-    return changes_below(
-        *below,
-        watch_filter=_filter,
+def _changes(directories: Sequence[Path]) -> Iterator[set[tuple[Change, str]]]:
+    """Yield changes as they happen, and an empty set every DIRECTORY_CHECK_MS."""
+    return watch_files(
+        *directories,
+        watch_filter=_is_source,
         step=QUIET_MS,
         debounce=LONGEST_MS,
-        rust_timeout=LOOK_AGAIN_MS,
+        rust_timeout=DIRECTORY_CHECK_MS,
         yield_on_timeout=True,
     )
 
 
-_caches = DefaultFilter()
+_default_filter = DefaultFilter()
 
 
-def _filter(change: Change, path: str) -> bool:
-    return _caches(change, path) and not content.is_scratch(Path(path).name)
+def _is_source(change: Change, path: str) -> bool:
+    return _default_filter(change, path) and not content.is_scratch(Path(path).name)
 
 
-def _turn(context: Context, request: UpRequest, below: Sequence[Path], files: tuple[Path, ...]) -> Turn:
-    begun = time.monotonic()
+def _reload(context: Context, request: UpRequest, directories: Sequence[Path], files: tuple[Path, ...]) -> ReloadResult:
+    started = time.monotonic()
+    outcome, error = None, None
     try:
-        _require_there(below)
-        done = reload(context, request)
-    except HubpodError as error:
-        return Turn(files=files, took_s=time.monotonic() - begun, error=error)
-    except OSError as error:  # a file that goes between two looks; whoever takes it away saves another one
-        told = HubpodError(f"{error.filename}: {error.strerror}")
-        return Turn(files=files, took_s=time.monotonic() - begun, error=told)
-    return Turn(files=files, took_s=time.monotonic() - begun, done=done)
+        _require_directories(directories)
+        outcome = reload(context, request)
+    except HubpodError as failure:
+        error = failure
+    except OSError as failure:  # a file that was removed while it was read; its removal is the next save
+        error = HubpodError(f"{failure.filename}: {failure.strerror}")
+    return ReloadResult(files=files, took_s=time.monotonic() - started, outcome=outcome, error=error)
 
 
-def _require_there(below: Sequence[Path]) -> None:
-    """Let nobody's clone be made anew while they move it, and the new one go live."""
-    gone = [str(path) for path in below if not path.is_dir()]
-    if gone:
+def _require_directories(directories: Sequence[Path]) -> None:
+    """Refuse to reload while a directory is missing, because a new clone would take its place."""
+    missing = [str(path) for path in directories if not path.is_dir()]
+    if missing:
         raise SourceError(
-            f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone; nothing was changed in what runs",
-            remedy="put it back, which is noticed; `dev.clone` makes a new clone",
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone; nothing that runs was changed",
+            remedy="move it back, which is noticed, or make a new clone with `dev.clone`",
         )
