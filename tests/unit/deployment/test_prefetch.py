@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,8 +36,8 @@ esac
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Context:
-    """A context whose podman answers as soon as there is a file called go."""
+def context(tmp_path: Path) -> Iterator[Context]:
+    """A context whose podman answers once a file `go` exists, at the latest at the end of the test."""
     labels = INSTANCE.labels
     name = f"{INSTANCE.resource}-slurm"
     containers = [{"Names": [name], "Image": "localhost/base:1", "State": "running", "Labels": labels}]
@@ -47,7 +47,8 @@ def context(tmp_path: Path) -> Context:
     (tmp_path / "podman").chmod(0o755)
     podman = Podman(executable=str(tmp_path / "podman"))
     reporter = ConsoleReporter(console=Console(quiet=True))
-    return Context(workspace=Workspace(project=PROJECT), podman=podman, reporter=reporter)
+    yield Context(workspace=Workspace(project=PROJECT), podman=podman, reporter=reporter)
+    (tmp_path / "go").touch()
 
 
 @pytest.fixture
@@ -116,10 +117,12 @@ def test_answers_do_not_count_for_long(context: Context, tmp_path: Path, monkeyp
     assert (tmp_path / "calls").read_text().count("image inspect") == before + 1
 
 
-def test_nothing_that_is_down_is_checked(context: Context) -> None:
+def test_nothing_that_is_down_is_checked(context: Context, tmp_path: Path) -> None:
     """Without containers there is no readiness to query."""
+    (tmp_path / "go").touch()
     ahead = start_prefetch(context, UpRequest(instance=INSTANCE), Snapshot(containers={}, volumes={}))
 
+    ahead.images()
     assert not ahead.checks
 
 
