@@ -12,7 +12,7 @@ import yaml
 from testcontainers.core.container import DockerContainer
 
 from hubpod.components import assembly
-from hubpod.components.site import Code, Site
+from hubpod.components.site import MountedSource, Site
 from hubpod.context import side_by_side
 from hubpod.environments import Environment, Instance
 from hubpod.errors import NotReadyError
@@ -48,7 +48,7 @@ class StackRequest:
     volumes: Path
     config: str = ""
     changes: tuple[tuple[str, str], ...] = ()
-    sources: tuple[tuple[str, Code], ...] = ()
+    sources: tuple[tuple[str, MountedSource], ...] = ()
 
 
 def create_site(order: StackRequest, instance: Instance, folder: Path, keys: HarnessSecrets) -> Site:

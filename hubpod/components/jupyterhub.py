@@ -2,7 +2,7 @@
 
 from hubpod.components import proxy, slurm
 from hubpod.components.component import Client, Component, ContainerSpec, Image
-from hubpod.components.site import CREDENTIALS, Site, files_below, mounted_source
+from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 from hubpod.settings.credentials import Credential, new_token
 
@@ -46,7 +46,7 @@ def spec(site: Site) -> ContainerSpec:
     """Describe the hub with its configuration, credentials and data."""
     parts = (CONFIG_VOLUME, CREDENTIAL_VOLUME, DATA_VOLUME)
     config, credentials, data = (site.instance.volume(part) for part in parts)
-    code, code_seeds = mounted_source(site, SOURCE, SOURCE_VOLUME)
+    code, code_seeds = mount_source(site, SOURCE, SOURCE_VOLUME)
     container = Container(
         name=NAME,
         image=site.images[IMAGE],

@@ -23,7 +23,7 @@ SOURCE_FOLDER = "/usr/src"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Code:
+class MountedSource:
     """The code of a source that is mounted as a volume, because the image does not contain it.
 
     Attributes:
@@ -59,10 +59,10 @@ class Site:
     port: int
     key_files: "KeyFiles"
     hub_api: Port | None = None
-    sources: Mapping[str, Code] = field(default_factory=dict)
+    sources: Mapping[str, MountedSource] = field(default_factory=dict)
 
 
-def mounted_source(
+def mount_source(
     site: Site, name: str, part: str, *, read_each_time: bool = False
 ) -> tuple[tuple[Mount, ...], tuple[Seed, ...]]:
     """Mount the code of a source in the directory that its installation refers to.

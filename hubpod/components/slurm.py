@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hubpod.accounts import Account
 from hubpod.components.component import Component, ContainerSpec, Image
-from hubpod.components.site import CREDENTIALS, Site, files_below, mounted_source
+from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 from hubpod.settings.credentials import Credential, Credentials, new_ssh_key, ssh_public_line
 
@@ -72,7 +72,7 @@ def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> 
     config, credentials, users, state = (site.instance.volume(f"slurm-{name}") for name in names)
     homes = site.instance.volume("homes")
     # Each call of a wrapper is a new process.
-    code, code_seeds = mounted_source(site, SOURCE, SOURCE_VOLUME, read_each_time=True)
+    code, code_seeds = mount_source(site, SOURCE, SOURCE_VOLUME, read_each_time=True)
     container = Container(
         name=NAME,
         image=site.images[IMAGE],

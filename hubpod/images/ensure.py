@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hubpod.components.assembly import image_names
-from hubpod.components.site import Code
+from hubpod.components.site import MountedSource
 from hubpod.components.zenith import IMAGE
 from hubpod.context import Context, explaining_full_disk, side_by_side
 from hubpod.environments import Environment
@@ -38,7 +38,7 @@ class ImageSet:
     """
 
     images: Mapping[str, str]
-    sources: Mapping[str, Code] = field(default_factory=dict)
+    sources: Mapping[str, MountedSource] = field(default_factory=dict)
 
 
 def ensure_images(
@@ -133,7 +133,7 @@ def plan_images(context: Context, request: UpRequest) -> ImageSet:
         unbuilt = {name: unbuilt_reference(name) for name in names}
         mounts = [each for each in sources.SOURCES if each.image in names and environment.stage.uses_clones]
         return ImageSet(
-            images=unbuilt | pulled, sources={each.name: Code(folder=each.clone(project)) for each in mounts}
+            images=unbuilt | pulled, sources={each.name: MountedSource(folder=each.clone(project)) for each in mounts}
         )
     plans = _plan_builds(context, request, base, _ensure_checkouts(context.workspace, request), sorted(names))
     return _image_set(context, plans, pulled)

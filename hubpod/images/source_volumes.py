@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hubpod.components.site import SOURCE_FOLDER, Code
+from hubpod.components.site import SOURCE_FOLDER, MountedSource
 from hubpod.environments import Instance
 from hubpod.images.build import BuildPlan
 from hubpod.pod import File, contents
@@ -16,7 +16,7 @@ from hubpod.system.private_files import private_directory, read_record, write_pr
 from hubpod.workspace import Workspace
 
 
-def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) -> dict[str, Code]:
+def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) -> dict[str, MountedSource]:
     """Return the code for the volume of each source, by the source's name; empty for production."""
     return {
         checkout.source.name: _code(checkout, _installed_files(workspace, podman, plan, checkout.source.name))
@@ -25,10 +25,12 @@ def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) 
     }
 
 
-def _code(checkout: Checkout, installed: tuple[File, ...]) -> Code:
+def _code(checkout: Checkout, installed: tuple[File, ...]) -> MountedSource:
     files = checkout.files()
     known = {file.path for file in files}
-    return Code(folder=checkout.directory, files=(*files, *(file for file in installed if file.path not in known)))
+    return MountedSource(
+        folder=checkout.directory, files=(*files, *(file for file in installed if file.path not in known))
+    )
 
 
 def _installed_files(workspace: Workspace, podman: Podman, plan: BuildPlan, name: str) -> tuple[File, ...]:
@@ -60,7 +62,7 @@ def record_installations(workspace: Workspace, plans: Iterable[BuildPlan]) -> No
     write_private(_record(workspace), json.dumps({**read_record(_record(workspace)), **new}, indent=2).encode())
 
 
-def record_directories(workspace: Workspace, instance: Instance, sources: Mapping[str, Code]) -> None:
+def record_directories(workspace: Workspace, instance: Instance, sources: Mapping[str, MountedSource]) -> None:
     """Remember where the code of an instance comes from, for the next `dev.reload`."""
     workspace.files(instance).update_record(sources={name: str(code.folder) for name, code in sources.items()})
 

@@ -1,4 +1,4 @@
-"""The manifests of all environments, kept in tests/golden: `python tests/support/golden.py` writes them anew."""
+"""The manifests of all environments: `python tests/support/golden.py` writes them to tests/golden."""
 
 import sys
 from functools import cache
@@ -21,7 +21,7 @@ DIGEST_KEY = b"the digest key of the golden manifests, no secret"
 
 @cache
 def manifests() -> dict[str, str]:
-    """The manifest of each environment's example for each target, by the name of its file."""
+    """Render the manifest of each environment's example for each target, by file name."""
     found: dict[str, str] = {}
     for environment in ENVIRONMENTS:
         example = PROJECT / "examples" / environment.name / deploy_configmap.FILE_NAME
@@ -33,7 +33,7 @@ def manifests() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write them, and remove those of environments that are no more."""
+    """Write the manifests, and remove those of other environments."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = manifests()
     for path in folder.glob("*.yaml"):

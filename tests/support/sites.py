@@ -1,4 +1,4 @@
-"""Sites of every arrangement of the axes, made in no time from key material that is always the same and no secret."""
+"""Sites of every combination of axis values, with constant key material that is not secret."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from hubpod.components import assembly, jupyterhub, proxy, slurm, zenith
 from hubpod.components.assembly import image_names
-from hubpod.components.site import CREDENTIALS, Code, Site
+from hubpod.components.site import CREDENTIALS, MountedSource, Site
 from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
 from hubpod.pod import File, PodSpec, Port
 from hubpod.settings import deploy_configmap, zenith_config
@@ -34,7 +34,7 @@ HUB_API = Port(container=8081, host=8081, host_ip="192.0.2.7")
 
 
 def arrangements() -> Iterator[Environment]:
-    """Every combination of axis values that an environment may have; its name says which."""
+    """Yield every valid combination of axis values, named after them."""
     for values in itertools.product(Stage, Login, Slurm, Ingress):
         stage, login, place, ingress = values
         name = "_".join(value.name.lower() for value in values)
@@ -80,10 +80,10 @@ def site(
     )
 
 
-def code_of(environment: Environment) -> dict[str, Code]:
-    """A module for each source that is edited in an environment of development."""
+def code_of(environment: Environment) -> dict[str, MountedSource]:
+    """Return a module for each source that the environment mounts."""
     return {
-        source.name: Code(
+        source.name: MountedSource(
             folder=source.clone(PROJECT),
             files=(File(path=f"src/{source.name}/__init__.py", content=b"# its code\n"),),
         )
@@ -93,7 +93,7 @@ def code_of(environment: Environment) -> dict[str, Code]:
 
 
 def settings_of(environment: Environment, text: str, changes: Mapping[str, str]) -> Settings:
-    """The settings of a deploy ConfigMap, with a password that is none of the documented examples."""
+    """Load the settings of a deploy ConfigMap, with a password that is not a documented example."""
     document = yaml.safe_load(text)
     if "dummyAuthPassword" in document["data"]:
         document["data"]["dummyAuthPassword"] = PASSWORD
@@ -105,7 +105,7 @@ def settings_of(environment: Environment, text: str, changes: Mapping[str, str])
 
 
 def made_up_credentials(whose: str) -> Credentials:
-    """Key material that anybody can make again, and that is loaded like any other."""
+    """Return reproducible key material."""
     known = {
         slurm.CLIENT_KEY.name: ssh_key(f"client key of {whose}"),
         slurm.HOST_KEY.name: ssh_key(f"host key of {whose}"),
@@ -119,7 +119,7 @@ def made_up_credentials(whose: str) -> Credentials:
 
 
 def ssh_key(which: str) -> bytes:
-    """An Ed25519 key in OpenSSH's format, without the random number that ssh-keygen and cryptography put into it."""
+    """Return an Ed25519 key in OpenSSH format without the usual random number."""
     seed = _made_up(f"SSH key {which}")
     point = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     public = _string(b"ssh-ed25519") + _string(point)
@@ -142,7 +142,7 @@ def _made_up(what: str) -> bytes:
 
 
 def variables(pod: PodSpec, name: str) -> dict[str, str]:
-    """The environment variables of a container: its own, and those that its entry point makes of credentials."""
+    """Return a container's variables, including those that its entry point reads from credentials."""
     (container,) = (each for each in pod.containers if each.name == name)
     mounted = {mount.volume for mount in container.mounts if mount.path == CREDENTIALS}
     files = [file for seed in pod.seeds if seed.volume in mounted for file in seed.files]
@@ -151,7 +151,7 @@ def variables(pod: PodSpec, name: str) -> dict[str, str]:
 
 
 def hub_files(pod: PodSpec) -> dict[str, bytes]:
-    """The files of the volume with the hub's configuration, by path."""
+    """Return the files of the volume with the hub's configuration, by path."""
     (hub,) = (each for each in pod.containers if each.name == jupyterhub.NAME)
     (volume,) = (mount.volume for mount in hub.mounts if mount.path == jupyterhub.CONFIG)
     return {file.path: file.content for seed in pod.seeds if seed.volume == volume for file in seed.files}

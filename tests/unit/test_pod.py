@@ -51,7 +51,7 @@ def members(seed: Seed) -> dict[str, tarfile.TarInfo]:
 
 
 def test_a_seed_keeps_owner_and_mode() -> None:
-    """Files and the folders above them have the owner and mode that their reader needs."""
+    """Files and their parent directories have the owner and mode that their reader requires."""
     file = File(path="env/TOKEN", content=b"secret", mode=0o400, uid=1000, gid=1001)
 
     found = members(Seed(volume="v", kind=SeedKind.CREDENTIAL, files=(file,), mode=0o500, uid=1000, gid=1000))
@@ -62,7 +62,7 @@ def test_a_seed_keeps_owner_and_mode() -> None:
 
 
 def test_the_same_seed_has_the_same_digest() -> None:
-    """The digest changes with content, mode and key, and with nothing else."""
+    """The digest changes with content, mode and key only."""
     seed = Seed(volume="v", kind=SeedKind.CONFIG, files=(File(path="a", content=b"1"),))
 
     assert seed.digest(b"key") == replace(seed).digest(b"key")
@@ -80,7 +80,7 @@ def test_the_path_of_a_seeds_file_stays_inside_the_volume(path: str) -> None:
 
 @pytest.mark.parametrize("target", ["/etc/hostname", "../outside", "inside"])
 def test_a_link_among_the_content_of_seeds_is_refused(tmp_path: Path, target: str) -> None:
-    """A link would put into a volume what is elsewhere on the machine, so the file itself has to be there."""
+    """A symbolic link could leak any file of the machine, so that the file itself is required."""
     (tmp_path / "seed").mkdir()
     for path in (tmp_path / "outside", tmp_path / "seed" / "inside"):
         path.write_text("content")
@@ -91,7 +91,7 @@ def test_a_link_among_the_content_of_seeds_is_refused(tmp_path: Path, target: st
 
 
 def test_a_mount_without_a_seed_is_refused() -> None:
-    """Nothing is mounted that the tool does not fill or declare."""
+    """Every mounted volume has a seed."""
     container = Container(name="c", image="i", mounts=(Mount(volume="v", path="/v"),))
 
     with pytest.raises(ValueError, match="c mounts v"):
@@ -113,7 +113,7 @@ def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
 
 
 def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -> None:
-    """No credential but a public key can be read by others."""
+    """Users other than the owner can read public keys only."""
     seeds = [seed for seed in pod_spec(site).seeds if seed.kind is SeedKind.CREDENTIAL]
 
     readable = {file.path for seed in seeds for file in seed.files if file.mode & 0o077}
@@ -122,7 +122,7 @@ def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -
 
 
 def test_the_manifest_says_whether_it_changed(site: Site) -> None:
-    """The same pod has the same digest as a label, another port another one."""
+    """Equal pods have equal digests as labels; another port changes the digest."""
     spec = pod_spec(site)
     label = yaml.safe_load(podman_manifest.manifest(spec))["metadata"]["labels"][LABEL_MANIFEST]
 
@@ -131,7 +131,7 @@ def test_the_manifest_says_whether_it_changed(site: Site) -> None:
 
 
 def test_every_name_is_valid_kubernetes(site: Site) -> None:
-    """With the longest instance name, names of pod, containers and volumes are RFC 1123 labels, none of them twice."""
+    """With the longest instance name, names of pod, containers and volumes are unique RFC 1123 labels."""
     longest = find_instance("dev_dummyauth", "a" * 20)
     document = yaml.safe_load(podman_manifest.manifest(pod_spec(replace(site, instance=longest))))
 
@@ -144,7 +144,7 @@ def test_every_name_is_valid_kubernetes(site: Site) -> None:
 
 
 def test_temporary_volumes_of_two_instances_differ(site: Site) -> None:
-    """An emptyDir becomes a named volume on podman 4.3, so two instances may not use the same name."""
+    """An emptyDir becomes a named volume on podman 4.3, so that instances must not share a name."""
     other = replace(site, instance=find_instance("dev_dummyauth", "other"))
 
     documents = [yaml.safe_load(podman_manifest.manifest(pod_spec(each))) for each in (site, other)]
@@ -165,7 +165,7 @@ def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
 
 
 def test_hub_and_proxy_have_no_capabilities(site: Site) -> None:
-    """What faces the browser runs without any capability, and cannot gain privileges."""
+    """The container that browsers connect to has no capabilities and cannot gain privileges."""
     document = yaml.safe_load(podman_manifest.manifest(pod_spec(site)))
 
     contexts = {container["name"]: container["securityContext"] for container in document["spec"]["containers"]}
@@ -177,7 +177,7 @@ def test_hub_and_proxy_have_no_capabilities(site: Site) -> None:
 
 
 def test_the_hub_gets_exactly_the_fragments_of_its_axes(site: Site) -> None:
-    """The configuration of an environment has the fragments of its own axis values and no other's."""
+    """The configuration contains exactly the fragments of the environment's axis values."""
     seed = next(seed for seed in pod_spec(site).seeds if seed.volume.endswith("hub-config"))
 
     fragments = {file.path for file in seed.files if file.path.startswith("fragments/")}
@@ -186,7 +186,7 @@ def test_the_hub_gets_exactly_the_fragments_of_its_axes(site: Site) -> None:
 
 
 def test_an_account_keeps_its_number_when_others_come_and_go() -> None:
-    """Nobody inherits another's home folder when the list of accounts changes."""
+    """No account inherits another's home directory when the list of accounts changes."""
     ada, bob, cy = (Account(user=name, project="p") for name in ("ada", "bob", "cy"))
     before = account_numbers((ada, bob, cy))
 
@@ -197,14 +197,14 @@ def test_an_account_keeps_its_number_when_others_come_and_go() -> None:
 
 
 def test_known_hosts_pins_the_host_key(site: Site) -> None:
-    """The hub accepts the Slurm host only with the key that was made for it."""
+    """The hub accepts the Slurm host only with the generated host key."""
     line = slurm.known_hosts(site.credentials, "localhost").decode().split()
 
     assert line == ["localhost", *credentials.ssh_public_line(site.credentials[slurm.HOST_KEY]).decode().split()]
 
 
 def test_credentials_are_made_once(tmp_path: Path) -> None:
-    """A second call reads what the first one made, and what is missing is made anew."""
+    """A second call reads the files of the first one, and generates missing files again."""
     first = credentials.load_or_create(tmp_path / "keys", assembly.credentials())
     assert credentials.load_or_create(tmp_path / "keys", assembly.credentials()) == first
     (tmp_path / "keys" / "munge_key").unlink()
@@ -216,7 +216,7 @@ def test_credentials_are_made_once(tmp_path: Path) -> None:
 
 
 def test_credentials_are_private_whatever_the_umask(tmp_path: Path) -> None:
-    """Every folder that is made, and every file in it, can be read by their owner only, under umask 000 too."""
+    """Only the owner can read the created directories and files, even with umask 000."""
     before = os.umask(0)
     try:
         credentials.load_or_create(tmp_path / "a" / "b" / "keys", assembly.credentials())

@@ -1,4 +1,4 @@
-"""What holds for every arrangement of the axes, whether an environment has it yet or not."""
+"""Invariants of every combination of axis values, whether an environment has it or not."""
 
 import ast
 import re
@@ -95,7 +95,7 @@ NO_TEXT_TO_GO = re.compile(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Made:
-    """An arrangement, and what hubpod makes of it."""
+    """A combination of axis values, and its rendered manifests."""
 
     environment: Environment
     site: Site
@@ -142,12 +142,12 @@ def made(environment: Environment, *, instance: str = LONGEST_INSTANCE, **change
 
 @pytest.fixture(params=ARRANGEMENTS, ids=[each.name for each in ARRANGEMENTS], scope="module")
 def arrangement(request: pytest.FixtureRequest) -> Made:
-    """Each arrangement in turn, with a password in its settings even where no form asks for one."""
+    """Each combination in turn, with a password in its settings even if no form uses one."""
     return made(request.param, dummyAuthPassword=PASSWORD)
 
 
 def test_all_arrangements_are_walked() -> None:
-    """Nothing is refused but the dummy login in production, and every environment is one of the arrangements."""
+    """Only the dummy login in production is refused, and every environment is a combination."""
     assert len(ARRANGEMENTS) == len({each.axes for each in ARRANGEMENTS}) == 12
     assert {each.axes for each in ENVIRONMENTS} < {each.axes for each in ARRANGEMENTS}
 
@@ -156,7 +156,7 @@ def test_all_arrangements_are_walked() -> None:
 
 
 def test_every_volume_is_seeded_and_every_seed_is_mounted(arrangement: Made) -> None:
-    """Volumes and seeds are the same, each of one container, and no path or file is there twice."""
+    """Each volume has one seed and one container, and no path or file is repeated."""
     mounted = [mount.volume for each in arrangement.pod.containers for mount in each.mounts]
     seeded = [seed.volume for seed in arrangement.pod.seeds]
 
@@ -179,7 +179,7 @@ def test_only_data_can_be_written(arrangement: Made) -> None:
 
 
 def test_the_hub_has_the_fragments_of_its_axes(arrangement: Made) -> None:
-    """The configuration volume has core and one fragment for each axis value that has one, and none besides."""
+    """The configuration volume has the core and one fragment for each axis value that has one."""
     core = {path.name for path in (PROJECT / "volumes" / "jupyterhub" / "core").iterdir()}
     fragments = {f"fragments/{FRAGMENTS[value]}" for value in arrangement.environment.axes if value in FRAGMENTS}
 
@@ -187,7 +187,7 @@ def test_the_hub_has_the_fragments_of_its_axes(arrangement: Made) -> None:
 
 
 def test_every_fragment_belongs_to_an_axis_value() -> None:
-    """No file below axes/ has a name that no axis value leads to."""
+    """Each file below axes/ belongs to an axis value."""
     assert {path.name for path in (PROJECT / "volumes" / "jupyterhub" / "axes").glob("*")} == set(FRAGMENTS.values())
 
 
@@ -195,7 +195,7 @@ def test_every_fragment_belongs_to_an_axis_value() -> None:
 
 
 def reads_of_python(source: str) -> Iterator[tuple[str, bool]]:
-    """The environment variables that a Python file reads, and whether it fails without each."""
+    """Return the environment variables that a Python file reads, and whether it fails without each."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(name))):
@@ -208,21 +208,21 @@ def reads_of_python(source: str) -> Iterator[tuple[str, bool]]:
 
 
 def reads_of_shell(source: str) -> Iterator[tuple[str, bool]]:
-    """The variables in capitals that a shell script reads, and whether it fails without each."""
+    """Return the capital variables that a shell script reads, and whether it fails without each."""
     code = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("#"))
     for match in re.finditer(r"\$\{([A-Z][A-Z0-9_]*)(:?[-+=])?|\$([A-Z][A-Z0-9_]*)", code):
         yield match[1] or match[3], not match[2]
 
 
 def reads_of_program(path: Path) -> Iterator[tuple[str, bool]]:
-    """The variables that an executable file reads, and whether it fails without each."""
+    """Return the variables that an executable file reads, and whether it fails without each."""
     source = path.read_text()
     yield from reads_of_python(source) if "python" in source.partition("\n")[0] else reads_of_shell(source)
 
 
 @cache
 def programs(image: str) -> dict[str, Path]:
-    """Our own programs in an image of our own, by their name there, as the Containerfile copies them."""
+    """Return hubpod's programs in an image by their name there, as the Containerfile copies them."""
     if not image.startswith(OUR_IMAGES):
         return {}
     folder = PROJECT / "containers" / image.removeprefix(OUR_IMAGES).partition(":")[0]
@@ -239,14 +239,14 @@ def programs(image: str) -> dict[str, Path]:
 
 @cache
 def reads_of_programs(image: str, without: frozenset[str]) -> tuple[tuple[str, bool], ...]:
-    """The variables that the programs of an image read, but for those that other containers run."""
+    """Return the variables that an image's programs read, except those of other containers."""
     return tuple(
         read for name, path in programs(image).items() if name not in without for read in reads_of_program(path)
     )
 
 
 def reads(of: Made, container: Container) -> dict[str, bool]:
-    """The variables of hubpod's that a container reads, and whether it fails without each."""
+    """Return hubpod's variables that a container reads, and whether it fails without each."""
     others = {each.ready[0] for each in of.pod.containers if each.ready and each.ready != container.ready}
     found = list(reads_of_programs(container.image, frozenset(others)))
     if container.name == jupyterhub.NAME:
@@ -258,12 +258,12 @@ def reads(of: Made, container: Container) -> dict[str, bool]:
 
 
 def is_ours(variable: str) -> bool:
-    """Whether hubpod gives a variable its meaning."""
+    """Whether hubpod defines the meaning of a variable."""
     return variable.startswith(("DEPLOY_CONFIG_", "HUBPOD_"))
 
 
 def test_the_readers_are_found(arrangement: Made) -> None:
-    """Scripts and configuration are where these tests look for them, so that they do not pass for want of any."""
+    """The tests find scripts and configuration, so that they do not pass without any."""
     hub, front = (reads(arrangement, arrangement.container(name)) for name in (jupyterhub.NAME, proxy.NAME))
 
     assert hub["DEPLOY_CONFIG_BASE_URL"] is True
@@ -272,7 +272,7 @@ def test_the_readers_are_found(arrangement: Made) -> None:
 
 
 def test_every_variable_that_is_read_is_given(arrangement: Made) -> None:
-    """A container has each variable that it cannot do without, and each comes from a row of the settings' table."""
+    """A container has each variable that it requires, and each is in the settings table."""
     rows = {setting.variable for setting in SETTINGS}
 
     for container in arrangement.pod.containers:
@@ -283,14 +283,14 @@ def test_every_variable_that_is_read_is_given(arrangement: Made) -> None:
 
 
 def test_no_variable_is_given_that_nothing_reads(arrangement: Made) -> None:
-    """A container has no setting that none of its scripts and none of its configuration reads, but the listed one."""
+    """A container has no setting that nothing in it reads, except the listed one."""
     for container in arrangement.pod.containers:
         given = {name for name in variables(arrangement.pod, container.name) if is_ours(name)}
         assert given - set(reads(arrangement, container)) <= set(UNREAD), container.name
 
 
 def test_every_setting_is_read_somewhere() -> None:
-    """Each row of the settings' table is read in at least one arrangement, or listed with its reason as unread."""
+    """Some combination reads each row of the settings table, or the row is listed with a reason."""
     everything = [made(environment) for environment in ARRANGEMENTS]
     read = {name for each in everything for container in each.pod.containers for name in reads(each, container)}
 
@@ -298,14 +298,14 @@ def test_every_setting_is_read_somewhere() -> None:
 
 
 def test_the_unread_hostname_is_in_the_ssh_configuration(arrangement: Made) -> None:
-    """The one setting that the hub does not read as a variable reaches ssh in its configuration."""
+    """The one setting that is not read as a variable is in the hub's ssh configuration."""
     lines = [line.split() for line in hub_files(arrangement.pod)["ssh_config"].decode().splitlines()]
 
     assert ["HostName", arrangement.site.settings.ssh_hostname] in lines
 
 
 def test_no_secret_is_a_variable_of_the_manifest(arrangement: Made) -> None:
-    """Secret settings, tokens and the key of auth_state reach the hub as credential files alone."""
+    """Secret settings, tokens and the key of auth_state reach the hub in credential files only."""
     secrets = {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"} | {each.variable for each in SETTINGS if each.secret}
     given = variables(arrangement.pod, jupyterhub.NAME)
 
@@ -318,7 +318,7 @@ def test_no_secret_is_a_variable_of_the_manifest(arrangement: Made) -> None:
 
 
 def test_the_dummy_login_is_where_the_axis_says_so_and_never_in_production(arrangement: Made) -> None:
-    """Its fragment and its password are in no pod with the real login, whatever the deploy ConfigMap has."""
+    """No pod with the JWT login contains the dummy login's fragment or password."""
     dummy = arrangement.environment.login is Login.DUMMY
     fragments = set(hub_files(arrangement.pod))
     contents = [file.content for seed in arrangement.pod.seeds for file in seed.files]
@@ -335,7 +335,7 @@ def test_the_dummy_login_is_where_the_axis_says_so_and_never_in_production(arran
 
 
 def test_there_is_exactly_one_way_in_for_browsers(arrangement: Made) -> None:
-    """Either the proxy's port is published on the host's loopback address, or there is a tunnel to it; never both."""
+    """Either the host's loopback address publishes the proxy's port, or a tunnel leads to it."""
     published = [port for each in arrangement.pod.containers for port in each.ports if port.container == proxy.PORT]
     tunnels = [each for each in arrangement.pod.containers if each.name == zenith.NAME]
 
@@ -349,7 +349,7 @@ def test_there_is_exactly_one_way_in_for_browsers(arrangement: Made) -> None:
 
 
 def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrangement: Made) -> None:
-    """Where servers run elsewhere the hub's API is published at the address asked for, and nothing else ever is."""
+    """With external Slurm the hub's API is published at the requested address, otherwise no port is."""
     ports = {
         (each.name, port)
         for each in arrangement.pod.containers
@@ -361,7 +361,7 @@ def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrang
 
 
 def test_what_nobody_outside_needs_listens_on_loopback_only(arrangement: Made, tmp_path: Path) -> None:
-    """Behind a tunnel so does the proxy, with Slurm in the pod so does the hub, and the proxy's API always."""
+    """Behind a tunnel the proxy listens on loopback, with Slurm in the pod the hub, and the proxy's API always."""
     words = arrangement.container(proxy.NAME).args
     options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
     tunnel = arrangement.environment.ingress is Ingress.ZENITH
@@ -379,7 +379,7 @@ def test_what_nobody_outside_needs_listens_on_loopback_only(arrangement: Made, t
 
 
 def test_the_containers_are_those_of_the_axes(arrangement: Made) -> None:
-    """Proxy and hub are everywhere, Slurm and the tunnel exactly where the axes say so, each once."""
+    """Each pod has proxy and hub, and Slurm and the tunnel exactly if the axes say so."""
     in_pod = arrangement.environment.slurm is Slurm.POD
     tunnel = arrangement.environment.ingress is Ingress.ZENITH
 
@@ -390,7 +390,7 @@ def test_the_containers_are_those_of_the_axes(arrangement: Made) -> None:
 
 
 def test_the_images_that_are_built_are_those_that_are_used(arrangement: Made) -> None:
-    """No image is built in vain, and none is used that is neither built nor the Zenith client's."""
+    """Every built image is used, and every used image is built or the Zenith client's."""
     used = {each.image for each in arrangement.pod.containers}
     built = {f"{OUR_IMAGES}{name}:unbuilt" for name in image_names(arrangement.environment)}
 
@@ -399,7 +399,7 @@ def test_the_images_that_are_built_are_those_that_are_used(arrangement: Made) ->
 
 
 def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> None:
-    """Outside the pod that is the site's key with the site's pinned hosts, inside the pair that hubpod has made."""
+    """External Slurm uses the site's key and known hosts, Slurm in the pod the generated pair."""
     key_files, own = arrangement.site.key_files, arrangement.site.credentials
     in_pod = arrangement.environment.slurm is Slurm.POD
     files = {file.path: file.content for seed in arrangement.pod.seeds for file in seed.files}
@@ -410,7 +410,7 @@ def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> No
 
 
 def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> None:
-    """Each drops all capabilities but the listed ones, has a read-only root, and only Slurm may gain privileges."""
+    """Containers have the listed capabilities only, a read-only root, and only Slurm may gain privileges."""
     for document in (arrangement.for_podman, arrangement.in_a_cluster):
         for container in document["spec"]["containers"]:
             context, name = container["securityContext"], container["name"]
@@ -421,7 +421,7 @@ def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> Non
 
 
 def test_containers_tell_when_they_are_ready(arrangement: Made) -> None:
-    """Each has a command that is in its image, or a line of its log, never both, and words for who waits."""
+    """Each has either a readiness command of its image or a log line, and a description."""
     for container in arrangement.pod.containers:
         assert bool(container.ready) is not bool(container.ready_line), container.name
         assert container.waits_for
@@ -433,7 +433,7 @@ def test_containers_tell_when_they_are_ready(arrangement: Made) -> None:
 
 
 def leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every value of a document with the keys that lead to it; elements of lists have the list's."""
+    """Yield every value of a document with its keys; elements of a list have the list's keys."""
     match document:
         case dict():
             for key, value in document.items():
@@ -447,19 +447,19 @@ def leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def test_the_podman_target_says_nothing_that_podman_does_not_know(arrangement: Made) -> None:
-    """There are only the listed keys: no subPath, no Secret, no probe; and each value has its type."""
+    """The manifest has only the listed keys (no subPath, Secret or probe), with values of their types."""
     wrong = [(path, value) for path, value in leaves(arrangement.for_podman) if not is_known(path, value)]
 
     assert not wrong
 
 
 def is_known(path: str, value: object) -> bool:
-    """Whether podman takes such a value at such a place; true and false are no numbers."""
+    """Whether podman accepts a value at a place; booleans are not numbers."""
     return type(value) is PODMAN_KEYS.get(path)
 
 
 def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
-    """Names of pod, host, containers and volumes are labels after RFC 1123, none of them twice, and mounts have one."""
+    """Names of pod, host, containers and volumes are unique RFC 1123 labels, and mounts refer to them."""
     document = arrangement.for_podman
     spec = document["spec"]
     volumes, containers = ([each["name"] for each in spec[key]] for key in ("volumes", "containers"))
@@ -476,7 +476,7 @@ def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
 
 
 def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> None:
-    """There is a Deployment, a NetworkPolicy, a document for each seed, and a Service for each published container."""
+    """A Deployment, a NetworkPolicy, a document per seed and a Service per published container."""
     documents = arrangement.for_a_cluster
     kinds = [document["kind"] for document in documents]
     stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.CREDENTIAL: "Secret", SeedKind.DATA: "PersistentVolumeClaim"}
@@ -488,7 +488,7 @@ def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> 
 
 
 def unquoted(manifest: str) -> list[str]:
-    """Texts of a manifest that stand there without quotes, and that podman or a cluster takes for something else."""
+    """Return the unquoted texts of a manifest that podman or a cluster would misread."""
     tokens = yaml.scan(manifest, Loader=yaml.SafeLoader)
     plain = [token.value for token in tokens if isinstance(token, yaml.ScalarToken) and token.plain]
     return [text for text in plain if NO_TEXT_TO_GO.fullmatch(text.replace("_", "")) and yaml.safe_load(text) == text]
@@ -497,7 +497,7 @@ def unquoted(manifest: str) -> list[str]:
 @pytest.mark.parametrize("target", Target)
 @pytest.mark.parametrize("text", ["12e4", "2026-1-5"])
 def test_texts_that_look_like_something_else_are_quoted(target: Target, text: str) -> None:
-    """Podman would make 120000 of an instance 12e4, which `down` would not find, and a time of a day."""
+    """Unquoted, podman would read the instance 12e4 as 120000, which `down` would not find."""
     environment = next(each for each in ARRANGEMENTS if each.login is Login.JWT)
     pod = made(environment, instance=text, jwtAudience=text).pod
 

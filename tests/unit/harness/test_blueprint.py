@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hubpod.components.assembly import pod_spec
-from hubpod.components.site import Code, Site
+from hubpod.components.site import MountedSource, Site
 from hubpod.environments import Instance, find_environment
 from hubpod.errors import SettingsError
 from hubpod.pod import File, Port
@@ -68,7 +68,8 @@ def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
 def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment: str) -> None:
     """Hub and Slurm, wherever that is, mount the sources, also where people deploy releases: images have none here."""
     code = tuple(
-        (name, Code(folder=tmp_path, files=(File(path="code.py", content=name.encode()),))) for name in SOURCE_NAMES
+        (name, MountedSource(folder=tmp_path, files=(File(path="code.py", content=name.encode()),)))
+        for name in SOURCE_NAMES
     )
     plan = blueprint(site(tmp_path, replace(order(environment), sources=code)), HarnessSecrets())
 

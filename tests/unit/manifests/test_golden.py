@@ -1,4 +1,4 @@
-"""The manifests in tests/golden are those that the code makes."""
+"""The manifests in tests/golden are current."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from support.sites import PASSWORD, made_up_credentials, ssh_key
 
 
 def test_the_golden_manifests_are_current() -> None:
-    """A change of any environment's manifest shows in tests/golden, which the named command writes."""
+    """tests/golden has the manifests that the code renders; the named command updates them."""
     kept = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
     wanted = manifests()
 
@@ -21,7 +21,7 @@ def test_the_golden_manifests_are_current() -> None:
 
 
 def test_the_golden_manifests_are_the_same_everywhere(tmp_path: Path) -> None:
-    """Another checkout, with other modes of files, home, time zone and order of hashes, gives the same bytes."""
+    """Another checkout with other modes, home, time zone and hash seed renders the same bytes."""
     checkout = tmp_path / "another" / "checkout"
     for folder in ("hubpod", "volumes", "examples", "tests/support"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -38,7 +38,7 @@ def test_the_golden_manifests_are_the_same_everywhere(tmp_path: Path) -> None:
 
 
 def test_the_golden_manifests_have_no_secret_and_no_place() -> None:
-    """They show nothing of made-up passwords and keys either, and nothing of the machine that wrote them."""
+    """Manifests contain no password, key or path of this machine."""
     keys = made_up_credentials("hubpod")
     secrets = [
         PASSWORD,
