@@ -149,7 +149,7 @@ class NoProxy(Proxy):  # type: ignore[misc]
     """A proxy that forwards nothing; the tests talk to the hub itself."""
 
     async def get_all_routes(self) -> dict[str, Any]:
-        """There are none."""
+        """Return an empty result."""
         return {}
 
     async def add_route(self, routespec: str, target: str, data: object) -> None:
@@ -166,7 +166,7 @@ SCRIPTS = {
     "sudo": '[ "$1" = -u ] || exit 9\n'
     '[ "$2" = hub ] || {{ echo "$2" >{dir}/account.$$; mv {dir}/account.$$ {dir}/account; }}\n'
     'account=$2; shift 2; exec env SUDO_TO=$account "$@"\n',
-    # Each account has jobs of its own; those that a test has put there are anybody's.
+    # Each account has its own jobs; jobs added by a test belong to all accounts.
     "sbatch": "cat >{dir}/script; n=$(($(cat {dir}/last 2>/dev/null || echo 40) + 1)); echo $n >{dir}/last\n"
     "[ -e {dir}/refusal ] && {{ cat {dir}/refusal >&2; exit 1; }}\n"
     "echo $n $(sed -n 's/^#SBATCH --comment=\"\\(.*\\)\"$/\\1/p' {dir}/script) >>{dir}/jobs.$SUDO_TO\n"
@@ -182,7 +182,7 @@ SCRIPTS = {
 
 @dataclass
 class FakeSlurm:
-    """The life of a job, moved on by the test through files; the scripts stand for ssh, sudo and the wrappers."""
+    """A fake Slurm whose job a test controls through files; scripts replace ssh, sudo and the wrappers."""
 
     directory: Path
     _made: list[str] = field(default_factory=list)
@@ -417,7 +417,7 @@ def all_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
-    """Wait until a condition holds that only a file or another process can make true."""
+    """Wait for a condition that depends on a file or another process."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - nothing else announces it
             await asyncio.sleep(0.005)

@@ -26,7 +26,7 @@ def routed(hub: Any, path: str, method: str = "POST") -> type:
 
 @pytest.fixture
 def dummy_config(hub_config: Any) -> Any:
-    """A configuration with the authenticator of another package, which knows nothing of ours."""
+    """A configuration with an authenticator of another package."""
     hub_config.JupyterHub.authenticator_class = "dummy"
     hub_config.JupyterHub.spawner_class = "brics"
     hub_config.Authenticator.allow_all = True

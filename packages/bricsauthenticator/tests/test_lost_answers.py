@@ -190,7 +190,7 @@ async def test_a_restarted_hub_keeps_a_server_until_slurm_answers(ada: Any, slur
 
 @pytest.mark.parametrize("port", [0, 40000])
 async def test_a_restarted_hub_gives_up_an_unfinished_start(ada: Any, slurm: Any, port: int) -> None:
-    """A job that had not reported its port cannot be found by the next hub, which says so and does not wait for it."""
+    """A job that had not reported its port cannot be found by the next hub, which reports that and does not wait."""
     slurm.says("RUNNING None localhost")
     ada.spawner().orm_spawner.server = server_row(ada, port)
     spawner = restarted(ada, {**KILLED, "job_id": "8"})

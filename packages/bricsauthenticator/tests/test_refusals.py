@@ -230,7 +230,7 @@ def leaving(hub: Any) -> Any:
 
 @pytest.mark.parametrize("changes", [EXPIRED, {"aud": "other"}])
 async def test_a_bad_token_ends_both_sessions_once(leaving: Any, issuer: Any, changes: dict[str, Any]) -> None:
-    """The hub's cookie goes, the front door's page is next, and who comes back with a bad token gets the page."""
+    """A bad token ends the hub's session and the front door's; a second bad token gets the error page."""
     await leaving.login(issuer.mint())
     await leaving.request("/hub/home")
 

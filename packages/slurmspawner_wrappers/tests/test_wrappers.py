@@ -249,8 +249,8 @@ def test_the_callers_path_is_not_searched(slurm: FakeSlurm) -> None:
     assert not slurm.record.exists()
 
 
-def test_a_missing_slurm_command_is_one_sentence(run: Run) -> None:
-    """When Slurm is not installed the user reads so, without a traceback."""
+def test_a_missing_slurm_command_is_reported_in_one_line(run: Run) -> None:
+    """If Slurm is not installed, the wrapper prints one line without a traceback."""
     done = run("squeue", SLURMSPAWNER_JOB_ID="1")
 
     assert done.returncode == 127
