@@ -1,1 +1,1 @@
-"""The test kit: whole environments for tests, with their faults, as pytest fixtures."""
+"""Test kit: whole environments, with faults on demand, as pytest fixtures."""

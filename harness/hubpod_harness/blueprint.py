@@ -1,4 +1,4 @@
-"""What a stack consists of, as values: the deployed pod's own, what a hub meets outside, and the link between them."""
+"""Values that describe a stack: the deployed pod, the services outside it, and the link between them."""
 
 import secrets
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ AUDIENCE = "hubpod-test"
 
 OBSERVER = Path(__file__).parent / "configuration" / "observer.py"
 OBSERVER_TOKEN = "HUBPOD_OBSERVER_TOKEN"  # noqa: S105 - the name of a variable
-EXTRA_FRAGMENT = "fragments/zz_test.py"  # the last one, so that it has the last word
+EXTRA_FRAGMENT = "fragments/zz_test.py"  # sorts last, so that it overrides the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class HarnessSecrets:
     """The secrets of a stack that the deployed pod does not have.
 
     Attributes:
-        observer: Token with which the harness asks the hub's API.
-        control: Token with which it tells the issuer what to do.
+        observer: Token with which the harness queries the hub's API.
+        control: Token with which the harness controls the issuer.
         password: The password of the login form.
     """
 
@@ -52,12 +52,12 @@ class HarnessSecrets:
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """A whole stack.
+    """All containers and volumes of a stack.
 
     Attributes:
-        pod: The pod as it is deployed, with the harness's look into the hub; its name is the stack's.
-        link: Owns the network that the pod's containers share, and disturbs connections in it.
-        external: What the pod's containers meet, each with an address of its own.
+        pod: The deployed pod, plus the harness's access to the hub. Its name is the stack's.
+        link: The owner of the network that the pod's containers share. It can disturb their connections.
+        external: The services outside the pod, each with its own address.
         browser_port: The port in the pod's network that serves browsers.
     """
 
@@ -68,23 +68,23 @@ class Blueprint:
 
     @property
     def containers(self) -> tuple[Container, ...]:
-        """All containers, the owner of the network first."""
+        """Return all containers, the owner of the network first."""
         return (self.link, *(each.container for each in self.external), *self.pod.containers)
 
     @property
     def seeds(self) -> tuple[Seed, ...]:
-        """The initial content of every volume."""
+        """Return the initial content of every volume."""
         return (*self.pod.seeds, *(seed for each in self.external for seed in each.seeds))
 
     @property
     def entrance(self) -> tuple[str, int]:
-        """The container that publishes the port for browsers, and the port in this container."""
+        """Return the container that publishes the hub's port, and the port's number inside it."""
         server = next((each for each in self.external if each.container.name == ZENITH_SERVER), None)
         return (ZENITH_SERVER, zenith.RELAY_PORT) if server else (LINK, self.browser_port)
 
 
 def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Mapping[str, str]) -> dict[str, str]:
-    """The deploy ConfigMap's data for a stack: what the environment reads and does not fix, and a test's changes."""
+    """Return the deploy ConfigMap's data: the keys that the environment reads and does not fix, then the changes."""
     values = {
         "devUsers": " ".join(map(str, ACCOUNTS)),
         "dummyAuthPassword": keys.password,
@@ -103,7 +103,7 @@ def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Ma
 
 
 def key_files(environment: Environment, credentials: Credentials, ssh_hostname: str) -> KeyFiles:
-    """The key material that a site would have put beside its deploy ConfigMap."""
+    """Return the key files that a site would supply beside its deploy ConfigMap."""
     external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     configuration = f"serverAddress: {ZENITH_SERVER}-host\nserverPort: {zenith.SSH_PORT}\n"
     return KeyFiles(
@@ -115,12 +115,12 @@ def key_files(environment: Environment, credentials: Credentials, ssh_hostname: 
 
 
 def blueprint(site: Site, keys: HarnessSecrets, *, config: str = "") -> Blueprint:
-    """The stack for one site.
+    """Return the blueprint of the stack for one site.
 
     Args:
-        site: What the pod derives from.
+        site: The values that the pod derives from.
         keys: The harness's own secrets.
-        config: JupyterHub configuration that is loaded after all other.
+        config: JupyterHub configuration that is loaded last.
     """
     pod = pod_spec(site)
     files = (

@@ -7,17 +7,17 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from hubpod_harness.preflight import find_browser
 
-# Without these a browser in a closed network looks for updates all the time; a container has no sandbox of its own.
+# Without these flags, a browser in a closed network searches for updates all the time. A container has no sandbox.
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 TIMEOUT_MS = 30_000
 
 
 @contextmanager
 def new_page() -> Iterator[Page]:
-    """An empty page of the machine's own browser, which ends with the block.
+    """Open an empty page in the machine's browser, and close the browser after the block.
 
     Raises:
-        MachineError: There is no browser.
+        MachineError: No browser is installed.
     """
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""The containers of a stack, made by testcontainers from the same values as the deployed pod."""
+"""Create a stack's containers with testcontainers, from the same values as the deployed pod."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from hubpod.pod import Container
 
 CLIENT_TIMEOUT_S = 60
 API_VERSION = "1.41"
-"""Of the Docker API, as podman 4.3 to 5.4 speak it. When asked, podman looks for the packages of its helpers: half a
-second for each container."""
+"""Docker API version that podman 4.3 to 5.4 support. A query for the version makes podman search for its helpers'
+packages, which takes half a second for each container."""
 
 LINK_ADDRESS = 2
-FIRST_OUTSIDE = 3
-"""Numbers of hosts in the stack's private network; 1 is the gateway."""
+FIRST_EXTERNAL = 3
+"""Host numbers in the stack's private network; 1 is the gateway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,14 @@ class Network:
     subnet: str
 
     def address(self, number: int) -> str:
-        """The address of one of its hosts."""
+        """Return the address of a host by its number."""
         return str(ipaddress.ip_network(self.subnet)[number])
 
 
 def use_socket(url: str) -> dict[str, Any]:
-    """Point testcontainers at a podman service; returns what its containers are given to find it.
+    """Point testcontainers at a podman service, and return the client arguments for its containers.
 
-    Its own reaper is an image from a registry, which is why it stays off: harness/reaper.py cleans up.
+    The reaper of testcontainers is an image from a registry and stays off: reaper.py cleans up instead.
     """
     testcontainers_config.ryuk_disabled = True
     testcontainers_config.connection_mode_override = ConnectionMode.docker_host
@@ -63,12 +63,12 @@ def create_in_network(  # noqa: PLR0913 - what a container is, and where it live
     writable: bool = False,
     ipv4_only: bool = False,
 ) -> DockerContainer:
-    """A container with an address of its own, which knows the given hosts by name.
+    """Create a container with its own address, which resolves the given host names.
 
-    Where the network has a name service, that knows the container by the aliases, too. One that plays a machine to be
-    set up has a writable root.
+    If the network has a name service, other containers find the container by its aliases. A container that acts as a
+    machine to be configured has a writable root.
     """
-    return _made(
+    return _create(
         container,
         name=name,
         client=client,
@@ -86,29 +86,29 @@ def create_in_network(  # noqa: PLR0913 - what a container is, and where it live
     )
 
 
-def beside(
+def create_beside(
     container: Container, *, name: str, labels: Mapping[str, str], client: dict[str, Any], other: str
 ) -> DockerContainer:
-    """A container that shares the network of another one, as the containers of a pod do."""
-    return _made(container, name=name, client=client, labels=dict(labels), network_mode=f"container:{other}")
+    """Create a container that shares the network of another one, as in a pod."""
+    return _create(container, name=name, client=client, labels=dict(labels), network_mode=f"container:{other}")
 
 
-def _made(container: Container, *, name: str, client: dict[str, Any], **more: Any) -> DockerContainer:  # noqa: ANN401
-    made = DockerContainer(container.image, docker_client_kw=client, name=name, env=dict(container.env))
+def _create(container: Container, *, name: str, client: dict[str, Any], **more: Any) -> DockerContainer:  # noqa: ANN401
+    created = DockerContainer(container.image, docker_client_kw=client, name=name, env=dict(container.env))
     if container.args:
-        made.with_command(list(container.args))
+        created.with_command(list(container.args))
     for mount in container.mounts:
-        made.with_volume_mapping(mount.volume, mount.path, "ro" if mount.read_only else "rw")
+        created.with_volume_mapping(mount.volume, mount.path, "ro" if mount.read_only else "rw")
     for path in container.tmpfs:
-        made.tmpfs[path] = "rw,exec,nosuid,nodev,mode=" + ("1777" if path == "/tmp" else "0755")  # noqa: S108
+        created.tmpfs[path] = "rw,exec,nosuid,nodev,mode=" + ("1777" if path == "/tmp" else "0755")  # noqa: S108
     for port in container.ports:
-        # An address with the port is what docker-py takes, though testcontainers declares the number only.
-        made.ports[f"{port.container}/tcp"] = (port.host_ip, port.host or None)  # type: ignore[assignment]
+        # docker-py accepts an address with the port, although testcontainers declares only the number.
+        created.ports[f"{port.container}/tcp"] = (port.host_ip, port.host or None)  # type: ignore[assignment]
     more = {"read_only": True, **more}
-    return made.with_kwargs(
+    return created.with_kwargs(
         cap_drop=["ALL"],
         cap_add=list(container.capabilities),
-        # What ends with its connection comes again, as in the pod; all else stays as a test has left it.
+        # A client that ends with its connection restarts, as in the pod. Other containers stay as a test left them.
         restart_policy={"Name": "on-failure"} if container.ready_line else None,
         security_opt=[] if container.may_gain_privileges else ["no-new-privileges"],
         **more,

@@ -1,7 +1,7 @@
-"""The daemons of the slurm container, which s6 supervises there: kill, pause, stop and start them.
+"""Control the daemons of the slurm container, which s6 supervises: kill, pause, stop and start them.
 
-Also how a command is asked there, and waited for. What the words do is s6-svc's, what is told of them is s6-svstat's:
-https://skarnet.org/software/s6/s6-svc.html.
+This module also runs commands in the container and waits for their results. Verbs are those of s6-svc, states those of
+s6-svstat: https://skarnet.org/software/s6/s6-svc.html.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,27 +19,27 @@ Execute = Callable[[Sequence[str]], Result]
 
 SERVICES = "/run/service"
 ANSWER_S = 10
-"""Seconds that a command in the container may take; a paused slurmctld never answers."""
+"""Seconds that a command in the container may take; a paused slurmctld never replies."""
 
 TIMED_OUT = 124
-"""What timeout(1) ends with when it had to end the command."""
+"""Exit status of timeout(1) after it ended the command."""
 
 CHANGE_S = 20.0
 UP_S = 30.0
-LOOK_AGAIN_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 
 class DaemonError(HubpodError):
-    """A daemon is not known, or did not do what it was told to."""
+    """A daemon is unknown, or did not change its state as requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
-    """What is to be known of a daemon.
+class DaemonSpec:
+    """How to find and check a daemon.
 
     Attributes:
-        service: Name of its service folder.
-        works: A command that succeeds when the daemon does its work; it may hang when it does not.
+        service: Name of its s6 service directory.
+        works: A command that succeeds when the daemon works; it may hang otherwise.
     """
 
     service: str
@@ -47,29 +47,29 @@ class Kind:
 
 
 def _listens(port: int) -> str:
-    """Shell that succeeds when a port is listened on, without a connection that the daemon would log and count."""
+    """Return shell code that succeeds when a port is in state LISTEN. It makes no connection, which sshd would log."""
     return f"grep -qsE ':{port:04X} [0-9A-F]+:[0-9A-F]+ 0A ' /proc/net/tcp /proc/net/tcp6"
 
 
-# slurmd's node is up again when the controller has heard of it; a state with a star is one that does not respond.
+# slurmd's node is up once it has registered with the controller. A state with a star does not respond.
 _NODE_RESPONDS = "sinfo --noheader --Node --format=%t | grep -qvE 'down|[*]'"
 
-KINDS: Mapping[str, Kind] = {
-    "munge": Kind(service="munged", works=("munge", "--no-input", "--output=/dev/null")),
-    "slurmctld": Kind(service="slurmctld", works=("scontrol", "ping")),
-    "slurmd": Kind(service="slurmd", works=("sh", "-c", f"{_listens(6818)} && {_NODE_RESPONDS}")),
-    "sshd": Kind(service="sshd", works=("sh", "-c", _listens(22))),
+DAEMONS: Mapping[str, DaemonSpec] = {
+    "munge": DaemonSpec(service="munged", works=("munge", "--no-input", "--output=/dev/null")),
+    "slurmctld": DaemonSpec(service="slurmctld", works=("scontrol", "ping")),
+    "slurmd": DaemonSpec(service="slurmd", works=("sh", "-c", f"{_listens(6818)} && {_NODE_RESPONDS}")),
+    "sshd": DaemonSpec(service="sshd", works=("sh", "-c", _listens(22))),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class DaemonState:
     """What the supervisor says of a daemon.
 
     Attributes:
-        up: Whether it runs, be it paused.
+        up: Whether it runs, paused or not.
         paused: Whether it is stopped by SIGSTOP.
-        pid: Its process; -1 when it does not run.
+        pid: Its process id; -1 when it does not run.
     """
 
     up: bool
@@ -77,14 +77,14 @@ class Condition:
     pid: int
 
 
-def read_condition(answer: str) -> Condition:
-    """Read the answer of `s6-svstat -o up,paused,pid`."""
+def parse_state(answer: str) -> DaemonState:
+    """Parse the output of `s6-svstat -o up,paused,pid`."""
     up, paused, pid = answer.split()
-    return Condition(up=up == "true", paused=paused == "true", pid=int(pid))
+    return DaemonState(up=up == "true", paused=paused == "true", pid=int(pid))
 
 
-def ask(execute: Execute, *argv: str) -> Result:
-    """Run a command that may hang in the slurm container; its result is not checked."""
+def run_command(execute: Execute, *argv: str) -> Result:
+    """Run a command that may hang in the slurm container, without checking its result."""
     try:
         result = execute(("timeout", str(ANSWER_S), *argv))
     except CommandError as error:
@@ -94,72 +94,72 @@ def ask(execute: Execute, *argv: str) -> Result:
     return replace(result, argv=argv)
 
 
-def wait(
-    look: Callable[[], tuple[T, str]],
+def wait_for_condition(
+    check: Callable[[], tuple[T, str]],
     what: str,
     deadline_s: float,
     *,
-    meanwhile: type[HubpodError] | tuple[type[HubpodError], ...] = (),
+    retry_on: type[HubpodError] | tuple[type[HubpodError], ...] = (),
 ) -> T:
-    """Look again and again until nothing stands in the way, which is the second part of what a look returns.
+    """Call `check` until it reports no obstacle, and return its value.
 
     Args:
-        look: Looks once.
-        what: What did not happen when the deadline is over, as the beginning of a sentence.
-        deadline_s: Seconds to wait; a look that has begun may end up to ANSWER_S later.
-        meanwhile: An error of a look that is no reason to give up.
+        check: Returns a value and the obstacle, which is empty on success.
+        what: The beginning of the error message, such as "job 5 did not end".
+        deadline_s: Seconds to wait. A call that has begun may end up to ANSWER_S later.
+        retry_on: Errors of `check` that count as an obstacle.
 
     Raises:
-        HubTimeoutError: Something stood in the way to the end; says what it was.
+        HubTimeoutError: There was an obstacle until the end; the message contains it.
     """
     deadline = Deadline(deadline_s, what)
     while True:
         try:
-            value, obstacle = look()
+            value, obstacle = check()
             if not obstacle:
                 return value
-        except meanwhile as error:
+        except retry_on as error:
             obstacle = error.message
         try:
-            deadline.pause(LOOK_AGAIN_S)
+            deadline.pause(POLL_INTERVAL_S)
         except HubTimeoutError:
             raise HubTimeoutError(f"{what} within {deadline_s:g} s: {obstacle}") from None
 
 
 def daemon(name: str, execute: Execute) -> "Daemon":
-    """The daemon of that name.
+    """Return the daemon with that name.
 
     Raises:
-        DaemonError: There is none of that name.
+        DaemonError: The name is unknown.
     """
-    if name not in KINDS:
-        raise DaemonError(f"there is no daemon {name}", remedy=f"choose one of {', '.join(KINDS)}")
-    return Daemon(name=name, kind=KINDS[name], execute=execute)
+    if name not in DAEMONS:
+        raise DaemonError(f"unknown daemon {name}", remedy=f"choose one of {', '.join(DAEMONS)}")
+    return Daemon(name=name, spec=DAEMONS[name], execute=execute)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """One daemon of the slurm container. Every method returns when what it says has happened.
+    """One daemon of the slurm container. Every method returns once its effect is visible.
 
-    What a daemon has started stays: jobs when slurmd is killed, SSH sessions when sshd is.
+    Child processes of a daemon survive it: jobs when slurmd is killed, SSH sessions when sshd is.
     """
 
     name: str
-    kind: Kind = field(repr=False)
+    spec: DaemonSpec = field(repr=False)
     execute: Execute = field(repr=False, compare=False)
 
-    def condition(self) -> Condition:
-        """What the supervisor says of it now."""
-        return read_condition(self._told("s6-svstat", "-o", "up,paused,pid", self._folder).stdout)
+    def state(self) -> DaemonState:
+        """Return the state that the supervisor reports now."""
+        return parse_state(self._command("s6-svstat", "-o", "up,paused,pid", self._directory).stdout)
 
     def kill(self) -> None:
-        """End it with SIGKILL; the supervisor starts it again, at most a second later.
+        """Kill it with SIGKILL; the supervisor restarts it within a second.
 
         Raises:
             DaemonError: It does not run.
         """
         before = self._running("kill")
-        self._told("s6-svc", "-k", self._folder)
+        self._command("s6-svc", "-k", self._directory)
         self._until(lambda now: now.pid != before.pid, "be killed")
 
     def pause(self) -> None:
@@ -169,60 +169,60 @@ class Daemon:
             DaemonError: It does not run.
         """
         self._running("pause")
-        self._told("s6-svc", "-p", self._folder)
+        self._command("s6-svc", "-p", self._directory)
         self._until(lambda now: now.paused, "be paused")
 
     def unpause(self) -> None:
-        """Let it go on with SIGCONT."""
-        self._told("s6-svc", "-c", self._folder)
-        self._until(lambda now: not now.paused, "go on")
+        """Continue it with SIGCONT."""
+        self._command("s6-svc", "-c", self._directory)
+        self._until(lambda now: not now.paused, "continue")
 
     def stop(self) -> None:
-        """End it with SIGTERM, even when it is paused; it stays down until `start`."""
-        self._told("s6-svc", "-d", self._folder)
+        """Stop it with SIGTERM, even when it is paused; it stays down until `start`."""
+        self._command("s6-svc", "-d", self._directory)
         self._until(lambda now: not now.up, "stop")
 
     def start(self) -> None:
-        """Have it started; `wait_until_up` waits until it works."""
-        self._told("s6-svc", "-u", self._folder)
+        """Start it without waiting; see `wait_until_up`."""
+        self._command("s6-svc", "-u", self._directory)
 
     def wait_until_up(self, deadline_s: float = UP_S) -> None:
-        """Wait until it runs and does its work: slurmd when the controller has its node, sshd when it listens.
+        """Wait until it works: slurmd has registered its node, sshd listens.
 
         Raises:
             HubTimeoutError: It is not up in time.
         """
 
-        def look() -> tuple[None, str]:
-            return None, "" if self.works() else f"it does not do its work, {self.condition()}"
+        def check() -> tuple[None, str]:
+            return None, "" if self.works() else f"it does not work, {self.state()}"
 
-        wait(look, f"{self.name} was not up", deadline_s)
+        wait_for_condition(check, f"{self.name} was not up", deadline_s)
 
     def works(self) -> bool:
-        """Whether it runs, is not paused and does its work, asked once."""
-        now = self.condition()
-        return now.up and not now.paused and ask(self.execute, *self.kind.works).ok
+        """Check once whether it runs, is not paused and works."""
+        now = self.state()
+        return now.up and not now.paused and run_command(self.execute, *self.spec.works).ok
 
     @property
-    def _folder(self) -> str:
-        return f"{SERVICES}/{self.kind.service}"
+    def _directory(self) -> str:
+        return f"{SERVICES}/{self.spec.service}"
 
-    def _running(self, what: str) -> Condition:
-        now = self.condition()
+    def _running(self, what: str) -> DaemonState:
+        now = self.state()
         if not now.up:
-            raise DaemonError(f"cannot {what} {self.name}: it does not run", remedy="start() it first")
+            raise DaemonError(f"cannot {what} {self.name}: it is not running", remedy="start() it first")
         return now
 
-    def _until(self, happened: Callable[[Condition], bool], what: str) -> None:
-        def look() -> tuple[None, str]:
-            now = self.condition()
+    def _until(self, happened: Callable[[DaemonState], bool], what: str) -> None:
+        def check() -> tuple[None, str]:
+            now = self.state()
             return None, "" if happened(now) else str(now)
 
-        wait(look, f"{self.name} did not {what}", CHANGE_S)
+        wait_for_condition(check, f"{self.name} did not {what}", CHANGE_S)
 
-    def _told(self, *argv: str) -> Result:
-        result = ask(self.execute, *argv)
+    def _command(self, *argv: str) -> Result:
+        result = run_command(self.execute, *argv)
         if not result.ok:
             said = " ".join(result.last_lines) or f"status {result.returncode}"
-            raise DaemonError(f"the supervisor of {self.name} cannot be told: {said}", remedy="is the container up?")
+            raise DaemonError(f"the supervisor of {self.name} fails: {said}", remedy="check that the container is up")
         return result

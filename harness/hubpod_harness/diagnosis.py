@@ -1,6 +1,6 @@
-"""What is kept of a failure: one folder with all that may tell why, and a README.txt that says where to look first.
+"""Diagnosis of a failed test: one directory of artifacts, and a README.txt that states where to look first.
 
-Each part is gathered for itself: the failure of one is written into its file, and does not stop the others.
+Each artifact is gathered independently. If one fails, its file contains the error, and the others are still written.
 """
 
 import json
@@ -17,17 +17,17 @@ from hubpod.system.private_files import private_directory, write_private
 from hubpod.system.process import CommandError, Result
 from hubpod_harness.log_excerpts import excerpt
 from hubpod_harness.redaction import Redactor
-from hubpod_harness.timeline import SessionLike, drawing_of, lines_of, spawns_of
+from hubpod_harness.timeline import SessionLike, format_spawn, render_chart, spawn_records
 
 INDEX: Final = "README.txt"
 MAX_BYTES: Final = 2 * 2**20
 COMMAND_TIMEOUT_S: Final = 10.0
-AT_ONCE: Final = 8
+MAX_WORKERS: Final = 8
 HUB: Final = "jupyterhub"
 SLURM: Final = "slurm"
 SACCT_FIELDS: Final = "JobID,JobName,User,Account,Partition,State,ExitCode,Reason,Submit,Start,End,NodeList"
 
-# As each account, since not even root may read in homes here; of many servers of one person the last tell most.
+# Runs as each account, because not even root may read the homes. The newest logs are the most relevant.
 JOB_LOGS: Final = r"""
 for home in /home/*/*.*; do
   runuser -u "${home##*/}" -- sh -c '
@@ -39,10 +39,10 @@ done
 COMMANDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "squeue.txt": ("jobs in the queue", ("squeue", "--all", "--long")),
     "sacct.txt": ("jobs that ended, where accounting is on", ("sacct", "--allusers", f"--format={SACCT_FIELDS}")),
-    "sdiag.txt": ("what slurmctld was asked, and how often", ("sdiag",)),
+    "sdiag.txt": ("requests that slurmctld received, by type", ("sdiag",)),
     "sinfo.txt": ("nodes and their states", ("sinfo", "--Node", "--long")),
-    "jobs.txt": ("all that Slurm knows of each job", ("scontrol", "show", "job")),
-    "log-jobs.txt": ("what the notebook servers wrote, in each person's home", ("sh", "-c", JOB_LOGS)),
+    "jobs.txt": ("details of each job", ("scontrol", "show", "job")),
+    "log-jobs.txt": ("logs of the notebook servers, from each user's home", ("sh", "-c", JOB_LOGS)),
 }
 REQUESTS: Mapping[str, tuple[str, str]] = {
     "routes.json": ("the proxy's routes, as the hub knows them", "proxy"),
@@ -51,14 +51,14 @@ REQUESTS: Mapping[str, tuple[str, str]] = {
 
 
 class AdminApi(Protocol):
-    """The hub, as far as it is needed here."""
+    """The part of the hub that the diagnosis uses."""
 
     def admin(self, method: str, path: str, json: object = None) -> requests.Response:
-        """Ask the hub's REST API."""
+        """Send a request to the hub's REST API."""
 
 
 class StackLike(Protocol):
-    """A stack, as far as it is needed here."""
+    """The part of a stack that the diagnosis uses."""
 
     @property
     def containers(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class StackLike(Protocol):
 
     @property
     def secrets(self) -> Collection[str]:
-        """What must not be kept."""
+        """Secrets that artifacts must not contain."""
 
     @property
     def hub(self) -> AdminApi:
@@ -78,30 +78,30 @@ class StackLike(Protocol):
         """Run a command in a container."""
 
     def log(self, container: str) -> str:
-        """What a container has written."""
+        """Return a container's log."""
 
     def inspect(self, container: str) -> str:
-        """What podman tells of a container, as JSON."""
+        """Return the output of `podman inspect`, as JSON."""
 
 
 class PageLike(Protocol):
     """A page of Playwright."""
 
     def content(self) -> str:
-        """The page's source."""
+        """Return the page's source."""
 
     def screenshot(self, *, full_page: bool | None = None) -> bytes:
-        """A picture, as PNG."""
+        """Return a screenshot as PNG."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """One file of the folder.
+class Artifact:
+    """One file of the directory.
 
     Attributes:
         name: The file's name.
-        title: What is in it.
-        gather: Gives its content: text, or bytes that are a picture.
+        title: Its content, for README.txt.
+        gather: Returns the content: text, or the bytes of a picture.
     """
 
     name: str
@@ -112,14 +112,14 @@ class Part:
 def write(
     folder: Path, stack: StackLike, *, sessions: Iterable[SessionLike], page: PageLike | None = None, error: str
 ) -> Path:
-    """Write all that may tell why a test failed; what an earlier failure left in the folder is removed.
+    """Write the diagnosis of a failed test, and remove that of an earlier failure.
 
     Args:
-        folder: The failure's own folder; made, for this user only, when it is not there.
-        stack: What the test worked with.
-        sessions: Who logged in; the progress events of their servers become the timeline.
-        page: The browser's page, when there is one.
-        error: What the test met.
+        folder: The failure's directory; created with access for this user only.
+        stack: The stack that the test used.
+        sessions: The test's logins; the progress events of their servers become the timeline.
+        page: The browser's page, if the test used one.
+        error: The failure.
 
     Returns:
         The path of README.txt.
@@ -130,46 +130,46 @@ def write(
             if path.is_file():
                 path.unlink()
     redactor = Redactor(stack.secrets)
-    spawns = list(spawns_of(sessions))
+    spawns = list(spawn_records(sessions))
     parts = (*_parts_of_stack(stack), *_parts_of_spawns(spawns))
-    with ThreadPoolExecutor(AT_ONCE) as pool:  # one that hangs until its deadline does not hold up the others
-        contents = list(pool.map(_gathered, parts))
-    pictured = tuple(_parts_of_page(page)) if page else ()
-    contents += [_gathered(part) for part in pictured]  # Playwright answers only to the thread that it was started in
-    named = {part.name: content for part, content in zip((*parts, *pictured), contents, strict=True)}
-    index = "\n".join(_index((*parts, *pictured), named, stack.containers, spawns, error))
-    for name, content in {**named, INDEX: index}.items():
+    with ThreadPoolExecutor(MAX_WORKERS) as pool:  # an artifact that hangs until its deadline does not delay the others
+        contents = list(pool.map(_gather, parts))
+    page_parts = tuple(_parts_of_page(page)) if page else ()
+    contents += [_gather(part) for part in page_parts]  # Playwright works only in the thread that started it
+    contents_by_name = {part.name: content for part, content in zip((*parts, *page_parts), contents, strict=True)}
+    index = "\n".join(_index((*parts, *page_parts), contents_by_name, stack.containers, spawns, error))
+    for name, content in {**contents_by_name, INDEX: index}.items():
         kept = _last(redactor.text(content).encode(errors="replace")) if isinstance(content, str) else content
         write_private(folder / name, kept)
     return folder / INDEX
 
 
-def _gathered(part: Part) -> str | bytes:
+def _gather(part: Artifact) -> str | bytes:
     try:
         return part.gather()
-    except Exception as error:  # noqa: BLE001 - whatever this part met, the others are wanted
+    except Exception as error:  # noqa: BLE001 - the other artifacts are still useful
         said = error.result.last_lines if isinstance(error, CommandError) else ()
-        return "\n".join([f"could not be had: {type(error).__name__}: {error}", *said, ""])
+        return "\n".join([f"not available: {type(error).__name__}: {error}", *said, ""])
 
 
 def _last(content: bytes, limit: int = MAX_BYTES) -> bytes:
-    """The end of what is too long, from the beginning of a line on, with a word about what is missing."""
+    """Return the end of content that is too long, from the start of a line, with a note on the omitted part."""
     if len(content) <= limit:
         return content
     end = content[-limit:]
     end = end[end.find(b"\n") + 1 :]
-    return b"(the first %d bytes are left out)\n" % (len(content) - len(end)) + end
+    return b"(the first %d bytes are omitted)\n" % (len(content) - len(end)) + end
 
 
-def _parts_of_stack(stack: StackLike) -> Iterator[Part]:
+def _parts_of_stack(stack: StackLike) -> Iterator[Artifact]:
     for name in stack.containers:
-        yield Part(name=f"log-{name}.txt", title=f"log of {name}", gather=partial(stack.log, name))
+        yield Artifact(name=f"log-{name}.txt", title=f"log of {name}", gather=partial(stack.log, name))
     for name in stack.containers:
-        yield Part(name=f"inspect-{name}.json", title=f"state of {name}", gather=partial(stack.inspect, name))
+        yield Artifact(name=f"inspect-{name}.json", title=f"state of {name}", gather=partial(stack.inspect, name))
     for name, (title, argv) in COMMANDS.items():
-        yield Part(name=name, title=title, gather=partial(_output, stack, argv))
+        yield Artifact(name=name, title=title, gather=partial(_output, stack, argv))
     for name, (title, path) in REQUESTS.items():
-        yield Part(name=name, title=title, gather=partial(_answer, stack.hub, path))
+        yield Artifact(name=name, title=title, gather=partial(_response_text, stack.hub, path))
 
 
 def _output(stack: StackLike, argv: Sequence[str]) -> str:
@@ -179,7 +179,7 @@ def _output(stack: StackLike, argv: Sequence[str]) -> str:
     return result.stdout
 
 
-def _answer(hub: AdminApi, path: str) -> str:
+def _response_text(hub: AdminApi, path: str) -> str:
     response = hub.admin("GET", path)
     try:
         return json.dumps(response.json(), indent=2) + "\n"
@@ -187,9 +187,9 @@ def _answer(hub: AdminApi, path: str) -> str:
         return f"status {response.status_code}, and no JSON:\n{response.text}"
 
 
-def _parts_of_page(page: PageLike) -> Iterator[Part]:
-    yield Part(name="page.html", title="source of the browser's page", gather=page.content)
-    yield Part(name="screenshot.png", title="the browser's page as it was seen", gather=partial(_picture, page))
+def _parts_of_page(page: PageLike) -> Iterator[Artifact]:
+    yield Artifact(name="page.html", title="source of the browser's page", gather=page.content)
+    yield Artifact(name="screenshot.png", title="screenshot of the browser's page", gather=partial(_picture, page))
 
 
 def _picture(page: PageLike) -> bytes:
@@ -197,41 +197,41 @@ def _picture(page: PageLike) -> bytes:
     return picture if len(picture) <= MAX_BYTES else page.screenshot(full_page=False)
 
 
-def _parts_of_spawns(spawns: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
-    text = "\n".join(line for spawn in spawns for line in lines_of(spawn)) + "\n"
-    yield Part(name="timeline.txt", title="how each spawn went", gather=lambda: text)
-    yield Part(name="timeline.svg", title="the same, as a drawing", gather=lambda: drawing_of(spawns))
-    yield Part(
+def _parts_of_spawns(spawns: Sequence[Mapping[str, Any]]) -> Iterator[Artifact]:
+    text = "\n".join(line for spawn in spawns for line in format_spawn(spawn)) + "\n"
+    yield Artifact(name="timeline.txt", title="progress of each spawn", gather=lambda: text)
+    yield Artifact(name="timeline.svg", title="the timeline as a chart", gather=lambda: render_chart(spawns))
+    yield Artifact(
         name="timeline.json",
-        title="the same, as values",
+        title="the timeline as data",
         gather=lambda: json.dumps(spawns, indent=2, default=str) + "\n",
     )
 
 
 def _index(
-    parts: Sequence[Part],
+    parts: Sequence[Artifact],
     contents: Mapping[str, str | bytes],
     containers: Sequence[str],
     spawns: Sequence[Mapping[str, Any]],
     error: str,
 ) -> Iterator[str]:
-    """README.txt: what broke first, and where to read on."""
-    yield from ("What broke", "", *_dead(containers, contents))
+    """Yield the lines of README.txt: the cause first, then the list of files."""
+    yield from ("What broke", "", *_stopped_containers(containers, contents))
     yield from (f"  {line}" for line in error.splitlines())
     lines = excerpt(None, str(contents.get(f"log-{HUB}.txt", "")).splitlines())
     if lines:
-        yield from ("", "What the hub's log says", "", *(f"  {line}" for line in lines))
+        yield from ("", "Excerpt of the hub's log", "", *(f"  {line}" for line in lines))
     if spawns:
         yield from ("", "Spawns", "", *(f"  {spawn['user']}/{spawn['server']}: {spawn['outcome']}" for spawn in spawns))
     yield from ("", "Files", "", *(f"  {part.name:24} {part.title}" for part in parts))
-    yield from ("", f"Secrets are taken out of all texts; of more than {MAX_BYTES // 2**20} MB the end is kept.", "")
+    yield from ("", f"Secrets are redacted. Files above {MAX_BYTES // 2**20} MB contain only their end.", "")
 
 
-def _dead(containers: Sequence[str], contents: Mapping[str, str | bytes]) -> Iterator[str]:
-    """Containers that do not run, those that ended first at the top: the others may only have followed."""
+def _stopped_containers(containers: Sequence[str], contents: Mapping[str, str | bytes]) -> Iterator[str]:
+    """Yield a line per container that does not run. The first one to end comes first and is the likely cause."""
     states = {name: _state(contents.get(f"inspect-{name}.json", "")) for name in containers}
-    dead = [(str(state.get("FinishedAt")), name, state) for name, state in states.items() if not _runs(state)]
-    for since, name, state in sorted(dead, key=lambda each: each[:2]):
+    stopped = [(str(state.get("FinishedAt")), name, state) for name, state in states.items() if not _runs(state)]
+    for since, name, state in sorted(stopped, key=lambda each: each[:2]):
         yield f"  the container {name} is {state.get('Status')} with code {state.get('ExitCode')} since {since}"
 
 
@@ -240,7 +240,7 @@ def _runs(state: Mapping[str, Any]) -> bool:
 
 
 def _state(inspected: str | bytes) -> Mapping[str, Any]:
-    """The state in what `podman inspect` has printed; empty when there is none."""
+    """Return the state in the output of `podman inspect`; empty when it has none."""
     try:
         state = json.loads(inspected)[0]["State"]
     except (ValueError, LookupError, TypeError):

@@ -1,4 +1,4 @@
-"""What an issuer serves: the documents of OpenID Connect Discovery 1.0 and RFC 7517, and garbage made of them."""
+"""Documents of a token issuer (OpenID Connect Discovery 1.0, RFC 7517), and invalid variants of them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +12,12 @@ DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/certs"
 MOVED_PATH = "/moved"
 TOO_BIG_BYTES = 2**20
-"""More than any key set needs; the hub reads at most 256 kB."""
+"""Larger than any key set; the hub reads at most 256 kB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What the issuer answers at one path; the fields are those of the server's control API."""
+    """The response at one path, with the fields of the server's control API."""
 
     body: str
     status: int = 200
@@ -27,16 +27,16 @@ class Document:
 
 
 Documents = Mapping[str, Document]
-"""By the path below the issuer's URL."""
+"""Documents by their path below the issuer's URL."""
 
 
-def good_documents(url: str, keys: Mapping[str, SigningKey], published: Sequence[SigningKey] = ()) -> Documents:
-    """The discovery document and the key set of a working issuer.
+def valid_documents(url: str, keys: Mapping[str, SigningKey], published: Sequence[SigningKey] = ()) -> Documents:
+    """Return the discovery document and the key set of a working issuer.
 
     Args:
         url: The issuer's URL.
-        keys: The keys that it signs with.
-        published: Keys that it signed with before, and still publishes.
+        keys: The current signing keys.
+        published: Former signing keys that are still published.
     """
     discovery = {
         "issuer": url,
@@ -69,8 +69,8 @@ def _key_set(*keys: object) -> Callable[[Documents], Documents]:
     return lambda good: {**good, KEYS_PATH: Document(body=json.dumps({"keys": keys}))}
 
 
-def _redirected(good: Documents) -> Documents:
-    # Who follows finds good documents there, and lets people in.
+def _redirect(good: Documents) -> Documents:
+    # A client that follows the redirect finds valid documents, and would accept logins.
     base = urlsplit(json.loads(good[DISCOVERY_PATH].body)["issuer"]).path
     moved = {MOVED_PATH + path: document for path, document in good.items()}
     return moved | {
@@ -94,19 +94,19 @@ GARBAGE: Mapping[str, Callable[[Documents], Documents]] = {
     "not found": lambda _: {},
     "too big": _everywhere(lambda good: replace(good, body=good.body + " " * TOO_BIG_BYTES)),
     "endless": _everywhere(lambda good: replace(good, body=good.body + " " * TOO_BIG_BYTES, endless=True)),
-    "redirect": _redirected,
+    "redirect": _redirect,
 }
-"""What a broken issuer may serve, made of what it should serve."""
+"""Responses of a broken issuer by name, each made from the valid documents."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """How the issuer behaves.
+    """The behaviour of the issuer's server.
 
     Attributes:
-        mood: As the server's control API names it: up, down, slow or hanging.
-        delay_s: Seconds before each answer, when it is slow.
-        garbage: Which of GARBAGE it serves; empty for good documents.
+        mood: The state in the server's control API: up, down, slow or hanging.
+        delay_s: Seconds before each response, when it is slow.
+        garbage: The key in GARBAGE of the documents; empty for valid ones.
     """
 
     mood: str = "up"

@@ -1,4 +1,4 @@
-"""What a hub meets outside its pod, as containers: the issuer of tokens, a Slurm host of its own, a Zenith server."""
+"""Services outside the pod, as containers: the token issuer, a separate Slurm host, a Zenith server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,19 +20,19 @@ ZENITH_SERVER = zenith.NAME
 
 PROJECTS = ("project1", "project2")
 USERS = tuple(f"user{number:02}" for number in range(1, 13))
-"""More than a test ever needs at once; each costs two home folders, made when Slurm's container starts."""
+"""More users than any test leases at once. Each has two home directories, created when the slurm container starts."""
 
 ACCOUNTS = tuple(Account(user=user, project=project) for user in USERS for project in PROJECTS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalService:
-    """One container outside the pod, with an address of its own.
+    """One container outside the pod, with its own address.
 
     Attributes:
-        container: As the pod's own are.
+        container: Its description, as for the pod's containers.
         seeds: The initial content of its volumes.
-        hosts: Names that it knows besides those of the other neighbours.
+        hosts: Host names that it resolves, besides those of the other services.
     """
 
     container: Container
@@ -41,7 +41,7 @@ class ExternalService:
 
 
 def service_names(environment: Environment) -> tuple[str, ...]:
-    """The neighbours that an environment needs."""
+    """Return the names of the services that an environment needs."""
     return (
         *((ISSUER,) if environment.login.uses_token else ()),
         *((SLURM_HOST,) if not environment.slurm.in_pod else ()),
@@ -50,7 +50,7 @@ def service_names(environment: Environment) -> tuple[str, ...]:
 
 
 def external_services(site: Site, *, control_token: str) -> tuple[ExternalService, ...]:
-    """Those of a site's environment."""
+    """Return the services of a site's environment."""
     makers = {
         ISSUER: lambda: _issuer(site, control_token),
         SLURM_HOST: lambda: slurm_host(site),
@@ -60,7 +60,7 @@ def external_services(site: Site, *, control_token: str) -> tuple[ExternalServic
 
 
 def slurm_host(site: Site) -> ExternalService:
-    """A host that has Slurm, wrappers and accounts, and takes the hub's key from wherever it comes."""
+    """Return a host with Slurm, wrappers and accounts that accepts the hub's key from every address."""
     host = slurm.host(site, accounts=ACCOUNTS, clients=("*",))
     container = replace(host.container, ports=(Port(container=SSHD_PORT, host=0),))
     return ExternalService(container=container, seeds=host.seeds, hosts=host.host_aliases)

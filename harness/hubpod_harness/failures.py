@@ -1,4 +1,4 @@
-"""What is told and kept when a test fails."""
+"""Explain a failed test, and write its artifacts."""
 
 import re
 from pathlib import Path
@@ -15,30 +15,30 @@ LOG_CHARACTERS = 100_000
 NAME_CHARACTERS = 120
 
 
-def explain(kit: StackManager, error: BaseException) -> None:
-    """Add to an error what a stranger needs to see what broke: pytest prints notes below the traceback."""
+def explain(manager: StackManager, error: BaseException) -> None:
+    """Add an excerpt of the hub's log to an error. pytest prints notes below the traceback."""
     if isinstance(error, HubpodError):
         for line in (*error.detail, *([error.remedy] if error.remedy else [])):
             error.add_note(line)
-    for stack in kit.used:
+    for stack in manager.used:
         if not isinstance(error, HubError | AssertionError):
             return
-        lines = Redactor(stack.secrets).text(stack.log("jupyterhub", since=kit.begun)[-LOG_CHARACTERS:]).splitlines()
-        telling = log_excerpts.excerpt(error, lines)
+        log = Redactor(stack.secrets).text(stack.log("jupyterhub", since=manager.begun)[-LOG_CHARACTERS:])
+        lines = log_excerpts.excerpt(error, log.splitlines())
         if isinstance(error, HubError):
-            error.hub_log = tuple(telling)
-        if telling:
-            error.add_note(f"what the log of the hub {stack.site.instance.name} says:")
-            for line in telling:
+            error.hub_log = lines
+        if lines:
+            error.add_note(f"excerpt of the log of the hub {stack.site.instance.name}:")
+            for line in lines:
                 error.add_note(f"  {line}")
 
 
-def keep(kit: StackManager, item: pytest.Item, report: pytest.TestReport) -> Path:
-    """Write the folder of a failed test, with one folder in it for each stack that it has used; return its path."""
+def write_artifacts(manager: StackManager, item: pytest.Item, report: pytest.TestReport) -> Path:
+    """Write the artifacts of a failed test, one directory per stack that it used, and return the path."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{item.nodeid}-{report.when}").strip("-")[-NAME_CHARACTERS:]
-    folder = kit.options.artifacts / name
+    folder = manager.options.artifacts / name
     page = getattr(item, "funcargs", {}).get("page")
-    for stack in kit.used:
+    for stack in manager.used:
         diagnosis.write(
             folder / stack.site.instance.name,
             stack,

@@ -1,4 +1,4 @@
-"""The fixtures of the plugin: what a test names to get a stack, or a part of one."""
+"""Fixtures of the plugin: a stack, or a part of one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ import pytest
 
 from hubpod.errors import HubpodError
 from hubpod_harness import options
-from hubpod_harness.plugin_state import KIT, LEFT, prepare, sentence
+from hubpod_harness.plugin_state import REMAINING, STACKS, format_error, prepare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -25,60 +25,60 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[StackManager]":
-    """What starts stacks; the other fixtures are parts of it."""
+    """Starts stacks. The other fixtures are parts of them."""
     from hubpod_harness.stacks import open_stacks  # noqa: PLC0415 - heavy
 
     with ExitStack() as opened:
         try:
-            kit = opened.enter_context(open_stacks(options.read(pytestconfig), lambda: prepare(pytestconfig)))
+            manager = opened.enter_context(open_stacks(options.read(pytestconfig), lambda: prepare(pytestconfig)))
         except HubpodError as error:
-            pytest.exit(sentence(error), returncode=pytest.ExitCode.USAGE_ERROR)
-        pytestconfig.stash[KIT] = kit
-        yield kit
-        pytestconfig.stash[LEFT] = tuple(f"{stack.site.instance.name} at {stack.url}" for stack in kit.stacks)
-    del pytestconfig.stash[KIT]
+            pytest.exit(format_error(error), returncode=pytest.ExitCode.USAGE_ERROR)
+        pytestconfig.stash[STACKS] = manager
+        yield manager
+        pytestconfig.stash[REMAINING] = tuple(f"{stack.site.instance.name} at {stack.url}" for stack in manager.stacks)
+    del pytestconfig.stash[STACKS]
 
 
 @pytest.fixture(scope="session")
 def podman(hubpod_kit: "StackManager") -> "Podman":
-    """The podman that everything runs on."""
+    """The podman that runs the stacks."""
     return hubpod_kit.machine.context.podman
 
 
 @pytest.fixture(scope="session")
 def images(hubpod_kit: "StackManager") -> dict[str, str]:
-    """The images under test: reference by name."""
+    """The images under test: references by name."""
     return dict(hubpod_kit.machine.built.images)
 
 
 @pytest.fixture(scope="session")
 def stacks(hubpod_kit: "StackManager") -> "Callable[..., Stack]":
-    """Makes further stacks: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``."""
+    """Starts further stacks: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``."""
     return hubpod_kit.stack
 
 
 @pytest.fixture
 def stack(stacks: "Callable[..., Stack]") -> "Stack":
-    """The stack that tests share."""
+    """The stack that the tests share."""
     return stacks()
 
 
 @pytest.fixture
 def hub(stack: "Stack") -> "Hub":
-    """The hub, as people see it."""
+    """The stack's hub."""
     return stack.hub
 
 
 @pytest.fixture
 def slurm(stack: "Stack") -> "SlurmProbe":
-    """Slurm, as an administrator sees it."""
+    """The stack's Slurm, with operator rights."""
     return stack.slurm
 
 
 @pytest.fixture
 def issuer(stack: "Stack") -> "Iterator[Issuer]":
-    """Who mints tokens; after the test it is as it was before."""
-    assert stack.issuer  # noqa: S101 - tests of other logins were left out
+    """The token issuer; reset after the test."""
+    assert stack.issuer  # noqa: S101 - the plugin deselects tests of other logins
     yield stack.issuer
     if stack.issuer.changed:
         stack.issuer.reset()
@@ -86,7 +86,7 @@ def issuer(stack: "Stack") -> "Iterator[Issuer]":
 
 @pytest.fixture
 def users(request: pytest.FixtureRequest, stacks: "Callable[..., Stack]") -> "Iterator[Callable[..., list[User]]]":
-    """Leases users: ``users(6)``, and ``users(2, of=other_stack)``; what they still run ends with the test."""
+    """Leases users: ``users(6)``, ``users(2, of=other_stack)``. Their servers and jobs end with the test."""
     with ExitStack() as leases:
 
         def lease(count: int = 1, *, of: "Stack | None" = None) -> "list[User]":
@@ -100,19 +100,19 @@ def users(request: pytest.FixtureRequest, stacks: "Callable[..., Stack]") -> "It
 
 @pytest.fixture
 def user(users: "Callable[..., list[User]]") -> "User":
-    """A user whom nobody else is meanwhile."""
+    """A user that no other test uses at the same time."""
     return users()[0]
 
 
 @pytest.fixture
 def session(hub: "Hub", user: "User") -> "Session":
-    """That user, logged in."""
+    """A login session of `user`."""
     return hub.login_as(user)
 
 
 @pytest.fixture
 def page() -> "Iterator[Page]":
-    """An empty page of the machine's own browser."""
+    """An empty page of the machine's browser."""
     from hubpod_harness.browser import new_page  # noqa: PLC0415 - heavy
 
     with new_page() as page:

@@ -1,13 +1,13 @@
-"""Groups of tests that stay in one worker of pytest-xdist, with `--dist loadgroup`."""
+"""Groups of tests that run in the same worker of pytest-xdist, with `--dist loadgroup`."""
 
 import pytest
 
 
 def assign_group(item: pytest.Item, group: str) -> None:
-    """Put a test into a group, in a ``pytest_collection_modifyitems`` that is called before pytest-xdist's own.
+    """Assign a test to a group, in a ``pytest_collection_modifyitems`` that runs before the one of pytest-xdist.
 
-    pytest-xdist 3.8 tells the group to its scheduler behind the test's name, which pytest 9.2 keeps in another place
-    than it writes to: https://github.com/pytest-dev/pytest-xdist/issues/1386. Without a word, no group is kept then.
+    pytest-xdist 3.8 passes the group to its scheduler as a suffix of the test's name. pytest 9.2 stores the name
+    elsewhere, so that groups are ignored: https://github.com/pytest-dev/pytest-xdist/issues/1386.
     """
     item.add_marker(pytest.mark.xdist_group(group))
     structured = getattr(item, "id", None)

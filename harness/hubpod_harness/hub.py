@@ -1,4 +1,4 @@
-"""The hub of a stack, as people and as an administrator see it."""
+"""The hub of a stack: logins of users, and its REST API."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,10 +19,10 @@ class Hub:
 
     Args:
         url: Its public address with its base path.
-        observer: Token of the service through which the harness asks its API.
-        log: The hub's log so far.
-        issuer: Who mints the tokens that log people in; None where a form does.
-        password: The password of that form.
+        observer: Token with which the harness queries the API.
+        log: Returns the hub's log so far.
+        issuer: Mints login tokens; None when the hub has a login form.
+        password: The password of the login form.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Hub:
 
     @property
     def url(self) -> str:
-        """The public address with the base path, without a slash at its end."""
+        """Return the public address with the base path, without a trailing slash."""
         return self.client.url
 
     def login(self, token: str) -> Session:
-        """Log in with a token in the header, as behind the front door.
+        """Log in with a token in the header, as the front door sends it.
 
         Raises:
-            LoginRefused: The hub did not accept it.
+            LoginRefused: The hub rejects the token.
         """
         return self.client.login_with_token(token)
 
@@ -54,12 +54,12 @@ class Hub:
         """Log in with the form of the login page.
 
         Raises:
-            LoginRefused: The hub did not accept the name or the password.
+            LoginRefused: The hub rejects the name or the password.
         """
         return self.client.login(username, password)
 
     def login_as(self, user: User, projects: Sequence[str] | None = None) -> Session:
-        """Log a leased user in, in whichever way this hub has; only a token can leave out some of the projects."""
+        """Log in a leased user with the hub's login method. Only tokens support `projects`."""
         if self._issuer:
             return self.login(self._issuer.mint(user, projects))
         return self.login_form(user.name, self.password)
@@ -67,7 +67,7 @@ class Hub:
     def admin(
         self, method: str, path: str, json: object = None, *, timeout_s: float = API_TIMEOUT_S
     ) -> requests.Response:
-        """Ask the hub's REST API as an administrator; the path is what follows ``/hub/api/``. Not checked."""
+        """Send a request to ``/hub/api/<path>`` as an administrator; the status is not checked."""
         with direct_session() as session:
             return session.request(
                 method,
@@ -78,7 +78,7 @@ class Hub:
             )
 
     def servers_of(self, name: str) -> dict[str, dict[str, Any]]:
-        """The servers that the hub has of a user, by their names; empty when it does not know the user."""
+        """Return the user's servers by name; empty when the hub does not know the user."""
         response = self.admin("GET", f"users/{name}")
         if response.status_code == GONE:
             return {}

@@ -1,7 +1,7 @@
-"""What holds of a stack whatever has happened to it, at the latest a minute after the last fault is over.
+"""Invariants of a stack, which hold at the latest a minute after the last fault ended.
 
-The facts are gathered first, into one value, which pure functions then judge, one per invariant. They are not seen at
-the same moment, so what is on its way can look like a violation: `assert_invariants` looks until there is none.
+An observation is gathered first; pure functions then check it, one per invariant. Its parts are not simultaneous, so a
+change in progress can look like a violation: `assert_invariants` repeats until no violation remains.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,103 +15,103 @@ from hubpod_harness.stack import Stack
 from hubpod_harness.users import User
 
 API_LIMIT_S = 3.0
-"""The hub's API should answer within 1 s at the 99th percentile. One call on a machine that is busy with tests says
-little about that, so only what can hardly be chance counts: three times as long."""
+"""The hub's API should respond within 1 s at the 99th percentile. A single call on a busy test machine does not prove
+a violation, so the limit is three times as long."""
 
 RECOVERED_S = 60.0
-LOOK_AGAIN_S = 0.5
+POLL_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
     """An invariant that does not hold."""
 
-    name: str  # I1 to I8; "facts" when too little could be seen to tell
-    sentence: str  # what is wrong with what
+    name: str  # I1 to I8, or "facts" when the observation failed
+    sentence: str  # the violation in words
 
 
-def no_orphan(seen: Observation) -> Iterator[str]:
-    """I1: every job belongs to a server."""
-    return (f"{job} for {job.user}, and no server of the hub has it" for job in seen.orphans)
+def jobs_without_server(seen: Observation) -> Iterator[str]:
+    """I1: Every job belongs to a server."""
+    return (f"{job} for {job.user}, and no server of the hub has it" for job in seen.jobs_without_server)
 
 
-def no_ghost(seen: Observation) -> Iterator[str]:
-    """I2: every server that is shown as ready answers."""
+def servers_not_responding(seen: Observation) -> Iterator[str]:
+    """I2: Every server that is shown as ready responds."""
     ready = (server.name for server in seen.servers if server.ready)
     return (f"the server {name} is shown as ready and does not answer" for name in ready if name not in seen.answering)
 
 
-def one_job_each(seen: Observation) -> Iterator[str]:
-    """I3: a server never has two jobs; the second one is known by its account, as the hub knows the first one only."""
+def servers_with_two_jobs(seen: Observation) -> Iterator[str]:
+    """I3: A server has at most one job. A second one is found by its account, because the hub knows only the first."""
     for job in seen.jobs:
-        for other in seen.orphans:
+        for other in seen.jobs_without_server:
             if job.id in seen.owners and other.user == job.user:
                 name = seen.owners[job.id].name
                 yield f"the server {name} has job {job.id}, and job {other.id} of {job.user} is there as well"
 
 
-def none_lost(seen: Observation, before: Observation | None = None) -> Iterator[str]:
-    """I4: a server is not lost while its job runs; the hub may remember it, or somebody who looked before."""
+def lost_servers(seen: Observation, before: Observation | None = None) -> Iterator[str]:
+    """I4: A server is not lost while its job runs. The hub or an earlier observation may know the server."""
     remembered = before.owners if before else {}
     remembered |= {server.job_id: server for server in seen.servers if server.stopped and server.job_id}
-    for job in seen.orphans:
+    for job in seen.jobs_without_server:
         if job.id in remembered:
             yield f"the server {remembered[job.id].name} is lost, and its {job}"
 
 
-def routes_as_servers(seen: Observation) -> Iterator[str]:
-    """I5: the proxy's routes are the hub's servers; one that starts or stops may have one or not."""
+def route_mismatches(seen: Observation) -> Iterator[str]:
+    """I5: The proxy's routes match the hub's servers. A server that starts or stops may have a route."""
     ready = {server.name for server in seen.servers if server.ready and not server.pending}
     yield from (f"the proxy has no route to the server {name}" for name in sorted(ready - seen.routes))
     changing = {server.name for server in seen.servers if server.pending}
     yield from (f"the proxy has a route to {name}, no server" for name in sorted(seen.routes - ready - changing))
 
 
-def no_secret_shown(seen: Observation) -> Iterator[str]:
-    """I6: no secret is in a log or an argument list."""
+def leaked_secrets(seen: Observation) -> Iterator[str]:
+    """I6: No secret is in a log or an argument list."""
     return (f"a secret is in {place}" for place in seen.leaks)
 
 
-def hub_is_quick(seen: Observation) -> Iterator[str]:
-    """I7: the hub's API answers at once."""
+def slow_api(seen: Observation) -> Iterator[str]:
+    """I7: The hub's API responds quickly."""
     if seen.latency_s > API_LIMIT_S:
         yield f"the hub's API took {seen.latency_s:.1f} s to answer, more than {API_LIMIT_S:g} s"
 
 
 INVARIANTS: dict[str, Callable[[Observation], Iterable[str]]] = {
-    "I1": no_orphan,
-    "I2": no_ghost,
-    "I3": one_job_each,
-    "I4": none_lost,
-    "I5": routes_as_servers,
-    "I6": no_secret_shown,
-    "I7": hub_is_quick,
+    "I1": jobs_without_server,
+    "I2": servers_not_responding,
+    "I3": servers_with_two_jobs,
+    "I4": lost_servers,
+    "I5": route_mismatches,
+    "I6": leaked_secrets,
+    "I7": slow_api,
 }
 
 
-def judge(seen: Observation, before: Observation | None = None) -> tuple[Violation, ...]:
-    """What of I1 to I7 does not hold; servers that were seen before are expected for I4."""
-    table = INVARIANTS | {"I4": lambda now: none_lost(now, before)}
+def find_violations(seen: Observation, before: Observation | None = None) -> tuple[Violation, ...]:
+    """Return the violations of I1 to I7. I4 also covers the servers of an earlier observation."""
+    table = INVARIANTS | {"I4": lambda now: lost_servers(now, before)}
     return tuple(Violation(name=name, sentence=said) for name, check in table.items() for said in check(seen))
 
 
 def violations(stack: Stack, *, before: Observation | None = None, fresh: User | None = None) -> tuple[Violation, ...]:
-    """What does not hold now.
+    """Observe a stack once, and return the violations.
 
     Args:
         stack: The stack.
-        before: What was seen before the fault, whose servers I4 expects while their jobs run.
-        fresh: A leased user without a server: when all else holds, I8 is that this user gets one.
+        before: The observation before the fault; I4 covers its servers.
+        fresh: A leased user without a server, for I8. It is checked when all others hold.
     """
     try:
-        found = judge(observe(stack), before)
+        found = find_violations(observe(stack), before)
     except HubpodError as error:
         found = (Violation(name="facts", sentence=error.message),)
-    return found or (fresh_spawn(stack, fresh) if fresh else ())
+    return found or (check_fresh_spawn(stack, fresh) if fresh else ())
 
 
-def fresh_spawn(stack: Stack, user: User) -> tuple[Violation, ...]:
-    """I8: a user without a server gets one that works, and ends it."""
+def check_fresh_spawn(stack: Stack, user: User) -> tuple[Violation, ...]:
+    """I8: A user without a server gets a working one and can stop it."""
     try:
         server = stack.hub.login_as(user).spawn(project=user.projects[0])
         try:
@@ -132,16 +132,16 @@ def assert_invariants(
     fresh: User | None = None,
     on_violations: Callable[[Sequence[Violation]], None] = lambda _: None,
 ) -> None:
-    """Wait until nothing is violated; tell of what still is. The other arguments are those of `violations`.
+    """Wait until no invariant is violated. The other arguments are those of `violations`.
 
     Raises:
-        AssertionError: Something still is after `deadline_s` seconds; a sentence for each.
+        AssertionError: Violations remain after `deadline_s` seconds; the message lists them.
     """
     deadline = Deadline(deadline_s, "the invariants")
     while found := violations(stack, before=before, fresh=fresh):
         on_violations(found)
         try:
-            deadline.pause(LOOK_AGAIN_S)
+            deadline.pause(POLL_INTERVAL_S)
         except HubTimeoutError:
             said = "\n".join(f"{violation.name}: {violation.sentence}" for violation in found)
             raise AssertionError(f"violated after {deadline_s:g} s:\n{said}") from None

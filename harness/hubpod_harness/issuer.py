@@ -1,4 +1,4 @@
-"""The issuer of a stack's tokens: its keys live here, its documents on a server that is steered from here."""
+"""The issuer of login tokens: it holds the keys, and controls the server that publishes its documents."""
 
 import secrets
 import time
@@ -15,11 +15,11 @@ from hubpod.client.deadline import Deadline
 from hubpod.environments import nearest
 from hubpod.errors import HubpodError
 from hubpod_harness.blueprint import AUDIENCE, ISSUER_URL, PLATFORM
-from hubpod_harness.documents import GARBAGE, Behaviour, good_documents
+from hubpod_harness.documents import GARBAGE, Behaviour, valid_documents
 from hubpod_harness.keys import ALGORITHMS, SigningKey, new_key, unknown_algorithm
 from hubpod_harness.token_flaws import FLAWS, VARIANTS, Variant
 from hubpod_harness.token_mutations import with_claims
-from hubpod_harness.tokens import Person, good_draft
+from hubpod_harness.tokens import TokenUser, valid_draft
 
 __all__ = ["FLAWS", "VARIANTS", "Issuer"]
 
@@ -29,25 +29,25 @@ INTERVAL_S = 0.05
 FIRST_PROJECT = "project1"
 
 SigningKeys = Mapping[str, SigningKey]
-"""One key for each algorithm."""
+"""One key per algorithm."""
 
 
 class Issuer:
-    """Mints tokens, good and flawed, and lets the issuer's server behave well and badly.
+    """Mints valid and invalid tokens, and controls the behaviour of the issuer's server.
 
-    Its server publishes nothing before `wait_until_up` or `reset` is called for the first time.
+    The server publishes nothing before the first call of `wait_until_up` or `reset`.
 
     Attributes:
-        url: The issuer as the hub sees it, and as tokens name it.
-        platform: The platform that minted tokens have projects on.
-        audience: The audience that they name.
-        minted: Every token so far, so that they can be recognised in what is kept of a test.
+        url: The issuer's URL, as the hub reaches it and as tokens name it.
+        platform: The platform of the projects in minted tokens.
+        audience: The audience of minted tokens.
+        minted: Every token so far, for the redaction of artifacts.
 
     Args:
-        control_url: The server's control API, as this process sees it.
-        control_token: What the control API asks for.
-        leeway_s: By how much the clocks may differ for the hub; flaws at the edge of validity are made of it.
-        first: The keys that it has in the beginning; new ones when None.
+        control_url: URL of the server's control API.
+        control_token: Bearer token of the control API.
+        leeway_s: The hub's tolerance for clock differences; some flaws are computed from it.
+        first: The initial keys; generated when None.
     """
 
     def __init__(  # noqa: PLR0913 - each is independent of the others
@@ -66,7 +66,7 @@ class Issuer:
         self._leeway_s = leeway_s
         self._control_url = control_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {control_token}"}
-        self._given = first
+        self._initial = first
         self._current: SigningKeys | None = None
         self._kept: tuple[SigningKey, ...] = ()
         self._behaviour = Behaviour()
@@ -76,7 +76,7 @@ class Issuer:
 
     @cached_property
     def _first(self) -> SigningKeys:
-        return self._given or self._new_keys()
+        return self._initial or self._new_keys()
 
     @property
     def _keys(self) -> SigningKeys:
@@ -84,32 +84,32 @@ class Issuer:
 
     @property
     def changed(self) -> bool:
-        """Whether it does not behave as in the beginning, or has other keys."""
+        """Whether its behaviour or its keys differ from the initial ones."""
         return self._current is not None or self._behaviour != Behaviour()
 
     def mint(
         self,
-        user: Person | str,
+        user: TokenUser | str,
         projects: Sequence[str] | None = None,
         *,
         algorithm: str = "RS256",
         claims: Mapping[str, object] | None = None,
         **flaws: bool,
     ) -> str:
-        """A token for a person, good unless a flaw is asked for.
+        """Mint a token for a user, valid unless a flaw is requested.
 
         Args:
-            user: Who it is for; the name alone will do.
-            projects: Names without portal; all of the user's when None, and project1 for a name.
-            algorithm: What it is signed with, one of ALGORITHMS.
-            claims: Claims that replace the usual ones.
-            flaws: Names from FLAWS and VARIANTS, which bend the token in this order.
+            user: A leased user, or a name.
+            projects: Names without portal. None means all of the user's projects, or project1 for a name.
+            algorithm: The signature algorithm, one of ALGORITHMS.
+            claims: Claims that replace the default ones.
+            flaws: Names from FLAWS and VARIANTS, applied in this order.
 
         Raises:
-            HubpodError: There is no such flaw or algorithm.
+            HubpodError: A flaw or the algorithm is unknown.
         """
-        bends = [_variant(name).bend for name, wanted in flaws.items() if wanted]
-        draft = good_draft(
+        mutations = [_variant(name).mutate for name, wanted in flaws.items() if wanted]
+        draft = valid_draft(
             issuer=self.url,
             audience=self.audience,
             platform=self.platform,
@@ -119,58 +119,58 @@ class Issuer:
             now=time.time(),
             leeway_s=self._leeway_s,
         )
-        for bend in (with_claims(**(claims or {})), *bends):
-            draft = bend(draft)
-        token = draft.finished()
+        for mutate in (with_claims(**(claims or {})), *mutations):
+            draft = mutate(draft)
+        token = draft.sign()
         self.minted.append(token)
         return token
 
     def rotate(self, *, overlap: bool) -> None:
-        """Sign with new keys from now on; the old ones stay published when they overlap.
+        """Sign with new keys from now on. With `overlap`, the old ones stay published.
 
         Raises:
-            HubpodError: The server does not do as it is told.
+            HubpodError: The server does not accept the change.
         """
-        self._become(self._new_keys(), tuple(self._keys.values()) if overlap else (), self._behaviour)
+        self._apply(self._new_keys(), tuple(self._keys.values()) if overlap else (), self._behaviour)
 
     def up(self) -> None:
-        """Serve good documents at once."""
-        self._behave(Behaviour())
+        """Serve valid documents without delay."""
+        self._set_behaviour(Behaviour())
 
     def down(self) -> None:
         """Refuse connections."""
-        self._behave(Behaviour(mood="down"))
+        self._set_behaviour(Behaviour(mood="down"))
 
     def slow(self, seconds: float) -> None:
-        """Serve good documents, each so many seconds late."""
-        self._behave(Behaviour(mood="slow", delay_s=seconds))
+        """Serve valid documents, each delayed by some seconds."""
+        self._set_behaviour(Behaviour(mood="slow", delay_s=seconds))
 
     def hang(self) -> None:
-        """Take requests and never answer them."""
-        self._behave(Behaviour(mood="hanging"))
+        """Accept requests and never respond."""
+        self._set_behaviour(Behaviour(mood="hanging"))
 
     def garbage(self, kind: str = "not JSON") -> None:
-        """Serve something else than good documents.
+        """Serve invalid documents.
 
         Raises:
-            HubpodError: The kind is not one of GARBAGE, or the server does not do as it is told.
+            HubpodError: The kind is not one of GARBAGE, or the server does not accept the change.
         """
         if kind not in GARBAGE:
             raise HubpodError(
                 f"the test issuer knows no garbage {kind!r}{nearest(kind, GARBAGE)}",
                 remedy="kinds: " + ", ".join(GARBAGE),
             )
-        self._behave(Behaviour(garbage=kind))
+        self._set_behaviour(Behaviour(garbage=kind))
 
     def reset(self) -> None:
-        """Serve good documents with the first keys; a server that has just started publishes them from now on."""
-        self._become(None, (), Behaviour())
+        """Serve valid documents with the initial keys."""
+        self._apply(None, (), Behaviour())
 
     def wait_until_up(self, deadline_s: float = START_TIMEOUT_S) -> None:
-        """Wait for a server that has just been started, and let it serve good documents with the first keys.
+        """Wait for a server that was just started, and let it serve valid documents.
 
         Raises:
-            HubTimeoutError: The server did not answer within `deadline_s` seconds.
+            HubTimeoutError: The server does not respond within `deadline_s` seconds.
         """
         deadline = Deadline(deadline_s, "the start of the issuer's server")
         while not self._is_started():
@@ -184,14 +184,14 @@ class Issuer:
             return False
 
     def requests(self) -> Counter[str]:
-        """How often each path was asked for since the server started; FOREIGN_KEYS_PATH should never be among them."""
+        """Count the requests per path since the start. FOREIGN_KEYS_PATH must never be among them."""
         return Counter(self._call("GET", "/requests").json())
 
-    def _behave(self, behaviour: Behaviour) -> None:
-        self._become(self._current, self._kept, behaviour)
+    def _set_behaviour(self, behaviour: Behaviour) -> None:
+        self._apply(self._current, self._kept, behaviour)
 
-    def _become(self, current: SigningKeys | None, kept: tuple[SigningKey, ...], behaviour: Behaviour) -> None:
-        documents = good_documents(self.url, current or self._first, kept)
+    def _apply(self, current: SigningKeys | None, kept: tuple[SigningKey, ...], behaviour: Behaviour) -> None:
+        documents = valid_documents(self.url, current or self._first, kept)
         if behaviour.garbage:
             documents = GARBAGE[behaviour.garbage](documents)
         base = urlsplit(self.url).path
@@ -210,9 +210,9 @@ class Issuer:
                     method, self._control_url + path, json=json, headers=self._headers, timeout=TIMEOUT_S
                 )
             except RequestException as error:
-                raise _unsteered(method, path, type(error).__name__) from None
+                raise _control_error(method, path, type(error).__name__) from None
         if not response.ok:
-            raise _unsteered(method, path, f"status {response.status_code} {response.text[:200]}".strip())
+            raise _control_error(method, path, f"status {response.status_code} {response.text[:200]}".strip())
         return response
 
     def _key(self, algorithm: str) -> SigningKey:
@@ -221,11 +221,11 @@ class Issuer:
         return self._keys[algorithm]
 
     def _new_keys(self) -> SigningKeys:
-        generation = secrets.token_hex(4)  # a kid is never used again, since the hub keeps keys by it
+        generation = secrets.token_hex(4)  # never reuse a kid, because the hub caches keys by kid
         return {name: new_key(name, f"{name.lower()}-{generation}") for name in ALGORITHMS}
 
 
-def _projects_of(user: Person | str) -> Sequence[str]:
+def _projects_of(user: TokenUser | str) -> Sequence[str]:
     return (FIRST_PROJECT,) if isinstance(user, str) else user.projects
 
 
@@ -233,13 +233,14 @@ def _variant(name: str) -> Variant:
     known = {**VARIANTS, **FLAWS}
     if name not in known:
         raise HubpodError(
-            f"there is no flaw {name!r} of a token{nearest(name, known)}", remedy="harness/flaws.py lists the flaws"
+            f"unknown flaw {name!r} of a token{nearest(name, known)}",
+            remedy="see FLAWS and VARIANTS in hubpod_harness.token_flaws",
         )
     return known[name]
 
 
-def _unsteered(method: str, path: str, reason: str) -> HubpodError:
+def _control_error(method: str, path: str, reason: str) -> HubpodError:
     return HubpodError(
-        f"the issuer's server did not do as it was told ({method} {path}): {reason}",
-        remedy="look at the log of the container `issuer`",
+        f"the issuer's server failed to {method} {path}: {reason}",
+        remedy="check the log of the container `issuer`",
     )

@@ -1,4 +1,4 @@
-"""Signing keys of the test issuer, and their public halves as a key set has them (RFC 7517)."""
+"""Signing keys of the test issuer, and their public halves for a key set (RFC 7517)."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from hubpod.errors import HubpodError
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 RSA_BITS = 2048
-"""The least that RS256 and PS256 allow (RFC 7518, section 3.3)."""
+"""The minimum for RS256 and PS256 (RFC 7518, section 3.3)."""
 
 _MAKERS: Mapping[str, Callable[[], PrivateKey]] = {
     "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS),
@@ -28,11 +28,11 @@ ALGORITHMS = tuple(_MAKERS)
 
 @dataclass(frozen=True, kw_only=True)
 class SigningKey:
-    """A private key with the name that tokens know it by.
+    """A private key and its key id.
 
     Attributes:
         private: The key itself.
-        algorithm: The one algorithm it signs with, as RFC 7518 and RFC 8037 name it.
+        algorithm: Its signature algorithm, as named in RFC 7518 and RFC 8037.
         key_id: Its `kid`.
     """
 
@@ -41,25 +41,25 @@ class SigningKey:
     key_id: str
 
     def sign(self, message: bytes) -> bytes:
-        """The signature in the form that a JWS carries it."""
+        """Return the signature in JWS format."""
         return jwt.get_algorithm_by_name(self.algorithm).sign(message, self.private)
 
     @property
     def public_jwk(self) -> dict[str, object]:
-        """The public half, as a key set has it."""
+        """Return the public half as an entry of a key set."""
         jwk = jwt.get_algorithm_by_name(self.algorithm).to_jwk(self.private.public_key(), as_dict=True)
         return {**jwk, "kid": self.key_id, "use": "sig", "alg": self.algorithm}
 
     @property
     def public_pem(self) -> bytes:
-        """The public half in PEM, which anyone can make of the key set."""
+        """Return the public half in PEM, which anyone can derive from the key set."""
         return self.private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
 
 
 def new_key(algorithm: str, key_id: str) -> SigningKey:
-    """Make a key.
+    """Generate a key.
 
     Raises:
         HubpodError: The algorithm is not one of ALGORITHMS.
@@ -70,7 +70,7 @@ def new_key(algorithm: str, key_id: str) -> SigningKey:
 
 
 def write_keys(keys: Mapping[str, SigningKey]) -> bytes:
-    """Keys by algorithm as JSON that read_keys understands; a secret."""
+    """Serialize keys by algorithm as JSON, which is a secret."""
     return json.dumps(
         {
             algorithm: {
@@ -85,7 +85,7 @@ def write_keys(keys: Mapping[str, SigningKey]) -> bytes:
 
 
 def read_keys(text: bytes) -> dict[str, SigningKey]:
-    """The keys that write_keys wrote."""
+    """Parse the output of `write_keys`."""
     return {
         algorithm: SigningKey(
             private=serialization.load_pem_private_key(entry["pem"].encode(), password=None),  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ def read_keys(text: bytes) -> dict[str, SigningKey]:
 
 
 def unknown_algorithm(name: str) -> HubpodError:
-    """The error about an algorithm that there are no keys for."""
+    """Return the error for an unsupported algorithm."""
     return HubpodError(
         f"the test issuer has no key for the algorithm {name!r}{nearest(name, ALGORITHMS)}",
         remedy="algorithms: " + ", ".join(ALGORITHMS),
@@ -106,5 +106,5 @@ def unknown_algorithm(name: str) -> HubpodError:
 
 @cache
 def foreign_key(algorithm: str, key_id: str) -> SigningKey:
-    """A key of that name which no issuer publishes; made once, since an RSA key takes a tenth of a second."""
+    """Return a key that no issuer publishes. It is cached, because an RSA key takes 0.1 s."""
     return new_key(algorithm, key_id)

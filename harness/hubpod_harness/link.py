@@ -1,20 +1,20 @@
-"""The connections of a stack that a test may disturb."""
+"""Connections of a stack that a test may disturb."""
 
 from collections.abc import Callable, Sequence
 
 from hubpod.system.process import CommandError, Result
 
 PORTS = {"ssh": 22, "hub api": 8081, "issuer": 9000}
-"""The connections of a hub: to the Slurm host, from the users' servers and the proxy to it, to the issuer."""
+"""Ports of a hub's connections: to the Slurm host, from servers and proxy to the hub, to the issuer."""
 
 
 class Link:
-    """All connections to one port; what was done to it holds until it is restored.
+    """All connections to one port. A disturbance lasts until `restore`.
 
     Args:
         execute: Runs a command in the container that owns the network.
-        address: Where the connections lead.
-        port: To which TCP port.
+        address: Destination address.
+        port: Destination TCP port.
     """
 
     def __init__(self, execute: Callable[[Sequence[str]], Result], *, address: str, port: int) -> None:
@@ -23,7 +23,7 @@ class Link:
         self._port = port
 
     def cut(self) -> None:
-        """Let all packets vanish, as a firewall does: open connections hang, new ones are never made."""
+        """Drop all packets, as a firewall does: open connections hang, new ones time out."""
         self._do("cut")
 
     def reset(self) -> None:
@@ -31,15 +31,15 @@ class Link:
         self._do("reset")
 
     def delay(self, seconds: float) -> None:
-        """Make each new connection that much later; open ones are reset."""
+        """Delay each new connection by some seconds, and reset the open ones."""
         self._do("delay", f"{seconds:g}")
 
     def truncate(self, size: int) -> None:
-        """End each new connection after that many bytes of its answer; open ones are reset."""
+        """Close each new connection after that many bytes of its response, and reset the open ones."""
         self._do("truncate", str(size))
 
     def restore(self) -> None:
-        """Let everything through again; nothing happens where nothing was disturbed."""
+        """Remove the disturbance, if there is one."""
         self._do("restore")
 
     def _do(self, verb: str, *value: str) -> None:

@@ -1,4 +1,4 @@
-"""A stack as it was seen once: what the hub, Slurm and the proxy each say of its servers."""
+"""One observation of a stack: its servers, as the hub, Slurm and the proxy each report them."""
 
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -11,80 +11,80 @@ import requests
 
 from hubpod.client.browser import direct_session
 from hubpod.client.errors import HubError
-from hubpod_harness.slurm import Job
+from hubpod_harness.slurm_jobs import Job
 from hubpod_harness.stack import Stack
 
 JOB_NAME = "spawner-jupyterhub"
-"""How volumes/jupyterhub/core/batch_script.sh.j2 names the job of every server."""
+"""Name of every server's job, set in volumes/jupyterhub/core/batch_script.sh.j2."""
 
 ANSWER_S = 10.0
-PAGE = 100
-AT_ONCE = 8
-PART_OF_KEY = 32  # characters from which on a line of a longer secret is one itself
-NOT_ITS_OWN = frozenset({404, 424, 500, 502, 503, 504})
-"""Statuses that the proxy and the hub answer with in place of a server."""
+PAGE_SIZE = 100
+MAX_WORKERS = 8
+MIN_SECRET_LINE = 32  # a line of a longer secret counts as a secret from this many characters
+SUBSTITUTE_STATUSES = frozenset({404, 424, 500, 502, 503, 504})
+"""Statuses with which the proxy or the hub respond in place of a server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubServer:
-    """A server as the hub has it."""
+    """A server, as the hub reports it."""
 
-    name: str  # its user's name, and behind a slash its own when it has one
+    name: str  # USER, or USER/SERVER for a named server
     ready: bool = False
-    pending: str = ""  # "spawn" or "stop" while that is under way
-    stopped: bool = False  # the hub only remembers it
-    job_id: str = ""  # empty when there is no job yet, or none any more
-    path: str = ""  # of its address
+    pending: str = ""  # "spawn" or "stop" while in progress
+    stopped: bool = False  # the hub keeps only its record
+    job_id: str = ""  # empty before the job is submitted and after it ended
+    path: str = ""  # path of its URL
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """A stack as it was seen once."""
+    """The state of a stack at about one moment."""
 
-    servers: tuple[HubServer, ...] = ()  # those included that the hub only remembers
+    servers: tuple[HubServer, ...] = ()  # stopped ones included
     jobs: tuple[Job, ...] = ()  # of servers, pending or running
-    routes: frozenset[str] = frozenset()  # names of the servers that the proxy has a route to
-    answering: frozenset[str] = frozenset()  # names of the ready servers that answer through the proxy
-    leaks: tuple[str, ...] = ()  # where a secret was found
-    latency_s: float = 0.0  # seconds that the hub's API took to answer
+    routes: frozenset[str] = frozenset()  # names of the servers with a route
+    answering: frozenset[str] = frozenset()  # names of the ready servers that respond through the proxy
+    leaks: tuple[str, ...] = ()  # places that contain a secret
+    latency_s: float = 0.0  # response time of the hub's API in seconds
 
     @property
     def owners(self) -> dict[str, HubServer]:
-        """The server of each job that has one."""
+        """Return the server of each job that has one."""
         return {server.job_id: server for server in self.servers if server.job_id and not server.stopped}
 
     @property
-    def orphans(self) -> tuple[Job, ...]:
-        """The jobs that no server has."""
+    def jobs_without_server(self) -> tuple[Job, ...]:
+        """Return the jobs without a server."""
         return tuple(job for job in self.jobs if job.id not in self.owners)
 
 
 def observe(stack: Stack) -> Observation:
-    """Look at a stack.
+    """Observe a stack.
 
     Raises:
-        HubpodError: The hub, Slurm or a container does not tell.
+        HubpodError: The hub, Slurm or a container does not respond.
     """
     begun = time.monotonic()
-    _asked(stack, "users?limit=1")
+    _get(stack, "users?limit=1")
     latency_s = time.monotonic() - begun
     jobs = tuple(job for job in stack.slurm.jobs() if job.name == JOB_NAME)
-    servers = read_servers(_pages(stack, "users?include_stopped_servers=1"))
+    servers = parse_servers(_pages(stack, "users?include_stopped_servers=1"))
     ready = [server for server in servers if server.ready]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda server: answers_itself(urljoin(stack.hub.url, f"{server.path}api")), ready))
+    with ThreadPoolExecutor(MAX_WORKERS) as pool:
+        answers = list(pool.map(lambda server: server_responds(urljoin(stack.hub.url, f"{server.path}api")), ready))
     return Observation(
         servers=servers,
         jobs=jobs,
-        routes=read_routes(_pages(stack, "proxy?")),
+        routes=parse_routes(_pages(stack, "proxy?")),
         answering=frozenset(server.name for server, answer in zip(ready, answers, strict=True) if answer),
-        leaks=tuple(_leaks(stack)),
+        leaks=tuple(_find_leaks(stack)),
         latency_s=latency_s,
     )
 
 
-def read_servers(users: Iterable[Any]) -> tuple[HubServer, ...]:
-    """Read the hub's users, whose servers' state is the spawner's own: `job_id` is batchspawner's."""
+def parse_servers(users: Iterable[Any]) -> tuple[HubServer, ...]:
+    """Parse the hub's users. The server's state is the spawner's; `job_id` comes from batchspawner."""
     return tuple(
         HubServer(
             name="/".join(filter(None, (user["name"], name))),
@@ -99,44 +99,44 @@ def read_servers(users: Iterable[Any]) -> tuple[HubServer, ...]:
     )
 
 
-def read_routes(routes: Iterable[Any]) -> frozenset[str]:
-    """Read the hub's table of the proxy's routes: those to servers; the others are to the hub and to services."""
+def parse_routes(routes: Iterable[Any]) -> frozenset[str]:
+    """Parse the proxy's routes, and return those of servers, without those of the hub and of services."""
     found = [route["data"] for route in routes if route["data"].get("user")]
     return frozenset("/".join(filter(None, (data["user"], data.get("server_name")))) for data in found)
 
 
-def answers_itself(url: str) -> bool:
-    """Whether a server answers without a login, be it with a refusal, and not the proxy or the hub in its place."""
+def server_responds(url: str) -> bool:
+    """Whether a server itself responds to an unauthenticated client, and not the proxy or the hub in its place."""
     with direct_session(url) as session:
         try:
             response = session.get(url, allow_redirects=False, timeout=ANSWER_S)
         except requests.RequestException:
             return False
-    # Where there is no route the hub answers, which leads to its own page.
-    return response.status_code not in NOT_ITS_OWN and "/hub/user/" not in response.headers.get("Location", "")
+    # Without a route the hub responds, with a redirect to its own page.
+    return response.status_code not in SUBSTITUTE_STATUSES and "/hub/user/" not in response.headers.get("Location", "")
 
 
 def find_secret(text: str, secrets: Iterable[str]) -> str:
-    """Where in a text a secret is, as `line N`; empty when there is none."""
+    """Return the position of a secret in a text as `line N`; empty when the text has none."""
     for secret in secrets:
         lines = secret.strip().splitlines()
-        parts = lines if len(lines) == 1 else [line for line in lines if len(line) >= PART_OF_KEY]
+        parts = lines if len(lines) == 1 else [line for line in lines if len(line) >= MIN_SECRET_LINE]
         for part in parts:
             if (at := text.find(part)) >= 0:
                 return f"line {text.count(chr(10), 0, at) + 1}"
     return ""
 
 
-def _leaks(stack: Stack) -> Iterator[str]:
-    """Where secrets are, container by container."""
+def _find_leaks(stack: Stack) -> Iterator[str]:
+    """Yield the places of secrets, container by container."""
     secrets = stack.secrets
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for found in pool.map(lambda container: _leaks_of(stack, container, secrets), stack.containers):
+    with ThreadPoolExecutor(MAX_WORKERS) as pool:
+        for found in pool.map(lambda container: _find_container_leaks(stack, container, secrets), stack.containers):
             yield from found
 
 
-def _leaks_of(stack: Stack, container: str, secrets: Collection[str]) -> list[str]:
-    """Where secrets of a stack are in one of its containers; one that does not run has no processes."""
+def _find_container_leaks(stack: Stack, container: str, secrets: Collection[str]) -> list[str]:
+    """Return the places of secrets in one container; a stopped one has no processes."""
     log, processes = stack.log(container), stack.execute(container, ("sh", "-c", "cat /proc/[0-9]*/cmdline")).stdout
     line = find_secret(log, secrets)
     found = [f"{line} of the log of {container}"] if line else []
@@ -144,14 +144,14 @@ def _leaks_of(stack: Stack, container: str, secrets: Collection[str]) -> list[st
 
 
 def _pages(stack: Stack, path: str) -> Iterator[Any]:
-    """The items of a list of the hub's API; the hub gives no more at once than it likes."""
+    """Yield the items of a paginated list in the hub's API."""
     seen = 0
-    while page := _asked(stack, f"{path}&limit={PAGE}&offset={seen}"):
+    while page := _get(stack, f"{path}&limit={PAGE_SIZE}&offset={seen}"):
         yield from page.values() if isinstance(page, dict) else page
         seen += len(page)
 
 
-def _asked(stack: Stack, path: str) -> Any:  # noqa: ANN401 - whatever JSON the hub answers
+def _get(stack: Stack, path: str) -> Any:  # noqa: ANN401 - any JSON
     what = f"the hub's API (GET {path.partition('?')[0]})"
     try:
         response = stack.hub.admin("GET", path)

@@ -1,4 +1,4 @@
-"""The options that the plugin adds to pytest's command line."""
+"""Options that the plugin adds to pytest's command line."""
 
 import os
 from dataclasses import dataclass, field
@@ -15,21 +15,21 @@ PROJECT = Path(__file__).parents[2]
 DEFAULT_ENVIRONMENT = "dev_realauth"
 ARTIFACTS = ".hubpod/failures"
 BUNDLED_SOURCES = {name: Origin(directory=PROJECT / "packages" / name) for name in SOURCE_NAMES}
-"""The packages as they lie here, whatever somebody has in the clones."""
+"""The packages of this checkout, regardless of the clones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked for.
+    """The parsed options.
 
     Attributes:
-        environment: Which environment's hub is tested.
-        origins: Sources that come from elsewhere, by name.
-        keep: Leave the stacks when the tests have ended.
-        reuse: Leave the stack for the next run, and take the one that an earlier run left.
-        podman_version: The version that podman must have, such as ``5.4``; any when empty.
-        jupyterhub: The line of JupyterHub in the hub's image; the current one when empty.
-        artifacts: Folder that gets a folder for each test that fails.
+        environment: The environment under test.
+        origins: The origin of each source, by name.
+        keep: Leave the stacks running after the tests.
+        reuse: Leave the stack for the next run, and reuse the stack of an earlier run.
+        podman_version: The version that podman must have, such as ``5.4``; empty for any.
+        jupyterhub: The JupyterHub series in the hub's image; empty for the current one.
+        artifacts: Directory that gets a directory for each failed test.
     """
 
     environment: Environment = field(default_factory=lambda: find_environment(DEFAULT_ENVIRONMENT))
@@ -42,8 +42,8 @@ class Options:
 
 
 def add(parser: pytest.Parser) -> None:
-    """Declare them to pytest."""
-    group = parser.getgroup("hubpod", "hubpod: whether a person can still get a notebook")
+    """Add the options to pytest's parser."""
+    group = parser.getgroup("hubpod", "hubpod: test a JupyterHub with Slurm in podman")
     group.addoption(
         "--hubpod-environment", metavar="NAME", default=DEFAULT_ENVIRONMENT, help="environment under test [%(default)s]"
     )
@@ -52,39 +52,35 @@ def add(parser: pytest.Parser) -> None:
         metavar="NAME=PATH",
         action="append",
         default=[],
-        help="test this clone of bricsauthenticator or slurmspawner_wrappers; may be given for each",
+        help="test this clone of bricsauthenticator or slurmspawner_wrappers; repeatable",
     )
-    group.addoption("--hubpod-keep", action="store_true", help="leave the stacks running at the end, to look at them")
+    group.addoption("--hubpod-keep", action="store_true", help="leave the stacks running after the tests")
     group.addoption(
         "--hubpod-reuse",
         action="store_true",
-        help="leave the stack running, and use the one that is there if nothing changed in what it is made of",
+        help="leave the stack running, and reuse it next time if its images and configuration are unchanged",
+    )
+    group.addoption("--hubpod-clean", action="store_true", help="remove the stacks of earlier runs, and exit")
+    group.addoption("--hubpod-podman", metavar="PATH", default="", help="podman executable [first on PATH]")
+    group.addoption("--hubpod-podman-version", metavar="X.Y", default="", help="fail unless podman has this version")
+    group.addoption(
+        "--hubpod-jupyterhub", metavar="X.Y", default="", help="JupyterHub series of the hub's image [current]"
     )
     group.addoption(
-        "--hubpod-clean", action="store_true", help="remove the stacks that earlier runs have left, and do nothing else"
-    )
-    group.addoption("--hubpod-podman", metavar="PATH", default="", help="the podman to use [the one on PATH]")
-    group.addoption(
-        "--hubpod-podman-version", metavar="X.Y", default="", help="refuse to run with another version of podman"
-    )
-    group.addoption(
-        "--hubpod-jupyterhub", metavar="X.Y", default="", help="test the hub with this line of JupyterHub [the current]"
-    )
-    group.addoption(
-        "--hubpod-artifacts", metavar="FOLDER", default=ARTIFACTS, help="what is kept of failed tests [%(default)s]"
+        "--hubpod-artifacts", metavar="DIRECTORY", default=ARTIFACTS, help="artifacts of failed tests [%(default)s]"
     )
 
 
-def given(config: pytest.Config) -> bool:
-    """Whether any of them was given: then the run is about stacks, whatever its tests turn out to be."""
+def has_hubpod_options(config: pytest.Config) -> bool:
+    """Return whether the command line has any of these options, which means that the run needs stacks."""
     return any(str(argument).startswith("--hubpod-") for argument in config.invocation_params.args)
 
 
 def read(config: pytest.Config) -> Options:
-    """The options as values.
+    """Return the options as values.
 
     Raises:
-        UsageError: One of them is not a valid one.
+        UsageError: An option is invalid.
     """
     environment = find_environment(config.getoption("hubpod_environment"))
     return Options(
@@ -99,20 +95,22 @@ def read(config: pytest.Config) -> Options:
 
 
 def use_podman(config: pytest.Config) -> None:
-    """Let every podman of this process and of those that it starts be the one that was asked for.
+    """Put the requested podman first on the PATH of this process and its children.
 
     Raises:
-        UsageError: There is no program of that name there.
+        UsageError: The path is not an executable named podman.
     """
     asked = config.getoption("hubpod_podman")
     if not asked:
         return
     path = Path(asked).absolute()
     if path.name != "podman" or not os.access(path, os.X_OK):
-        raise UsageError(f"--hubpod-podman {asked}: no program there", remedy="give the path of a program named podman")
+        raise UsageError(
+            f"--hubpod-podman {asked}: not an executable named podman", remedy="give the path of a podman executable"
+        )
     os.environ["PATH"] = f"{path.parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def login_of(config: pytest.Config) -> Login:
-    """How people log in to the hub under test."""
+    """Return the login method of the environment under test."""
     return find_environment(config.getoption("hubpod_environment")).login

@@ -1,6 +1,6 @@
-"""The pytest plugin: fixtures that start stacks, and what is kept of a test that fails.
+"""pytest plugin: fixtures that start stacks, and artifacts of failed tests.
 
-It is loaded by every pytest that runs where hubpod is installed, so it imports what is heavy only when a test asks.
+Every pytest run loads it where hubpod is installed, so slow imports happen on first use.
 """
 
 import sys
@@ -11,7 +11,7 @@ import pytest
 
 from hubpod.environments import Login
 from hubpod_harness import options
-from hubpod_harness.plugin_state import KIT, LEFT, prepare, told
+from hubpod_harness.plugin_state import REMAINING, STACKS, prepare, reporting_errors
 
 LOGIN_MARK = "hubpod_login"
 BROWSER_MARK = "browser"
@@ -30,23 +30,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers; look at what was asked for before anything else happens."""
-    config.addinivalue_line("markers", f"{LOGIN_MARK}(name): for hubs with this login only, JWT or dummy")
+    """Register the markers, and validate the options before anything else."""
+    config.addinivalue_line("markers", f"{LOGIN_MARK}(name): runs only with this login, JWT or dummy")
     config.addinivalue_line("markers", f"{BROWSER_MARK}: uses a browser")
-    config.addinivalue_line("markers", f"{SECURITY_MARK}: shows that something is refused that must be")
-    config.addinivalue_line("markers", f"{FAULTS_MARK}: shows what servers survive, or how they end; takes its time")
-    with told():
+    config.addinivalue_line("markers", f"{SECURITY_MARK}: checks that something forbidden is refused")
+    config.addinivalue_line("markers", f"{FAULTS_MARK}: injects faults or waits for time limits; slow")
+    with reporting_errors():
         options.use_podman(config)
         options.login_of(config)
-        if options.given(config):
+        if options.has_hubpod_options(config):
             options.read(config)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Do what is asked for instead of running tests."""
+    """With --hubpod-clean, remove old stacks instead of running tests."""
     if not config.getoption("hubpod_clean"):
         return None
-    with told():
+    with reporting_errors():
         from hubpod_harness.preflight import remove_kept  # noqa: PLC0415 - heavy
 
         count = remove_kept()
@@ -56,7 +56,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of another kind of login; mark those that use a browser."""
+    """Deselect tests of other login methods, and mark tests that use a browser."""
     login = options.login_of(config)
     kept: list[pytest.Item] = []
     other: list[pytest.Item] = []
@@ -77,26 +77,30 @@ def _fits(item: pytest.Item, login: Login) -> bool:
 
 
 def _uses(item: pytest.Item, fixture: str) -> bool:
-    """Whether a test uses the plugin's fixture of that name, and not somebody else's."""
+    """Return whether a test uses the plugin's own fixture of that name."""
     known = getattr(item, "_fixtureinfo", None)
     definitions = known.name2fixturedefs.get(fixture, ()) if known else ()
     return any(each.func.__module__ == FIXTURES for each in definitions[-1:])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where workers run the tests, have the images before they start, and say here what stands in the way."""
+    """Build the images before xdist's workers start, and report obstacles once."""
     config = session.config
-    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput") and options.given(config):
+    if (
+        getattr(config.option, "dist", "no") != "no"
+        and not hasattr(config, "workerinput")
+        and options.has_hubpod_options(config)
+    ):
         prepare(config)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where this process runs the tests itself, see that they can run: one sentence, not one for each test."""
+    """Check the prerequisites before the first test, and report obstacles once instead of per test."""
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     if any(_uses(item, "page") for item in session.items):
-        with told():
+        with reporting_errors():
             from hubpod_harness.preflight import find_browser  # noqa: PLC0415 - heavy
 
             find_browser()
@@ -104,45 +108,45 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         prepare(config)
 
 
-# -- what is kept of a failure -----------------------------------------------------------------------------------
+# -- artifacts of failures ---------------------------------------------------------------------------------------
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tell from now on which stacks the test uses."""
-    kit = item.config.stash.get(KIT, None)
-    if kit:
-        kit.begin()
+    """Start to record which stacks the test uses."""
+    manager = item.config.stash.get(STACKS, None)
+    if manager:
+        manager.begin()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Undo what the test did to links and containers, before its users are given back."""
-    kit = item.config.stash.get(KIT, None)
-    if kit:
-        kit.heal()
+    """Restore links and containers before the test's users are released."""
+    manager = item.config.stash.get(STACKS, None)
+    if manager:
+        manager.heal()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Keep a folder of everything that may tell why a test failed, and say what broke."""
-    kit = item.config.stash.get(KIT, None)
-    if kit and call.excinfo:
+    """Explain a failure, and write its artifacts."""
+    manager = item.config.stash.get(STACKS, None)
+    if manager and call.excinfo:
         from hubpod_harness.failures import explain  # noqa: PLC0415 - heavy
 
-        explain(kit, call.excinfo.value)
+        explain(manager, call.excinfo.value)
     report = yield
-    if kit and report.failed:
-        from hubpod_harness.failures import keep  # noqa: PLC0415 - heavy
+    if manager and report.failed:
+        from hubpod_harness.failures import write_artifacts  # noqa: PLC0415 - heavy
 
-        folder = keep(kit, item, report)
-        report.sections.append(("hubpod", f"what is known of this failure: {folder}"))
+        folder = write_artifacts(manager, item, report)
+        report.sections.append(("hubpod", f"artifacts of this failure: {folder}"))
         report.user_properties.append(("hubpod_failure", str(folder)))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which stacks stay, and how they go."""
+    """Print the stacks that keep running, and how to remove them."""
     if config.getoption("hubpod_keep") or config.getoption("hubpod_reuse"):
-        terminalreporter.write_line("the stacks of this run are left; `pytest --hubpod-clean` removes them")
-        for stack in config.stash.get(LEFT, ()):
+        terminalreporter.write_line("the stacks of this run keep running; `pytest --hubpod-clean` removes them")
+        for stack in config.stash.get(REMAINING, ()):
             terminalreporter.write_line(f"  {stack}")

@@ -1,6 +1,6 @@
-"""What is made once in a process of tests and kept in pytest's configuration, and how it is told when that fails.
+"""State of the plugin in pytest's configuration, created once per process.
 
-Everything heavy is imported only then: the plugin is loaded by every pytest that runs where hubpod is installed.
+Slow imports happen on first use, because every pytest run loads the plugin where hubpod is installed.
 """
 
 from collections.abc import Iterator
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from hubpod_harness.stacks import StackManager
 
 MACHINE: "pytest.StashKey[Machine]" = pytest.StashKey()
-KIT: "pytest.StashKey[StackManager]" = pytest.StashKey()
-LEFT: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
-"""The stacks that stay, in words."""
+STACKS: "pytest.StashKey[StackManager]" = pytest.StashKey()
+REMAINING: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
+"""Descriptions of the stacks that keep running."""
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn errors that have a sentence into pytest's usage error, which prints it and nothing else."""
+def reporting_errors() -> Iterator[None]:
+    """Convert hubpod's errors to pytest's usage error, which prints the message without a traceback."""
     try:
         yield
     except HubpodError as error:
-        raise pytest.UsageError(sentence(error)) from None
+        raise pytest.UsageError(format_error(error)) from None
 
 
-def sentence(error: HubpodError) -> str:
-    """An error as pytest prints it: the sentence, what is worth reading, the remedy."""
+def format_error(error: HubpodError) -> str:
+    """Format an error for pytest: message, details, remedy."""
     return "\n".join(
         (error.message, *(f"  {line}" for line in error.detail), *([error.remedy] if error.remedy else []))
     )
 
 
 def prepare(config: pytest.Config) -> "Machine":
-    """The machine with its images, made on the first call."""
+    """Return the machine with its images, which the first call prepares."""
     if MACHINE not in config.stash:
         from hubpod_harness.preflight import prepare_machine  # noqa: PLC0415 - heavy
 
@@ -47,6 +47,6 @@ def prepare(config: pytest.Config) -> "Machine":
         with ExitStack() as shown:
             if capture:
                 shown.enter_context(capture.global_and_fixture_disabled())
-            with told():
+            with reporting_errors():
                 config.stash[MACHINE] = prepare_machine(options.read(config))
     return config.stash[MACHINE]

@@ -1,4 +1,4 @@
-"""What has to be there before the first test: seen once, and told as one sentence when it is not."""
+"""Prerequisites of a test run: podman, the images, a browser."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -24,10 +24,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chro
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """A machine on which stacks can be started.
+    """A machine that can start stacks.
 
     Attributes:
-        context: The checkout, and a podman that works.
+        context: The checkout and a working podman.
         built: The images, and the code of the sources under test.
     """
 
@@ -36,19 +36,19 @@ class Machine:
 
 
 def prepare_machine(options: Options) -> Machine:
-    """See that podman works here, and have the images.
+    """Check podman, and build the images.
 
     Raises:
-        HubpodError: By what stands in the way.
+        HubpodError: A prerequisite is missing.
     """
     if not (PROJECT / "containers").is_dir():
         raise MachineError(
-            f"the harness runs from a checkout of hubpod, and {PROJECT} has no folder containers/",
+            f"the harness needs a checkout of hubpod, but {PROJECT} has no directory containers/",
             remedy="clone hubpod, and install it with `pip install --editable`",
         )
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(stderr=True, highlight=False)))
     _require_version(context, options.podman_version)
-    # Of production, too, the arrangement is tested with the sources as they lie here, which are no releases.
+    # Production is tested with the sources of this checkout, too, which are not releases.
     instance = Instance(environment=replace(options.environment, stage=Stage.DEV), name=DEFAULT_INSTANCE)
     request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
     return Machine(context=context, built=ensure_images(context, request, names=("slurm", IMAGE)))
@@ -58,16 +58,16 @@ def _require_version(context: Context, wanted: str) -> None:
     has = version_text(context.podman.version)
     if wanted and not f"{has}.".startswith(f"{wanted}."):
         raise MachineError(
-            f"podman {wanted} was asked for, and the podman on PATH is {has}",
-            remedy="give the path of the other one with --hubpod-podman",
+            f"podman {wanted} is required, but the podman on PATH is {has}",
+            remedy="pass the path of the required podman with --hubpod-podman",
         )
 
 
 def remove_kept() -> int:
-    """Remove the stacks that runs of this checkout have left; return how many things that were.
+    """Remove the stacks that runs of this checkout have left, and return the number of removed resources.
 
     Raises:
-        MachineError: podman does not work here.
+        MachineError: podman does not work.
     """
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     count = remove_by_label(context.podman, f"{LABEL_KEPT}={PROJECT}")
@@ -76,15 +76,15 @@ def remove_kept() -> int:
 
 
 def find_browser() -> str:
-    """The path of the machine's own browser.
+    """Return the path of the machine's browser.
 
     Raises:
-        MachineError: There is none.
+        MachineError: No browser is installed.
     """
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if not found:
         raise MachineError(
-            "there is no chromium for the tests with a browser",
-            remedy="`./run --prepare chromium` installs it, or leave those tests out with -m 'not browser'",
+            "chromium, which the browser tests need, is not installed",
+            remedy="run `./run --prepare chromium`, or skip these tests with -m 'not browser'",
         )
     return found

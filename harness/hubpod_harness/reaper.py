@@ -1,11 +1,11 @@
-"""What a test run leaves when it is killed, is removed by a process of its own, which needs no image.
+"""Process that removes everything a test run leaves behind, even when the run is killed.
 
-    python -m harness.reaper RECORD PARENT FOLDER PODMAN CONTAINERS_CONF
+    python -m hubpod_harness.reaper RECORD PARENT DIRECTORY PODMAN CONTAINERS_CONF
 
-It runs the podman service through which the run's containers are made, and waits for the end of its standard input,
-which comes when the process of the tests ends, in whatever way. Then it ends the processes that the run has started and
-the service, and removes all containers, volumes and networks with the run's label, and the run's folder. While it lives
-it holds a lock on the run's record, so that a later run can tell which records nobody watches any more.
+It starts the podman service that creates the run's containers, and waits for the end of its standard input, which comes
+when the test process ends in any way. Then it kills the processes that the run has started and the service, and removes
+all containers, volumes and networks with the run's label, and the run's directory. It holds a lock on the run's record
+while it lives, so that a later run can recognize records without a reaper.
 """
 
 import fcntl
@@ -27,45 +27,45 @@ from hubpod.system.private_files import read_record, write_private
 from hubpod.system.process import Process
 
 RUN_VARIABLE = "HUBPOD_RUN"
-"""Every process that a run starts has this in its environment, which is how the reaper finds those that remain."""
+"""Environment variable of every process that a run starts. The reaper finds leftover processes by it."""
 
 SERVICE_VARIABLE = "HUBPOD_SERVICE_OF"
-"""The same for the podman service, which the tests' own end must not kill before the reaper does."""
+"""The same for the podman service, which must live until the reaper ends it."""
 
 READY = "ready"
 RECORDS = "harness"
-"""Folder below .hubpod with a record of each run that is under way."""
+"""Directory below .hubpod with a record of each active run."""
 
 LOCK = "lock"
-"""File among the records; who writes one, or looks whether it is watched, has the lock on it."""
+"""Lock file among the records, held while a record is written or checked."""
 
 SERVICE_TIMEOUT_S = 20.0
 PASSES = 5
 
 
-def socket_of(folder: Path) -> Path:
-    """Where the run's podman service listens."""
+def socket_path(folder: Path) -> Path:
+    """Return the socket of the run's podman service."""
     return folder / "podman.sock"
 
 
 def _podman(about: Mapping[str, object]) -> Podman:
-    """The podman that a run's containers are made by."""
+    """Return the podman that creates the run's containers."""
     conf = str(about.get("containers_conf", ""))
     return Podman(executable=str(about.get("podman", "podman")), containers_conf=Path(conf) if conf else None)
 
 
 def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> None:
-    """Remove all that a run has left, its record last; the process of its tests, if it lives, is not touched.
+    """Remove everything a run has left, its record last. The test process itself is not touched.
 
     Args:
-        record: Where the run's record is, or was: somebody may have removed the checkout meanwhile.
-        about: What it says: `folder`, `podman` and `containers_conf`.
-        parent: The process of the tests.
+        record: Path of the run's record, which may be gone together with the checkout.
+        about: The record's content: `folder`, `podman` and `containers_conf`.
+        parent: Process id of the test process.
     """
     podman = _podman(about)
     stray_processes.kill_processes_with_variable(SERVICE_VARIABLE, record.stem)
     for _ in range(PASSES):
-        # A process that ended meanwhile may have made something in its last moment.
+        # A killed process may have created a resource in its last moment.
         killed = stray_processes.kill_processes_with_variable(RUN_VARIABLE, record.stem, spare=parent)
         if not killed + remove_by_label(podman, f"{LABEL_RUN}={record.stem}", name_part=f"-{record.stem}-"):
             break
@@ -75,15 +75,15 @@ def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> N
 
 
 def wait_for_all(state: Path) -> None:
-    """Wait until nothing is left to clean up after the runs of the checkout whose .hubpod this is."""
+    """Wait until all runs of a checkout are cleaned up."""
     records = state / RECORDS
     for path in (*records.glob(LOCK), *records.glob("*.json")):
         with suppress(FileNotFoundError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)  # its reaper's until it has done its work
+            fcntl.flock(file, fcntl.LOCK_SH)  # its reaper holds the lock until it is done
 
 
 def _sweep(records: Path) -> None:
-    """Clean up after runs whose reaper was killed, too."""
+    """Clean up after runs whose reaper was killed."""
     for record in records.glob("*.json"):
         with record.open("rb") as file:
             try:
@@ -94,8 +94,8 @@ def _sweep(records: Path) -> None:
 
 
 def _serve(podman: Podman, folder: Path, run: str) -> Process:
-    """Start the service and wait until it listens."""
-    socket = socket_of(folder)
+    """Start the podman service, and wait until its socket exists."""
+    socket = socket_path(folder)
     argv = podman.command("system", "service", "--time=0", f"unix://{socket}")
     service = process.start(argv, env={**podman.env, SERVICE_VARIABLE: run})
     deadline = time.monotonic() + SERVICE_TIMEOUT_S
@@ -105,11 +105,11 @@ def _serve(podman: Podman, folder: Path, run: str) -> Process:
 
 
 def main(record: Path, parent: int, about: dict[str, str]) -> None:
-    """Sweep, serve, wait for the end of the tests, clean up."""
+    """Clean up old runs, serve until the tests end, and clean up this run."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # whatever ends the tests, this comes after them
+        signal.signal(number, signal.SIG_IGN)  # the reaper must outlive the tests, however they end
     with ExitStack() as stack:
-        # Nobody may find the record before it is locked.
+        # The record must be locked before another process can find it.
         with (record.parent / LOCK).open("wb") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             _sweep(record.parent)
@@ -125,7 +125,7 @@ def main(record: Path, parent: int, about: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    # Not in the folder of the tests, which somebody may want to remove.
+    # The tests' directory must stay removable.
     _, record_, parent_, folder_, podman_, conf_ = sys.argv
     os.chdir("/")
     main(Path(record_), int(parent_), {"folder": folder_, "podman": podman_, "containers_conf": conf_})

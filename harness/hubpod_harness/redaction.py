@@ -1,7 +1,7 @@
-"""Taking secrets out of text before it is kept: pure.
+"""Redaction of secrets in text. Pure.
 
-A redactor knows the secrets of one stack, and beside them the shapes that secrets have: tokens, keys, cookies,
-passwords. It rather takes too much than too little.
+A redactor knows the secrets of one stack, and the shapes of secrets in general: tokens, keys, cookies, passwords. It
+prefers to redact too much.
 """
 
 import base64
@@ -14,13 +14,13 @@ from urllib.parse import quote, quote_plus
 
 MARK: Final = "[redacted]"
 SHORTEST_BASE64: Final = 6
-"""Characters. A shorter piece of base64 would be found in innocent words."""
+"""Characters. A shorter piece of base64 would match ordinary words."""
 SHORTEST_LINE: Final = 24
-"""Characters. A line of a key that is at least as long tells something even without the other lines."""
+"""Characters. A line of a key that is at least as long is sensitive even without the other lines."""
 COOKIE_ATTRIBUTES: Final = frozenset({"path", "domain", "expires", "max-age", "samesite", "version", "comment"})
 
-# How the name of something secret ends. What may stand before that is not looked for where it could stand anywhere: a
-# pattern that begins with a repetition takes the square of the time on a long line.
+# The end of a secret's name. Its beginning is not matched where it could stand anywhere, because a pattern that begins
+# with a repetition takes quadratic time on a long line.
 END = r"(?:token|password|passwd|crypt_key|secret|xsrf)"
 NAME = rf"[\w.-]{{0,80}}{END}"
 BASE64URL = r"[A-Za-z0-9_-]"
@@ -28,7 +28,7 @@ Replacement = str | Callable[[re.Match[str]], str]
 
 
 def _cookies(header: re.Match[str]) -> str:
-    """Name and colon as they are; every cookie's name with its value taken out."""
+    """Redact the value of every cookie in a header."""
     return header[1] + COOKIE.sub(_cookie, header[2])
 
 
@@ -36,7 +36,7 @@ def _cookie(cookie: re.Match[str]) -> str:
     return cookie[0] if cookie[1].lower() in COOKIE_ATTRIBUTES else f"{cookie[1]}={MARK}"
 
 
-# A value is a quoted string, also one whose quotes are escaped because a JSON string has it, or else it has no quotes.
+# A value is a quoted string, possibly with escaped quotes inside a JSON string, or a string without quotes.
 COOKIE = re.compile(r"""([^\s;=,"'\\]{1,200})=(?:\\*"[^"\r\n]*")?[^;\r\n"]*""")
 PATTERNS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (
@@ -48,7 +48,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Replacement], ...] = (
         MARK,
     ),
     # JWS (RFC 7515) has three parts, the last one empty when it is unsigned; JWE (RFC 7516) has five.
-    # Inside of a longer word, only a header of an ordinary size is looked for.
+    # Inside a longer word, only a header of ordinary size is matched.
     (
         re.compile(
             rf"(?:(?<!{BASE64URL})eyJ{BASE64URL}++|eyJ{BASE64URL}{{1,400}})(?:\.{BASE64URL}*){{2}}(?:(?:\.{BASE64URL}*){{2}}(?<!\.))?"
@@ -93,13 +93,13 @@ class Redactor:
     """Replaces secrets by `[redacted]`.
 
     Args:
-        secrets: What must not be seen. Each is found as it is, and as it stands in URLs, JSON, HTML and base64.
+        secrets: The secrets. Each is found as it is, and in its forms in URLs, JSON, HTML and base64.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
-        # What is known by its shape, as hundreds of tokens may be, need not be looked for one by one.
-        found = {form for secret in secrets if _by_shape(secret) != MARK for form in _forms(secret)}
-        # The longest first: of a secret and a longer one that begins with it, nothing may be left.
+        # Secrets with a known shape, such as hundreds of tokens, need no search of their own.
+        found = {form for secret in secrets if _redact_by_shape(secret) != MARK for form in _forms(secret)}
+        # The longest first, so that nothing remains of a secret that contains a shorter one.
         alternatives = "|".join(map(re.escape, sorted(found, key=lambda form: (-len(form), form))))
         self._known = re.compile(alternatives) if alternatives else None
 
@@ -107,26 +107,26 @@ class Redactor:
         return "Redactor()"  # its patterns are the secrets
 
     def text(self, text: str) -> str:
-        """The text without its secrets; a text without secrets is what it was."""
+        """Redact a text. A text without secrets stays the same."""
         if self._known:
-            # Marks stay apart, so that they do not become part of a secret when this is done twice.
+            # Existing marks are split off, so that they never become part of a secret.
             text = MARK.join(self._known.sub(MARK, piece) for piece in text.split(MARK))
-        return _by_shape(text)
+        return _redact_by_shape(text)
 
     def data(self, data: bytes) -> bytes:
-        """The bytes without their secrets; what is not UTF-8 stays as it is."""
+        """Redact bytes. Bytes that are not UTF-8 stay the same."""
         return self.text(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
-def _by_shape(text: str) -> str:
-    """The text without what has the shape of a secret."""
+def _redact_by_shape(text: str) -> str:
+    """Redact everything with the shape of a secret."""
     for pattern, replacement in PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as it may be written; each line of a long one, such as a key, as well."""
+    """Yield the forms in which a secret may be written, and each line of a long one such as a key."""
     if not secret.strip():
         return
     for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
@@ -143,14 +143,14 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _base64(secret: bytes) -> Iterator[str]:
-    """The characters that stand for a secret in base64, whatever is encoded in front of and after it."""
+    """Yield the base64 characters of a secret, for any alignment inside a longer encoded text."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(secret).decode()
         if len(whole) >= SHORTEST_BASE64:
             yield whole
         for before in range(3):
             encoded = encode(bytes(before) + secret).decode()
-            # A character has 6 bits; those that share a byte with a neighbour differ from place to place.
+            # A character encodes 6 bits. Those that share a byte with adjacent data vary and are cut off.
             core = encoded[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]
             if len(core) >= SHORTEST_BASE64:
                 yield core

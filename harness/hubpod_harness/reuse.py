@@ -1,4 +1,4 @@
-"""A stack that outlives its run, so that the next one starts with it at once."""
+"""A stack that outlives its run, so that the next run can reuse it."""
 
 import fcntl
 import hashlib
@@ -27,18 +27,18 @@ FOLDER = "reuse"
 
 @contextmanager
 def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iterator[Stack]:
-    """The stack that an earlier run left, if nothing that it is made of has changed, else a new one; it stays.
+    """Reuse the stack of an earlier run if its images and configuration are unchanged, else start a new one. It stays.
 
-    Two runs never share one: where another run has it, this is an ordinary stack that ends with the block.
+    Two runs never share a stack. While another run uses it, this starts an ordinary stack that ends with the block.
 
     Args:
-        run: The run that wants it.
-        order: What kind of stack.
-        state: The folder .hubpod of the checkout.
+        run: The run that needs the stack.
+        order: The requested stack.
+        state: The directory .hubpod of the checkout.
         worker: Name of the worker of pytest-xdist; empty without it.
     """
-    wish = f"{order.environment.name} {order.config} {order.changes} {worker}"
-    name = f"reuse-{hashlib.sha256(wish.encode()).hexdigest()[:8]}"
+    key = f"{order.environment.name} {order.config} {order.changes} {worker}"
+    name = f"reuse-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     folder = private_directory(private_directory(state / FOLDER) / name)
     with (folder / "lock").open("wb") as lock:
         try:
@@ -47,10 +47,10 @@ def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iter
             with launch_stack(run, order) as stack:
                 yield stack
             return
-        yield _have(run, order, Instance(environment=order.environment, name=name), folder)
+        yield _connect_or_launch(run, order, Instance(environment=order.environment, name=name), folder)
 
 
-def _have(run: Run, order: StackRequest, instance: Instance, folder: Path) -> Stack:
+def _connect_or_launch(run: Run, order: StackRequest, instance: Instance, folder: Path) -> Stack:
     keys, signing = _keys(folder / "keys.json"), _signing(folder / "signing.json")
     site = create_site(order, instance, folder, keys)
     plan = blueprint(site, keys, config=order.config)
@@ -78,13 +78,13 @@ def _is_running(podman: Podman, site: Site, plan: Blueprint, labels: dict[str, s
 
 
 def _digest(site: Site, plan: Blueprint) -> str:
-    """What identifies all that a stack is made of."""
+    """Return a digest of everything that a stack is made of."""
     seeds = [(seed.volume, seed.digest(site.credentials.digest_key)) for seed in plan.seeds]
     return hashlib.sha256(repr((plan.containers, seeds)).encode()).hexdigest()[:16]
 
 
 def _keys(path: Path) -> HarnessSecrets:
-    """The secrets of the stack, the same in each run."""
+    """Return the secrets of the stack, which stay the same in each run."""
     known = read_record(path)
     keys = HarnessSecrets(**{name: str(value) for name, value in known.items()}) if known else HarnessSecrets()
     write_private(path, json.dumps(asdict(keys)).encode())
@@ -92,7 +92,7 @@ def _keys(path: Path) -> HarnessSecrets:
 
 
 def _signing(path: Path) -> SigningKeys:
-    """The keys that the issuer signs with: the hub of the stack has cached them."""
+    """Return the issuer's signing keys, which stay the same because the hub caches them."""
     if not path.exists():
         keys = {
             name: new_key(name, f"{name.lower()}-{hashlib.sha256(str(path).encode()).hexdigest()[:4]}")

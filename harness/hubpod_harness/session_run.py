@@ -1,4 +1,4 @@
-"""One run of tests: its name, its private folder, its podman service, and the promise that nothing of it remains."""
+"""One test run: its name, private directory and podman service, and a reaper that cleans up after it."""
 
 import os
 import secrets
@@ -22,13 +22,13 @@ from hubpod_harness.containers import use_socket
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One process that runs tests, which is one of several with pytest-xdist.
+    """One test process. With pytest-xdist, a session has several.
 
     Attributes:
-        name: Eight hexadecimal digits; part of the name of all that it makes.
-        folder: Its private folder, gone when it ends.
+        name: Eight hexadecimal digits, which are part of the name of each of its resources.
+        folder: Its private directory, removed at the end.
         podman: The podman of this machine.
-        client: What testcontainers is given to find the podman service.
+        client: Arguments with which testcontainers connects to the podman service.
     """
 
     name: str
@@ -38,20 +38,20 @@ class Run:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels by which the reaper finds what the run has made."""
+        """Return the labels by which the reaper finds the run's resources."""
         return {LABEL_RUN: self.name}
 
 
 @contextmanager
 def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
-    """A run, watched by its reaper until this process ends.
+    """Open a run, and start the reaper that watches this process.
 
     Raises:
         MachineError: The podman service does not start.
     """
     name = secrets.token_hex(4)
     records = private_directory(workspace.state / reaper.RECORDS)
-    # Not below the project: the path of a socket has at most 107 bytes (unix(7)).
+    # Not below the project, because the path of a socket has at most 107 bytes (unix(7)).
     folder = Path(tempfile.mkdtemp(prefix=f"hubpod-{name}-"))
     words = (records / f"{name}.json", os.getpid(), folder, podman.executable, podman.containers_conf or "")
     environment = {key: value for key, value in os.environ.items() if key != reaper.RUN_VARIABLE}
@@ -60,7 +60,7 @@ def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
         [sys.executable, "-P", "-m", "hubpod_harness.reaper", *map(str, words)],
         env={**environment, "PYTHONPATH": python_path},
     )
-    assert watch.stdin is not None  # noqa: S101 - told to the type checker: pipes were asked for
+    assert watch.stdin is not None  # noqa: S101 - for the type checker; process.start makes pipes
     assert watch.stdout is not None  # noqa: S101
     os.environ[reaper.RUN_VARIABLE] = name
     try:
@@ -68,9 +68,9 @@ def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
         if answer != reaper.READY:
             raise MachineError(
                 f"`podman system service` does not start ({answer or 'no answer'})",
-                remedy="see what `podman system service --time=5` says, and `invoke dev.doctor`",
+                remedy="run `podman system service --time=5` and `invoke dev.doctor` to see the cause",
             )
-        client = use_socket(f"unix://{reaper.socket_of(folder)}")
+        client = use_socket(f"unix://{reaper.socket_path(folder)}")
         yield Run(name=name, folder=folder, podman=podman, client=client)
     finally:
         os.environ.pop(reaper.RUN_VARIABLE, None)

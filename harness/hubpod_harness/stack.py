@@ -1,4 +1,4 @@
-"""A stack: everything between a person and their notebook, started for tests and gone after them."""
+"""A running stack: the hub, Slurm and the services around them, for tests."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from hubpod.errors import UsageError
 from hubpod.podman.cli import Podman
 from hubpod.system.process import Result
 from hubpod_harness.blueprint import LINK, Blueprint, HarnessSecrets
-from hubpod_harness.containers import FIRST_OUTSIDE, Network
+from hubpod_harness.containers import FIRST_EXTERNAL, Network
 from hubpod_harness.external_services import CONTROL_PORT, ISSUER, PROJECTS, SLURM_HOST, USERS
 from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer, SigningKeys
@@ -22,11 +22,11 @@ from hubpod_harness.ssh_surface import RELAY_PORT, SSHD_PORT, SshServer, ssh_ser
 from hubpod_harness.user_pool import UserPool
 from hubpod_harness.users import User
 
-NOT_FROZEN = ("unable to freeze",)
-"""How runc fails to pause a container on a busy machine, where cgroups are of version 1; the next try succeeds."""
+PAUSE_ERRORS = ("unable to freeze",)
+"""Error of runc when it fails to pause a container on a busy machine with cgroups v1; a retry succeeds."""
 
 EXECUTE_TIMEOUT_S = 60.0
-"""A command in a container that takes longer than this hangs, as one whose network is cut does."""
+"""Seconds after which a command in a container counts as hung, as when its network is cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +34,15 @@ class Stack:
     """A running stack.
 
     Attributes:
-        site: What it derives from.
-        blueprint: What it consists of.
+        site: The values that it derives from.
+        blueprint: Its containers and volumes.
         network: Its private network.
-        hub: The hub, as people see it.
-        slurm: Slurm, as an administrator sees it.
-        issuer: Who mints tokens; None where people log in with a form.
-        pool: Its users, for those that tests lease.
+        hub: Its hub.
+        slurm: Its Slurm, with operator rights.
+        issuer: Mints tokens; None when the hub has a login form.
+        pool: Its users, which tests lease.
         ssh: The SSH server of the Slurm host.
-        timings: Seconds that each phase of the start took.
+        timings: Duration of each phase of the start in seconds.
     """
 
     site: Site
@@ -56,11 +56,11 @@ class Stack:
     pool: UserPool
     ssh: SshServer
     timings: dict[str, float] = field(default_factory=dict)
-    _disturbed: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict, repr=False)
+    _undo: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict, repr=False)
 
     @property
     def url(self) -> str:
-        """The hub's public address."""
+        """Return the hub's public address."""
         return self.hub.url
 
     @property
@@ -70,19 +70,19 @@ class Stack:
 
     @property
     def containers(self) -> tuple[str, ...]:
-        """The names of its containers, without the stack's."""
+        """Return the names of its containers, without the prefix of the stack."""
         return tuple(container.name for container in self.blueprint.containers)
 
     @property
     def secrets(self) -> Collection[str]:
-        """Every secret of this stack, tokens that were minted included."""
+        """Return every secret of this stack, including minted tokens."""
         credentials = self.site.credentials
         made = (proxy.TOKEN, jupyterhub.CRYPT_KEY, slurm.CLIENT_KEY, slurm.HOST_KEY)
         texts = [credentials[each] for each in made]
         own = (self.keys.observer, self.keys.control, self.keys.password)
         return {*own, *(text.decode().strip() for text in texts), *(self.issuer.minted if self.issuer else ())}
 
-    # -- looking ----------------------------------------------------------------------------------------------------
+    # -- inspection -------------------------------------------------------------------------------------------------
 
     def execute(
         self,
@@ -92,71 +92,71 @@ class Stack:
         user: str | None = None,
         timeout_s: float | None = EXECUTE_TIMEOUT_S,
     ) -> Result:
-        """Run a command in a container; the result is not checked.
+        """Run a command in a container, without checking the result.
 
         Raises:
-            CommandError: It took longer than ``timeout_s`` seconds.
+            CommandError: The command takes longer than ``timeout_s`` seconds.
         """
         return self.podman.execute(self._name(container), argv, user=user, timeout_s=timeout_s)
 
     def log(self, container: str, *, since: float = 0) -> str:
-        """What a container has written so far, or since a moment, in seconds since the epoch."""
+        """Return a container's log, from a moment in seconds since the epoch."""
         return self.podman.log(self._name(container), since=since)
 
     def inspect(self, container: str) -> str:
-        """What podman tells of a container, as JSON."""
+        """Return the output of `podman inspect` for a container, as JSON."""
         return self.podman.run("inspect", self._name(container), check=False).stdout
 
-    # -- disturbing -------------------------------------------------------------------------------------------------
+    # -- faults -----------------------------------------------------------------------------------------------------
 
     def kill(self, container: str) -> None:
-        """Kill a container; it stays dead until it is started."""
+        """Kill a container; it stays stopped until `start`."""
         self.pool.settle()
-        self._disturbed["container", container] = partial(self._recover, container)
+        self._undo["container", container] = partial(self._recover, container)
         self.podman.run("kill", "--signal=KILL", self._name(container))
         self.podman.run("wait", self._name(container))
 
     def start(self, container: str) -> None:
-        """Start a container that has ended; nothing happens when it runs."""
+        """Start a container; does nothing when it runs."""
         self.podman.run("start", self._name(container))
 
     def restart(self, container: str) -> None:
-        """End a container in good order, and start it again."""
+        """Stop a container gracefully, and start it again."""
         self.pool.settle()
         self.podman.restart(self._name(container))
 
     def pause(self, container: str) -> None:
         """Freeze all processes of a container."""
         self.pool.settle()
-        self._disturbed["container", container] = partial(self._recover, container)
-        self.podman.run_with_retries("pause", self._name(container), transient=NOT_FROZEN)
+        self._undo["container", container] = partial(self._recover, container)
+        self.podman.run_with_retries("pause", self._name(container), transient=PAUSE_ERRORS)
 
     def unpause(self, container: str) -> None:
-        """Let a frozen container go on."""
+        """Continue a paused container."""
         self.podman.run("unpause", self._name(container))
 
     def link(self, name: str) -> Link:
-        """The connections of that name, to be disturbed.
+        """Return the connections with that name, to disturb them.
 
         Raises:
-            UsageError: There are none of that name.
+            UsageError: The name is unknown.
         """
         if name not in PORTS:
-            raise UsageError(f"there is no link {name!r}", remedy="links: " + ", ".join(PORTS))
+            raise UsageError(f"unknown link {name!r}", remedy="links: " + ", ".join(PORTS))
         self.pool.settle()
         outside = [each.container.name for each in self.blueprint.external]
         end = {"ssh": SLURM_HOST, "issuer": ISSUER}.get(name, "")
-        address = self.network.address(FIRST_OUTSIDE + outside.index(end)) if end in outside else "127.0.0.1"
+        address = self.network.address(FIRST_EXTERNAL + outside.index(end)) if end in outside else "127.0.0.1"
         link = Link(partial(self.execute, LINK), address=address, port=PORTS[name])
-        self._disturbed["link", name] = link.restore
+        self._undo["link", name] = link.restore
         return link
 
     def heal(self) -> None:
-        """Undo what was done to links and containers, last things first; the stack is ready then."""
-        if not self._disturbed:
+        """Restore links and containers in reverse order, and wait until the stack is ready."""
+        if not self._undo:
             return
-        while self._disturbed:
-            _, undo = self._disturbed.popitem()
+        while self._undo:
+            _, undo = self._undo.popitem()
             undo()
         self.wait_until_ready()
 
@@ -168,10 +168,10 @@ class Stack:
             self.start(container)
 
     def wait_until_ready(self) -> None:
-        """Wait until a notebook could be spawned.
+        """Wait until the hub can spawn a notebook.
 
         Raises:
-            NotReadyError: It cannot; carries the last log lines of the container that is to blame.
+            NotReadyError: It cannot; carries the last log lines of the responsible container.
         """
         wait_until_ready(self.podman, self.site.instance, self.blueprint.pod, self.url, lambda _: None)
 
@@ -192,7 +192,7 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
     keys: HarnessSecrets,
     signing: SigningKeys | None = None,
 ) -> Stack:
-    """The stack whose containers run: where its ports are, and who speaks to what is behind them."""
+    """Connect to the running containers of a stack: find their published ports, and create their clients."""
     name = site.instance.resource
     states = podman.containers(site.instance.labels)
     external = [each.container.name for each in blueprint.external]

@@ -1,4 +1,4 @@
-"""Starting a stack: network and volumes, then the containers, then the wait until a notebook could be spawned."""
+"""Start a stack: network and volumes, then containers, then wait until the hub can spawn a notebook."""
 
 import secrets
 import time
@@ -24,7 +24,7 @@ from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as settings
 from hubpod.system.private_files import private_directory, write_private
 from hubpod_harness.blueprint import HUB, LINK, Blueprint, HarnessSecrets, blueprint, deploy_configmap, key_files
-from hubpod_harness.containers import FIRST_OUTSIDE, LINK_ADDRESS, Network, beside, create_in_network
+from hubpod_harness.containers import FIRST_EXTERNAL, LINK_ADDRESS, Network, create_beside, create_in_network
 from hubpod_harness.issuer import SigningKeys
 from hubpod_harness.session_run import Run
 from hubpod_harness.stack import Stack, connect_stack
@@ -32,15 +32,15 @@ from hubpod_harness.stack import Stack, connect_stack
 
 @dataclass(frozen=True, kw_only=True)
 class StackRequest:
-    """What kind of stack a test wants.
+    """The properties of a requested stack. Equal requests share one stack.
 
     Attributes:
-        environment: How hub, login and Slurm are arranged.
-        images: Names of folders below containers/, each with its image reference.
-        sources: Names of sources, each with the code that comes in a volume.
-        volumes: The folder with the seeds' content, ``volumes/``.
-        config: JupyterHub configuration that is loaded after all other.
-        changes: Values of the deploy ConfigMap other than the harness's own, by key.
+        environment: The environment of the stack.
+        images: Image references, by name of the directory below containers/.
+        sources: Code that is mounted from a volume, by name of the source.
+        volumes: The directory with the content of the seeds, ``volumes/``.
+        config: JupyterHub configuration that is loaded last.
+        changes: Values of the deploy ConfigMap that replace the harness's own, by key.
     """
 
     environment: Environment
@@ -52,10 +52,10 @@ class StackRequest:
 
 
 def create_site(order: StackRequest, instance: Instance, folder: Path, keys: HarnessSecrets) -> Site:
-    """All that a stack derives from, with its deploy ConfigMap and credentials written to a private folder.
+    """Write the deploy ConfigMap and the credentials to a private directory, and return the site created of them.
 
     Raises:
-        SettingsError: A changed value is not a valid one.
+        SettingsError: A changed value is invalid.
     """
     data = deploy_configmap(order.environment, keys, dict(order.changes))
     path = private_directory(folder) / settings.FILE_NAME
@@ -77,14 +77,14 @@ def create_site(order: StackRequest, instance: Instance, folder: Path, keys: Har
 
 @contextmanager
 def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterator[Stack]:
-    """A stack that is ready; it is gone when the block ends, last things first, unless it is to be kept.
+    """Start a stack and wait until it is ready. It is removed after the block in reverse order, unless it is kept.
 
     Raises:
-        NotReadyError: It does not get ready; carries the last log lines of the container that is to blame.
-        CommandError: podman refused something.
+        NotReadyError: It does not become ready; carries the last log lines of the responsible container.
+        CommandError: A podman command failed.
     """
-    # The run's name in the instance's lets the reaper find what podman has not given its labels yet.
-    # One that is kept has not, because the reaper would take it.
+    # The run's name is part of the instance's, so that the reaper finds resources that have no labels yet.
+    # A kept stack has another name, because the reaper would remove it.
     of = "kept" if keep else f"t-{run.name}"
     instance = Instance(environment=order.environment, name=f"{of}-{secrets.token_hex(2)}")
     keys = HarnessSecrets()
@@ -96,19 +96,19 @@ def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterat
         try:
             yield launch.start()
         finally:
-            if keep:  # also when it did not get ready: that is what somebody wants to look at
+            if keep:  # also when it is not ready, because the developer wants to inspect it
                 cleanup.pop_all()
 
 
 def kept_labels(site: Site) -> dict[str, str]:
-    """The label of what outlives its run, by which `--hubpod-clean` finds it."""
+    """Return the label of a stack that outlives its run, by which `--hubpod-clean` finds it."""
     return {LABEL_KEPT: str(site.volumes.parent)}
 
 
 class StackLauncher:
-    """One start, phase by phase; what was started ends with ``cleanup``."""
+    """One start of a stack, phase by phase. Everything it starts ends with ``cleanup``."""
 
-    def __init__(  # noqa: PLR0913 - what a stack is made of
+    def __init__(  # noqa: PLR0913 - what a stack is created of
         self,
         *,
         run: Run,
@@ -126,16 +126,16 @@ class StackLauncher:
         self._timings: dict[str, float] = {}
 
     def start(self) -> Stack:
-        """Go through all phases."""
-        with self._timed("network and volumes"):
+        """Run all phases, and return the stack."""
+        with self._measure("network and volumes"):
             network = self._network()
-        with self._timed("network's owner"):
-            names = {**self._plan.pod.host_aliases, **self._known(network)}
+        with self._measure("network's owner"):
+            names = {**self._plan.pod.host_aliases, **self._host_names(network)}
             self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS, names))()
-        with self._timed("other containers"):
-            outside, inside = self._outside(network), self._inside()
+        with self._measure("other containers"):
+            outside, inside = self._external_containers(network), self._pod_containers()
             if self._site.instance.environment.ingress.uses_zenith:
-                # A client whose server does not answer yet ends, and waits before it comes again.
+                # A Zenith client whose server is not up ends, and waits before it reconnects.
                 side_by_side([self._starter(container) for container in outside])
                 outside = []
             side_by_side([self._starter(container) for container in (*inside, *outside)])
@@ -147,13 +147,13 @@ class StackLauncher:
             keys=self._keys,
             signing=self._signing,
         )
-        with self._timed("ready"):
+        with self._measure("ready"):
             self._wait(stack)
         stack.timings.update(self._timings)
         return stack
 
     def _network(self) -> Network:
-        """Make the network and fill the volumes, side by side."""
+        """Create the network and seed the volumes, concurrently."""
         podman = self._run.podman
         subnets: list[str] = []
         self._cleanup.callback(remove_network, podman, self._name)
@@ -166,27 +166,27 @@ class StackLauncher:
         side_by_side(jobs)
         return Network(name=self._name, subnet=subnets[0])
 
-    def _known(self, network: Network) -> dict[str, str]:
-        """What the stack's hosts are called: each by its container's name, and by that with `-host`."""
+    def _host_names(self, network: Network) -> dict[str, str]:
+        """Return the addresses of the stack's hosts: each by its container's name, and by that name with `-host`."""
         names = {HUB: network.address(LINK_ADDRESS)}
-        for number, each in enumerate(self._plan.external, FIRST_OUTSIDE):
+        for number, each in enumerate(self._plan.external, FIRST_EXTERNAL):
             address = network.address(number)
             names |= {each.container.name: address, f"{each.container.name}-host": address}
-            # What a host calls itself is where the others find it.
+            # Other hosts find a host also by the names that it uses for itself.
             names |= dict.fromkeys(each.hosts, address)
         return names
 
-    def _outside(self, network: Network) -> list[DockerContainer]:
-        known = self._known(network)
+    def _external_containers(self, network: Network) -> list[DockerContainer]:
+        host_names = self._host_names(network)
         return [
-            self._in_network(each.container, network, number, {**known, **each.hosts})
-            for number, each in enumerate(self._plan.external, FIRST_OUTSIDE)
+            self._in_network(each.container, network, number, {**host_names, **each.hosts})
+            for number, each in enumerate(self._plan.external, FIRST_EXTERNAL)
         ]
 
-    def _inside(self) -> list[DockerContainer]:
-        """The pod's containers, in the network of the link."""
+    def _pod_containers(self) -> list[DockerContainer]:
+        """Return the pod's containers, in the network of the link."""
         return [
-            beside(
+            create_beside(
                 container,
                 name=f"{self._name}-{container.name}",
                 labels=self._labels,
@@ -199,7 +199,7 @@ class StackLauncher:
     def _in_network(
         self, container: Container, network: Network, number: int, hosts: Mapping[str, str]
     ) -> DockerContainer:
-        """A container with an address of its own, which knows the others by name, as real ones are known."""
+        """Return a container with its own address, which resolves the names of the others."""
         return create_in_network(
             container,
             name=f"{self._name}-{container.name}",
@@ -208,13 +208,13 @@ class StackLauncher:
             network=network,
             number=number,
             hosts=hosts,
-            # The packet filter that disturbs links knows IPv4 only, and newer podmans call ::1 localhost, too.
+            # The packet filter that disturbs links supports IPv4 only, and newer podmans also resolve localhost to ::1.
             ipv4_only=container.name == LINK,
         )
 
     def _starter(self, container: DockerContainer) -> Callable[[], None]:
         def start() -> None:
-            self._cleanup.callback(container.stop)  # before the start, which may come only half the way
+            self._cleanup.callback(container.stop)  # registered first, because the start may fail halfway
             container.start()
 
         return start
@@ -228,11 +228,11 @@ class StackLauncher:
             raise NotReadyError(
                 error.message,
                 detail=error.detail,
-                remedy="correct the cause; --hubpod-keep leaves the stack to look at",
+                remedy="fix the cause; --hubpod-keep leaves the stack running for inspection",
             ) from error
 
     @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        begun = time.monotonic()
+    def _measure(self, phase: str) -> Iterator[None]:
+        start = time.monotonic()
         yield
-        self._timings[phase] = round(time.monotonic() - begun, 3)
+        self._timings[phase] = round(time.monotonic() - start, 3)

@@ -1,4 +1,4 @@
-"""What one process of tests works with: the machine, the run, and the stacks that are up."""
+"""The stacks of one test process."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from hubpod_harness.stack_launcher import StackRequest, launch_stack
 
 
 class StackManager:
-    """Starts stacks on demand; the same wish gives the same stack."""
+    """Starts stacks on demand and shares them between equal requests."""
 
     def __init__(self, *, options: Options, machine: Machine, run: Run, closing: ExitStack) -> None:
         self.options = options
@@ -30,20 +30,20 @@ class StackManager:
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        """Those that are up."""
+        """Return the running stacks."""
         return tuple(self._stacks.values())
 
     def stack(self, config: str = "", settings: Mapping[str, str] | None = None, environment: str = "") -> Stack:
-        """A stack that is ready: one that is up already, or a new one.
+        """Return a ready stack for a request: a running one, or a new one.
 
         Args:
-            config: JupyterHub configuration that is loaded after all other, such as ``c.Spawner.mem_limit = "1G"``.
-            settings: Values of the deploy ConfigMap other than the harness's own, by key.
-            environment: Name of another environment than the one under test.
+            config: JupyterHub configuration that is loaded last, such as ``c.Spawner.mem_limit = "1G"``.
+            settings: Values of the deploy ConfigMap that replace the harness's own, by key.
+            environment: Name of an environment, if not the one under test.
 
         Raises:
-            NotReadyError: It does not get ready.
-            UsageError: There is no such environment.
+            NotReadyError: The stack does not become ready.
+            UsageError: The environment is unknown.
         """
         order = StackRequest(
             environment=find_environment(environment) if environment else self.options.environment,
@@ -54,7 +54,7 @@ class StackManager:
             changes=tuple(sorted((settings or {}).items())),
         )
         if order in self._failed:
-            raise NotReadyError(f"no second try: {self._failed[order]}")
+            raise NotReadyError(f"this stack failed to start before: {self._failed[order]}")
         if order not in self._stacks:
             try:
                 self._stacks[order] = self._closing.enter_context(self._started(order))
@@ -70,13 +70,13 @@ class StackManager:
         return launch_stack(self._run, order, keep=self.options.keep)
 
     def begin(self) -> None:
-        """Note that a test begins."""
+        """Record the start of a test."""
         self.begun = time.time()
         self._logins = {order: len(stack.hub.client.sessions) for order, stack in self._stacks.items()}
 
     @property
     def used(self) -> tuple[Stack, ...]:
-        """The stacks that the test has used, as far as that can be told: somebody has logged in, or it is new."""
+        """Return the stacks with new logins since the start of the test, or all when there are none."""
         used = [
             stack
             for order, stack in self._stacks.items()
@@ -85,21 +85,21 @@ class StackManager:
         return tuple(used) or self.stacks
 
     def heal(self) -> None:
-        """Undo what a test did to links and containers."""
+        """Restore links and containers."""
         for stack in self.stacks:
             stack.heal()
 
 
 @contextmanager
 def open_stacks(options: Options, machine: Callable[[], Machine]) -> Iterator[StackManager]:
-    """A kit, whose stacks are gone when the block ends.
+    """Open a run, and remove its stacks after the block.
 
     Raises:
-        HubpodError: By what stands in the way.
+        HubpodError: A prerequisite is missing.
     """
     ready = machine()
     with open_run(ready.context.workspace, ready.context.podman) as run, ExitStack() as closing:
-        kit = StackManager(options=options, machine=ready, run=run, closing=closing)
-        yield kit
-        for stack in kit.stacks:
+        manager = StackManager(options=options, machine=ready, run=run, closing=closing)
+        yield manager
+        for stack in manager.stacks:
             stack.pool.settle()

@@ -1,4 +1,4 @@
-"""Steps that tests share: waiting, acting as an account, restoring what a test changes."""
+"""Steps that tests share: wait, act as an account, undo a change."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,31 +14,31 @@ from hubpod_harness.stack import Stack
 
 T = TypeVar("T")
 
-LOOK_AGAIN_S = 0.2
+POLL_INTERVAL_S = 0.2
 COMMAND_TIMEOUT_S = 20.0
 
 SUBMIT_JOB = ("sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600")
-"""Submits a job that is nobody's server, as an account, and prints its number."""
+"""Submits a job that belongs to no server, and prints its id."""
 
 PROJECT = "project1"
-"""The project of tests that need just one: the first of each user, which the spawn form has chosen already."""
+"""The project of tests that need only one: each user's first, which the spawn form preselects."""
 
 
-def wait_until(what: str, look: Callable[[], T], deadline_s: float = 30.0) -> T:
-    """Look again and again until there is something to see, and return it.
+def wait_until(what: str, condition: Callable[[], T], deadline_s: float = 30.0) -> T:
+    """Call `condition` until it returns a true value, and return the value.
 
     Args:
-        what: What is waited for, as the subject of a sentence.
-        look: Looks once.
+        what: Subject of the error message, such as "the job in the queue".
+        condition: Returns a false value as long as the event has not happened.
         deadline_s: Seconds to wait.
 
     Raises:
-        HubTimeoutError: There was nothing in time.
+        HubTimeoutError: The event did not happen in time.
     """
     deadline = Deadline(deadline_s, what)
-    while not (seen := look()):
-        deadline.pause(LOOK_AGAIN_S)
-    return seen
+    while not (value := condition()):
+        deadline.pause(POLL_INTERVAL_S)
+    return value
 
 
 def home_directory(account: str) -> str:
@@ -47,12 +47,12 @@ def home_directory(account: str) -> str:
 
 
 def run_as_account(stack: Stack, account: str, *argv: str) -> Result:
-    """Run a command as an account on the Slurm host, where even root may not write into homes.
+    """Run a command as an account on the Slurm host, because root may not write to homes.
 
     Raises:
-        CommandError: It failed.
+        CommandError: The command failed.
     """
-    # runuser, because podman itself knows only the accounts that came with the image.
+    # podman itself resolves only the accounts of the image, hence runuser.
     command = ("runuser", "-u", account, "--", *argv)
     result = stack.execute("slurm", command, timeout_s=COMMAND_TIMEOUT_S)
     if not result.ok:
@@ -61,14 +61,14 @@ def run_as_account(stack: Stack, account: str, *argv: str) -> Result:
 
 
 def require_issuer(stack: Stack) -> Issuer:
-    """The issuer of a stack whose login is by token."""
+    """Return the issuer of a stack with token login, or raise."""
     if stack.issuer is None:
         raise LookupError("this stack has no issuer; mark the test with hubpod_login('JWT')")
     return stack.issuer
 
 
 def accepts_token(hub: Hub, token: str) -> bool:
-    """Whether the hub lets somebody in with this token."""
+    """Return whether the hub accepts a token."""
     try:
         hub.login(token)
     except LoginRefused:
@@ -78,10 +78,10 @@ def accepts_token(hub: Hub, token: str) -> bool:
 
 @contextmanager
 def undo_after(restore: Callable[[], object], *also: Callable[[], object]) -> Iterator[None]:
-    """Undo a fault when the block ends, however it ends."""
-    undoings: Sequence[Callable[[], object]] = (restore, *also)
+    """Call the functions after the block, even if it fails."""
+    functions: Sequence[Callable[[], object]] = (restore, *also)
     try:
         yield
     finally:
-        for undo in undoings:
+        for undo in functions:
             undo()

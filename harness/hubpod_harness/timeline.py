@@ -1,4 +1,4 @@
-"""How each spawn went: the progress events of its server, as values, as lines and as a drawing. Pure."""
+"""Timeline of each spawn: its progress events as data, lines and a chart. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,19 +10,19 @@ from hubpod.probe.timeline import Span, draw_timeline
 
 
 class SessionLike(Protocol):
-    """A person who has logged in."""
+    """A login session."""
 
     @property
     def user(self) -> str:
-        """The person's name."""
+        """The user's name."""
 
     @property
     def servers(self) -> Mapping[str, Server]:
-        """Their servers, by name."""
+        """The user's servers, by name."""
 
 
-def spawns_of(sessions: Iterable[SessionLike]) -> Iterator[dict[str, Any]]:
-    """What became known of each server since its first progress event, times in seconds after that."""
+def spawn_records(sessions: Iterable[SessionLike]) -> Iterator[dict[str, Any]]:
+    """Yield the progress events of each server, with times in seconds since its first event."""
     for session in sessions:
         for name, server in session.servers.items():
             events = tuple(server.events)
@@ -38,8 +38,8 @@ def _outcome(events: Sequence[ProgressEvent]) -> str:
     return f"{how} after {last.at - events[0].at:.1f} s, {last.message or 'without a word'}"
 
 
-def lines_of(spawn: Mapping[str, Any]) -> Iterator[str]:
-    """A spawn for a person to read: its outcome, and a line for each event."""
+def format_spawn(spawn: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a spawn as text: its outcome, and a line per event."""
     yield f"{spawn['user']}/{spawn['server']}: {spawn['outcome']}"
     for event in spawn["events"]:
         job = event["slurm"] or {}
@@ -47,8 +47,8 @@ def lines_of(spawn: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {event['at']:+8.2f} s {event['progress']:3d} %  {state or '-':24} {event['message']}"
 
 
-def drawing_of(spawns: Sequence[Mapping[str, Any]]) -> str:
-    """All spawns as SVG, one bar for what each event told, until the next one."""
+def render_chart(spawns: Sequence[Mapping[str, Any]]) -> str:
+    """Render all spawns as SVG, with a bar from each event to the next."""
     spans = [span for spawn in spawns for span in _spans(f"{spawn['user']}/{spawn['server']}", spawn["events"])]
     return draw_timeline("How each spawn went", "from the first progress event of each server to its last one", spans)
 

@@ -1,6 +1,6 @@
-"""What can be wrong with a token, by name: each flaw makes a good draft fail for that one reason.
+"""Flaws of tokens by name: each one makes a valid draft invalid for a single reason.
 
-The statuses are those that the login may answer with. The flaws follow RFC 8725 (best practices for JWT).
+The statuses are the valid responses of the login. The flaws follow RFC 8725 (best practices for JWT).
 """
 
 import json
@@ -12,16 +12,16 @@ from hubpod_harness import token_mutations
 from hubpod_harness.attack import forgeries
 from hubpod_harness.token_mutations import (
     account,
-    changed_claim,
-    named,
-    pointing,
+    map_claim,
     times,
-    unsigned,
     with_claims,
     with_header,
+    with_key_url,
     with_parts,
     with_payload,
+    with_short_name,
     without_claim,
+    without_signature,
 )
 from hubpod_harness.tokens import Mutation
 
@@ -31,34 +31,34 @@ MANY = 5000
 
 
 class Layer(Enum):
-    """Who refuses the token."""
+    """The part that refuses the token."""
 
     HUB = "the hub"
-    FRONT_DOOR = "the proxy, which takes 32 kB of headers, before the hub sees the request"
+    FRONT_DOOR = "the proxy, which limits headers to 32 kB, before the hub receives the request"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """Another form of a good token.
+    """A valid token in another form.
 
     Attributes:
-        name: The keyword with which it is asked for.
-        title: What is special about the token, in a sentence.
-        bend: Makes it of a good draft.
+        name: The keyword argument of `Issuer.mint`.
+        title: The difference from an ordinary token, in a sentence.
+        mutate: Makes it of a good draft.
     """
 
     name: str
     title: str
-    bend: Mutation = field(repr=False)
+    mutate: Mutation = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flaw(Variant):
-    """Something that is wrong with a token.
+    """A flaw that makes a token invalid.
 
     Attributes:
-        statuses: The HTTP statuses that the login may refuse it with.
-        layer: Who refuses it.
+        statuses: HTTP statuses with which the login may refuse it.
+        layer: The part that refuses it.
     """
 
     statuses: frozenset[int]
@@ -75,29 +75,29 @@ _TIMES: Rows = {
     "issued_in_the_future": ("it was issued in half an hour", times(iat=1800)),
     "endless_lifetime": ("it is valid for ten years", times(exp=3650 * DAY_S)),
     "long_lifetime": ("it is valid for a day and an hour", times(exp=DAY_S + 3600)),
-    "boolean_exp": ("exp is true, which is 1 for who does not look", with_claims(exp=True)),
+    "boolean_exp": ("exp is true, which equals 1 without a type check", with_claims(exp=True)),
     "infinite_exp": ("exp is infinite", with_claims(exp=float("inf"))),
     "huge_exp": ("exp has 401 digits", with_claims(exp=10**400)),
     "null_nbf": ("nbf is null", with_claims(nbf=None)),
-    "mistyped_nbf": ("nbf is a string", changed_claim("nbf", str)),
+    "mistyped_nbf": ("nbf is a string", map_claim("nbf", str)),
 }
 
 _REQUIRED: Mapping[str, tuple[str, Mutation]] = {
     "aud": ("a number", with_claims(aud=5)),
-    "exp": ("a string", changed_claim("exp", str)),
-    "iss": ("an object", changed_claim("iss", lambda good: {"url": good})),
-    "iat": ("a string", changed_claim("iat", str)),
+    "exp": ("a string", map_claim("exp", str)),
+    "iss": ("an object", map_claim("iss", lambda good: {"url": good})),
+    "iat": ("a string", map_claim("iat", str)),
     "short_name": ("a number", with_claims(short_name=5)),
     "projects": ("a number", with_claims(projects=5)),
 }
 
 _PURPOSE: Rows = {
     "wrong_audience": ("it is for another audience", with_claims(aud="another-client")),
-    "list_audience": ("aud is a list with the right audience", changed_claim("aud", lambda good: [good])),
-    "two_audiences": ("aud has another audience, too", changed_claim("aud", lambda good: [good, "another-client"])),
+    "list_audience": ("aud is a list with the right audience", map_claim("aud", lambda good: [good])),
+    "two_audiences": ("aud has another audience, too", map_claim("aud", lambda good: [good, "another-client"])),
     "wrong_issuer": ("it is of another issuer", with_claims(iss="https://issuer.example/realms/test")),
-    "list_issuer": ("iss is a list with the right issuer", changed_claim("iss", lambda good: [good])),
-    "issuer_with_slash": ("iss has a slash at its end", changed_claim("iss", lambda good: f"{good}/")),
+    "list_issuer": ("iss is a list with the right issuer", map_claim("iss", lambda good: [good])),
+    "issuer_with_slash": ("iss has a slash at its end", map_claim("iss", lambda good: f"{good}/")),
     "azp_of_another": ("it was issued to another party", with_claims(azp="another-client")),
     "access_token": ("its claims say that it is an access token", with_claims(typ="Bearer")),
     "access_token_header": ("its header says that it is an access token", with_header(typ="at+jwt")),
@@ -106,45 +106,48 @@ _PURPOSE: Rows = {
 _KEYS: Rows = {
     "foreign_key": ("its kid is right, its signature made with a foreign key", token_mutations.foreign_signature),
     "missing_kid": ("it has no kid, and the issuer several keys", token_mutations.without_header("kid")),
-    **{f"alg_{name}": (f"alg is {name!r}, and it has no signature", unsigned(name)) for name in forgeries.UNSIGNED},
+    **{
+        f"alg_{name}": (f"alg is {name!r}, and it has no signature", without_signature(name))
+        for name in forgeries.UNSIGNED
+    },
     **{name: (title, with_header(**header)) for name, (title, header) in forgeries.HEADERS.items()},
     "key_confusion": ("it is signed by HS256 with the public key as secret", token_mutations.key_confusion),
-    "jku_header": ("its header points to a key set", pointing("jku")),
+    "jku_header": ("its header points to a key set", with_key_url("jku")),
     "jku_foreign_key": (
         "its key is in the set its header points to",
-        token_mutations.with_brought_key(token_mutations.key_set_header),
+        token_mutations.with_embedded_key(token_mutations.key_set_header),
     ),
-    "x5u_header": ("its header points to a certificate", pointing("x5u")),
+    "x5u_header": ("its header points to a certificate", with_key_url("x5u")),
     "jwk_header": ("its header has a key", token_mutations.with_own_jwk),
-    "jwk_foreign_key": ("its key is in its header", token_mutations.with_brought_key(token_mutations.jwk_header)),
-    "tampered_payload": ("its payload was changed after it was signed", with_parts(token_mutations.tampered)),
-    "broken_signature": ("one bit of its signature is wrong", with_parts(token_mutations.broken)),
+    "jwk_foreign_key": ("its key is in its header", token_mutations.with_embedded_key(token_mutations.jwk_header)),
+    "tampered_payload": ("its payload was changed after it was signed", with_parts(token_mutations.tamper_payload)),
+    "broken_signature": ("one bit of its signature is wrong", with_parts(token_mutations.break_signature)),
 }
 
 _FORM: Rows = {
-    "jwe": ("it is encrypted", token_mutations.encrypted),
-    "nested": ("it is a signed token in a signed token", token_mutations.nested),
+    "jwe": ("it is encrypted", token_mutations.encrypt),
+    "nested": ("it is a signed token in a signed token", token_mutations.nest),
     **{name: (title, with_parts(form)) for name, (title, form) in forgeries.FORMS.items()},
     "not_json": ("its payload is not JSON", with_payload(lambda _: b"not JSON")),
     "array_payload": ("its payload is an array", with_payload(lambda payload: b"[" + payload + b"]")),
 }
 
 _NAMES: Rows = {
-    "short_name_path": ("short_name is a path", named("../admin")),
-    "short_name_slash": ("short_name has a slash", named("a/b")),
-    "short_name_shell": ("short_name is a command substitution", named("$(id)")),
-    "short_name_quote": ("short_name ends a quoted string", named("o'x; id")),
-    "short_name_newline": ("short_name ends with a newline", named("user\n")),
-    "short_name_long": ("short_name has 300 characters", named("a" * 300)),
-    "short_name_empty": ("short_name is empty", named("")),
-    "short_name_root": ("short_name is root", named("root")),
-    "short_name_option": ("short_name looks like an option", named("-u")),
-    "short_name_capital": ("short_name has a capital letter", named("Admin")),
-    "short_name_dot": ("short_name has a dot", named("user.project")),
+    "short_name_path": ("short_name is a path", with_short_name("../admin")),
+    "short_name_slash": ("short_name has a slash", with_short_name("a/b")),
+    "short_name_shell": ("short_name is a command substitution", with_short_name("$(id)")),
+    "short_name_quote": ("short_name ends a quoted string", with_short_name("o'x; id")),
+    "short_name_newline": ("short_name ends with a newline", with_short_name("user\n")),
+    "short_name_long": ("short_name has 300 characters", with_short_name("a" * 300)),
+    "short_name_empty": ("short_name is empty", with_short_name("")),
+    "short_name_root": ("short_name is root", with_short_name("root")),
+    "short_name_option": ("short_name looks like an option", with_short_name("-u")),
+    "short_name_capital": ("short_name has a capital letter", with_short_name("Admin")),
+    "short_name_dot": ("short_name has a dot", with_short_name("user.project")),
 }
 
 _PROJECTS: Rows = {
-    "projects_list": ("projects is a list", changed_claim("projects", lambda good: [good])),
+    "projects_list": ("projects is a list", map_claim("projects", lambda good: [good])),
     "projects_deep": (f"projects is nested {MANY} deep", token_mutations.deep_projects(MANY)),
     "projects_deep_text": (f"projects is a text, nested {MANY} deep", with_claims(projects="[" * MANY + "]" * MANY)),
     "projects_string_garbage": ("projects is a text that is not JSON", with_claims(projects="{")),
@@ -178,16 +181,16 @@ _SIZES: Rows = {
 
 
 def _rows_of_required_claims() -> Iterator[tuple[str, tuple[str, Mutation]]]:
-    for name, (mistyped, bend) in _REQUIRED.items():
+    for name, (mistyped, mutate) in _REQUIRED.items():
         yield f"missing_{name}", (f"{name} is missing", without_claim(name))
         yield f"null_{name}", (f"{name} is null", with_claims(**{name: None}))
-        yield f"mistyped_{name}", (f"{name} is {mistyped}", bend)
+        yield f"mistyped_{name}", (f"{name} is {mistyped}", mutate)
 
 
 def _flaws(rows: Rows, *statuses: int, layer: Layer = Layer.HUB) -> dict[str, Flaw]:
     return {
-        name: Flaw(name=name, title=title, bend=bend, statuses=frozenset(statuses), layer=layer)
-        for name, (title, bend) in rows.items()
+        name: Flaw(name=name, title=title, mutate=mutate, statuses=frozenset(statuses), layer=layer)
+        for name, (title, mutate) in rows.items()
     }
 
 
@@ -201,7 +204,7 @@ FLAWS: Mapping[str, Flaw] = {
 }
 
 _VARIANTS: Rows = {
-    "projects_as_text": ("projects is a string of JSON", changed_claim("projects", json.dumps)),
+    "projects_as_text": ("projects is a string of JSON", map_claim("projects", json.dumps)),
     "bare_header": ("its header has no typ", token_mutations.without_header("typ")),
     "without_nbf": ("it has no nbf", without_claim("nbf")),
     "azp_of_ours": ("it was issued to our own client", lambda draft: with_claims(azp=draft.claims.get("aud"))(draft)),
@@ -211,5 +214,5 @@ _VARIANTS: Rows = {
     "size_31_kB": ("it has 31 kB", token_mutations.of_size(31 * KB)),
 }
 VARIANTS: Mapping[str, Variant] = {
-    name: Variant(name=name, title=title, bend=bend) for name, (title, bend) in _VARIANTS.items()
+    name: Variant(name=name, title=title, mutate=mutate) for name, (title, mutate) in _VARIANTS.items()
 }

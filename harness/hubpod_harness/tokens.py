@@ -1,6 +1,6 @@
-"""Tokens as they are drafted, bent and signed (RFC 7515, RFC 7519).
+"""Tokens: a draft, its mutations, and its signature (RFC 7515, RFC 7519).
 
-A good draft is bent by a flaw or a variant, which is a function from a draft to a draft, and finished into a token.
+A flaw or a variant is a function from a draft to a draft. `Draft.sign` signs the result.
 """
 
 import base64
@@ -15,8 +15,8 @@ from hubpod_harness.keys import SigningKey
 LIFETIME_S = 3600
 
 
-class Person(Protocol):
-    """Whoever a token can name: a leased user."""
+class TokenUser(Protocol):
+    """A user that a token can name."""
 
     @property
     def name(self) -> str:
@@ -24,24 +24,24 @@ class Person(Protocol):
 
     @property
     def projects(self) -> Sequence[str]:
-        """The projects, without their portal."""
+        """The projects without portal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A token before it is signed.
+    """An unsigned token.
 
     Attributes:
         header: Its JOSE header.
         claims: Its claims.
         issuer: The URL of the issuer under test.
-        key: What it is signed with, unless `signer` is given.
-        platform: The name of the platform under test among a project's resources.
-        leeway_s: By how much the clocks may differ for the hub.
-        now: Seconds since 1970, when it is minted.
-        signer: Makes the signature of other things than the key.
-        payload_edits: What is done to the payload's bytes before they are signed.
-        token_edits: What is done to the signed token.
+        key: The signing key, unless `signer` is given.
+        platform: The platform under test among a project's resources.
+        leeway_s: The hub's tolerance for clock differences.
+        now: Time of minting in seconds since 1970.
+        signer: Makes the signature in place of the key.
+        payload_edits: Edits of the payload's bytes before the signature.
+        token_edits: Edits of the signed token.
     """
 
     header: Mapping[str, object]
@@ -57,14 +57,14 @@ class Draft:
 
     @property
     def payload(self) -> bytes:
-        """What is signed, before it is encoded."""
+        """Return the payload before it is encoded."""
         content = json.dumps(self.claims).encode()
         for edit in self.payload_edits:
             content = edit(content)
         return content
 
-    def finished(self) -> str:
-        """The token, signed."""
+    def sign(self) -> str:
+        """Return the signed token."""
         signed = f"{base64url(json.dumps(self.header).encode())}.{base64url(self.payload)}"
         token = f"{signed}.{base64url((self.signer or self.key.sign)(signed.encode()))}"
         for edit in self.token_edits:
@@ -73,10 +73,10 @@ class Draft:
 
 
 Mutation = Callable[[Draft], Draft]
-"""Makes another draft of a draft: a flaw, or a variant of a good token."""
+"""A function from a draft to a draft: a flaw, or a variant of a valid token."""
 
 
-def good_draft(  # noqa: PLR0913 - each is an independent part of a token
+def valid_draft(  # noqa: PLR0913 - each is an independent part of a token
     *,
     issuer: str,
     audience: str,
@@ -87,7 +87,7 @@ def good_draft(  # noqa: PLR0913 - each is an independent part of a token
     now: float,
     leeway_s: float,
 ) -> Draft:
-    """A draft that the hub accepts when it is signed as it is."""
+    """Return a draft that the hub accepts once it is signed."""
     issued = int(now)
     return Draft(
         header={"alg": key.algorithm, "kid": key.key_id, "typ": "JWT"},
@@ -109,7 +109,7 @@ def good_draft(  # noqa: PLR0913 - each is an independent part of a token
 
 
 def projects_claim(user: str, projects: Sequence[str], platform: str) -> dict[str, object]:
-    """The `projects` claim of a user whose account in each project is USER.PROJECT."""
+    """Return the `projects` claim of a user whose account in each project is USER.PROJECT."""
     return {
         f"{project}.portal": {
             "name": f"Project {project}",
@@ -119,6 +119,6 @@ def projects_claim(user: str, projects: Sequence[str], platform: str) -> dict[st
     }
 
 
-def decoded(part: str) -> bytes:
-    """The content of a part of a token."""
+def decode_part(part: str) -> bytes:
+    """Decode one part of a token."""
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,4 +1,4 @@
-"""Users are leased to tests, so that tests share a stack and yet never meet."""
+"""Pool of users: tests lease them, so that tests that share a stack do not interfere."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,25 +11,25 @@ from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.users import User
 
 CLEAN_DEADLINE_S = 60.0
-LOOK_AGAIN_S = 0.1
+POLL_INTERVAL_S = 0.1
 CLEANERS = 4
 
 
 class PoolExhaustedError(HubpodError):
-    """A test wants more users than the stack has."""
+    """A test requested more users than the stack has."""
 
 
 class CleanupError(HubError):
-    """What a test has left does not end; told to a later one, which is not to blame."""
+    """A server or job of an earlier test does not end. The message names that test, because a later one fails."""
 
 
 class UserPool:
     """The users of one stack.
 
     Args:
-        users: All of them, in the order in which they are leased.
-        hub: Where they have servers.
-        slurm: Where they have jobs.
+        users: All users, in the order of leases.
+        hub: The hub that runs their servers.
+        slurm: The Slurm that runs their jobs.
     """
 
     def __init__(self, users: Iterable[User], *, hub: Hub, slurm: SlurmProbe) -> None:
@@ -41,41 +41,41 @@ class UserPool:
         self._cleaned: list[tuple[User, str]] = []
 
     def lease(self, count: int = 1) -> list[User]:
-        """Take users that nobody else has, waiting for those that were given back.
+        """Lease free users, and wait for released ones if necessary.
 
         Raises:
-            PoolExhaustedError: There are not as many left.
+            PoolExhaustedError: There are not enough users.
             CleanupError: A server or a job of an earlier lease does not end.
         """
         if count > len(self._free):
             self.settle()
         if count > len(self._free):
             raise PoolExhaustedError(
-                f"{count} users were asked for, and {len(self._free)} are free", remedy="lease fewer at a time"
+                f"{count} users are requested, but {len(self._free)} are free", remedy="lease fewer users at a time"
             )
         leased, self._free = self._free[:count], self._free[count:]
         return leased
 
     def release(self, users: Iterable[User], *, of: str) -> None:
-        """End what the users still have running, and make the hub forget them, while the next test begins.
+        """Stop the users' servers and delete the users at the hub, while the next test begins.
 
         Args:
-            users: Those who were leased.
-            of: Who had them: the test's name.
+            users: The leased users.
+            of: Name of the test that leased them.
         """
         for user in users:
             self._cleaning[self._cleaners.submit(self._clean, user)] = (user, of)
 
     def settle(self) -> None:
-        """Wait until all that were given back are free again: before a fault, or when there are no others.
+        """Wait until all released users are free again: before a fault, or when the pool is empty.
 
         Raises:
-            CleanupError: A server or a job does not end; says whose it was.
+            CleanupError: A server or a job does not end; the message names its test.
         """
         while self._cleaning:
             future, (user, of) = self._cleaning.popitem()
             if error := future.exception():
-                raise CleanupError(f"{of} has left {user.name} with something that does not end: {error}") from error
+                raise CleanupError(f"servers of {user.name}, left by {of}, do not end: {error}") from error
             self._cleaned.append((user, of))
         if self._cleaned:
             self._cancel_jobs()
@@ -94,10 +94,10 @@ class UserPool:
                 if server["pending"] is None:
                     path = f"users/{user.name}/servers/{name}" if name else f"users/{user.name}/server"
                     self._hub.admin("DELETE", path)
-            deadline.pause(LOOK_AGAIN_S)
+            deadline.pause(POLL_INTERVAL_S)
 
     def _cancel_jobs(self) -> None:
-        """End what is left although the servers have ended: once for many users, as each question takes a moment."""
+        """Cancel the jobs that remain although their servers have ended, with one query for all users."""
         owners = {user.account(project): of for user, of in self._cleaned for project in user.projects}
         for job in self._slurm.jobs():
             if of := owners.get(job.user):

@@ -1,4 +1,4 @@
-"""The people that tests are: each is leased to one test at a time."""
+"""Users that tests lease, each for one test at a time."""
 
 from dataclasses import dataclass
 
@@ -6,26 +6,26 @@ from hubpod.errors import HubpodError
 
 
 class NotAMemberError(HubpodError):
-    """A test asked for the account of a user in a project that the user has no account for."""
+    """A test requested an account in a project that the user does not belong to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A leased user; nobody else in this stack is this user meanwhile.
+    """A leased user, whom no other test of this stack uses at the same time.
 
     Attributes:
         name: The user's name at the hub: `user01`.
-        projects: Names of the projects that the user has an account for, without portal: `project1`.
+        projects: Names without portal of the projects with an account: `project1`.
     """
 
     name: str
     projects: tuple[str, ...]
 
     def account(self, project: str) -> str:
-        """The account on the Slurm host that jobs of this project run as: `user01.project1`.
+        """Return the account that runs jobs of this project on the Slurm host: `user01.project1`.
 
         Raises:
-            NotAMemberError: There is no such account; a job of it would never be found.
+            NotAMemberError: The account does not exist, so its jobs would never be found.
         """
         if project not in self.projects:
             has = ", ".join(self.projects) or "none"

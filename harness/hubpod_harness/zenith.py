@@ -1,4 +1,4 @@
-"""A Zenith server as values: a real sshd for the client's tunnel, and a front door that leads through it."""
+"""A Zenith server, as values: a real sshd for the client's tunnel, and a front door that leads through it."""
 
 from collections.abc import Mapping
 
@@ -10,24 +10,24 @@ NAME = "zenith-server"
 SSH_PORT = 2222
 RELAY_PORT = 8080
 SUBDOMAIN = "jupyter"
-"""The one subdomain that the front door leads to."""
+"""The subdomain that the front door serves."""
 
 CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "SETGID", "SETUID", "SYS_CHROOT")
-"""CHOWN for the terminal of a session and for the folder of tunnels, AUDIT_WRITE because sshd ends a session that it
-cannot report to the kernel, SYS_CHROOT because it separates its privileges."""
+"""CHOWN for the terminal of a session and the directory of tunnels, AUDIT_WRITE because sshd ends a session that it
+cannot report to the kernel, SYS_CHROOT because sshd separates its privileges."""
 
 
 def server(
     instance: Instance, *, image: str, keys: Mapping[str, str], host_key: bytes, discovery: bool = True
 ) -> tuple[Container, Seed]:
-    """The server and its credentials.
+    """Return the server and its credentials.
 
     Args:
-        instance: Whose server it is.
-        image: The test kit.
-        keys: Subdomain to public key, as type and base64.
+        instance: The instance that it belongs to.
+        image: The image of the test kit.
+        keys: Public keys as type and base64, by subdomain.
         host_key: The server's private host key, OpenSSH format.
-        discovery: Whether a tunnel with an issuer is refused when the issuer does not answer.
+        discovery: Whether a tunnel with an issuer is refused while the issuer does not respond.
     """
     volume = instance.volume("zenith-server-credentials")
     container = Container(

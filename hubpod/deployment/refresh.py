@@ -81,7 +81,7 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *,
         _apply(context, site, spec, update)
     except NotReadyError as error:
         log = "\n".join(context.podman.log(f"{spec.name}-{reader}", since=started) for reader in update.readers)
-        error.detail = tracebacks.blamed(site, log) or error.detail
+        error.detail = tracebacks.excerpt_own_code(site, log) or error.detail
         if not keep and update.can_be_undone:
             _restore(context, site, spec, update, error)
         raise

@@ -102,7 +102,7 @@ def test_a_podman_of_another_version_is_refused(tests: Path) -> None:
     run = run_pytest(str(tests), "--hubpod-podman-version=3.9")
 
     assert run.code == USAGE_ERROR, run.text
-    assert "podman 3.9 was asked for" in sentence(run.text)
+    assert "podman 3.9 is required" in sentence(run.text)
 
 
 def test_a_broken_image_is_one_error(tests: Path, clone: Path) -> None:

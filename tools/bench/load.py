@@ -182,7 +182,7 @@ def measure_users(stack: Stack, *, users: Sequence[User]) -> Metrics:
     sessions = [stack.hub.login_as(user) for user in users]
     with ThreadPoolExecutor(len(users)) as pool:
         starts = list(pool.map(_timed_spawn, sessions))
-        orphans = poll_count(lambda: len(observe(stack).orphans), timeout_s=SETTLE_S)
+        orphans = poll_count(lambda: len(observe(stack).jobs_without_server), timeout_s=SETTLE_S)
         stops = list(pool.map(_stop_server, sessions))
     durations = [outcome for outcome in starts if isinstance(outcome, float)]
     for sentence in sorted({outcome for outcome in (*starts, *stops) if isinstance(outcome, str) and outcome}):

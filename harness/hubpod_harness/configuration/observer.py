@@ -1,4 +1,4 @@
-"""What the harness adds to a hub under test: a service whose token may look at everything, and stop servers."""
+"""Service that the harness adds to a hub under test: its token may read everything and stop servers."""
 
 import os
 

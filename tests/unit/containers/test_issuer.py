@@ -342,7 +342,7 @@ def test_a_stopped_server_is_reported(tmp_path: Path) -> None:
     server = start(tmp_path)
     server.stop()
 
-    with pytest.raises(HubpodError, match="did not do as it was told") as error:
+    with pytest.raises(HubpodError, match="failed to PUT") as error:
         server.issuer().up()
 
     assert TOKEN not in str(error.value)

@@ -146,7 +146,7 @@ def test_a_traceback_names_the_developers_files(dummy: Site) -> None:
     """Frames in the clone and in volumes/ have their paths on the host; other frames and markers are left out."""
     clone = dummy.sources["bricsauthenticator"].folder
 
-    assert tracebacks.blamed(dummy, HUB_LOG) == (
+    assert tracebacks.excerpt_own_code(dummy, HUB_LOG) == (
         f'  File "{PROJECT}/volumes/jupyterhub/axes/login_dummy.py", line 12, in <module>',
         "    c.Authenticator.allow_all = allowed(",
         f'  File "{clone}/src/bricsauthenticator/__init__.py", line 7, in <module>',
@@ -159,4 +159,4 @@ def test_a_traceback_without_the_developers_code_is_ignored(dummy: Site) -> None
     """It has no frame in the clones or in volumes/."""
     others = HUB_LOG.replace("/etc/jupyterhub/", "/etc/other/").replace("/usr/src/", "/usr/lib/")
 
-    assert tracebacks.blamed(dummy, others) == ()
+    assert tracebacks.excerpt_own_code(dummy, others) == ()

@@ -135,7 +135,7 @@ def test_nobody_else_can_read_it_and_it_has_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_part_that_fails_says_why_and_stops_no_other(tmp_path: Path) -> None:
-    """Of a dead container, a refused command and broken JSON the reason is kept, and all other parts are there."""
+    """Of a stopped container, a refused command and broken JSON the reason is kept, and all other parts are there."""
     stack = FakeStack(hub=FakeHub(body=b"<h1>502</h1>"), logs={"slurm": "slurmctld: up"})
 
     folder = diagnosis.write(tmp_path / "failure", stack, sessions=[], error="it").parent

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from hubpod_harness.invariants import API_LIMIT_S, INVARIANTS, Violation, judge
-from hubpod_harness.observation import HubServer, Observation, find_secret, read_routes, read_servers
-from hubpod_harness.slurm import Job
+from hubpod_harness.invariants import API_LIMIT_S, INVARIANTS, Violation, find_violations
+from hubpod_harness.observation import HubServer, Observation, find_secret, parse_routes, parse_servers
+from hubpod_harness.slurm_jobs import Job
 
 SERVER = HubServer(name="user01", ready=True, job_id="5", path="/jupyter/user/user01/")
 LOST = replace(SERVER, ready=False, stopped=True)
@@ -20,9 +20,9 @@ GONE = replace(GOOD, servers=(), routes=frozenset(), answering=frozenset())
 
 def test_a_good_stack_violates_nothing() -> None:
     """A ready server with its job and its route, and nothing else, is how it should be; so is nothing at all."""
-    assert judge(GOOD) == ()
-    assert judge(Observation()) == ()
-    assert judge(GOOD, before=GOOD) == ()
+    assert find_violations(GOOD) == ()
+    assert find_violations(Observation()) == ()
+    assert find_violations(GOOD, before=GOOD) == ()
 
 
 @pytest.mark.parametrize(
@@ -54,23 +54,23 @@ def test_a_good_stack_violates_nothing() -> None:
 def test_each_violation_is_a_sentence(name: str, seen: Observation, sentence: str) -> None:
     """Every invariant finds its violation and says what is wrong with what."""
     assert list(INVARIANTS[name](seen)) == [sentence]
-    assert Violation(name=name, sentence=sentence) in judge(seen)
+    assert Violation(name=name, sentence=sentence) in find_violations(seen)
 
 
 def test_who_looked_before_misses_a_lost_server() -> None:
     """A server that the hub has forgotten is missed by who saw it, as long as its job runs."""
     said = Violation(name="I4", sentence="the server user01 is lost, and its job 5 is RUNNING")
 
-    assert said in judge(GONE, before=GOOD)
-    assert said not in judge(GONE)
-    assert judge(replace(GONE, jobs=()), before=GOOD) == ()
+    assert said in find_violations(GONE, before=GOOD)
+    assert said not in find_violations(GONE)
+    assert find_violations(replace(GONE, jobs=()), before=GOOD) == ()
 
 
 def test_looking_before_is_not_changed_by_judging() -> None:
     """The same earlier observation can be judged against again."""
     before = replace(GOOD, servers=())
 
-    judge(replace(GONE, servers=(LOST,)), before=before)
+    find_violations(replace(GONE, servers=(LOST,)), before=before)
 
     assert before.owners == {}
 
@@ -81,7 +81,7 @@ def test_a_server_on_its_way_may_have_a_route(pending: str, routes: frozenset[st
     """A server that starts or stops may have its route or not, and need not answer."""
     server = replace(SERVER, ready=False, pending=pending)
 
-    assert judge(replace(GOOD, servers=(server,), routes=routes, answering=frozenset())) == ()
+    assert find_violations(replace(GOOD, servers=(server,), routes=routes, answering=frozenset())) == ()
 
 
 def test_two_servers_of_a_person_may_have_a_job_each() -> None:
@@ -89,7 +89,9 @@ def test_two_servers_of_a_person_may_have_a_job_each() -> None:
     other = replace(SERVER, name="user01/second", job_id="6")
     names = frozenset({"user01", "user01/second"})
 
-    assert judge(replace(GOOD, servers=(SERVER, other), jobs=(JOB, SECOND), routes=names, answering=names)) == ()
+    assert (
+        find_violations(replace(GOOD, servers=(SERVER, other), jobs=(JOB, SECOND), routes=names, answering=names)) == ()
+    )
 
 
 def test_the_hubs_users_are_read() -> None:
@@ -97,7 +99,7 @@ def test_the_hubs_users_are_read() -> None:
     model = {"ready": True, "pending": None, "stopped": False, "url": "/jupyter/user/user01/", "state": {"job_id": "5"}}
     stopped = {"ready": False, "pending": "stop", "stopped": True, "url": "/jupyter/user/user01/b/", "state": None}
 
-    assert read_servers([{"name": "user01", "servers": {"": model, "b": stopped}}, {"name": "user02"}]) == (
+    assert parse_servers([{"name": "user01", "servers": {"": model, "b": stopped}}, {"name": "user02"}]) == (
         SERVER,
         HubServer(name="user01/b", pending="stop", stopped=True, path="/jupyter/user/user01/b/"),
     )
@@ -119,7 +121,7 @@ def test_only_routes_to_servers_are_read() -> None:
         },
     ]
 
-    assert read_routes(routes) == {"user01", "user01/b"}
+    assert parse_routes(routes) == {"user01", "user01/b"}
 
 
 @pytest.mark.parametrize(

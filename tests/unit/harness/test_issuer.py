@@ -198,8 +198,8 @@ async def test_each_flaw_is_refused_for_its_own_reason(
     assert not response.headers.get_list("Set-Cookie")
     reason = re.search(r"Login refused with \d+: (.*)", caplog.text)
     assert reason
-    named = next(flaws for known, flaws in REASONS.items() if re.fullmatch(known, reason[1]))
-    assert re.fullmatch(named, name), reason[1]
+    contents_by_name = next(flaws for known, flaws in REASONS.items() if re.fullmatch(known, reason[1]))
+    assert re.fullmatch(contents_by_name, name), reason[1]
     assert issuer.requests()[f"/realms/test{FOREIGN_KEYS_PATH}"] == 0
 
 
@@ -233,7 +233,7 @@ async def test_a_flaw_that_is_not_wanted_bends_nothing(hub: Hub, issuer: Issuer)
 
 
 async def test_flaws_can_be_had_together(issuer: Issuer) -> None:
-    """Several flaws bend the same token, even when they want to change the same claim."""
+    """Several flaws mutate the same token, even when they want to change the same claim."""
     token = issuer.mint("user01", missing_exp=True, mistyped_iat=True, wrong_audience=True, broken_signature=True)
     claims = jwt.decode(token, options={"verify_signature": False})
 

@@ -36,7 +36,7 @@ def tests(tmp_path: Path) -> str:
         ("--hubpod-environment=dev_relauth", "did you mean 'dev_realauth'?"),
         ("--hubpod-source=bricsauthenticater=.", "did you mean 'bricsauthenticator'?"),
         ("--hubpod-source=bricsauthenticator=/does/not/exist", "'/does/not/exist' is neither an existing directory"),
-        ("--hubpod-podman=/does/not/exist", "no program there"),
+        ("--hubpod-podman=/does/not/exist", "not an executable named podman"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(tests: str, option: str, says: str) -> None:

@@ -7,16 +7,9 @@ import pytest
 
 from hubpod.client.errors import HubTimeoutError
 from hubpod.system.process import Result
-from hubpod_harness.daemons import Condition, DaemonError, read_condition
-from hubpod_harness.slurm import (
-    Job,
-    NoSuchJobError,
-    SlurmError,
-    SlurmProbe,
-    SlurmUnavailableError,
-    read_jobs,
-    read_rpc_counts,
-)
+from hubpod_harness.daemons import DaemonError, DaemonState, parse_state
+from hubpod_harness.slurm import NoSuchJobError, SlurmError, SlurmProbe, SlurmUnavailableError
+from hubpod_harness.slurm_jobs import Job, parse_jobs, parse_rpc_counts
 from hubpod_harness.users import NotAMemberError, User
 
 RUNNING = (
@@ -101,7 +94,7 @@ def probe(**other: Answer) -> SlurmProbe:
 
 def test_a_running_job_is_read_whole() -> None:
     """Every field of a job is read, the time limit in seconds and the GPUs from what was asked for."""
-    assert read_jobs(RUNNING) == (
+    assert parse_jobs(RUNNING) == (
         Job(
             id="2",
             state="RUNNING",
@@ -122,7 +115,7 @@ def test_a_running_job_is_read_whole() -> None:
 
 def test_a_waiting_job_has_no_node() -> None:
     """A job that waits has a reason and no node, and odd characters of its name do no harm."""
-    (job,) = read_jobs(WAITING)
+    (job,) = parse_jobs(WAITING)
 
     assert (job.name, job.state, job.node, job.reservation) == ("a b=c", "PENDING", "", "")
     assert job.reason.startswith("Nodes_required_for_job_are_DOWN")
@@ -132,23 +125,23 @@ def test_a_waiting_job_has_no_node() -> None:
 @pytest.mark.parametrize("limit", ["UNLIMITED", "Partition_Limit"])
 def test_a_job_may_have_no_time_limit(limit: str) -> None:
     """A time limit that is a word is none."""
-    assert read_jobs(RUNNING.replace("TimeLimit=00:05:00", f"TimeLimit={limit}"))[0].time_limit_s is None
+    assert parse_jobs(RUNNING.replace("TimeLimit=00:05:00", f"TimeLimit={limit}"))[0].time_limit_s is None
 
 
 @pytest.mark.parametrize(("tres", "gpus"), [("gres/gpu:gh200:4", 4), ("gres/gpu", 0), ("license/x:1", 0)])
 def test_gpus_are_counted(tres: str, gpus: int) -> None:
     """GPUs count with and without their type, and nothing else does."""
-    assert read_jobs(RUNNING.replace("gres/gpu:2", tres))[0].gpus == gpus
+    assert parse_jobs(RUNNING.replace("gres/gpu:2", tres))[0].gpus == gpus
 
 
 def test_no_jobs_is_a_sentence() -> None:
     """Slurm's sentence about an empty queue is no job."""
-    assert read_jobs("No jobs in the system\n") == ()
+    assert parse_jobs("No jobs in the system\n") == ()
 
 
 def test_only_messages_are_counted() -> None:
     """The counts by user are left out."""
-    assert read_rpc_counts(SDIAG) == {"REQUEST_PARTITION_INFO": 15, "REQUEST_JOB_INFO_SINGLE": 14}
+    assert parse_rpc_counts(SDIAG) == {"REQUEST_PARTITION_INFO": 15, "REQUEST_JOB_INFO_SINGLE": 14}
     assert probe().rpc_counts()["REQUEST_JOB_INFO_SINGLE"] == 14
 
 
@@ -159,12 +152,12 @@ def test_jobs_that_ended_are_not_in_the_queue() -> None:
     assert probe().jobs("otheruser.project1") == ()
 
 
-@pytest.mark.parametrize(("job_id", "sentence"), [("99", "Slurm knows no job 99"), ("", "'' is no job's number")])
+@pytest.mark.parametrize(("job_id", "sentence"), [("99", "Slurm knows no job 99"), ("", "'' is not a job id")])
 def test_an_unknown_job_is_told(job_id: str, sentence: str) -> None:
     """A job that Slurm does not know, and a server without a job, give a sentence, also when cancelled."""
-    for ask in (probe().job, probe().cancel):
+    for query in (probe().job, probe().cancel):
         with pytest.raises(NoSuchJobError) as caught:
-            ask(job_id)
+            query(job_id)
         assert caught.value.message == sentence
 
 
@@ -223,18 +216,18 @@ def test_logins_are_counted() -> None:
 
 def test_the_supervisors_word_is_read() -> None:
     """A daemon is up, paused or down as the supervisor says."""
-    assert read_condition("true true 48\n") == Condition(up=True, paused=True, pid=48)
-    assert read_condition("false false -1\n") == Condition(up=False, paused=False, pid=-1)
+    assert parse_state("true true 48\n") == DaemonState(up=True, paused=True, pid=48)
+    assert parse_state("false false -1\n") == DaemonState(up=False, paused=False, pid=-1)
 
 
 def test_a_daemon_that_is_down_cannot_be_killed() -> None:
     """Killing or pausing a daemon that does not run is told, and unknown daemons too."""
-    with pytest.raises(DaemonError, match="cannot kill munge: it does not run"):
+    with pytest.raises(DaemonError, match="cannot kill munge: it is not running"):
         probe().daemon("munge").kill()
-    with pytest.raises(DaemonError, match="cannot pause munge: it does not run"):
+    with pytest.raises(DaemonError, match="cannot pause munge: it is not running"):
         probe().daemon("munge").pause()
     assert not probe().daemon("munge").works()
-    with pytest.raises(DaemonError, match="there is no daemon slurmdbd"):
+    with pytest.raises(DaemonError, match="unknown daemon slurmdbd"):
         probe().daemon("slurmdbd")
 
 
@@ -250,6 +243,6 @@ def test_an_account_is_a_user_in_a_project() -> None:
 
 def test_a_job_whose_step_just_ended_is_read() -> None:
     """While a job ends, Slurm leaves the number of its tasks out."""
-    (job,) = read_jobs(RUNNING.replace("NumTasks=1", "NumTasks="))
+    (job,) = parse_jobs(RUNNING.replace("NumTasks=1", "NumTasks="))
 
     assert job.id == "2"

@@ -21,6 +21,6 @@ def test_what_an_earlier_test_left_is_told_with_its_name() -> None:
     with pytest.raises(CleanupError) as told:
         pool.settle()
 
-    assert told.value.message.startswith("test_one has left user01 with something that does not end: ")
+    assert told.value.message.startswith("servers of user01, left by test_one, do not end: ")
     assert "refused" in told.value.message
     pool.settle()  # it is told once
