@@ -1,1 +1,1 @@
-"""The tests that ship with the harness: what a hub with Slurm must do for a person, on good days and bad ones."""
+"""Shipped tests: what a hub with Slurm must do for a user, in normal operation and under faults."""

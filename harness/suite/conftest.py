@@ -1,4 +1,4 @@
-"""Fixtures of the suite, beside those of the plugin."""
+"""Fixtures of the suite, besides those of the plugin."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
 from hubpod_harness.users import User
 
-# One stack for every test that would otherwise wait for the hub's pauses, because starting one takes seconds.
+# One stack for all tests that would otherwise wait for the hub's intervals, because a start takes seconds.
 QUICK = """
 c.JupyterHub.allow_named_servers = True
 c.BatchSpawnerBase.poll_interval = 1
@@ -24,12 +24,12 @@ c.BricsAuthenticator.keys_max_age = 1
 
 
 OTHER_STACKS = ("quick_stack", "developers")
-"""Fixtures that start others than the plugin's own `stack`."""
+"""Fixtures that start other stacks than the plugin's `stack`."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With pytest-xdist's loadgroup no stack is started by two workers, unless a test names a group of its own."""
+    """Assign each test to a group by its stack, so that no two workers start the same stack. Explicit groups stay."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
@@ -40,38 +40,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def quick_stack(stacks: Callable[..., Stack]) -> Stack:
-    """A stack whose hub asks for jobs and keys every second, logs all it can, lets a person have several servers."""
+    """A stack whose hub polls jobs and keys every second, logs at DEBUG and allows named servers."""
     return stacks(config=QUICK, settings={"logLevel": "DEBUG"})
 
 
 @pytest.fixture
 def quick(quick_stack: Stack) -> Stack:
-    """The same, when the users of earlier tests have ended: its tests disturb what they still need for that."""
+    """The quick stack once the users of earlier tests are released, because its tests disturb it."""
     quick_stack.pool.settle()
     return quick_stack
 
 
 @pytest.fixture
 def quick_user(quick: Stack, users: Callable[..., list[User]]) -> User:
-    """A user of the quick stack whom nobody else is meanwhile."""
+    """A user of the quick stack that no other test uses at the same time."""
     return users(of=quick)[0]
 
 
 @pytest.fixture
 def quick_session(quick: Stack, quick_user: User) -> Session:
-    """That user, logged in."""
+    """A login session of `quick_user`."""
     return quick.hub.login_as(quick_user)
 
 
 @pytest.fixture
 def developers(stacks: Callable[..., Stack]) -> Stack:
-    """A stack as a developer has it."""
+    """A stack of the environment dev_dummyauth."""
     return stacks(environment="dev_dummyauth", settings={"devAdmins": "boss"})
 
 
 @pytest.fixture
 def drained(stack: Stack, slurm: SlurmProbe) -> Iterator[None]:
-    """No job starts until the test says so, or ends."""
+    """Drain the node until the test resumes it, or ends."""
     stack.pool.settle()
     slurm.drain(reason="maintenance")
     yield

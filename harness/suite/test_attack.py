@@ -1,4 +1,4 @@
-"""What a stranger tries over HTTP, at a hub of each kind of login."""
+"""Attacks of an unauthenticated client over HTTP, at a hub with each login method."""
 
 import time
 from collections.abc import Iterable
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.security
 
 KNOWN_PASSWORD = "change-this-password"  # of examples/dev_dummyauth
 SHORTEST = 20  # characters of a secret
-SOON_S = 1.0  # for an answer; on average, because a machine that is busy with other tests takes its time for one
+SOON_S = 1.0  # average per response, because a busy machine may delay a single one
 
 
 def attack(target: Target) -> list[Verdict]:
-    """Try all of it; the hub takes no longer to refuse than to serve."""
+    """Run all cases, and check that refusals are as fast as other responses."""
     begun = time.monotonic()
     verdicts = [attempt(target, case) for case in cases(target)]
     assert time.monotonic() - begun < SOON_S * len(verdicts)
@@ -32,12 +32,12 @@ def attack(target: Target) -> list[Verdict]:
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[str]:
-    """What the hub has not refused."""
+    """Return the cases that the hub does not refuse."""
     return [f"{verdict.case.id}: {problem}" for verdict in verdicts for problem in verdict.problems]
 
 
 def written_down(hub: Hub, verdicts: Iterable[Verdict]) -> list[str]:
-    """Attempts whose token or password is in the hub's log; tornado logs an address with whatever is in it."""
+    """Return the cases whose token or password is in the hub's log. tornado logs addresses with everything in them."""
     sent = [(verdict.case, secret) for verdict in verdicts for secret in verdict.case.unseen]
     in_addresses = {secret for case, secret in sent if secret in case.request.path}
     hidden = [(case, secret) for case, secret in sent if len(secret) >= SHORTEST and secret not in in_addresses]
@@ -45,8 +45,8 @@ def written_down(hub: Hub, verdicts: Iterable[Verdict]) -> list[str]:
     return [case.id for case, secret in hidden if secret != SCRIPT and secret in log]
 
 
-def test_a_stranger_with_tokens_is_refused(hub: Hub, issuer: Issuer, user: User) -> None:
-    """Nothing that needs no key of the issuer gets past a hub with token login, and nobody becomes a user by it."""
+def test_a_hub_with_token_login_refuses_attacks(hub: Hub, issuer: Issuer, user: User) -> None:
+    """A hub with token login refuses everything that needs no key of the issuer, and creates no user."""
     claims = {"iss": issuer.url, "aud": issuer.audience, "short_name": "attacker", "projects": {}}
 
     verdicts = attack(Target(url=hub.url, login=Login.JWT, claims=claims))
@@ -57,8 +57,8 @@ def test_a_stranger_with_tokens_is_refused(hub: Hub, issuer: Issuer, user: User)
     assert hub.login(issuer.mint(user)).user == user.name
 
 
-def test_a_stranger_with_passwords_is_refused(developers: Stack) -> None:
-    """Nothing but the password gets past a hub with a form, and with it nobody is led to another site."""
+def test_a_hub_with_a_form_refuses_attacks(developers: Stack) -> None:
+    """A hub with a login form refuses everything but the password, and redirects to no other site."""
     password = developers.hub.password
     target = Target(url=developers.url, login=Login.DUMMY, password=password, known_passwords=(KNOWN_PASSWORD,))
 
@@ -68,8 +68,8 @@ def test_a_stranger_with_passwords_is_refused(developers: Stack) -> None:
     assert not written_down(developers.hub, verdicts)
 
 
-def test_a_token_login_leads_nowhere_else(hub: Hub, issuer: Issuer, user: User) -> None:
-    """Whoever follows a link to the login with another site in it, and logs in, stays at the hub."""
+def test_a_token_login_redirects_to_no_other_site(hub: Hub, issuer: Issuer, user: User) -> None:
+    """A token login through a link that names another site stays at the hub."""
     target, token = Target(url=hub.url, login=Login.JWT), issuer.mint(user)
     links = {
         name: Request(path=f"/hub/login?{next_query(address)}", headers=((TOKEN_HEADER, token),))

@@ -1,4 +1,4 @@
-"""What a person sees, in a real browser."""
+"""Pages that a user sees, in a real browser."""
 
 import re
 
@@ -16,8 +16,8 @@ SEEN_MS = 30_000
 SPAWN_MS = 60_000
 
 
-def test_a_person_runs_a_cell_and_leaves(hub: Hub, issuer: Issuer, user: User, page: Page) -> None:
-    """From the front door over spawn form and progress page to JupyterLab, where a cell is evaluated, to the logout."""
+def test_a_user_runs_a_cell_and_logs_out(hub: Hub, issuer: Issuer, user: User, page: Page) -> None:
+    """A user logs in, spawns, sees the progress page, runs a cell in JupyterLab and logs out."""
     page.set_extra_http_headers({HEADER: issuer.mint(user)})
     page.goto(f"{hub.url}/hub/spawn")
     page.set_extra_http_headers({})
@@ -28,7 +28,7 @@ def test_a_person_runs_a_cell_and_leaves(hub: Hub, issuer: Issuer, user: User, p
 
     page.wait_for_url("**/lab**", timeout=SPAWN_MS)
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    # What is typed before the kernel and its notebook are there goes nowhere.
+    # JupyterLab drops input that arrives before the kernel and the notebook are ready.
     expect(page.get_by_text("| Idle")).to_be_visible(timeout=SEEN_MS)
     cell = page.locator(".jp-Notebook .cm-content").first
     cell.press_sequentially("5 * 4")
@@ -41,8 +41,8 @@ def test_a_person_runs_a_cell_and_leaves(hub: Hub, issuer: Issuer, user: User, p
     expect(page.locator("#logout")).to_have_count(0, timeout=SEEN_MS)
 
 
-def test_a_refused_token_is_told_on_the_page(hub: Hub, issuer: Issuer, user: User, page: Page) -> None:
-    """Somebody whose sign-in has expired reads on the page what to do."""
+def test_a_refused_token_is_explained_on_the_page(hub: Hub, issuer: Issuer, user: User, page: Page) -> None:
+    """A user whose sign-in has expired reads on the page what to do."""
     page.set_extra_http_headers({HEADER: issuer.mint(user, expired=True)})
 
     page.goto(f"{hub.url}/hub/login")

@@ -1,4 +1,4 @@
-"""What goes wrong around the hub while servers run, and what must not be lost by it."""
+"""Faults around the hub while servers run, and what must survive them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ NOT_ANSWERED = "was not submitted: no answer within"
 NOTICED_S = 40.0
 READY_S = 180.0
 SLOW_S = 1.0
-LONG_WORK = "import time; time.sleep(12); 5 * 4"  # with the waits beside it, half as long again as SlurmdTimeout below
+LONG_WORK = "import time; time.sleep(12); 5 * 4"  # with the waits beside it, 1.5 times the SlurmdTimeout below
 IMPATIENT = r"""
 cp -r /etc/slurm /run/impatient
 sed -i 's/^SlurmdTimeout=.*/SlurmdTimeout=15/' /run/impatient/slurm.conf
@@ -41,40 +41,40 @@ FAULTS: dict[str, Callable[[Link], None]] = {
 
 @pytest.fixture(scope="module")
 def patient(quick_stack: Stack) -> Iterator[Session]:
-    """Somebody whose server lives through the faults of the quick stack, one after the other."""
+    """A session whose server survives the faults of the quick stack, one after the other."""
     users = quick_stack.pool.lease()
     yield quick_stack.hub.login_as(users[0])
     quick_stack.pool.release(users, of=__name__)
 
 
 @pytest.fixture
-def survivor(quick: Stack, patient: Session) -> Server:  # noqa: ARG001 - when the earlier tests' users have ended
-    """That server, which each fault finds running."""
+def survivor(quick: Stack, patient: Session) -> Server:  # noqa: ARG001 - waits for the users of earlier tests
+    """The running server of `patient`."""
     server = patient.server()
     return server if server.job_id and server.is_active() else patient.spawn(project=PROJECT)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_broken_ssh_link_loses_no_server(quick: Stack, survivor: Server, fault: Callable[[Link], None]) -> None:
-    """While the hub cannot ask for jobs they are unknown, not gone: the servers stay, and it asks again afterwards."""
+    """While queries fail, jobs are unknown, not gone: servers stay, and the hub queries again afterwards."""
     link, before = quick.link("ssh"), len(quick.hub.log())
 
     with undo_after(link.restore):
         fault(link)
-        wait_until("the hub's word that it cannot ask", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+        wait_until("the failed query", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
         assert survivor.is_active()
         assert survivor.execute("5 * 4") == "20"
         assert quick.hub.admin("GET", "users").elapsed.total_seconds() < API_S
         silent = len(quick.hub.log())
 
     answered = f"Job {survivor.job_id} of"
-    wait_until("the hub's word that it can ask again", lambda: answered in quick.hub.log()[silent:], NOTICED_S)
+    wait_until("a successful query", lambda: answered in quick.hub.log()[silent:], NOTICED_S)
     assert_invariants(quick)
     assert survivor.is_active()
 
 
 def test_a_slow_ssh_link_makes_a_spawn_slower_only(stack: Stack, slurm: SlurmProbe, session: Session) -> None:
-    """When each connection to the Slurm host takes a second more, a server starts all the same."""
+    """A server starts although each connection to the Slurm host takes a second longer."""
     link = stack.link("ssh")
 
     with undo_after(link.restore):
@@ -86,17 +86,17 @@ def test_a_slow_ssh_link_makes_a_spawn_slower_only(stack: Stack, slurm: SlurmPro
     assert_invariants(stack)
 
 
-def test_without_slurms_controller_servers_stay_and_a_spawn_says_so(
+def test_servers_survive_without_slurmctld_and_a_spawn_fails(
     quick: Stack, survivor: Server, quick_session: Session, quick_user: User
 ) -> None:
-    """While the controller is down servers answer, a spawn says why it fails and leaves no job; then all is well."""
+    """While slurmctld is down, servers respond, and a spawn fails with the reason and leaves no job."""
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
     with undo_after(controller.start, controller.wait_until_up):
         controller.stop()
         with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
             quick_session.spawn(project=PROJECT, deadline_s=60)
-        wait_until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+        wait_until("the failed query", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
         assert survivor.is_active()
         assert survivor.execute("5 * 4") == "20"
 
@@ -110,24 +110,24 @@ def test_without_slurms_controller_servers_stay_and_a_spawn_says_so(
 
 @contextmanager
 def impatient(stack: Stack, controller: Daemon) -> Iterator[None]:
-    """The controller with half the SlurmdTimeout; with less, a busy machine's node answers too late for it."""
+    """Run slurmctld with half the SlurmdTimeout. With less, the node of a busy machine registers too late."""
     controller.stop()
     assert stack.execute("slurm", ("sh", "-c", IMPATIENT)).ok
     controller.start()
     controller.wait_until_up()
-    # One that has just started has heard nothing of its node yet, and so has nothing to miss.
+    # A controller that has just started waits for the node's first registration before it can time out.
     wait_until("the node's report to the new controller", lambda: stack.slurm.rpc_counts().get(REPORTED, 0), NOTICED_S)
     with undo_after(controller.stop, lambda: stack.execute("slurm", ("sh", "-c", PATIENT)), controller.start):
         yield
     controller.wait_until_up()
 
 
-def test_a_controller_that_hangs_for_long_loses_no_server_and_no_job(
+def test_a_hanging_slurmctld_loses_no_server_and_no_job(
     quick: Stack, survivor: Server, users: Callable[..., list[User]]
 ) -> None:
-    """A controller that was away for longer than it grants its nodes takes none for lost, and the hub no server.
+    """Slurmctld hangs for longer than its node timeout: it marks no node as lost, and the hub no server.
 
-    A submission that the hub has given up and Slurm then takes is found, and its one job becomes the server's.
+    The hub finds the job of a submission that it gave up and Slurm accepted later, and assigns it to the server.
     """
     submits, fresh = users(2, of=quick)
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
@@ -135,12 +135,12 @@ def test_a_controller_that_hangs_for_long_loses_no_server_and_no_job(
     with impatient(quick, controller):
         with undo_after(controller.unpause, controller.wait_until_up):
             controller.pause()
-            wait_until("the hub's word that Slurm is silent", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
+            wait_until("the failed query", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)
             assert survivor.execute(LONG_WORK) == "20"
             assert survivor.is_active()
             server = quick.hub.login_as(submits).submit(project=PROJECT)
             events = server.progress(READY_S)
-            next(events)  # the page is open, as the hub tells nothing about a start that is over
+            next(events)  # the page is open; the hub reports nothing about a start that has ended
             wait_until("the hub's timeout message", lambda: NOT_ANSWERED in quick.hub.log()[before:], NOTICED_S)
         assert list(events)[-1].ready
         assert server.execute("5 * 4") == "20"
@@ -152,7 +152,7 @@ def test_a_controller_that_hangs_for_long_loses_no_server_and_no_job(
 
 
 def test_a_server_that_survived_can_be_stopped(quick: Stack, survivor: Server) -> None:
-    """After all these faults the server's job still ends with it."""
+    """After all these faults, a stop still ends the server's job."""
     account = quick.slurm.job(survivor.job_id).user
 
     survivor.stop()
@@ -161,8 +161,8 @@ def test_a_server_that_survived_can_be_stopped(quick: Stack, survivor: Server) -
 
 
 @pytest.mark.hubpod_login("JWT")
-def test_a_cut_issuer_link_keeps_nobody_out(quick: Stack, quick_user: User) -> None:
-    """While the issuer cannot be reached, its last good keys serve."""
+def test_users_log_in_while_the_issuer_link_is_cut(quick: Stack, quick_user: User) -> None:
+    """While the issuer is unreachable, the hub uses its last valid keys."""
     issuer = require_issuer(quick)
     quick.hub.login(issuer.mint(quick_user))
     token, link = issuer.mint(quick_user), quick.link("issuer")

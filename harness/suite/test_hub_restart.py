@@ -1,4 +1,4 @@
-"""Hub and proxy come and go; servers stay."""
+"""Restarts of hub and proxy, which servers survive."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
 
-ROUTES_S = 15.0  # ten after the proxy's death, and its own start
+ROUTES_S = 15.0  # ten seconds after the proxy died, plus its own start
 ENDED_S = 60.0
 UNAVAILABLE = 503
 NO_GPU = {"ngpus": "0"}
@@ -35,7 +35,7 @@ FOREIGN_KEY = "--comment=jupyterhub-01234567-0123456789abcdef"
 
 
 def answers(server: Server) -> bool:
-    """Whether the way to the server is open and its kernels run."""
+    """Return whether the server is reachable and runs kernels."""
     try:
         return server.execute("5 * 4") == "20"
     except HubError:
@@ -44,7 +44,7 @@ def answers(server: Server) -> bool:
 
 @pytest.fixture(scope="module")
 def lasting(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
-    """Somebody whose server lives through what happens here to hub and proxy, and that person's session."""
+    """A user whose server survives the restarts of hub and proxy, and the user's session."""
     stack = stacks()
     users = stack.pool.lease()
     yield users[0], stack.hub.login_as(users[0])
@@ -53,7 +53,7 @@ def lasting(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
 
 @pytest.fixture
 def survivor(lasting: tuple[User, Session]) -> Server:
-    """That server, which each test finds running."""
+    """The running server of `lasting`."""
     _, session = lasting
     server = session.server()
     return server if server.job_id and server.is_active() else session.spawn(project=PROJECT)
@@ -61,15 +61,15 @@ def survivor(lasting: tuple[User, Session]) -> Server:
 
 @dataclass(frozen=True, kw_only=True)
 class Restarted:
-    """What was seen of a restart of the hub in good order, with the issuer of tokens down meanwhile."""
+    """Observations of a graceful restart of the hub, while the token issuer was down."""
 
-    remembered: str  # what a kernel that was open knew afterwards
-    refusal: HubError | None  # what a login was answered with; None where people log in with a form
+    remembered: str  # result of a kernel that stayed connected
+    refusal: HubError | None  # error of a login during the restart; None with a login form
 
 
 @pytest.fixture(scope="module")
 def restarted(stacks: Callable[..., Stack], lasting: tuple[User, Session]) -> Restarted:
-    """The one restart that the first tests look at."""
+    """The restart that the first tests check."""
     stack, (user, session) = stacks(), lasting
     server, issuer = session.spawn(project=PROJECT), stack.issuer
     token = issuer.mint(user) if issuer else ""
@@ -84,7 +84,7 @@ def restarted(stacks: Callable[..., Stack], lasting: tuple[User, Session]) -> Re
 
 
 def refused(hub: Hub, token: str) -> HubError:
-    """How a hub refuses a login."""
+    """Return the error of a refused login."""
     with pytest.raises(LoginRefused) as refusal:
         hub.login(token)
     return refusal.value
@@ -93,7 +93,7 @@ def refused(hub: Hub, token: str) -> HubError:
 def test_a_restarted_hub_keeps_its_servers(
     stack: Stack, slurm: SlurmProbe, restarted: Restarted, lasting: tuple[User, Session]
 ) -> None:
-    """While the hub restarts, an open kernel stays connected and keeps its memory, and the job runs on."""
+    """While the hub restarts, an open kernel stays connected with its memory, and the job continues."""
     server = lasting[1].server()
 
     assert restarted.remembered == "42"
@@ -104,8 +104,8 @@ def test_a_restarted_hub_keeps_its_servers(
 
 
 @pytest.mark.hubpod_login("JWT")
-def test_no_keys_at_all_is_said_and_recovered_from(hub: Hub, issuer: Issuer, restarted: Restarted, user: User) -> None:
-    """A hub that starts while the issuer is down says that it cannot be reached, and lets people in once it is back."""
+def test_a_hub_without_keys_reports_it_and_recovers(hub: Hub, issuer: Issuer, restarted: Restarted, user: User) -> None:
+    """A hub that starts while the issuer is down reports that, and accepts logins once the issuer is back."""
     assert restarted.refusal
     assert restarted.refusal.status == UNAVAILABLE
     assert "try again" in restarted.refusal.sentence
@@ -113,17 +113,17 @@ def test_no_keys_at_all_is_said_and_recovered_from(hub: Hub, issuer: Issuer, res
 
 
 def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> None:
-    """After the proxy died, its successor leads to the hub and to the servers that were running."""
+    """After the proxy died, its successor has routes to the hub and to the running servers."""
     stack.kill("proxy")
     stack.start("proxy")
 
-    wait_until("the way to the server through the new proxy", lambda: answers(survivor), ROUTES_S)
+    wait_until("the server's route through the new proxy", lambda: answers(survivor), ROUTES_S)
     assert_invariants(stack)
 
 
 @contextmanager
 def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
-    """Let the account's jobs run and never report a port: what reports it reads ~/.netrc, which never ends."""
+    """Let the account's jobs run without reporting a port: the reporting client blocks on a FIFO ~/.netrc."""
     file = f"{home_directory(account)}/.netrc"
     with undo_after(lambda: run_as_account(stack, account, "rm", "-f", file)):
         run_as_account(stack, account, "mkfifo", "-m", "0600", file)
@@ -132,7 +132,7 @@ def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
 
 @pytest.mark.xdist_group("killed hub")  # or the process with its stack takes much longer than the other
 def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[..., list[User]]) -> None:
-    """Before sbatch, in the queue, without a port, ready, stopping: after a restart each job is a server's or ends."""
+    """Killed before sbatch, in the queue, without port, ready or stopping: each job gets a server back, or ends."""
     ready, stops, stopping, portless, waits, submits = people = users(6, of=quick)
     hub, slurm, sessions = quick.hub, quick.slurm, {user: quick.hub.login_as(user) for user in people}
     mute, compute, link = portless.account(PROJECT), slurm.daemon("slurmd"), quick.link("ssh")
@@ -166,9 +166,9 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
         for user in (stops, stopping, portless, waits, submits):
             slurm.wait_until_no_jobs(user.account(PROJECT), ENDED_S)
         assert_invariants(quick, fresh=waits)
-        with pytest.raises(HubError) as told:
+        with pytest.raises(HubError) as error:
             sessions[portless].server().open()
-    assert "restarted while the server was starting" in told.value.sentence
+    assert "restarted while the server was starting" in error.value.sentence
     assert slurm.job(kept.job_id).state == "RUNNING"
     assert answers(kept)
 
@@ -176,11 +176,11 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
 def test_jobs_that_a_new_database_does_not_know_end(
     stack: Stack, hub: Hub, slurm: SlurmProbe, lasting: tuple[User, Session], survivor: Server
 ) -> None:
-    """After the database was lost, the servers that nobody could use end, and jobs of others stay."""
+    """After the database was lost, jobs of unknown servers end, and other jobs stay."""
     user, _ = lasting
     account, lost = user.account(PROJECT), survivor.job_id
     foreign = run_as_account(stack, account, *SUBMIT_JOB, FOREIGN_KEY).stdout.strip()
-    stack.pool.settle()  # earlier tests' users have gone, while the hub knows their servers
+    stack.pool.settle()  # users of earlier tests must be gone while the hub knows their servers
 
     with undo_after(lambda: slurm.cancel(foreign)):
         with undo_after(lambda: stack.start("jupyterhub"), stack.wait_until_ready):

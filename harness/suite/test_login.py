@@ -1,4 +1,4 @@
-"""Login with the signed token that the front door puts into a header."""
+"""Login with the signed token that the front door sends in a header."""
 
 import json
 import secrets
@@ -64,14 +64,14 @@ ask(8001, "DELETE", f"/api/routes{path}", {"Authorization": f"token {api_token}"
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 def test_a_good_token_logs_in(hub: Hub, issuer: Issuer, user: User, algorithm: str) -> None:
-    """A token of the issuer, signed by any algorithm that sites use, makes a session of the person it names."""
+    """A token signed with any common algorithm logs in the user that it names."""
     session = hub.login(issuer.mint(user, algorithm=algorithm))
 
     assert session.user == user.name
 
 
 def test_projects_may_be_json_text(hub: Hub, issuer: Issuer, user: User) -> None:
-    """A projects claim that is a text with the JSON object in it, as some issuers make it, offers its projects."""
+    """A projects claim may be a string with the JSON object, as some issuers send it."""
     claim = json.dumps(projects_claim(user.name, user.projects, issuer.platform))
 
     form = hub.login(issuer.mint(user, claims={"projects": claim})).spawn_form()
@@ -82,7 +82,7 @@ def test_projects_may_be_json_text(hub: Hub, issuer: Issuer, user: User) -> None
 
 
 def test_a_login_ends_with_the_working_day(stack: Stack, hub: Hub, issuer: Issuer, user: User) -> None:
-    """Whoever logged in more than half a day ago has to log in again."""
+    """A login cookie expires after half a day."""
     with direct_session() as browser:
         response = browser.get(
             f"{hub.url}/hub/login", headers={HEADER: issuer.mint(user)}, allow_redirects=False, timeout=10
@@ -100,7 +100,7 @@ def test_a_login_ends_with_the_working_day(stack: Stack, hub: Hub, issuer: Issue
 
 @pytest.fixture(scope="module")
 def refused(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
-    """The tokens that the hub has refused; none of them is in its log, where each refusal is."""
+    """Refused tokens. Afterwards the log has every refusal and none of the tokens."""
     hub = stacks().hub
     tokens: list[str] = []
     before = hub.log().count(REFUSAL)
@@ -113,7 +113,7 @@ def refused(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
 @pytest.mark.security
 @pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS.keys())
 def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str], flaw: Flaw) -> None:
-    """A token with a flaw gets its status and nothing else: no cookie, no user, and no copy of itself in the log."""
+    """A flawed token is refused with its status, without cookie, user or copy of the token in the log."""
     stranger = f"stranger-{secrets.token_hex(4)}"
     token = issuer.mint(stranger, projects=None, algorithm="RS256", claims=None, **{flaw.name: True})
 
@@ -122,7 +122,7 @@ def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str],
 
     assert hub.admin("GET", f"users/{stranger}").status_code == NOT_FOUND
     if flaw.layer is Layer.FRONT_DOOR and refusal.value.response is None:
-        return  # the proxy hangs up on a header of that size while it is still being sent
+        return  # the proxy closes the connection while it receives a header of that size
     assert refusal.value.status in flaw.statuses
     assert refusal.value.response is not None
     assert "Set-Cookie" not in refusal.value.response.headers
@@ -131,8 +131,8 @@ def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str],
 
 
 @pytest.mark.security
-def test_no_token_is_no_login(hub: Hub) -> None:
-    """Somebody who has not come through the front door is told to, and gets no session."""
+def test_a_client_without_token_is_refused(hub: Hub) -> None:
+    """A client without a token gets a message and no session."""
     with pytest.raises(LoginRefused) as refusal:
         HubClient(hub.url).login_with_headers({})
 
@@ -141,7 +141,7 @@ def test_no_token_is_no_login(hub: Hub) -> None:
 
 
 def test_a_server_never_receives_the_token(stack: Stack, hub: Hub) -> None:
-    """The proxy passes a visitor's headers on to a person's server, but for the token, which is for the hub alone."""
+    """The proxy forwards a visitor's headers to a user's server, except the token."""
     base_path = urlsplit(hub.url).path.rstrip("/")
 
     said = stack.execute("proxy", ["/opt/jupyterhub/bin/python", "-c", RECEIVED_BY_A_SERVER, base_path, HEADER])
@@ -151,8 +151,8 @@ def test_a_server_never_receives_the_token(stack: Stack, hub: Hub) -> None:
     assert HEADER.lower() not in received
 
 
-def test_the_login_cookie_is_for_the_hub_alone(hub: Hub, issuer: Issuer, user: User) -> None:
-    """A browser sends the hub's login cookie to the hub's own pages, and never to a person's server."""
+def test_the_login_cookie_is_for_the_hub_only(hub: Hub, issuer: Issuer, user: User) -> None:
+    """The path of the login cookie covers the hub's pages, and no user's server."""
     with direct_session() as browser:
         response = browser.get(
             f"{hub.url}/hub/login", headers={HEADER: issuer.mint(user)}, allow_redirects=False, timeout=10
@@ -162,10 +162,10 @@ def test_the_login_cookie_is_for_the_hub_alone(hub: Hub, issuer: Issuer, user: U
     assert paths == {f"{urlsplit(hub.url).path.rstrip('/')}/hub/"}
 
 
-def test_a_second_person_behind_the_same_browser_is_that_person(
+def test_a_second_user_in_the_same_browser_is_that_user(
     hub: Hub, issuer: Issuer, users: Callable[..., list[User]]
 ) -> None:
-    """The token decides at each login, not the cookie that the browser has kept of the person before."""
+    """Each login is decided by the token, not by the cookie of an earlier user."""
     first, second = users(2)
     parts = urlsplit(hub.url)
     browser = Browser(f"{parts.scheme}://{parts.netloc}")
@@ -180,7 +180,7 @@ def test_a_second_person_behind_the_same_browser_is_that_person(
 
 
 def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, user: User) -> None:
-    """Once its keys are known, people log in without the issuer."""
+    """Users log in while the issuer is down, once the hub has its keys."""
     hub.login(issuer.mint(user))
     token = issuer.mint(user)
     issuer.down()
@@ -192,15 +192,15 @@ def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, use
 
 @pytest.fixture
 def rotating(quick: Stack, quick_user: User) -> Iterator[Issuer]:
-    """The issuer of a stack whose hub asks for keys every second."""
+    """The issuer of the quick stack, whose hub fetches keys every second."""
     issuer = require_issuer(quick)
     yield issuer
     issuer.reset()
     wait_until("the hub's trust in the first keys", lambda: accepts_token(quick.hub, issuer.mint(quick_user)))
 
 
-def test_new_keys_are_taken_up_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:
-    """While the issuer publishes old and new key, tokens of both are good."""
+def test_new_keys_are_accepted_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:
+    """While the issuer publishes old and new keys, tokens of both are accepted."""
     old = rotating.mint(quick_user)
     quick.hub.login(old)
 
@@ -228,7 +228,7 @@ def test_a_withdrawn_key_is_refused(quick: Stack, rotating: Issuer, quick_user: 
 
 @pytest.mark.parametrize("kind", ["not JSON", "wrong issuer", "no keys"])
 def test_garbage_from_the_issuer_changes_nothing(quick: Stack, rotating: Issuer, quick_user: User, kind: str) -> None:
-    """When the issuer answers with something that is no key set, the last good keys serve."""
+    """While the issuer serves invalid documents, the hub uses its last valid keys."""
     token = rotating.mint(quick_user)
     quick.hub.login(token)
     rotating.garbage(kind)
@@ -238,5 +238,5 @@ def test_garbage_from_the_issuer_changes_nothing(quick: Stack, rotating: Issuer,
         quick.hub.login(token)
         return rotating.requests().total() > before
 
-    wait_until("the hub's question for the keys", asked_again, 10)
+    wait_until("the hub's request for keys", asked_again, 10)
     assert quick.hub.login(token).user == quick_user.name

@@ -1,4 +1,4 @@
-"""Login with the form and the one password of a developer's hub, whichever login is under test otherwise."""
+"""Login with the form and the shared password of a developer's hub."""
 
 import time
 from collections.abc import Callable
@@ -16,12 +16,12 @@ OK, FORBIDDEN, TOO_MANY = 200, 403, 429
 
 @pytest.fixture
 def developer(developers: Stack, users: Callable[..., list[User]]) -> User:
-    """A developer whom nobody else is meanwhile."""
+    """A user of the developers' stack that no other test uses at the same time."""
     return users(of=developers)[0]
 
 
 def test_the_password_logs_in(developers: Stack, developer: User) -> None:
-    """Whoever knows the password is the user of the name that was typed, however it was typed."""
+    """The password logs in the user with the given name, in upper or lower case."""
     session = developers.hub.login_form(developer.name.upper(), developers.hub.password)
 
     assert session.user == developer.name
@@ -29,7 +29,7 @@ def test_the_password_logs_in(developers: Stack, developer: User) -> None:
 
 
 def test_a_wrong_password_is_refused(developers: Stack, developer: User) -> None:
-    """A wrong password is said to be wrong, and makes nobody a user."""
+    """A wrong password is reported and creates no user."""
     with pytest.raises(LoginRefused):
         developers.hub.login_form(developer.name, f"{developers.hub.password}x")
 
@@ -37,7 +37,7 @@ def test_a_wrong_password_is_refused(developers: Stack, developer: User) -> None
 
 
 def status_of(stack: Stack, name: str, password: str) -> int | None:
-    """The status that a login with the form is answered with in the end."""
+    """Return the final status of a login with the form."""
     try:
         stack.hub.login_form(name, password)
     except LoginRefused as refusal:
@@ -46,7 +46,7 @@ def status_of(stack: Stack, name: str, password: str) -> int | None:
 
 
 def test_many_wrong_passwords_are_throttled(developers: Stack, developer: User) -> None:
-    """Ten wrong passwords are looked at and one more each second; a moment later the right one is good again."""
+    """Ten wrong passwords are checked and then one per second. A moment later the right one works again."""
     begun = time.monotonic()
 
     answers = [status_of(developers, developer.name, f"wrong {number}") for number in range(100)]
@@ -57,8 +57,8 @@ def test_many_wrong_passwords_are_throttled(developers: Stack, developer: User) 
     wait_until("a login", lambda: status_of(developers, developer.name, developers.hub.password) == OK, 10)
 
 
-def test_a_form_of_another_site_logs_nobody_in(developers: Stack, developer: User) -> None:
-    """The right name and password without the form's own token set no cookie: nobody is logged in as somebody else."""
+def test_a_form_of_another_site_cannot_log_in(developers: Stack, developer: User) -> None:
+    """Name and password without the form's XSRF token set no cookie."""
     form = {"username": developer.name, "password": developers.hub.password}
     with direct_session() as browser:
         for more in ({}, {"_xsrf": "made-up"}, {"_xsrf": ""}):
@@ -73,15 +73,15 @@ def test_a_form_of_another_site_logs_nobody_in(developers: Stack, developer: Use
             assert "jupyterhub-hub-login" not in response.cookies
 
 
-def test_only_named_administrators_administer(developers: Stack) -> None:
-    """The users of devAdmins, and nobody else, administer the hub."""
+def test_only_dev_admins_are_administrators(developers: Stack) -> None:
+    """Only the users in devAdmins are administrators."""
     developers.hub.login_form("boss", developers.hub.password)
 
     assert developers.hub.admin("GET", "users/boss").json()["admin"] is True
 
 
 def test_a_developer_gets_a_notebook(developers: Stack, developer: User) -> None:
-    """The accounts of the developer are the projects that the form offers."""
+    """The spawn form offers the projects of the user's accounts."""
     session = developers.hub.login_as(developer)
 
     server = session.spawn(project="project2")

@@ -1,4 +1,4 @@
-"""Where a token must not be seen: argument lists at any moment of a spawn, and logs that tell all they can."""
+"""Places that must not contain a token: argument lists during a spawn, and logs at DEBUG."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ WATCHED = ("jupyterhub", "slurm")
 WATCH_TIMEOUT_S = 300.0
 BEGUN, ENOUGH = "/tmp/begun", "/tmp/enough"  # noqa: S108 - paths inside the containers
 BEGUN_S = 60
-# One process that only reads: a shell would start one for each list, and miss those that are there for a moment.
+# One process that only reads: a shell would start a process per list, and miss short-lived ones.
 WATCH = f"""
 import contextlib, glob, os, time
 seen = set()
@@ -38,15 +38,15 @@ ENVIRONMENT = "import os; print('\\n'.join(f'{name}={value}' for name, value in 
 
 
 @pytest.fixture
-def talkative(quick: Stack) -> Iterator[Stack]:
-    """A stack whose hub and Slurm log as much as they can."""
+def verbose(quick: Stack) -> Iterator[Stack]:
+    """The quick stack with the highest log levels for hub and Slurm."""
     with undo_after(lambda: set_debug(quick, "info")):
         set_debug(quick, "debug5")
         yield quick
 
 
 def set_debug(stack: Stack, level: str) -> None:
-    """Set what Slurm's controller and its compute node log."""
+    """Set the log level of slurmctld and slurmd."""
     for where in ((), ("nodes=node1",)):
         result = stack.execute("slurm", ("scontrol", "setdebug", level, *where))
         assert result.ok, result.stderr
@@ -54,7 +54,7 @@ def set_debug(stack: Stack, level: str) -> None:
 
 @contextmanager
 def watching(stack: Stack) -> Iterator[dict[str, str]]:
-    """Collect every argument list that hub and Slurm have meanwhile; they are there when the block has ended."""
+    """Collect the argument lists of hub and Slurm during the block; they are available after it."""
     seen: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
         watches = {
@@ -72,13 +72,13 @@ def watching(stack: Stack) -> Iterator[dict[str, str]]:
         seen.update({name: watch.result().stdout for name, watch in watches.items()})
 
 
-def test_no_token_is_where_it_does_not_belong(talkative: Stack, quick_user: User) -> None:
-    """From login to stop, no token is in a command line or in a log at DEBUG, and the job has its own ones only."""
-    issuer: Issuer = require_issuer(talkative)
+def test_no_token_is_in_arguments_or_logs(verbose: Stack, quick_user: User) -> None:
+    """From login to stop, no token is in an argument list or a log, and the job has only its own tokens."""
+    issuer: Issuer = require_issuer(verbose)
     login = issuer.mint(quick_user)
 
-    with watching(talkative) as seen:
-        server = talkative.hub.login(login).spawn(project=PROJECT)
+    with watching(verbose) as seen:
+        server = verbose.hub.login(login).spawn(project=PROJECT)
         own, environment = server.execute(TOKENS).split(), server.execute(ENVIRONMENT)
         server.stop()
 
@@ -86,13 +86,13 @@ def test_no_token_is_where_it_does_not_belong(talkative: Stack, quick_user: User
     assert all(len(token) > 20 for token in own)
     assert "JUPYTERHUB_API_TOKEN=" in environment
     assert login not in environment
-    assert not [number for number, secret in enumerate(talkative.secrets) if secret in environment]
+    assert not [number for number, secret in enumerate(verbose.secrets) if secret in environment]
     assert "slurmspawner_sbatch" in seen["jupyterhub"]
     assert "jupyterhub-singleuser" in seen["slurm"]
-    secrets = {*talkative.secrets, login, *own}
+    secrets = {*verbose.secrets, login, *own}
     shown = {f"an argument list of {name}": text for name, text in seen.items()}
-    for name in talkative.containers:
-        shown |= {f"the log of {name}": talkative.log(name), f"podman inspect {name}": talkative.inspect(name)}
+    for name in verbose.containers:
+        shown |= {f"the log of {name}": verbose.log(name), f"podman inspect {name}": verbose.inspect(name)}
     assert "[D " in shown["the log of jupyterhub"]
     assert "debug2:" in shown["the log of slurm"]
     assert not [f"{line} of {place}" for place, text in shown.items() if (line := find_secret(text, secrets))]

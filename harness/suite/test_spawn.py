@@ -1,4 +1,4 @@
-"""From the spawn form to a kernel that runs as a Slurm job."""
+"""Spawns: from the form to a kernel in a Slurm job."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +20,7 @@ ACCEPTED, BAD_REQUEST = 202, 400
 
 
 def test_a_project_member_gets_a_running_job(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """A member of a project gets a kernel in a job of the project's account, in its home, with its log there."""
+    """A project member gets a kernel in a job of the project's account, with home and log there."""
     account = user.account(PROJECT)
 
     server = session.spawn(project=PROJECT)
@@ -35,7 +35,7 @@ def test_a_project_member_gets_a_running_job(stack: Stack, slurm: SlurmProbe, se
 
 
 def test_what_was_chosen_reaches_slurm(slurm: SlurmProbe, session: Session) -> None:
-    """Time, GPUs and partition of the form are those of the job, and its progress tells the job and its node."""
+    """Time, GPUs and partition of the form reach the job, and the progress shows the job and its node."""
     options = {"runtime": "00:30:00", "ngpus": "2", "partition": "debug"}
 
     server = session.spawn(options, project=PROJECT)
@@ -43,14 +43,14 @@ def test_what_was_chosen_reaches_slurm(slurm: SlurmProbe, session: Session) -> N
     job = slurm.job(server.job_id)
     assert (job.time_limit_s, job.gpus, job.partition) == (1800, 2, "debug")
     assert len(server.execute(GPUS).split(",")) == 2
-    told = [event.slurm for event in server.events if event.slurm]
-    assert {state.job_id for state in told if state.job_id} == {job.id}
-    assert any(state.node == job.node for state in told)
+    states = [event.slurm for event in server.events if event.slurm]
+    assert {state.job_id for state in states if state.job_id} == {job.id}
+    assert any(state.node == job.node for state in states)
     assert server.events[-1].ready
 
 
-def test_slurms_refusal_reaches_the_person(slurm: SlurmProbe, session: Session, user: User) -> None:
-    """A reservation that does not exist is refused by Slurm, in Slurm's words."""
+def test_slurms_refusal_reaches_the_user(slurm: SlurmProbe, session: Session, user: User) -> None:
+    """The user reads Slurm's own message about a reservation that does not exist."""
     with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
         session.spawn({"reservation": "nosuch"}, project=PROJECT)
 
@@ -59,8 +59,8 @@ def test_slurms_refusal_reaches_the_person(slurm: SlurmProbe, session: Session, 
 
 
 @pytest.mark.security
-def test_another_persons_project_is_refused_by_the_form(slurm: SlurmProbe, session: Session, user: User) -> None:
-    """A project that is not the person's gives a sentence and no job."""
+def test_the_form_refuses_a_project_of_another_user(slurm: SlurmProbe, session: Session, user: User) -> None:
+    """A project of another user gives an error message and no job."""
     with pytest.raises(SpawnRefused) as refusal:
         session.submit(FOREIGN)
 
@@ -70,23 +70,21 @@ def test_another_persons_project_is_refused_by_the_form(slurm: SlurmProbe, sessi
 
 
 @pytest.mark.security
-def test_another_persons_project_is_refused_by_the_api(hub: Hub, slurm: SlurmProbe, session: Session) -> None:
-    """What the form refuses is refused by the REST API as well, and no job is made of it."""
+def test_the_api_refuses_a_project_of_another_user(hub: Hub, slurm: SlurmProbe, session: Session) -> None:
+    """The REST API refuses what the form refuses, and submits no job."""
     before = len(hub.log())
 
     response = hub.admin("POST", f"users/{session.user}/server", FOREIGN)
 
-    # A hub that is too busy to refuse within slow_spawn_timeout has answered before it looked.
+    # A busy hub may respond before it has refused, after slow_spawn_timeout.
     assert response.status_code in {BAD_REQUEST, ACCEPTED}
     wait_until("the refusal", lambda: "not one of yours" in hub.log()[before:])
     wait_until("the end of the spawn", lambda: not hub.servers_of(session.user))
     assert not [job for job in slurm.jobs() if job.user.startswith(f"{session.user}.")]
 
 
-def test_a_home_that_cannot_be_written_fails_the_spawn(
-    stack: Stack, slurm: SlurmProbe, session: Session, user: User
-) -> None:
-    """A home without write permission is told as the reason, before there is a job that would die of it."""
+def test_a_read_only_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
+    """The spawn fails with the read-only home as its reason, before a job is submitted."""
     account = user.account(PROJECT)
     home = home_directory(account)
 
@@ -99,11 +97,11 @@ def test_a_home_that_cannot_be_written_fails_the_spawn(
     assert not slurm.jobs(account)
 
 
-def test_one_person_has_servers_in_two_projects(quick: Stack, quick_session: Session, quick_user: User) -> None:
-    """Named servers of one person run side by side, each as the account of its own project and in its home."""
+def test_one_user_has_servers_in_two_projects(quick: Stack, quick_session: Session, quick_user: User) -> None:
+    """Named servers of one user run concurrently, each as its project's account and in its home."""
     servers = {project: quick_session.submit(server_name=f"of-{project}", project=project) for project in PROJECTS}
 
-    # Side by side, because a server that is ready already tells no more of its job.
+    # Concurrently, because a server that is ready reports no further progress.
     with ThreadPoolExecutor() as pool:
         assert all(pool.map(lambda server: list(server.progress(READY_S))[-1].ready, servers.values()))
     for project, server in servers.items():

@@ -1,4 +1,4 @@
-"""What a hub does not let itself be talked into, whichever login it has."""
+"""Requests that a hub refuses with every login method: cross-site forms and oversized headers."""
 
 from urllib.parse import urlsplit
 
@@ -21,13 +21,13 @@ TIMEOUT_S = 20
 
 @pytest.fixture
 def token(issuer: Issuer, user: User) -> str:
-    """A good token."""
+    """A valid token."""
     return issuer.mint(user)
 
 
 @pytest.fixture
 def browser(hub: Hub, token: str) -> requests.Session:
-    """Somebody who has logged in, with cookies and nothing else."""
+    """A browser session with cookies only, after a login."""
     session = direct_session(hub.url)
     home = f"{hub.url}/hub/login?next={urlsplit(hub.url).path}/hub/home"
     assert session.get(home, headers={HEADER: token}, timeout=TIMEOUT_S).status_code == OK
@@ -44,8 +44,10 @@ def browser(hub: Hub, token: str) -> requests.Session:
     ],
     ids=lambda sent: " ".join(sent) or "none",
 )
-def test_another_site_starts_nothing(hub: Hub, browser: requests.Session, user: User, sent: dict[str, str]) -> None:
-    """A form or script of another page has the cookies but not the token against that, and starts no server."""
+def test_another_site_cannot_start_a_server(
+    hub: Hub, browser: requests.Session, user: User, sent: dict[str, str]
+) -> None:
+    """A form or script of another site sends cookies without the XSRF token, and starts no server."""
     form = {"brics_project": f"{PROJECT}.portal", "runtime": "01:00:00", "ngpus": "0"}
     api = f"{hub.url}/hub/api/users/{user.name}/server"
 
@@ -60,12 +62,12 @@ def test_another_site_starts_nothing(hub: Hub, browser: requests.Session, user: 
 
 
 @pytest.mark.parametrize(("size_kb", "status"), [(8, OK), (31, OK), (33, TOO_LARGE), (70, TOO_LARGE)])
-def test_headers_have_room_for_a_large_token_and_an_end(hub: Hub, size_kb: int, status: int) -> None:
-    """A request with up to 31 kB of headers is served; a larger one is refused at the door, and the hub lives on."""
+def test_headers_up_to_31_kb_are_served(hub: Hub, size_kb: int, status: int) -> None:
+    """A request with up to 31 kB of headers is served. The proxy refuses a larger one and keeps running."""
     health = f"{hub.url}/hub/health"
     with direct_session(hub.url) as session:
         try:
-            # Of the answer only its beginning, because the proxy hangs up while the rest is still being sent.
+            # Reads only the beginning, because the proxy closes the connection while it sends the rest.
             answer = session.get(health, headers={"X-Filler": "x" * size_kb * KB}, timeout=TIMEOUT_S, stream=True)
             answered = answer.status_code
         except requests.ConnectionError:
@@ -76,7 +78,7 @@ def test_headers_have_room_for_a_large_token_and_an_end(hub: Hub, size_kb: int, 
 
 
 def test_a_token_of_many_projects_logs_in(hub: Hub, issuer: Issuer, user: User) -> None:
-    """A good token of 30 kB reaches the hub whole."""
+    """A valid token of 30 kB reaches the hub unchanged."""
     token = issuer.mint(user, claims={"filler": "x" * 22 * KB})
 
     assert len(token) > 29 * KB

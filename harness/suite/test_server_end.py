@@ -1,4 +1,4 @@
-"""How servers end: by their owner, by Slurm, by themselves, or before they ever started."""
+"""Ends of servers: by their owner, by Slurm, on their own, or before they started."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +31,8 @@ done
 MEND_LOGIN_SCRIPTS = "cd && rm -f .bash* .profile && mv kept/.[!.]* . && rmdir kept"
 
 
-def test_many_clicks_make_one_job_that_a_stop_ends(hub: Hub, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """Who asks for the same server several times at once gets it once; after a stop its job has ended in good order."""
+def test_concurrent_requests_start_one_job(hub: Hub, slurm: SlurmProbe, session: Session, user: User) -> None:
+    """Concurrent requests for one server start it once. After a stop its job ends gracefully."""
     form = session.spawn_form()
     field = form.field("brics_project")
     assert field is not None
@@ -53,15 +53,15 @@ def test_many_clicks_make_one_job_that_a_stop_ends(hub: Hub, slurm: SlurmProbe, 
 
 
 def why_gone(server: Server) -> HubError:
-    """What the person is told once the hub has noticed that the server's job has ended."""
-    wait_until("the hub's word that the server is gone", lambda: not server.is_active(), NOTICED_S)
-    with pytest.raises(HubError) as told:
+    """Wait until the hub notices that the server's job ended, and return the error on the server's page."""
+    wait_until("the end of the server", lambda: not server.is_active(), NOTICED_S)
+    with pytest.raises(HubError) as error:
         server.open()
-    return told.value
+    return error.value
 
 
-def test_an_end_behind_the_hubs_back_is_told(quick: Stack, users: Callable[..., list[User]]) -> None:
-    """Whose job was cancelled, or whose job's time was over, is told that and can start anew."""
+def test_a_job_that_slurm_ended_is_explained(quick: Stack, users: Callable[..., list[User]]) -> None:
+    """The page states that a job was cancelled or reached its time limit, and the user can start again."""
     sessions = [quick.hub.login_as(user) for user in users(2, of=quick)]
     with ThreadPoolExecutor() as pool:
         short, late = pool.map(lambda session: session.spawn(project=PROJECT), sessions)
@@ -70,10 +70,10 @@ def test_an_end_behind_the_hubs_back_is_told(quick: Stack, users: Callable[..., 
     cancelled = short.job_id
     quick.slurm.cancel(cancelled)
 
-    told = why_gone(short)
+    error = why_gone(short)
 
-    assert told.status == NOT_RUNNING
-    assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in told.sentence
+    assert error.status == NOT_RUNNING
+    assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in error.sentence
     again = sessions[0].spawn(project=PROJECT)
     assert again.job_id != cancelled
     assert again.execute("5 * 4") == "20"
@@ -81,24 +81,24 @@ def test_an_end_behind_the_hubs_back_is_told(quick: Stack, users: Callable[..., 
     assert "its time was over (TIMEOUT" in why_gone(late).sentence
 
 
-def test_a_lost_node_is_told(quick: Stack, quick_session: Session) -> None:
-    """When a server's node is down, the person reads so, no job is left, and there is a new one when it is back."""
+def test_a_lost_node_is_explained(quick: Stack, quick_session: Session) -> None:
+    """A user reads that the server's node is down, no job remains, and a new server starts once it is back."""
     server = quick_session.spawn(project=PROJECT)
     slurm, compute = quick.slurm, quick.slurm.daemon("slurmd")
 
     with undo_after(compute.start, slurm.resume, compute.wait_until_up):
         compute.stop()
         assert quick.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=burnt")).ok
-        told = why_gone(server)
+        error = why_gone(server)
 
-    assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in told.sentence
+    assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in error.sentence
     assert quick_session.spawn(project=PROJECT).execute("5 * 4") == "20"
     assert_invariants(quick)
 
 
 @pytest.mark.usefixtures("drained")
-def test_a_drained_node_is_told_while_waiting(slurm: SlurmProbe, session: Session) -> None:
-    """Whoever waits for a drained node reads so on the progress page, and gets the server when it is back."""
+def test_a_drained_node_is_shown_while_waiting(slurm: SlurmProbe, session: Session) -> None:
+    """The progress page states that the node is drained, and the server starts once it is resumed."""
     server = session.submit({})
 
     waiting = next(event for event in server.progress(REASON_S) if "drained" in event.message.lower())
@@ -113,9 +113,9 @@ def test_a_drained_node_is_told_while_waiting(slurm: SlurmProbe, session: Sessio
 
 @pytest.mark.usefixtures("drained")
 def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, session: Session, user: User) -> None:
-    """A job that is cancelled before it starts ends the spawn with that reason."""
+    """A job that is cancelled while pending fails the spawn with that reason."""
     events = session.submit({}).progress(REASON_S)
-    next(events)  # the page is open, as the hub tells nothing about a start that is over
+    next(events)  # the page is open; the hub reports nothing about a start that has ended
     job = wait_until("the job in the queue", lambda: slurm.jobs(user.account(PROJECT)))[0]
 
     slurm.cancel(job.id)
@@ -128,7 +128,7 @@ def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, sessi
 
 
 def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """When something in the person's home ends the server before it is up, the spawn fails with how the job ended."""
+    """When a broken file in the user's home ends the server, the spawn fails with the job's final state."""
     account = user.account(PROJECT)
     folder = f"{home_directory(account)}/.jupyter"
     file = f"{folder}/jupyter_server_config.py"
@@ -145,7 +145,7 @@ def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe
 
 
 def test_a_missing_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """A home that is not there is told as the reason, before there is a job that would die of it."""
+    """The spawn fails with the missing home as its reason, before a job is submitted."""
     account = user.account(PROJECT)
     home = home_directory(account)
 
@@ -159,7 +159,7 @@ def test_a_missing_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session
 
 
 def test_broken_login_scripts_do_no_harm(stack: Stack, session: Session, user: User) -> None:
-    """What a person's shell would read at a login is read by neither the hub's commands nor the job."""
+    """Neither the hub's commands nor the job read the shell's login scripts."""
     account = user.account(PROJECT)
 
     with undo_after(lambda: run_as_account(stack, account, "sh", "-c", MEND_LOGIN_SCRIPTS)):
@@ -170,7 +170,7 @@ def test_broken_login_scripts_do_no_harm(stack: Stack, session: Session, user: U
 
 
 def test_a_logout_ends_the_session(session: Session) -> None:
-    """After a logout the hub shows no spawn form but wants a login."""
+    """After a logout the hub requires a login instead of showing the spawn form."""
     assert session.spawn_form().fields
 
     session.logout()

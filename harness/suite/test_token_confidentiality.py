@@ -1,4 +1,4 @@
-"""The front door adds a person's token to every request; only the login may see it."""
+"""Confidentiality of the token that the front door adds to every request: only the login may read it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from hubpod_harness.users import User
 
 pytestmark = [pytest.mark.security, pytest.mark.hubpod_login("JWT")]
 
-# What a person may configure, and so may somebody who collects what others send.
+# A user may configure this, and so may an attacker who collects other users' headers.
 CURIOUS = """
 def keep(handler):
     with open({file!r}, "a") as seen:
@@ -34,10 +34,10 @@ WAYS = {
 }
 
 
-def test_a_visitors_token_does_not_reach_somebody_elses_server(
+def test_a_visitors_token_does_not_reach_another_users_server(
     stack: Stack, issuer: Issuer, session: Session, user: User
 ) -> None:
-    """Whoever opens a link to another person's server keeps the token to themselves, whatever the link looks like."""
+    """A visitor of another user's server keeps the token, whatever the link looks like."""
     account = user.account(PROJECT)
     folder, seen = f"{home_directory(account)}/.jupyter", f"{home_directory(account)}/seen"
     config = f"{folder}/jupyter_server_config.py"
@@ -50,19 +50,19 @@ def test_a_visitors_token_does_not_reach_somebody_elses_server(
         for name, way in WAYS.items():
             headers = ((TOKEN_HEADER, token), ("X-Marker", name), *way.headers)
             send(stack.url, Request(path=way.path.format(user=user.name), headers=headers))
-        told = wait_until("the requests", lambda: _told(stack, account, seen))
+        headers_seen = wait_until("the requests", lambda: _read_record(stack, account, seen))
 
-    assert TOKEN_HEADER not in told.replace(token, "[token]")
+    assert TOKEN_HEADER not in headers_seen.replace(token, "[token]")
 
 
-def _told(stack: Stack, account: str, seen: str) -> str:
-    """What the server has kept, once it has seen the last request."""
+def _read_record(stack: Stack, account: str, seen: str) -> str:
+    """Return the server's record of headers, once it has the last request."""
     text = run_as_account(stack, account, "cat", seen).stdout
     return text if "'X-Marker': 'kernel'" in text else ""
 
 
 def test_a_failing_page_does_not_log_the_token(stack: Stack, issuer: Issuer) -> None:
-    """JupyterHub logs all headers of a request that ends with an error of the server; the token is not among them."""
+    """JupyterHub logs the headers of a request that fails with a server error, without the token."""
     token = issuer.mint("visitor")
 
     answer = send(stack.url, Request(path="/hub/static/%00", headers=((TOKEN_HEADER, token),)))
