@@ -110,12 +110,12 @@ class Artifact:
 
 
 def write(
-    folder: Path, stack: StackLike, *, sessions: Iterable[SessionLike], page: PageLike | None = None, error: str
+    directory: Path, stack: StackLike, *, sessions: Iterable[SessionLike], page: PageLike | None = None, error: str
 ) -> Path:
     """Write the diagnosis of a failed test, and remove that of an earlier failure.
 
     Args:
-        folder: The failure's directory; created with access for this user only.
+        directory: The failure's directory; created with access for this user only.
         stack: The stack that the test used.
         sessions: The test's logins; the progress events of their servers become the timeline.
         page: The browser's page, if the test used one.
@@ -124,9 +124,9 @@ def write(
     Returns:
         The path of README.txt.
     """
-    private_directory(folder)
-    if (folder / INDEX).is_file():
-        for path in folder.iterdir():
+    private_directory(directory)
+    if (directory / INDEX).is_file():
+        for path in directory.iterdir():
             if path.is_file():
                 path.unlink()
     redactor = Redactor(stack.secrets)
@@ -140,8 +140,8 @@ def write(
     index = "\n".join(_index((*parts, *page_parts), contents_by_name, stack.containers, spawns, error))
     for name, content in {**contents_by_name, INDEX: index}.items():
         kept = _last(redactor.text(content).encode(errors="replace")) if isinstance(content, str) else content
-        write_private(folder / name, kept)
-    return folder / INDEX
+        write_private(directory / name, kept)
+    return directory / INDEX
 
 
 def _gather(part: Artifact) -> str | bytes:

@@ -26,7 +26,7 @@ class Run:
 
     Attributes:
         name: Eight hexadecimal digits, which are part of the name of each of its resources.
-        folder: Its private directory, removed at the end.
+        `folder`: Its private directory, removed at the end.
         podman: The podman of this machine.
         client: Arguments with which testcontainers connects to the podman service.
     """

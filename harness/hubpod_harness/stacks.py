@@ -76,7 +76,7 @@ class StackManager:
 
     @property
     def used(self) -> tuple[Stack, ...]:
-        """Return the stacks with new logins since the start of the test, or all when there are none."""
+        """Return the stacks with new logins since the start of the test, or all without new logins."""
         used = [
             stack
             for order, stack in self._stacks.items()

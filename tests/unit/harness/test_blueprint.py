@@ -1,4 +1,4 @@
-"""What a stack consists of: the deployed pod, and what the harness adds to it."""
+"""Blueprints of stacks: the deployed pod, and the harness's additions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,20 +22,20 @@ IMAGES = tuple((name, f"localhost/hubpod/{name}:dev-0") for name in ("jupyterhub
 
 
 def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> StackRequest:
-    """What a test may wish for."""
+    """Return a stack request."""
     return StackRequest(
         environment=find_environment(environment), images=IMAGES, volumes=PROJECT / "volumes", changes=changes
     )
 
 
 def site(folder: Path, wish: StackRequest | None = None) -> Site:
-    """What the stack of a wish derives from."""
+    """Return the site of a stack request."""
     wish = wish or order()
     return create_site(wish, Instance(environment=wish.environment, name="t-1"), folder, HarnessSecrets())
 
 
 def file(plan: Blueprint, volume: str, path: str) -> str:
-    """The content of a file of a seed; empty when there is none."""
+    """Return the content of a seed's file; empty when it does not exist."""
     found = [
         each.content for seed in plan.seeds if seed.volume.endswith(volume) for each in seed.files if each.path == path
     ]
@@ -57,7 +57,7 @@ def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth"])
 def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
-    """No container of a stack mounts what nobody fills."""
+    """Every volume that a container mounts has a seed."""
     plan = blueprint(site(tmp_path, order(environment)), HarnessSecrets())
 
     mounted = {mount.volume for container in plan.containers for mount in container.mounts}
@@ -65,8 +65,8 @@ def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth_extslurm", "prod"])
-def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment: str) -> None:
-    """Hub and Slurm, wherever that is, mount the sources, also where people deploy releases: images have none here."""
+def test_every_environment_mounts_the_sources(tmp_path: Path, environment: str) -> None:
+    """Hub and Slurm mount the sources in every environment, also in production: images contain no releases here."""
     code = tuple(
         (name, MountedSource(folder=tmp_path, files=(File(path="code.py", content=name.encode()),)))
         for name in SOURCE_NAMES
@@ -77,8 +77,8 @@ def test_the_code_under_test_is_in_every_arrangement(tmp_path: Path, environment
     assert {name: mounted[f"/usr/src/{name}"] for name in SOURCE_NAMES} == {name: name for name in SOURCE_NAMES}
 
 
-def test_only_a_login_by_token_has_an_issuer(tmp_path: Path) -> None:
-    """Where people log in with a form there is nobody to sign tokens."""
+def test_only_token_login_has_an_issuer(tmp_path: Path) -> None:
+    """A stack with a login form has no token issuer."""
     by_token = blueprint(site(tmp_path / "a"), HarnessSecrets())
     by_form = blueprint(site(tmp_path / "b", order("dev_dummyauth")), HarnessSecrets())
 
@@ -86,8 +86,8 @@ def test_only_a_login_by_token_has_an_issuer(tmp_path: Path) -> None:
     assert ISSUER not in [container.name for container in by_form.containers]
 
 
-def test_a_tests_configuration_has_the_last_word(tmp_path: Path) -> None:
-    """The lines of a test are a fragment that is loaded after all others."""
+def test_a_tests_configuration_is_loaded_last(tmp_path: Path) -> None:
+    """A test's configuration is a fragment that is loaded last."""
     plan = blueprint(site(tmp_path), HarnessSecrets(), config="c.Spawner.start_timeout = 5")
 
     fragments = sorted(each.path for seed in plan.seeds for each in seed.files if each.path.startswith("fragments/"))
@@ -96,7 +96,7 @@ def test_a_tests_configuration_has_the_last_word(tmp_path: Path) -> None:
 
 
 def test_the_harness_keeps_its_secrets_out_of_environments(tmp_path: Path) -> None:
-    """The tokens of the harness are in files that only their reader can open, and in no variable or argument."""
+    """The harness's tokens are in files with restricted permissions, and in no variable or argument."""
     keys = HarnessSecrets()
 
     plan = blueprint(site(tmp_path), keys)
@@ -108,13 +108,13 @@ def test_the_harness_keeps_its_secrets_out_of_environments(tmp_path: Path) -> No
 
 
 def test_a_changed_setting_is_validated_as_a_sites_own(tmp_path: Path) -> None:
-    """A test that changes a setting to something impossible is told so by key."""
+    """An invalid value of a changed setting is reported with its key."""
     with pytest.raises(SettingsError, match="logLevel"):
         site(tmp_path, order("dev_realauth", ("logLevel", "LOUD")))
 
 
-def test_keys_survive_being_written() -> None:
-    """The keys of an issuer that outlives its run are the same ones in the next."""
+def test_written_keys_can_be_read() -> None:
+    """The keys of an issuer that outlives its run stay the same."""
     keys = {algorithm: new_key(algorithm, f"{algorithm}-1") for algorithm in ALGORITHMS}
 
     again = read_keys(write_keys(keys))

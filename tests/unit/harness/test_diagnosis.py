@@ -1,4 +1,4 @@
-"""What is kept of a failure; the stack is a stand-in, because it has to be broken in every part."""
+"""Artifacts of a failed test, from a fake stack whose every part can fail."""
 
 import json
 import stat
@@ -23,13 +23,13 @@ RUNNING = [{"State": {"Status": "running", "ExitCode": 0, "FinishedAt": "0001-01
 
 @dataclass
 class FakeHub:
-    """Answers every question with the same bytes."""
+    """An HTTP API whose every response has the same body."""
 
     body: bytes = b'{"users": 1}'
     asked: list[str] = field(default_factory=list)
 
     def admin(self, method: str, path: str, json: object = None) -> requests.Response:
-        """Answer."""
+        """Return the response."""
         self.asked.append(f"{method} {path}{json or ''}")
         response = requests.Response()
         response.status_code, response._content = 200, self.body
@@ -38,7 +38,7 @@ class FakeHub:
 
 @dataclass
 class FakeStack:
-    """A stack of which each part can be broken."""
+    """A fake stack whose every part can fail."""
 
     containers: tuple[str, ...] = ("slurm", "jupyterhub")
     secrets: Collection[str] = (SECRET,)
@@ -49,7 +49,7 @@ class FakeStack:
     def execute(
         self, container: str, argv: Sequence[str], *, user: str | None = None, timeout_s: float | None = None
     ) -> Result:
-        """Fail for sacct, as without accounting; print the command otherwise."""
+        """Fail for sacct, as without accounting; otherwise print the command."""
         assert (container, user) == ("slurm", None)
         assert timeout_s
         if argv[0] == "sacct":
@@ -57,19 +57,19 @@ class FakeStack:
         return Result(argv=tuple(argv), returncode=0, stdout=f"{' '.join(argv)} of {SECRET}\n")
 
     def log(self, container: str) -> str:
-        """Give the log, or fail when there is none."""
+        """Return the log, or fail when the container has none."""
         if container not in self.logs:
             raise NotRunningError(f"{container} has no log")
         return self.logs[container]
 
     def inspect(self, container: str) -> str:
-        """Give the state."""
+        """Return the state."""
         return json.dumps(self.states.get(container, RUNNING))
 
 
 @dataclass
 class FakeSession:
-    """A person with servers."""
+    """A login session with servers."""
 
     user: str
     servers: dict[str, Server]
@@ -77,21 +77,21 @@ class FakeSession:
 
 @dataclass
 class FakePage:
-    """A page whose picture is as large as wanted."""
+    """A page with a screenshot of a given size."""
 
     size: int = 8
 
     def content(self) -> str:
-        """Source with a secret."""
+        """Return a source with a secret."""
         return f"<p>{SECRET}</p>"
 
     def screenshot(self, *, full_page: bool | None = None) -> bytes:
-        """A picture; that of the whole page is the large one."""
+        """Return a screenshot; the one of the full page is larger."""
         return b"\x89PNG\xff".ljust(self.size if full_page else 8, b"\0")
 
 
 def session_with(*events: ProgressEvent) -> FakeSession:
-    """A person whose server has seen these events."""
+    """Return a session whose server has these events."""
     server = Server(Browser("http://127.0.0.1"), "http://127.0.0.1", user="user01", name="lab")
     server.events = events
     return FakeSession(user="user01", servers={"lab": server})
@@ -103,8 +103,8 @@ PENDING = ProgressEvent(
 FAILED = ProgressEvent(progress=100, message=f"Spawn failed: {SECRET}", failed=True, at=102.25)
 
 
-def test_everything_that_may_tell_is_kept(tmp_path: Path) -> None:
-    """There is a file for each log, state, answer of Slurm and of the hub, the spawns, the page, and the index."""
+def test_every_part_of_the_stack_has_a_file(tmp_path: Path) -> None:
+    """Each log, state, response, spawn and page has a file, and README.txt lists them."""
     stack = FakeStack()
 
     index = diagnosis.write(tmp_path / "failure", stack, sessions=[session_with(PENDING)], page=FakePage(), error="it")
@@ -119,8 +119,8 @@ def test_everything_that_may_tell_is_kept(tmp_path: Path) -> None:
     assert sorted(stack.hub.asked) == ["GET proxy", "GET users"]
 
 
-def test_nobody_else_can_read_it_and_it_has_no_secret(tmp_path: Path) -> None:
-    """The folder is 0700, its files 0600, and a secret that was in every part is in none of the files."""
+def test_artifacts_are_private_and_have_no_secret(tmp_path: Path) -> None:
+    """The directory is 0700, its files 0600, and no file contains a secret that was in every part."""
     stack = FakeStack(hub=FakeHub(body=json.dumps({"x": SECRET}).encode()), states={"slurm": {"Env": [SECRET]}})
     stack.logs["slurm"] = f"token {SECRET}"
 
@@ -134,8 +134,8 @@ def test_nobody_else_can_read_it_and_it_has_no_secret(tmp_path: Path) -> None:
         assert SECRET.encode() not in path.read_bytes()
 
 
-def test_a_part_that_fails_says_why_and_stops_no_other(tmp_path: Path) -> None:
-    """Of a stopped container, a refused command and broken JSON the reason is kept, and all other parts are there."""
+def test_a_failed_part_does_not_stop_the_others(tmp_path: Path) -> None:
+    """A failed part's file contains the reason, and all other files are complete."""
     stack = FakeStack(hub=FakeHub(body=b"<h1>502</h1>"), logs={"slurm": "slurmctld: up"})
 
     folder = diagnosis.write(tmp_path / "failure", stack, sessions=[], error="it").parent
@@ -147,8 +147,8 @@ def test_a_part_that_fails_says_why_and_stops_no_other(tmp_path: Path) -> None:
     assert (folder / "squeue.txt").read_text().startswith("squeue --all")
 
 
-def test_the_index_says_what_broke_first(tmp_path: Path) -> None:
-    """Dead containers come in the order of their ends, then the error, the hub's complaint, and how the spawn went."""
+def test_the_index_lists_stopped_containers_first(tmp_path: Path) -> None:
+    """README.txt lists stopped containers by time, then the error, the hub's log and the spawns."""
     ended = {"Status": "exited", "ExitCode": 137}
     stack = FakeStack(
         containers=("jupyterhub", "proxy", "slurm"),
@@ -169,7 +169,7 @@ def test_the_index_says_what_broke_first(tmp_path: Path) -> None:
 
 
 def test_the_timeline_counts_from_the_first_event(tmp_path: Path) -> None:
-    """Each event has its time since the first one, its progress, the job's state and its message."""
+    """Each event has its offset, progress, job state and message."""
     session = session_with(PENDING, FAILED)
 
     folder = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[session], error="it").parent
@@ -184,8 +184,8 @@ def test_the_timeline_counts_from_the_first_event(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_the_end_of_what_is_too_long_is_kept(tmp_path: Path, over: int) -> None:
-    """A log has at most 2 MB; what is left out is said, and the first line that is kept is a whole one."""
+def test_the_end_of_a_long_log_is_kept(tmp_path: Path, over: int) -> None:
+    """A file has at most 2 MB, starts with a whole line and states how much is omitted."""
     stack = FakeStack()
     stack.logs["slurm"] = "first line\n" + "x" * (MAX_BYTES + over - len("first line\n\nlast line")) + "\nlast line"
 
@@ -196,8 +196,8 @@ def test_the_end_of_what_is_too_long_is_kept(tmp_path: Path, over: int) -> None:
     assert kept.startswith("first line\n") if over == 0 else kept.startswith("(the first ")
 
 
-def test_a_picture_that_is_too_large_becomes_smaller(tmp_path: Path) -> None:
-    """A screenshot is never cut: of a very long page it shows the part that was seen."""
+def test_a_large_screenshot_shows_the_visible_part(tmp_path: Path) -> None:
+    """A screenshot is never truncated; for a very long page it shows the visible part."""
     page = FakePage(size=MAX_BYTES + 1)
 
     folder = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], page=page, error="it").parent
@@ -205,8 +205,8 @@ def test_a_picture_that_is_too_large_becomes_smaller(tmp_path: Path) -> None:
     assert (folder / "screenshot.png").read_bytes() == b"\x89PNG\xff".ljust(8, b"\0")
 
 
-def test_an_earlier_failure_leaves_nothing(tmp_path: Path) -> None:
-    """The files of the same test's earlier failure are not mixed with those of this one."""
+def test_artifacts_of_an_earlier_failure_are_removed(tmp_path: Path) -> None:
+    """Files of an earlier failure of the same test are removed."""
     diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], page=FakePage(), error="it")
 
     folder = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], error="it").parent

@@ -1,4 +1,4 @@
-"""Tests of one group are run by one worker of pytest-xdist, whatever pytest and pytest-xdist make of names."""
+"""Groups of tests, which one worker of pytest-xdist runs in any version of pytest."""
 
 import re
 from collections import defaultdict
@@ -27,7 +27,7 @@ def test_other(number): pass
 
 
 def test_a_group_stays_in_one_worker(tmp_path: Path) -> None:
-    """With loadgroup no group is divided, and both workers have something to do."""
+    """With loadgroup no group is split, and both workers run tests."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_groups.py").write_text(TESTS)
 

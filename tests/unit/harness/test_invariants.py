@@ -1,4 +1,4 @@
-"""The invariants: what is a violation, judged from values."""
+"""Invariants: violations found in observations."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ GONE = replace(GOOD, servers=(), routes=frozenset(), answering=frozenset())
 
 
 def test_a_good_stack_violates_nothing() -> None:
-    """A ready server with its job and its route, and nothing else, is how it should be; so is nothing at all."""
+    """A ready server with job and route is valid, and so is an empty stack."""
     assert find_violations(GOOD) == ()
     assert find_violations(Observation()) == ()
     assert find_violations(GOOD, before=GOOD) == ()
@@ -52,13 +52,13 @@ def test_a_good_stack_violates_nothing() -> None:
     ],
 )
 def test_each_violation_is_a_sentence(name: str, seen: Observation, sentence: str) -> None:
-    """Every invariant finds its violation and says what is wrong with what."""
+    """Every invariant finds its violation and describes it."""
     assert list(INVARIANTS[name](seen)) == [sentence]
     assert Violation(name=name, sentence=sentence) in find_violations(seen)
 
 
-def test_who_looked_before_misses_a_lost_server() -> None:
-    """A server that the hub has forgotten is missed by who saw it, as long as its job runs."""
+def test_an_earlier_observation_reveals_a_lost_server() -> None:
+    """A server that the hub forgot is lost when an earlier observation has it and its job runs."""
     said = Violation(name="I4", sentence="the server user01 is lost, and its job 5 is RUNNING")
 
     assert said in find_violations(GONE, before=GOOD)
@@ -66,8 +66,8 @@ def test_who_looked_before_misses_a_lost_server() -> None:
     assert find_violations(replace(GONE, jobs=()), before=GOOD) == ()
 
 
-def test_looking_before_is_not_changed_by_judging() -> None:
-    """The same earlier observation can be judged against again."""
+def test_an_earlier_observation_can_be_reused() -> None:
+    """An earlier observation can be used several times."""
     before = replace(GOOD, servers=())
 
     find_violations(replace(GONE, servers=(LOST,)), before=before)
@@ -77,15 +77,15 @@ def test_looking_before_is_not_changed_by_judging() -> None:
 
 @pytest.mark.parametrize("pending", ["spawn", "stop"])
 @pytest.mark.parametrize("routes", [frozenset[str](), frozenset({"user01"})])
-def test_a_server_on_its_way_may_have_a_route(pending: str, routes: frozenset[str]) -> None:
-    """A server that starts or stops may have its route or not, and need not answer."""
+def test_a_starting_server_may_have_a_route(pending: str, routes: frozenset[str]) -> None:
+    """A server that starts or stops may have a route, and need not respond."""
     server = replace(SERVER, ready=False, pending=pending)
 
     assert find_violations(replace(GOOD, servers=(server,), routes=routes, answering=frozenset())) == ()
 
 
-def test_two_servers_of_a_person_may_have_a_job_each() -> None:
-    """Two jobs of one account are fine when each has its server."""
+def test_two_servers_of_a_user_may_have_a_job_each() -> None:
+    """Two jobs of one account are valid when each belongs to a server."""
     other = replace(SERVER, name="user01/second", job_id="6")
     names = frozenset({"user01", "user01/second"})
 
@@ -94,8 +94,8 @@ def test_two_servers_of_a_person_may_have_a_job_each() -> None:
     )
 
 
-def test_the_hubs_users_are_read() -> None:
-    """Servers are read with their state, named ones and stopped ones too, and users without any."""
+def test_servers_are_parsed() -> None:
+    """Named and stopped servers are parsed, and users without servers are accepted."""
     model = {"ready": True, "pending": None, "stopped": False, "url": "/jupyter/user/user01/", "state": {"job_id": "5"}}
     stopped = {"ready": False, "pending": "stop", "stopped": True, "url": "/jupyter/user/user01/b/", "state": None}
 
@@ -105,8 +105,8 @@ def test_the_hubs_users_are_read() -> None:
     )
 
 
-def test_only_routes_to_servers_are_read() -> None:
-    """The hub's own routes are left out."""
+def test_only_routes_to_servers_are_parsed() -> None:
+    """Routes of the hub itself are ignored."""
     routes = [
         {"routespec": "/jupyter/", "target": "http://127.0.0.1:8081", "data": {"hub": True, "jupyterhub": True}},
         {
@@ -134,6 +134,6 @@ def test_only_routes_to_servers_are_read() -> None:
         ("a\nb\nc is pass word\n", "line 3"),
     ],
 )
-def test_a_secret_is_found_without_being_told(text: str, place: str) -> None:
-    """The line is told and never the secret; of a long key each line that is long enough counts by itself."""
+def test_a_secret_is_found_by_its_line(text: str, place: str) -> None:
+    """The result names the line and not the secret. Each long line of a key counts by itself."""
     assert find_secret(text, ("abc123", f"-----BEGIN KEY-----\n{'k' * 64}\nshort\n", "pass word", "")) == place

@@ -1,4 +1,4 @@
-"""Tokens of the test issuer, against the real authenticator: good ones are accepted, flawed ones refused."""
+"""Tokens of the test issuer at the real authenticator: valid ones are accepted, flawed ones refused."""
 
 import asyncio
 import re
@@ -38,7 +38,7 @@ CONTROL_TOKEN = "control-token-of-a-test"
 PROXY_HEADER_BYTES = 32 * KB
 USER = User(name="user01", projects=("project1", "project2"))
 
-# What the hub logs: the reason for which each flaw is refused.
+# Reasons in the hub's log for which flaws are refused.
 REASONS = {
     "expired": r"expired.*|boolean_exp",
     "ImmatureSignatureError": r"not_yet_valid.*|issued_in_the_future",
@@ -71,22 +71,22 @@ AT_THE_FRONT_DOOR = [name for name, flaw in FLAWS.items() if flaw.layer is Layer
 
 
 class NoProxy(Proxy):  # type: ignore[misc]
-    """A proxy that forwards nothing; the tests talk to the hub itself."""
+    """A proxy that forwards nothing, because the tests connect to the hub itself."""
 
     async def get_all_routes(self) -> dict[str, Any]:
-        """There are none."""
+        """Return no routes."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hub:
-    """JupyterHub in this process."""
+    """A JupyterHub in this process."""
 
     app: Any
     url: str
 
     async def login(self, token: str) -> HTTPResponse:
-        """Log in as the front door does; redirects are not followed."""
+        """Log in with the header of the front door, without following redirects."""
         request = HTTPRequest(
             f"{self.url}/hub/login?next=%2Fhub%2Fhome",
             headers=HTTPHeaders({"X-Auth-Id-Token": token}),
@@ -96,13 +96,13 @@ class Hub:
         return await SimpleAsyncHTTPClient(force_instance=True).fetch(request, raise_error=False)
 
     def forget_keys(self) -> None:
-        """Let the hub fetch the keys at the next login."""
+        """Make the hub fetch the keys at the next login."""
         self.app.authenticator._keys = None
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    """The module's issuer and its server, a process."""
+    """The issuer and its server process, shared by the module."""
     token_file = tmp_path_factory.mktemp("issuer") / "control_token"
     token_file.write_text(CONTROL_TOKEN)
     argv = [sys.executable, str(SCRIPT), "--port=0", "--control-port=0", f"--token-file={token_file}"]
@@ -117,14 +117,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
 @pytest.fixture
 def issuer(server: Issuer) -> Issuer:
-    """The issuer, as it was in the beginning."""
+    """The issuer in its initial state."""
     if server.changed:
         server.reset()
     return server
 
 
 def bent(issuer: Issuer, name: str, **options: Any) -> str:
-    """A token for USER with one flaw or of one variant."""
+    """Return a token for USER with one flaw or variant."""
     options[name] = True
     return issuer.mint(USER, **options)
 
@@ -161,7 +161,7 @@ async def hub(server: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_each_algorithm_makes_a_valid_token(hub: Hub, issuer: Issuer, algorithm: str) -> None:
-    """A token of each algorithm has the documented content, passes the validation itself, and logs in."""
+    """A token of each algorithm has the documented content, is valid on its own, and logs in."""
     token = issuer.mint(USER, algorithm=algorithm)
     response = await hub.login(token)
     _, key = await hub.app.authenticator._key_store().find(read_header(token))
@@ -181,7 +181,7 @@ async def test_each_algorithm_makes_a_valid_token(hub: Hub, issuer: Issuer, algo
 
 @pytest.mark.parametrize("name", VARIANTS)
 async def test_each_variant_is_accepted(hub: Hub, issuer: Issuer, name: str) -> None:
-    """Other forms of a good token log in as well."""
+    """Variants of a valid token log in."""
     assert (await hub.login(bent(issuer, name))).code == 302
 
 
@@ -189,7 +189,7 @@ async def test_each_variant_is_accepted(hub: Hub, issuer: Issuer, name: str) -> 
 async def test_each_flaw_is_refused_for_its_own_reason(
     hub: Hub, issuer: Issuer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """The hub refuses a flawed token with one of the flaw's statuses, for the reason that the flaw is named after."""
+    """The hub refuses a flawed token with a status of the flaw, and logs the flaw's own reason."""
     token = bent(issuer, name)
 
     response = await hub.login(token)
@@ -205,7 +205,7 @@ async def test_each_flaw_is_refused_for_its_own_reason(
 
 @pytest.mark.parametrize("name", AT_THE_FRONT_DOOR)
 async def test_tokens_for_the_front_door_are_too_large_for_it(issuer: Issuer, name: str) -> None:
-    """What the proxy must refuse is larger than all the headers that it takes, and otherwise valid."""
+    """Tokens for the proxy to refuse are valid and exceed its limit for headers."""
     token = bent(issuer, name)
 
     assert len(token) > PROXY_HEADER_BYTES
@@ -214,13 +214,13 @@ async def test_tokens_for_the_front_door_are_too_large_for_it(issuer: Issuer, na
 
 @pytest.mark.parametrize(("name", "kilobytes"), [("size_8_kB", 8), ("size_31_kB", 31), ("size_33_kB", 33)])
 async def test_tokens_have_the_size_that_they_are_named_after(issuer: Issuer, name: str, kilobytes: int) -> None:
-    """A size is met within four characters."""
+    """A token's size is exact to four characters."""
     assert abs(len(bent(issuer, name)) - kilobytes * KB) <= 4
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_each_flaw_can_be_had_with_each_algorithm(issuer: Issuer, algorithm: str) -> None:
-    """No flaw depends on the kind of key; each makes another token."""
+    """Each flaw changes the token with any key type."""
     names = [name for name in AT_THE_HUB if name != "alg_none_signed"]
     good = issuer.mint(USER, algorithm=algorithm)
 
@@ -228,12 +228,12 @@ async def test_each_flaw_can_be_had_with_each_algorithm(issuer: Issuer, algorith
 
 
 async def test_a_flaw_that_is_not_wanted_bends_nothing(hub: Hub, issuer: Issuer) -> None:
-    """A flaw may be given as false."""
+    """A flaw with the value false has no effect."""
     assert (await hub.login(issuer.mint("user01", expired=False))).code == 302
 
 
 async def test_flaws_can_be_had_together(issuer: Issuer) -> None:
-    """Several flaws mutate the same token, even when they want to change the same claim."""
+    """Several flaws change the same token, even the same claim."""
     token = issuer.mint("user01", missing_exp=True, mistyped_iat=True, wrong_audience=True, broken_signature=True)
     claims = jwt.decode(token, options={"verify_signature": False})
 
@@ -245,7 +245,7 @@ async def test_flaws_can_be_had_together(issuer: Issuer) -> None:
 
 
 async def test_claims_and_projects_can_be_given(issuer: Issuer) -> None:
-    """Claims replace the usual ones; a person known by name alone is in project1."""
+    """Claims replace the defaults, and a user given by name is in project1."""
 
     def claims_of(token: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
@@ -258,7 +258,7 @@ async def test_claims_and_projects_can_be_given(issuer: Issuer) -> None:
 
 
 async def test_unknown_names_are_refused_with_the_nearest(issuer: Issuer) -> None:
-    """A misspelt flaw, algorithm or kind of garbage is an error that suggests the right one."""
+    """A misspelled flaw, algorithm or kind of garbage raises an error with a suggestion."""
     with pytest.raises(HubpodError, match="did you mean 'expired'"):
         issuer.mint("ada", expierd=True)
     with pytest.raises(HubpodError, match="did you mean 'ES256'"):
@@ -268,7 +268,7 @@ async def test_unknown_names_are_refused_with_the_nearest(issuer: Issuer) -> Non
 
 
 async def test_what_is_minted_is_remembered_and_not_shown(issuer: Issuer) -> None:
-    """Every token is known for redaction; representations show neither tokens nor the control API's token."""
+    """Every token is recorded for redaction, and representations contain no token."""
     token = issuer.mint("ada", nested=True)
 
     assert token == issuer.minted[-1]
@@ -278,7 +278,7 @@ async def test_what_is_minted_is_remembered_and_not_shown(issuer: Issuer) -> Non
 
 
 async def test_every_flaw_says_what_is_wrong() -> None:
-    """A flaw has a title, statuses of a refusal, and the name that it is found by."""
+    """A flaw has a title, statuses of a refusal and its own name."""
     for name, flaw in FLAWS.items():
         assert flaw.name == name
         assert flaw.title
@@ -288,7 +288,7 @@ async def test_every_flaw_says_what_is_wrong() -> None:
 
 @pytest.mark.parametrize("kind", GARBAGE)
 async def test_a_hub_without_keys_cannot_use_garbage(hub: Hub, issuer: Issuer, kind: str) -> None:
-    """Whatever a broken issuer serves, a hub that knows no keys yet answers 503, and recovers with the issuer."""
+    """A hub without keys responds 503 to any garbage of the issuer, and recovers with it."""
     issuer.garbage(kind)
     hub.forget_keys()
     assert (await hub.login(issuer.mint(USER))).code == 503
@@ -300,7 +300,7 @@ async def test_a_hub_without_keys_cannot_use_garbage(hub: Hub, issuer: Issuer, k
 
 
 async def test_a_rotation_changes_who_is_believed(hub: Hub, issuer: Issuer) -> None:
-    """After a rotation without overlap, the hub's next look at the keys ends the old ones."""
+    """After a rotation without overlap, the hub's next fetch invalidates the old keys."""
     old = issuer.mint(USER)
     issuer.rotate(overlap=True)
     hub.forget_keys()
@@ -316,7 +316,7 @@ async def test_a_rotation_changes_who_is_believed(hub: Hub, issuer: Issuer) -> N
 
 
 async def test_an_issuer_that_hangs_is_given_up(hub: Hub, issuer: Issuer) -> None:
-    """The hub waits for a hanging issuer only as long as it is told to."""
+    """The hub's wait for a hanging issuer is limited by its setting."""
     issuer.hang()
     hub.forget_keys()
 

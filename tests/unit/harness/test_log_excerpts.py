@@ -1,4 +1,4 @@
-"""What broke, in the words of the hub's log."""
+"""Excerpts of the hub's log that explain a failure."""
 
 import pytest
 
@@ -40,7 +40,7 @@ OTHERS = f"""\
 
 
 def test_a_traceback_is_shown_by_the_code_under_test() -> None:
-    """Frames of the changed packages stay with the exception; those of libraries become a count."""
+    """Frames of the code under test and the exception stay; library frames become a count."""
     assert excerpt(None, [LOGIN, *UNHANDLED, ACCESS]) == (
         "[E 2026-11-21 08:17:01.004 JupyterHub user:884] Unhandled error starting testuser's server: 'gpus'",
         "    Traceback (most recent call last):",
@@ -54,25 +54,25 @@ def test_a_traceback_is_shown_by_the_code_under_test() -> None:
 
 
 def test_the_last_traceback_of_the_code_under_test_counts() -> None:
-    """A later traceback of somebody else's code does not hide the one of the code under test."""
+    """A later traceback of other code does not hide the one through the code under test."""
     earlier = [line.replace("gpus", "early") for line in UNHANDLED]
 
-    told = excerpt(None, [*earlier, *UNHANDLED, *OTHERS])
+    found = excerpt(None, [*earlier, *UNHANDLED, *OTHERS])
 
-    assert "    KeyError: 'gpus'" in told
-    assert not any("early" in line or "Connection" in line for line in told)
+    assert "    KeyError: 'gpus'" in found
+    assert not any("early" in line or "Connection" in line for line in found)
 
 
 def test_where_a_library_raised_is_shown() -> None:
-    """The frame that raised stays, also when it is a library's that the code under test has called."""
+    """The raising frame stays, also in a library that the code under test has called."""
     raising = [f'      File "{SITE}/jinja2/environment.py", line 936, in handle', "        raise error"]
     at = UNHANDLED.index("    KeyError: 'gpus'")
 
     assert "\n".join(raising) in "\n".join(excerpt(None, [*UNHANDLED[:at], *raising, *UNHANDLED[at:]]))
 
 
-def test_a_configuration_that_does_not_load_is_to_blame() -> None:
-    """A traceback that Python itself printed, without a log line of its own, is found without the line before."""
+def test_a_configuration_that_does_not_load_is_shown() -> None:
+    """A traceback that Python printed without a log record is shown without the preceding line."""
     printed = [
         "Traceback (most recent call last):",
         f'  File "{SITE}/traitlets/config/application.py", line 909, in _load_config_files',
@@ -82,15 +82,15 @@ def test_a_configuration_that_does_not_load_is_to_blame() -> None:
         "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'",
     ]
 
-    told = excerpt(None, [LOGIN, *printed])
+    found = excerpt(None, [LOGIN, *printed])
 
-    assert told[0] == "Traceback (most recent call last):"
-    assert told[-1] == "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'"
-    assert LOGIN not in told
+    assert found[0] == "Traceback (most recent call last):"
+    assert found[-1] == "KeyError: 'DEPLOY_CONFIG_OIDC_SERVER'"
+    assert LOGIN not in found
 
 
 def test_a_chain_of_exceptions_stays_a_chain() -> None:
-    """What was raised from what is told with the sentence between them."""
+    """Chained exceptions stay together with the sentence between them."""
     chain = [
         *UNHANDLED[:-2],
         "",
@@ -99,32 +99,32 @@ def test_a_chain_of_exceptions_stays_a_chain() -> None:
         *[line.replace("KeyError: 'gpus'", "RuntimeError: no options") for line in UNHANDLED[1:-2]],
     ]
 
-    told = excerpt(None, chain)
+    found = excerpt(None, chain)
 
-    assert "    KeyError: 'gpus'" in told
-    assert "    The above exception was the direct cause of the following exception:" in told
-    assert told[-1] == "    RuntimeError: no options"
-
-
-def test_without_such_a_traceback_the_complaints_tell() -> None:
-    """The last warnings and errors are shown; information is not, and of a long entry the end."""
-    told = excerpt(None, [LOGIN, ACCESS, NOT_SUBMITTED, LOGIN, *OTHERS])
-
-    assert told[:2] == (ACCESS, NOT_SUBMITTED)
-    assert told[2] == OTHERS[0]
-    assert told[-1] == "    ConnectionRefusedError: [Errno 111] Connection refused"
-    assert LOGIN not in told
+    assert "    KeyError: 'gpus'" in found
+    assert "    The above exception was the direct cause of the following exception:" in found
+    assert found[-1] == "    RuntimeError: no options"
 
 
-def test_the_complaint_that_the_person_read_comes_alone() -> None:
-    """Where the log has the sentence of the page, other complaints are left out."""
+def test_without_own_code_the_last_warnings_are_shown() -> None:
+    """Without a traceback of the code under test, the last warnings and errors are shown, long ones by their end."""
+    found = excerpt(None, [LOGIN, ACCESS, NOT_SUBMITTED, LOGIN, *OTHERS])
+
+    assert found[:2] == (ACCESS, NOT_SUBMITTED)
+    assert found[2] == OTHERS[0]
+    assert found[-1] == "    ConnectionRefusedError: [Errno 111] Connection refused"
+    assert LOGIN not in found
+
+
+def test_the_message_that_the_user_read_comes_alone() -> None:
+    """If the log has the message of the page, other warnings are omitted."""
     error = SpawnFailed("the server of user01 failed to start: no such partition", sentence="no such partition")
 
     assert excerpt(error, [ACCESS, NOT_SUBMITTED, ACCESS]) == (NOT_SUBMITTED,)
 
 
 def test_the_log_of_the_failure_comes_before_the_whole_log() -> None:
-    """What the hub logged during the failure is looked at first."""
+    """The log during the failure is searched first."""
     error = SpawnFailed("the server of user01 failed to start")
     error.hub_log = (NOT_SUBMITTED,)
 
@@ -132,11 +132,11 @@ def test_the_log_of_the_failure_comes_before_the_whole_log() -> None:
 
 
 @pytest.mark.parametrize("log", [[], ["", "   "], [LOGIN], ["plain text", "Traceback (most recent call last):"]])
-def test_nothing_is_told_when_nothing_tells(log: list[str]) -> None:
-    """A log without a complaint gives no lines, and neither does a traceback that was cut off."""
+def test_a_log_without_warnings_gives_nothing(log: list[str]) -> None:
+    """A log without warnings gives no lines, and neither does a truncated traceback."""
     assert excerpt(ValueError("x"), log) == ()
 
 
-def test_what_is_told_can_be_read() -> None:
-    """However many complaints there are, a screen of them is enough."""
+def test_an_excerpt_has_at_most_40_lines() -> None:
+    """The excerpt has at most 40 lines."""
     assert len(excerpt(None, [NOT_SUBMITTED, *["    detail"] * 7] * 100)) == 40

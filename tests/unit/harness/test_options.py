@@ -1,4 +1,4 @@
-"""The plugin's options, as far as they come without podman."""
+"""Options of the plugin, as far as they need no podman."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_with_any():
 
 @pytest.fixture
 def tests(tmp_path: Path) -> str:
-    """A folder of somebody's own tests, which need no stack."""
+    """A directory with tests that need no stack."""
     (tmp_path / "test_ours.py").write_text(TEST)
     return str(tmp_path)
 
@@ -40,7 +40,7 @@ def tests(tmp_path: Path) -> str:
     ],
 )
 def test_a_wrong_option_is_one_sentence(tests: str, option: str, says: str) -> None:
-    """A mistyped value ends the run as a usage error that says what is meant, without a traceback."""
+    """A mistyped value ends the run with a usage error that explains it, without a traceback."""
     run = run_pytest(tests, option)
 
     assert run.code == USAGE_ERROR
@@ -51,8 +51,8 @@ def test_a_wrong_option_is_one_sentence(tests: str, option: str, says: str) -> N
 @pytest.mark.parametrize(
     ("environment", "kept"), [("dev_dummyauth", "test_with_a_form"), ("dev_realauth", "test_with_a_token")]
 )
-def test_tests_of_another_login_are_left_out(tests: str, environment: str, kept: str) -> None:
-    """A test for one kind of login is deselected, not skipped, where people log in otherwise."""
+def test_tests_of_another_login_are_deselected(tests: str, environment: str, kept: str) -> None:
+    """A test for another login method is deselected, not skipped."""
     run = run_pytest(tests, "-v", f"--hubpod-environment={environment}")
 
     assert run.code == 0, run.text

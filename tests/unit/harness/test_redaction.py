@@ -1,4 +1,4 @@
-"""Redaction: nothing secret survives, everything else does."""
+"""Redaction removes secrets and keeps all other text."""
 
 import base64
 import html
@@ -34,7 +34,7 @@ PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END O
 
 
 def forms(secret: str) -> list[str]:
-    """A secret as the tools of a stack write it."""
+    """Return the forms in which the tools of a stack write a secret."""
     raw = secret.encode()
     return [
         secret,
@@ -52,7 +52,7 @@ def forms(secret: str) -> list[str]:
 
 @given(st.lists(secrets, min_size=1, max_size=3), fragments, fragments)
 def test_no_form_of_a_secret_survives(known: list[str], before: str, after: str) -> None:
-    """Wherever a known secret stands, and however it is written, it is not in the redacted text."""
+    """A known secret is redacted at every position and in every form."""
     redactor = Redactor(known)
 
     for secret in known:
@@ -61,8 +61,8 @@ def test_no_form_of_a_secret_survives(known: list[str], before: str, after: str)
 
 
 @given(secrets, st.text("abc:", max_size=4), st.text("abc:", max_size=4))
-def test_a_secret_inside_of_base64_does_not_survive(secret: str, before: str, after: str) -> None:
-    """Basic authentication encodes the name with the password; what is left of it does not give the password."""
+def test_a_secret_inside_base64_does_not_survive(secret: str, before: str, after: str) -> None:
+    """Basic authentication encodes name and password together; the rest of it does not reveal the password."""
     encoded = base64.b64encode((before + secret + after).encode()).decode()
 
     assert encoded not in Redactor([secret]).text(f"value {encoded} end")
@@ -71,14 +71,14 @@ def test_a_secret_inside_of_base64_does_not_survive(secret: str, before: str, af
 
 @given(st.lists(secrets, max_size=3), innocent)
 def test_innocent_text_is_unchanged(known: list[str], text: str) -> None:
-    """A text with no secret and nothing in the shape of one is kept to the last character."""
+    """A text without a secret, or its shape, stays the same."""
     if not any(form in text for secret in known for form in forms(secret)):
         assert Redactor(known).text(text) == text
 
 
 @given(st.lists(st.one_of(secrets, st.sampled_from(["hunter22hunter22", "redacted", "[red"])), max_size=3), fragments)
 def test_redacting_twice_changes_nothing(known: list[str], text: str) -> None:
-    """What was redacted can be redacted again."""
+    """A second redaction changes nothing."""
     redactor = Redactor(known)
     once = redactor.text(text)
 
@@ -86,10 +86,10 @@ def test_redacting_twice_changes_nothing(known: list[str], text: str) -> None:
 
 
 @given(st.binary(), st.binary())
-def test_bytes_that_are_no_text_are_kept(before: bytes, after: bytes) -> None:
-    """Only the secret is taken out of bytes of any kind."""
+def test_binary_data_is_kept(before: bytes, after: bytes) -> None:
+    """In binary data only the secret is redacted."""
     whole = b"\xff" + before + b"\xff%b\xff" + after + b"\xff"
-    assume(Redactor([]).data(whole) == whole)  # nothing in it looks like the beginning of a secret
+    assume(Redactor([]).data(whole) == whole)  # without the shape of a secret
 
     redacted = Redactor(["hunter22hunter22"]).data(whole.replace(b"%b", b"hunter22hunter22"))
 
@@ -100,7 +100,7 @@ def test_bytes_that_are_no_text_are_kept(before: bytes, after: bytes) -> None:
 @example(before=b"-----BEGIN A PRIVATE KEY-----", after=b"")
 @given(st.binary(), st.binary())
 def test_a_secret_among_bytes_does_not_survive(before: bytes, after: bytes) -> None:
-    """Whatever stands before and after it."""
+    """A secret is redacted between any other bytes."""
     assert b"hunter22hunter22" not in Redactor(["hunter22hunter22"]).data(before + b"hunter22hunter22" + after)
 
 
@@ -138,8 +138,8 @@ def test_a_secret_among_bytes_does_not_survive(before: bytes, after: bytes) -> N
         ('<input value="abc" name="_xsrf">', f'<input value="{MARK}" name="_xsrf">'),
     ],
 )
-def test_what_looks_like_a_secret_is_taken_out(text: str, redacted: str) -> None:
-    """Tokens, keys, cookies and passwords are found by their shape; names, and what stands around them, stay."""
+def test_the_shape_of_a_secret_is_redacted(text: str, redacted: str) -> None:
+    """Tokens, keys, cookies and passwords are redacted by their shape; names and surrounding text stay."""
     assert Redactor([]).text(text) == redacted
 
 
@@ -152,30 +152,30 @@ def test_what_looks_like_a_secret_is_taken_out(text: str, redacted: str) -> None
     ],
 )
 def test_ordinary_lines_are_kept(text: str) -> None:
-    """Log lines that only speak of logins and tokens keep what a reader needs."""
+    """Log lines that only mention logins and tokens stay readable."""
     assert Redactor(["hunter22hunter22"]).text(text) == text
 
 
-def test_an_unfinished_key_is_taken_out() -> None:
-    """A private key whose end was cut off does not survive."""
+def test_a_truncated_key_is_redacted() -> None:
+    """A truncated private key is redacted."""
     assert "b3Blbn" not in Redactor([]).text(PEM[:50])
 
 
-def test_each_line_of_a_secret_key_is_secret() -> None:
-    """A program that logs a key line by line shows none of its long lines."""
+def test_each_line_of_a_key_is_redacted() -> None:
+    """Each long line of a key is redacted when a program logs it line by line."""
     key = "-----BEGIN X-----\nb3BlbnNzaC1rZXktdjEAAAAABG5v\n-----END X-----\n"
 
     assert Redactor([key]).text("line: b3BlbnNzaC1rZXktdjEAAAAABG5v.") == f"line: {MARK}."
 
 
-def test_a_redactor_does_not_show_what_it_knows() -> None:
-    """The repr has no secret."""
+def test_the_repr_shows_no_secret() -> None:
+    """The repr contains no secret."""
     assert "hunter22hunter22" not in repr(Redactor(["hunter22hunter22"]))
 
 
 @pytest.mark.parametrize("filler", ["x", "a.", '"', "\\", "=", "token", "eyJ", "Cookie: a=", ";b=", "-----BEGIN"])
 def test_a_long_line_takes_no_longer_than_many_short_ones(filler: str) -> None:
-    """A line of 200 kB, as an attack leaves it in a log, costs no hours: its square has 40 thousand million steps."""
+    """A line of 200 kB is redacted in linear time; the square would be 40 billion steps."""
     begun = time.process_time()
 
     Redactor(["hunter22hunter22"]).text(filler * (200_000 // len(filler)))

@@ -1,4 +1,4 @@
-"""The Slurm probe, on what Slurm 24.11 and s6 really answered."""
+"""The Slurm probe, with recorded output of Slurm 24.11 and s6."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -62,7 +62,7 @@ DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failu
 
 
 class Answer(NamedTuple):
-    """What a command answered: its output, error output and status."""
+    """A recorded result: output, error output and status."""
 
     out: str = ""
     err: str = ""
@@ -82,7 +82,7 @@ TRANSCRIPT: Mapping[str, Answer] = {
 
 
 def probe(**other: Answer) -> SlurmProbe:
-    """A probe that reads the transcript; every command answers the same when one is given as `everything`."""
+    """Return a probe that replays the transcript, or one result for every command."""
 
     def execute(argv: Sequence[str]) -> Result:
         assert argv[0] == "timeout"
@@ -92,8 +92,8 @@ def probe(**other: Answer) -> SlurmProbe:
     return SlurmProbe(execute, lambda: LOG)
 
 
-def test_a_running_job_is_read_whole() -> None:
-    """Every field of a job is read, the time limit in seconds and the GPUs from what was asked for."""
+def test_every_field_of_a_job_is_parsed() -> None:
+    """Every field of a job is parsed, the time limit in seconds and the GPUs from the request."""
     assert parse_jobs(RUNNING) == (
         Job(
             id="2",
@@ -114,7 +114,7 @@ def test_a_running_job_is_read_whole() -> None:
 
 
 def test_a_waiting_job_has_no_node() -> None:
-    """A job that waits has a reason and no node, and odd characters of its name do no harm."""
+    """A pending job has a reason and no node; unusual characters in its name are accepted."""
     (job,) = parse_jobs(WAITING)
 
     assert (job.name, job.state, job.node, job.reservation) == ("a b=c", "PENDING", "", "")
@@ -124,67 +124,67 @@ def test_a_waiting_job_has_no_node() -> None:
 
 @pytest.mark.parametrize("limit", ["UNLIMITED", "Partition_Limit"])
 def test_a_job_may_have_no_time_limit(limit: str) -> None:
-    """A time limit that is a word is none."""
+    """A time limit that is a word means no limit."""
     assert parse_jobs(RUNNING.replace("TimeLimit=00:05:00", f"TimeLimit={limit}"))[0].time_limit_s is None
 
 
 @pytest.mark.parametrize(("tres", "gpus"), [("gres/gpu:gh200:4", 4), ("gres/gpu", 0), ("license/x:1", 0)])
 def test_gpus_are_counted(tres: str, gpus: int) -> None:
-    """GPUs count with and without their type, and nothing else does."""
+    """GPUs are counted with and without a type, other resources are not."""
     assert parse_jobs(RUNNING.replace("gres/gpu:2", tres))[0].gpus == gpus
 
 
-def test_no_jobs_is_a_sentence() -> None:
-    """Slurm's sentence about an empty queue is no job."""
+def test_an_empty_queue_has_no_jobs() -> None:
+    """Slurm's sentence about an empty queue gives no jobs."""
     assert parse_jobs("No jobs in the system\n") == ()
 
 
 def test_only_messages_are_counted() -> None:
-    """The counts by user are left out."""
+    """Counts by user are ignored."""
     assert parse_rpc_counts(SDIAG) == {"REQUEST_PARTITION_INFO": 15, "REQUEST_JOB_INFO_SINGLE": 14}
     assert probe().rpc_counts()["REQUEST_JOB_INFO_SINGLE"] == 14
 
 
 def test_jobs_that_ended_are_not_in_the_queue() -> None:
-    """The queue has what pends or runs, of one account when it is given."""
+    """The queue has pending and running jobs, of one account if given."""
     assert [job.id for job in probe().jobs()] == ["2", "4"]
     assert [job.id for job in probe().jobs("testuser.project1")] == ["2", "4"]
     assert probe().jobs("otheruser.project1") == ()
 
 
 @pytest.mark.parametrize(("job_id", "sentence"), [("99", "Slurm knows no job 99"), ("", "'' is not a job id")])
-def test_an_unknown_job_is_told(job_id: str, sentence: str) -> None:
-    """A job that Slurm does not know, and a server without a job, give a sentence, also when cancelled."""
+def test_an_unknown_job_is_reported(job_id: str, sentence: str) -> None:
+    """An unknown job, and a server without a job, raise an error with the reason, also on cancel."""
     for query in (probe().job, probe().cancel):
         with pytest.raises(NoSuchJobError) as caught:
             query(job_id)
         assert caught.value.message == sentence
 
 
-def test_a_silent_slurm_is_not_an_unknown_job() -> None:
-    """When the controller cannot be reached, nothing is said about the job."""
+def test_an_unreachable_slurm_is_not_an_unknown_job() -> None:
+    """When slurmctld is unreachable, the error is not about the job."""
     with pytest.raises(SlurmUnavailableError, match=r"scontrol show job 2 --oneliner failed: .*Unable to contact"):
         probe(everything=Answer("", DOWN, 1)).job("2")
 
 
-def test_a_hanging_slurm_is_told() -> None:
-    """A command that had to be ended is told as one without an answer."""
+def test_a_hanging_slurm_is_reported() -> None:
+    """A command that was ended by its timeout is reported as such."""
     with pytest.raises(SlurmUnavailableError, match="no answer within 10 s"):
         probe(everything=Answer("", "", 124)).jobs()
 
 
-def test_an_ended_job_is_cancelled_in_peace() -> None:
-    """Cancelling a job that has ended asks Slurm for nothing."""
+def test_an_ended_job_is_not_cancelled() -> None:
+    """The cancellation of an ended job runs no command."""
     probe().cancel("3")
 
 
 def test_waiting_ends_in_any_of_the_states() -> None:
-    """The job is returned as soon as it is in one of the states."""
+    """The job is returned once it is in one of the states."""
     assert probe().wait_for("2", "PENDING", "RUNNING").state == "RUNNING"
 
 
-def test_waiting_in_vain_says_what_the_job_is() -> None:
-    """A deadline that is over tells the job's state, or that Slurm said nothing."""
+def test_a_timeout_reports_the_state_of_the_job() -> None:
+    """A timeout reports the job's state, or that Slurm did not respond."""
     with pytest.raises(HubTimeoutError, match=r"job 2 did not become COMPLETED within 0.1 s: job 2 is RUNNING"):
         probe().wait_for("2", "COMPLETED", deadline_s=0.1)
     with pytest.raises(HubTimeoutError, match="Unable to contact slurm controller"):
@@ -193,35 +193,35 @@ def test_waiting_in_vain_says_what_the_job_is() -> None:
         probe().wait_until_no_jobs("testuser.project1", deadline_s=0.1)
 
 
-def test_nobody_waits_for_the_dead() -> None:
-    """Waiting for a state that an ended job will not reach fails at once."""
+def test_a_wait_for_an_ended_job_fails_at_once() -> None:
+    """A wait for a state that an ended job cannot reach fails at once."""
     with pytest.raises(SlurmError, match="job 3 is CANCELLED and will not become RUNNING or PENDING"):
         probe().wait_for("3", "RUNNING", "PENDING", deadline_s=60)
 
 
-def test_waiting_for_the_end_of_no_jobs() -> None:
-    """An account without jobs is not waited for."""
+def test_a_wait_for_no_jobs_returns_at_once() -> None:
+    """The wait for an account without jobs returns at once."""
     probe().wait_until_no_jobs("otheruser.project1")
 
 
-def test_a_node_in_service_is_resumed_in_peace() -> None:
-    """Slurm's refusal to resume a node that is in service is no error."""
+def test_a_node_in_service_can_be_resumed() -> None:
+    """Slurm's refusal to resume a node in service is ignored."""
     probe().resume()
 
 
 def test_logins_are_counted() -> None:
-    """A login is a key that sshd accepted, not the other lines about a connection."""
+    """A login is an accepted key; other lines about a connection do not count."""
     assert probe().ssh_logins() == 1
 
 
-def test_the_supervisors_word_is_read() -> None:
-    """A daemon is up, paused or down as the supervisor says."""
+def test_the_state_of_a_daemon_is_parsed() -> None:
+    """The states up, paused and down are parsed."""
     assert parse_state("true true 48\n") == DaemonState(up=True, paused=True, pid=48)
     assert parse_state("false false -1\n") == DaemonState(up=False, paused=False, pid=-1)
 
 
 def test_a_daemon_that_is_down_cannot_be_killed() -> None:
-    """Killing or pausing a daemon that does not run is told, and unknown daemons too."""
+    """Kill and pause fail for a stopped daemon, and unknown daemons are refused."""
     with pytest.raises(DaemonError, match="cannot kill munge: it is not running"):
         probe().daemon("munge").kill()
     with pytest.raises(DaemonError, match="cannot pause munge: it is not running"):
@@ -232,7 +232,7 @@ def test_a_daemon_that_is_down_cannot_be_killed() -> None:
 
 
 def test_an_account_is_a_user_in_a_project() -> None:
-    """A user's account in a project has both names; where there is none, it is not made up."""
+    """An account has the names of user and project; unknown projects are refused."""
     user = User(name="user01", projects=("project1", "project2"))
 
     assert user.account("project2") == "user01.project2"
@@ -241,8 +241,8 @@ def test_an_account_is_a_user_in_a_project() -> None:
     assert caught.value.remedy == "choose among its projects: project1, project2"
 
 
-def test_a_job_whose_step_just_ended_is_read() -> None:
-    """While a job ends, Slurm leaves the number of its tasks out."""
+def test_an_ending_job_is_parsed() -> None:
+    """Slurm omits the number of tasks while a job ends."""
     (job,) = parse_jobs(RUNNING.replace("NumTasks=1", "NumTasks="))
 
     assert job.id == "2"

@@ -1,4 +1,4 @@
-"""The pool of users: who is to blame for what is left."""
+"""The pool of users: errors name the test that left resources behind."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.user_pool import CleanupError, UserPool
 from hubpod_harness.users import User
 
-NOBODY_THERE = "http://127.0.0.1:9"  # the port of the discard service, which no machine has any more
+UNUSED_URL = "http://127.0.0.1:9"  # the port of the discard service, which no machine runs any more
 USER = User(name="user01", projects=("project1",))
 
 
-def test_what_an_earlier_test_left_is_told_with_its_name() -> None:
-    """Whoever waits for a user whose servers cannot be ended learns whose they were, and what stands in the way."""
-    hub = Hub(NOBODY_THERE, observer="", log=str, issuer=None, password="")
+def test_leftovers_are_reported_with_the_name_of_their_test() -> None:
+    """When servers of a released user cannot be stopped, the error names the earlier test and the obstacle."""
+    hub = Hub(UNUSED_URL, observer="", log=str, issuer=None, password="")
     pool = UserPool([USER], hub=hub, slurm=SlurmProbe(lambda argv: Result(argv=tuple(argv), returncode=0), str))
     pool.release(pool.lease(), of="test_one")
 
-    with pytest.raises(CleanupError) as told:
+    with pytest.raises(CleanupError) as error:
         pool.settle()
 
-    assert told.value.message.startswith("servers of user01, left by test_one, do not end: ")
-    assert "refused" in told.value.message
-    pool.settle()  # it is told once
+    assert error.value.message.startswith("servers of user01, left by test_one, do not end: ")
+    assert "refused" in error.value.message
+    pool.settle()  # the error is raised once
