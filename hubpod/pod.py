@@ -154,7 +154,7 @@ class Container:
         ready_line: Part of the log line that the container writes once it works.
         waits_for: What readiness means, for progress messages.
         renew: Command inside the container that reloads the content of the volumes, faster than a restart but with the
-            old environment variables; empty if there is none. Exits with ``REFUSED`` if the content is invalid, so that
+            old environment variables; empty without one. Exits with ``REFUSED`` if the content is invalid, so that
             a restart would not help either.
     """
 

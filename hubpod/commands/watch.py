@@ -93,7 +93,7 @@ def watch(
 def _saves(directories: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
     """Yield nothing once the directories are watched, then the files of each save.
 
-    A directory that is moved away or back is watched anew, and reported like a saved file.
+    A directory that is moved away or restored is watched again, and reported like a saved file.
     """
     unreported: set[Path] | None = set()
     while True:

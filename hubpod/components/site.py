@@ -46,7 +46,7 @@ class Site:
         images: Image references by the name of the image.
         volumes: Directory of the content of seeds, ``volumes/``.
         port: The published port on the host's loopback address; 0 if no port is published.
-        key_files: Key material and configuration from the deploy directory; None if there is none.
+        key_files: Key material and configuration from the deploy directory, if any.
         hub_api: Where users' servers outside the pod reach the hub's API; None if the servers are in the pod.
         sources: The code of each source that is mounted as a volume, by the source's name.
     """

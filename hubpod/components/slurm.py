@@ -43,7 +43,7 @@ HOST_KEY = Credential(name="ssh_host_key", generate=new_ssh_key, check=ssh_publi
 MUNGE_KEY = Credential(name="munge_key", generate=lambda: secrets.token_bytes(MUNGE_KEY_BYTES))
 """The key that authenticates Slurm's daemons to each other."""
 
-# Found by leaving out one at a time: without CHOWN there are no home folders, without KILL a cancelled job never ends,
+# Found by leaving out one at a time: without CHOWN no home directories exist, without KILL a cancelled job never ends,
 # without SYS_CHROOT sshd separates no privileges.
 CAPABILITIES = (
     "CHOWN",

@@ -71,7 +71,7 @@ def find_hub_api(settings: Settings, environment: Environment, hub_api: Port | N
         hub_api: The requested address, or the one in use.
 
     Returns:
-        The address, None if the API need not be published; and a warning, empty if there is none.
+        The address, None if the API need not be published; and a warning, which may be empty.
 
     Raises:
         UsageError: The API has to be published, and no address is given.

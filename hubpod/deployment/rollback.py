@@ -74,7 +74,7 @@ def restoring_on_failure(context: Context, instance: Instance, found: Snapshot, 
 
 
 def _read_interrupted(context: Context, directory: Path) -> Backup | None:
-    """Return the backup of an upgrade that was killed; None if there is none."""
+    """Return the backup of an upgrade that was killed, or None."""
     record = read_record(directory / COMPLETE)
     if not record:
         return None

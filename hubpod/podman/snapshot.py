@@ -13,7 +13,7 @@ from hubpod.system.background import start
 class Snapshot:
     """The containers and volumes of an instance, by podman's names.
 
-    Nobody else changes them while the command holds the instance's lock.
+    No other command changes them while this command holds the instance's lock.
     """
 
     containers: Mapping[str, ContainerState]

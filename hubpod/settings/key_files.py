@@ -18,7 +18,7 @@ class CheckContext:
 
     Attributes:
         environment: The environment that uses the files.
-        ssh_hostname: The valid sshHostname of the deploy ConfigMap; empty if there is none.
+        ssh_hostname: The valid sshHostname of the deploy ConfigMap; may be empty.
         contents: The files of earlier rows, by name.
     """
 
@@ -171,7 +171,7 @@ def read(directory: Path, environment: Environment, ssh_hostname: str) -> tuple[
     Args:
         directory: The deploy directory.
         environment: The environment that uses the files.
-        ssh_hostname: The valid sshHostname of the deploy ConfigMap; empty if there is none.
+        ssh_hostname: The valid sshHostname of the deploy ConfigMap; may be empty.
     """
     contents: dict[str, bytes] = {}
     problems: list[Problem] = []

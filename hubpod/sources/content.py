@@ -97,7 +97,7 @@ def _file(path: Path, name: Path) -> File:
 def mark_complete(target: Path) -> None:
     """Mark a copied directory as complete for setuptools-scm.
 
-    setuptools-scm asks git which files are package data. Without a repository it silently installs none of them, unless
+    setuptools-scm takes the list of package data from git. Without a repository it silently installs none of them, unless
     this file states that the directory comes from an archive of a repository.
     """
     build_files = (target / name for name in ("pyproject.toml", "setup.py", "setup.cfg"))

@@ -128,7 +128,7 @@ def ssh_key(which: str) -> bytes:
     plain = _string(b"none") * 2 + _string(b"")
     whole = b"openssh-key-v1\0" + plain + struct.pack(">I", 1) + _string(public) + _string(private)
     lines = base64.encodebytes(whole).decode()
-    # In two parts, so that nobody takes this file for one that has a key.
+    # In two parts, so that scanners do not find a key in this file.
     mark = "OPENSSH " + "PRIVATE KEY"
     return f"-----BEGIN {mark}-----\n{lines}-----END {mark}-----\n".encode()
 
@@ -162,8 +162,7 @@ def load_hub_configuration(pod: PodSpec, folder: Path, *, without: str = "") -> 
 
     Args:
         pod: The pod.
-        folder: An empty folder in place of the volume's mount point; the file says it in one constant, which is
-            replaced.
+        folder: An empty directory that replaces the volume's mount point, which is a constant of the file.
         without: A variable to leave out.
     """
     constant = f'HERE = Path("{jupyterhub.CONFIG}")\n'.encode()

@@ -1,4 +1,4 @@
-"""Stand-ins for podman and contexts, for functions that ask little of them."""
+"""Stand-ins for podman and contexts, for functions that use little of them."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from hubpod.cli import reporting
 
-# The same examples in each run: a new one that fails is found by whoever changes code or test, not by the next one.
+# The same examples in each run, so that a failure belongs to the change that is tested.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None)
 settings.load_profile("steady")
 

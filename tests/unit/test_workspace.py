@@ -12,7 +12,7 @@ from hubpod.workspace import InstanceRecord, Workspace
 
 
 def test_a_second_command_waits_and_says_so(tmp_path: Path) -> None:
-    """Two commands on one instance run one after the other, and the second tells what it waits for."""
+    """Two commands on one instance run one after the other, and the second prints what it waits for."""
     workspace, told, order = Workspace(project=tmp_path), threading.Event(), []
 
     def second() -> None:
@@ -41,8 +41,8 @@ def test_a_killed_command_leaves_no_lock(tmp_path: Path) -> None:
         pass
 
 
-def test_the_private_folder_is_private(tmp_path: Path) -> None:
-    """Nobody else can look into .hubpod."""
+def test_the_private_directory_is_private(tmp_path: Path) -> None:
+    """Other accounts cannot read .hubpod."""
     with Workspace(project=tmp_path).lock("x", print):
         pass
 

@@ -76,7 +76,7 @@ def _run_in_threads(work: Callable[[], None], workers: int) -> None:
 def poll_count(
     query: Callable[[], int], *, wanted: int | None = None, timeout_s: float, interval_s: float = 1.0
 ) -> float:
-    """Poll until the query returns the wanted number, or any number when `wanted` is None.
+    """Poll until the query returns the wanted number, or any number if `wanted` is not set.
 
     A failing query is repeated: Slurm may not answer right after many stops.
 

@@ -212,7 +212,7 @@ class FakeSlurm:
         (self.directory / "fault").unlink()
 
     def read(self, name: str) -> str:
-        """Return what the scripts have written: script, argv, account, asked, cancelled, ssh_env."""
+        """Return what the scripts have written: script, argv, account, `asked`, cancelled, ssh_env."""
         path = self.directory / name
         return path.read_text() if path.exists() else ""
 

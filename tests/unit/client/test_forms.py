@@ -113,7 +113,7 @@ def test_error_about_a_project_lists_the_choices(project: str, sentence: str) ->
         match_project(project, project_form("a.x", "a.y", "b.x"))
 
     assert caught.value.message == sentence
-    assert not isinstance(caught.value, SpawnRefused)  # a test of a refusal must have asked the hub
+    assert not isinstance(caught.value, SpawnRefused)  # nothing was submitted to the hub
 
 
 def test_project_needs_a_field() -> None:

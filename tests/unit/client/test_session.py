@@ -141,7 +141,7 @@ class FakeHub:
         return answer if isinstance(answer, Answer) else answer(request)
 
     def log_in(self) -> Session:
-        """Log in as the one person whom it knows."""
+        """Log in as the only user."""
         return self.client.login("alice", PASSWORD)
 
     def requested(self) -> list[str]:

@@ -54,7 +54,7 @@ Down = Callable[..., tuple[int, list[str]]]
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the PATH with a podman that answers a little."""
+    """A directory on the PATH with a fake podman."""
     folder = tmp_path / "programs"
     folder.mkdir()
     (folder / "podman").write_text(PODMAN)
@@ -147,14 +147,14 @@ def test_a_unit_sets_no_variables_where_podman_needs_none(render: Render) -> Non
 
 
 def test_a_path_in_a_unit_means_itself(render: Render) -> None:
-    """What systemd would take for a specifier is written so that it is none (systemd.unit(5), Specifiers)."""
+    """Percent signs are escaped, so that systemd finds no specifier in them (systemd.unit(5), Specifiers)."""
     service = parsed(render(conf=Path("/srv/50%hub/containers.conf")))["Service"]
 
     assert service["Environment"] == '"CONTAINERS_CONF_OVERRIDE=/srv/50%%hub/containers.conf"'
 
 
 def test_a_unit_names_podman_in_full(render: Render, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of the PATH may be relative; systemd knows only absolute paths."""
+    """A directory on the PATH may be relative; systemd requires absolute paths."""
     monkeypatch.chdir(programs.parent)
     monkeypatch.setenv("PATH", f"{programs.name}{os.pathsep}{os.environ['PATH']}")
 
@@ -191,7 +191,7 @@ def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dow
 
 @contextmanager
 def terminal(keys: bytes) -> Iterator[TextIO]:
-    """A real terminal at which somebody has typed."""
+    """A real terminal with typed input."""
     master, slave = pty.openpty()
     with os.fdopen(slave) as keyboard:
         os.write(master, keys)
@@ -205,10 +205,10 @@ def terminal(keys: bytes) -> Iterator[TextIO]:
     ids=["y", "yes", "n", "Enter", "something else", "end of input"],
 )
 @pytest.mark.parametrize("volumes", [False, True], ids=["", "volumes"])
-def test_a_person_is_asked_before_production_is_removed(
+def test_down_prompts_before_it_removes_production(
     down: Down, capsys: pytest.CaptureFixture[str], keys: bytes, *, agreed: bool, volumes: bool
 ) -> None:
-    """The question names what would go; only yes removes it, and anything else is told and is no error."""
+    """The prompt names what is removed; any answer but yes is reported and is not an error."""
     with terminal(keys) as keyboard:
         code, removed = down(keyboard, volumes=volumes)
 
@@ -221,10 +221,8 @@ def test_a_person_is_asked_before_production_is_removed(
 
 
 @pytest.mark.parametrize("volumes", [False, True], ids=["", "volumes"])
-def test_nobody_is_asked_where_there_is_no_terminal(
-    down: Down, capsys: pytest.CaptureFixture[str], *, volumes: bool
-) -> None:
-    """A script has to say --yes; without it nothing is removed, and the exit code says that the options are wrong."""
+def test_without_a_terminal_down_requires_yes(down: Down, capsys: pytest.CaptureFixture[str], *, volumes: bool) -> None:
+    """A script must pass --yes; without it nothing is removed, and the exit code is that of wrong options."""
     with Path(os.devnull).open() as nobody:
         code, removed = down(nobody, volumes=volumes)
         shown = capsys.readouterr()
@@ -235,8 +233,8 @@ def test_nobody_is_asked_where_there_is_no_terminal(
         assert down(nobody, volumes=volumes, yes=True) == (0, [NAME])
 
 
-def test_a_person_who_says_yes_beforehand_is_not_asked(down: Down, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --yes the keyboard is not looked at."""
+def test_yes_skips_the_prompt(down: Down, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --yes the terminal is not read."""
     with terminal(b"n\n") as keyboard:
         assert down(keyboard, yes=True) == (0, [NAME])
 
@@ -249,14 +247,14 @@ class UnfitError(HubpodError):
 
 @dataclass(frozen=True, kw_only=True)
 class RememberedPodman(Podman):
-    """A podman that has everything in memory, and that fails when told: bad days do not come by themselves.
+    """A podman with its state in memory, which fails on request.
 
     Attributes:
         volumes_: Labels and content, by name.
         states: State of each container, by name.
-        pod: The labels of the pod; empty while there is none.
-        failing: Beginnings of commands that are refused.
-        calls: All that was asked.
+        pod: The labels of the pod; empty without a pod.
+        failing: Prefixes of commands that fail.
+        calls: All commands.
     """
 
     volumes_: dict[str, tuple[dict[str, str], bytes]] = field(default_factory=dict)
@@ -395,14 +393,14 @@ class Site:
 
     @property
     def running(self) -> int:
-        """The version whose credential the hub would read; 0 when there is none."""
+        """The version whose credential the hub would read; 0 without one."""
         content = self.podman.volumes_[self.base.instance.volume("hub-credentials")][1]
         found = re.search(rb"KEY-(\d)", content)
         return int(found[1]) if found else 0
 
     @property
     def copies(self) -> Path:
-        """Where an upgrade keeps what it may have to put back."""
+        """The directory of an upgrade's backup."""
         return self.context.workspace.files(self.base.instance).backup
 
 
@@ -420,7 +418,7 @@ def production_site(tmp_path: Path) -> Site:
 
 
 def test_a_failed_upgrade_puts_everything_back(production_site: Site) -> None:
-    """Database, credentials and pod are those from before, the person is told so, and no copy of a secret is left."""
+    """Database, credentials and pod are the previous ones, which is reported, and no copy of a secret is left."""
     error = production_site.upgrade_in_vain(2)
 
     assert error.message == "not ready"
@@ -431,9 +429,9 @@ def test_a_failed_upgrade_puts_everything_back(production_site: Site) -> None:
     assert not production_site.copies.exists()
 
 
-def test_what_was_put_back_is_known_for_what_it_is(production_site: Site) -> None:
-    """A volume that was filled again since it was made is not taken for what it was made with."""
-    production_site.up(2)  # fills the volume again; its label is still that of version 1
+def test_a_restored_volume_is_known_by_its_content(production_site: Site) -> None:
+    """A volume that was re-seeded since its creation is not identified by its first content."""
+    production_site.up(2)  # re-seeds the volume; its label is still that of version 1
     production_site.upgrade_in_vain(3)
 
     assert production_site.running == 2
@@ -442,8 +440,8 @@ def test_what_was_put_back_is_known_for_what_it_is(production_site: Site) -> Non
     assert production_site.running == 1
 
 
-def test_copies_outlive_a_way_back_that_fails(production_site: Site) -> None:
-    """When the database cannot be put back, its copy is kept and named, and both reasons are told."""
+def test_a_failed_rollback_keeps_the_copies(production_site: Site) -> None:
+    """If the database cannot be restored, its copy is kept and named, and both reasons are reported."""
     production_site.podman.failing.append(f"volume import {production_site.database}")
 
     error = production_site.upgrade_in_vain(2)
@@ -454,7 +452,7 @@ def test_copies_outlive_a_way_back_that_fails(production_site: Site) -> None:
     assert "not ready" in "\n".join((error.message, *error.detail))
 
 
-def test_a_hub_that_cannot_be_copied_goes_on(production_site: Site) -> None:
+def test_a_hub_that_cannot_be_copied_keeps_running(production_site: Site) -> None:
     """An upgrade that fails before it has changed anything leaves the hub running, and no copy behind."""
     production_site.podman.failing.append("volume export")
 

@@ -39,7 +39,7 @@ def test_a_summary_says_what_restarted(outcome: Outcome, words: str) -> None:
     ],
 )
 def test_a_summary_says_what_was_saved(names: list[str], words: str) -> None:
-    """Files of the same name are told apart by their directories, and a checkout of a branch stays one line."""
+    """Files of the same name are distinguished by their directories, and a checkout of a branch stays one line."""
     assert ReloadResult(files=tuple(map(Path, names)), took_s=1.0).saved == words
 
 

@@ -360,7 +360,7 @@ def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrang
     assert ports == ({(jupyterhub.NAME, HUB_API)} if arrangement.environment.slurm is Slurm.EXTERNAL else set())
 
 
-def test_what_nobody_outside_needs_listens_on_loopback_only(arrangement: Made, tmp_path: Path) -> None:
+def test_internal_ports_listen_on_loopback_only(arrangement: Made, tmp_path: Path) -> None:
     """Behind a tunnel the proxy listens on loopback, with Slurm in the pod the hub, and the proxy's API always."""
     words = arrangement.container(proxy.NAME).args
     options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
@@ -420,7 +420,7 @@ def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> Non
             assert context["allowPrivilegeEscalation"] is (name == slurm.NAME), name
 
 
-def test_containers_tell_when_they_are_ready(arrangement: Made) -> None:
+def test_containers_report_their_readiness(arrangement: Made) -> None:
     """Each has either a readiness command of its image or a log line, and a description."""
     for container in arrangement.pod.containers:
         assert bool(container.ready) is not bool(container.ready_line), container.name

@@ -1,4 +1,4 @@
-"""The queries that `up` starts ahead, with a stand-in for podman that answers when it is told to."""
+"""The queries that `up` starts ahead, with a stand-in for podman that answers on request."""
 
 import json
 import time

@@ -225,7 +225,7 @@ def listener(ip: str) -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-@pytest.mark.parametrize("ip", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - asked for, not listened at
+@pytest.mark.parametrize("ip", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - requested, without a listener
 def test_a_port_is_free_or_taken(ip: str) -> None:
     """A port with a listener is taken at that address and at the unspecified one, and free afterwards."""
     with listener("127.0.0.1") as port:

@@ -200,7 +200,7 @@ def test_finding_the_image_pulls_nothing(machine: Machine, case: Case) -> None:
     assert found == (case.pulls[0] if case.pulls else case.used)
 
 
-def test_stand_in_is_reused_without_asking_the_registry(machine: Machine) -> None:
+def test_stand_in_is_reused_without_a_registry_query(machine: Machine) -> None:
     """If no registry answers, the stand-in that was built is used from then on, without another wait."""
     first = zenith_image.ensure_image(Podman(), "", Stage.DEV, lambda _: None)
     machine.set_built(built(Stage.DEV))

@@ -217,7 +217,7 @@ def test_a_configmap_has_the_files_of_its_seed(awkward: Manifest) -> None:
 
 
 def test_keys_of_nearly_the_same_paths_differ() -> None:
-    """No two paths have the same key, however much their names look like folders, and every key is valid."""
+    """No two paths have the same key, even if their names resemble directories, and every key is valid."""
     paths = ("a/b", "a--b", "a-/b", "a/-b", "a---b", "a-b", "..a", "a b", "a  b", "a" * 300, "b" + "a" * 300)
     files = tuple(File(path=path, content=b"") for path in paths)
     manifest = Manifest(small(Seed(volume="v", kind=SeedKind.CONFIG, files=files)))
@@ -268,7 +268,7 @@ def secrets_of(pod: PodSpec) -> Iterator[bytes]:
 
 
 def test_without_secrets_there_is_nothing_of_one(manifest: Manifest) -> None:
-    """Unless they are asked for, no credential is in the manifest, but a comment that names it and its keys."""
+    """Without --with-secrets the manifest contains no credential, but a comment that names it and its keys."""
     assert not [secret for secret in secrets_of(manifest.pod) if secret in manifest.text.encode()]
     comments = [line for line in manifest.text.splitlines() if line.startswith("# Secret ")]
     secrets = manifest.of_kind("Secret")
@@ -279,7 +279,7 @@ def test_without_secrets_there_is_nothing_of_one(manifest: Manifest) -> None:
         assert all(key in comment for key in document["data"])
 
 
-def test_secrets_that_are_asked_for_are_all_that_is_added(manifest: Manifest) -> None:
+def test_with_secrets_adds_the_secrets_only(manifest: Manifest) -> None:
     """With secrets there are the Secrets, byte for byte, and the other documents are the same."""
     assert parsed(manifest.text) == [each for each in manifest.documents if each["kind"] != "Secret"]
     secrets = manifest.of_kind("Secret").values()
@@ -310,7 +310,7 @@ def test_a_changed_seed_replaces_the_pod(awkward: Manifest, changed: int) -> Non
 
 
 def test_digests_depend_on_the_key(awkward: Manifest) -> None:
-    """Nobody can try out secrets against the digests without the key that they were made with."""
+    """Secrets cannot be guessed from the digests without the key of the digests."""
     other = parsed(cluster.manifest(awkward.pod, digest_key=b"other"))[-1]
 
     digests = other["spec"]["template"]["metadata"]["annotations"]
@@ -368,7 +368,7 @@ def test_containers_have_the_rights_that_they_have_with_podman(manifest: Manifes
 
 
 def test_who_is_not_root_must_not_be(manifest: Manifest) -> None:
-    """A container whose image has another user is refused by the cluster as root; the user is a number, as it asks."""
+    """The cluster refuses to run a container as root; the user is numeric, as it requires."""
     for rendered, container in zip(manifest.spec["containers"], manifest.pod.containers, strict=True):
         confined = {name: value for name, value in rendered["securityContext"].items() if name.startswith("runAs")}
         user = {"runAsNonRoot": True, "runAsUser": container.uid, "runAsGroup": container.uid}
@@ -376,7 +376,7 @@ def test_who_is_not_root_must_not_be(manifest: Manifest) -> None:
         assert bool(container.uid) is (container.name in {"jupyterhub", "proxy", "Main_1"})
 
 
-def test_nobody_reaches_what_is_not_published(manifest: Manifest) -> None:
+def test_the_network_policy_admits_published_ports_only(manifest: Manifest) -> None:
     """One policy closes the pod; it opens the published ports, with a rule for each container, and nothing else."""
     (policy,) = manifest.of_kind("NetworkPolicy").values()
     published = [container for container in manifest.pod.containers if container.ports]
@@ -442,7 +442,7 @@ def test_mounts_are_read_only_where_the_pod_says_so(manifest: Manifest) -> None:
         assert found == wanted | dict.fromkeys(container.tmpfs, False)
 
 
-def test_probes_ask_what_the_container_knows(manifest: Manifest) -> None:
+def test_probes_use_the_checks_of_the_container(manifest: Manifest) -> None:
     """A container is ready when its own command says so, and alive while its published port takes connections."""
     for rendered, container in zip(manifest.spec["containers"], manifest.pod.containers, strict=True):
         command = rendered.get("readinessProbe", {}).get("exec", {}).get("command", [])
@@ -484,7 +484,7 @@ def test_names_of_one_address_are_one_entry(awkward: Manifest) -> None:
 
 
 class Node:
-    """A folder in place of a node's volumes, in which the init container's script runs."""
+    """A directory that replaces a node's volumes, in which the init container's script runs."""
 
     def __init__(self, manifest: Manifest, folder: Path) -> None:
         (self.init,) = manifest.spec["initContainers"]
@@ -561,7 +561,7 @@ def test_temporary_file_systems_have_the_sticky_bit(manifest: Manifest, tmp_path
 
 
 def test_data_in_a_claim_stays_as_it_is(awkward: Manifest, tmp_path: Path) -> None:
-    """The script touches a claim's root folder, and nothing in it."""
+    """The script changes a claim's root directory, and nothing in it."""
     node = Node(awkward, tmp_path)
     kept = node.folder / awkward.volume(0, "/m5")["name"] / "kept"
     kept.write_text("work of weeks")

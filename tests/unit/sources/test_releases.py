@@ -109,7 +109,7 @@ def edited(package: Path) -> None:
 
 
 def added(package: Path) -> None:
-    """Add a file to the package without telling git."""
+    """Add a file to the package that git does not track."""
     (package / "more.py").write_text("")
 
 

@@ -97,7 +97,7 @@ def _text(chosen: Mapping[str, object], name: str, default: str) -> str:
 
 def _project(key: object, projects: Mapping[str, Project]) -> str:
     if not projects:
-        raise OptionsError("You have no project on this platform. Please log in again, or ask your project's lead.")
+        raise OptionsError("You have no project on this platform. Please log in again, or contact your project's lead.")
     if key is None:
         if len(projects) == 1:
             return next(iter(projects))
@@ -140,7 +140,7 @@ def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES) ->
     if not projects:
         return (
             '<div class="alert alert-warning" role="alert">You have no project on this platform. '
-            "Please log in again, or ask your project's lead.</div>"
+            "Please log in again, or contact your project's lead.</div>"
         )
     named = [(key, f"{project['name']} ({key})") for key, project in projects.items()]
     return "\n".join(

@@ -49,7 +49,7 @@ def known_jobs(database: Any) -> KnownJobs:  # noqa: ANN401 - an SQLAlchemy sess
 
 
 async def watch(app: Any) -> None:  # noqa: ANN401 - JupyterHub's application
-    """Search for orphan jobs now and at the site's interval; return at once when there is none."""
+    """Search for orphan jobs now and at the site's interval; return at once if the interval is 0."""
     search = OrphanSearch(app)
     while search.interval_s:
         try:
