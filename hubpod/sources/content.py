@@ -97,8 +97,8 @@ def _file(path: Path, name: Path) -> File:
 def mark_complete(target: Path) -> None:
     """Mark a copied directory as complete for setuptools-scm.
 
-    setuptools-scm takes the list of package data from git. Without a repository it silently installs none of them, unless
-    this file states that the directory comes from an archive of a repository.
+    setuptools-scm takes the list of package data from git. Without a repository it silently installs no package data,
+    unless this file states that the directory comes from an archive of a repository.
     """
     build_files = (target / name for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     if any(re.search(rb"setuptools[-_.]scm", path.read_bytes()) for path in build_files if path.is_file()):
