@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.environments import Instance
 from hubpod.errors import HubpodError, MachineError, UsageError
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_PROJECT
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman, version_text

@@ -3,15 +3,11 @@
 An environment is a choice on a few axes. All other code queries the traits of these axis values, never their names.
 """
 
-import difflib
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from hubpod.errors import UsageError
-from hubpod.labels import LABEL_ENVIRONMENT, LABEL_INSTANCE, MANAGED_BY
+from hubpod.errors import UsageError, nearest
 
 
 class Stage(Enum):
@@ -179,42 +175,6 @@ ENVIRONMENTS = (
 
 DEFAULT_ENVIRONMENT = "dev_dummyauth"
 PRODUCTION_ENVIRONMENT = next(row.name for row in ENVIRONMENTS if row.stage is Stage.PROD)
-DEFAULT_INSTANCE = "default"
-_INSTANCE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Instance:
-    """One copy of an environment, from which the names and labels of its podman resources derive."""
-
-    environment: Environment
-    name: str
-
-    @property
-    def resource(self) -> str:
-        """The pod's name and the prefix of other names, e.g. ``hubpod-dev-dummyauth--default``.
-
-        The first double hyphen ends the environment's name, so that resource names are unique.
-        """
-        return f"hubpod-{self.environment.name.replace('_', '-')}--{self.name}"
-
-    def volume(self, part: str) -> str:
-        """The full name of one of the instance's volumes."""
-        return f"{self.resource}-{part}"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels of each of the instance's resources."""
-        return {MANAGED_BY: "hubpod", LABEL_ENVIRONMENT: self.environment.name, LABEL_INSTANCE: self.name}
-
-
-def find_instance(environment: str, instance: str) -> Instance:
-    """Find an instance by its names, as typed by the developer or operator.
-
-    Raises:
-        UsageError: The environment does not exist, or the instance name is invalid.
-    """
-    return Instance(environment=find_environment(environment), name=_checked_instance_name(instance))
 
 
 def find_environment(name: str) -> Environment:
@@ -229,21 +189,4 @@ def find_environment(name: str) -> Environment:
     raise UsageError(
         f"environment {name!r} does not exist{nearest(name, by_name)}",
         remedy="choose one of " + ", ".join(by_name),
-    )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the most similar known name, as the end of an error message; empty if none is similar."""
-    matches = difflib.get_close_matches(name, tuple(known), n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
-
-
-def _checked_instance_name(name: str) -> str:
-    if _INSTANCE_NAME.fullmatch(name):
-        return name
-    suggestion = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:20].strip("-")
-    hint = f"; did you mean {suggestion!r}?" if suggestion else ""
-    raise UsageError(
-        f"{name!r} is not an instance name{hint}",
-        remedy="use 1 to 20 lower-case letters, digits and inner hyphens",
     )

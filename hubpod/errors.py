@@ -4,7 +4,8 @@ A HubpodError carries one sentence for the user of the command: what was attempt
 printed once, without a traceback.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -72,3 +73,9 @@ class ProbeError(HubpodError):
     """A step of a spawn failed: login, start of the server, running code, or stop."""
 
     exit_code = 9
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the most similar known name, as the end of an error message; empty if none is similar."""
+    matches = difflib.get_close_matches(name, tuple(known), n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from hubpod.environments import Instance, nearest
-from hubpod.errors import UsageError
+from hubpod.errors import UsageError, nearest
+from hubpod.instances import Instance
 from hubpod.pod import Port
 from hubpod.sources.origins import Origin
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hubpod.environments import Instance
 from hubpod.errors import MachineError
+from hubpod.instances import Instance
 from hubpod.system.private_files import private_directory, read_record, write_private
 
 LOCK_TIMEOUT_S = 900.0

@@ -12,8 +12,7 @@ from requests import RequestException, Response
 
 from hubpod.client.browser import direct_session
 from hubpod.client.deadline import Deadline
-from hubpod.environments import nearest
-from hubpod.errors import HubpodError
+from hubpod.errors import HubpodError, nearest
 from hubpod_harness.blueprint import AUDIENCE, ISSUER_URL, PLATFORM
 from hubpod_harness.documents import GARBAGE, Behaviour, valid_documents
 from hubpod_harness.keys import ALGORITHMS, SigningKey, new_key, unknown_algorithm

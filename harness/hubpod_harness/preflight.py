@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from hubpod.context import Context, prepare
-from hubpod.environments import DEFAULT_INSTANCE, Instance, Stage
+from hubpod.environments import Stage
 from hubpod.errors import MachineError
 from hubpod.images.ensure import ImageSet, ensure_images
+from hubpod.instances import DEFAULT_INSTANCE, Instance
 from hubpod.labels import LABEL_KEPT
 from hubpod.podman.by_label import remove_by_label
 from hubpod.podman.machine import version_text

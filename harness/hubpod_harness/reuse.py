@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hubpod.components.site import Site
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_INSTANCE, LABEL_STACK
 from hubpod.podman.by_label import remove_by_label, subnet_of
 from hubpod.podman.cli import Podman

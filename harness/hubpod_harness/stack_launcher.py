@@ -14,8 +14,9 @@ from testcontainers.core.container import DockerContainer
 from hubpod.components import assembly
 from hubpod.components.site import MountedSource, Site
 from hubpod.context import side_by_side
-from hubpod.environments import Environment, Instance
+from hubpod.environments import Environment
 from hubpod.errors import NotReadyError
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_KEPT
 from hubpod.pod import Container
 from hubpod.podman.by_label import create_network, remove_network

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hubpod.components.site import CREDENTIALS
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
 
 NAME = "zenith-server"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from hubpod.cli.options import ENVIRONMENT_VARIABLE, INSTANCE_VARIABLE
 from hubpod.deployment.publish import parse_publish
-from hubpod.environments import Instance, Stage, find_environment, find_instance, nearest
-from hubpod.errors import UsageError
+from hubpod.environments import Stage, find_environment
+from hubpod.errors import UsageError, nearest
 from hubpod.images.zenith import STAND_IN
+from hubpod.instances import Instance, find_instance
 from hubpod.request import BaseFrom, Target, UpRequest
 from hubpod.sources.clones import SOURCE_NAMES
 from hubpod.sources.origins import Origin, parse_origins

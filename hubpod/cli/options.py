@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import Annotated
 
-from hubpod.environments import DEFAULT_ENVIRONMENT, DEFAULT_INSTANCE, PRODUCTION_ENVIRONMENT
+from hubpod.environments import DEFAULT_ENVIRONMENT, PRODUCTION_ENVIRONMENT
+from hubpod.instances import DEFAULT_INSTANCE
 from hubpod.settings.deploy_configmap import FILE_NAME
 
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"

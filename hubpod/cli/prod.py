@@ -25,7 +25,8 @@ from hubpod.cli.options import (
 )
 from hubpod.cli.reporting import INTERRUPTED_CLEAN, INTERRUPTED_UPGRADE, reporting_errors
 from hubpod.components.assembly import container_names
-from hubpod.environments import PRODUCTION_ENVIRONMENT, Instance, Stage
+from hubpod.environments import PRODUCTION_ENVIRONMENT, Stage
+from hubpod.instances import Instance
 
 if TYPE_CHECKING:
     from hubpod.request import UpRequest  # a slow import

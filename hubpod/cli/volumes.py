@@ -4,8 +4,8 @@ from hubpod.cli.arguments import parse_choice, parse_path, refuse_option
 from hubpod.cli.console import quiet_context, verbose_context
 from hubpod.cli.output import show_table
 from hubpod.commands import volumes
-from hubpod.environments import Instance
 from hubpod.errors import UsageError
+from hubpod.instances import Instance
 
 ACTIONS = ("list", "export", "import", "reset")
 

@@ -18,8 +18,8 @@ from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import ReloadResult, find_directories, watch
 from hubpod.components import assembly
 from hubpod.context import Context
-from hubpod.environments import Instance
 from hubpod.errors import HubpodError, UsageError
+from hubpod.instances import Instance
 from hubpod.request import SpawnRequest, UpRequest
 from hubpod.settings import deploy_configmap
 from hubpod.system import process

@@ -5,7 +5,7 @@ import shutil
 from hubpod.context import Context
 from hubpod.deployment import seeding
 from hubpod.deployment.remove import remove_pod
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 
 
 def down(context: Context, instance: Instance, *, volumes: bool) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from hubpod.context import Context
 from hubpod.deployment.status import State, Status, read_status
-from hubpod.environments import Instance, nearest
-from hubpod.errors import NotRunningError, UsageError
+from hubpod.errors import NotRunningError, UsageError, nearest
+from hubpod.instances import Instance
 from hubpod.podman.snapshot import Snapshot
 
 

@@ -14,9 +14,9 @@ from hubpod.context import Context
 from hubpod.deployment.apply import Difference, bring_up, find_difference
 from hubpod.deployment.plan import Plan, derive_site, validate
 from hubpod.deployment.rollback import restoring_on_failure
-from hubpod.environments import Instance
 from hubpod.errors import UsageError
 from hubpod.images.ensure import ensure_images
+from hubpod.instances import Instance
 from hubpod.pod import STOP_GRACE_S
 from hubpod.podman.findings import Finding, Verdict, good
 from hubpod.podman.snapshot import Snapshot

@@ -9,8 +9,8 @@ from hubpod.commands.inspect import require_running
 from hubpod.components import assembly, slurm
 from hubpod.context import Context
 from hubpod.deployment.status import Status
-from hubpod.environments import Instance
 from hubpod.errors import UsageError
+from hubpod.instances import Instance
 from hubpod.podman.cli import Podman
 from hubpod.probe import spawn_timeline
 from hubpod.probe.spawn import ProbeReport, Step, probe_session

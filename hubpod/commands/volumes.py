@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from hubpod.context import Context
 from hubpod.deployment import seeding
-from hubpod.environments import Instance, nearest
-from hubpod.errors import MachineError, UsageError
+from hubpod.errors import MachineError, UsageError, nearest
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_KIND
 from hubpod.pod import SeedKind
 from hubpod.podman import volumes as podman_volumes

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubpod.environments import Instance
 from hubpod.errors import SettingsError
+from hubpod.instances import Instance
 from hubpod.pod import File, Mount, Port, Seed, SeedKind
 from hubpod.settings.credentials import Credentials
 from hubpod.sources.content import is_scratch

@@ -9,8 +9,8 @@ from itertools import chain, repeat
 from hubpod.components import jupyterhub
 from hubpod.components.assembly import components, entrance
 from hubpod.components.component import Client
-from hubpod.environments import Instance
 from hubpod.errors import NotReadyError
+from hubpod.instances import Instance
 from hubpod.pod import Container, PodSpec
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman

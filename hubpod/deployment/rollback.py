@@ -13,8 +13,8 @@ from hubpod.context import Context
 from hubpod.deployment import apply
 from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.status import State, read_status
-from hubpod.environments import Instance
 from hubpod.errors import HubpodError, MachineError
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_KIND
 from hubpod.pod import STOP_GRACE_S, SeedKind
 from hubpod.podman.snapshot import Snapshot

@@ -12,7 +12,7 @@ from functools import partial
 
 from hubpod.components.site import Site
 from hubpod.context import Context, side_by_side
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT
 from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
 from hubpod.podman.answers import Volume

@@ -12,7 +12,7 @@ from hubpod.components.assembly import components, entrance
 from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.deployment.readiness import check_container, check_log, check_login_page
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman

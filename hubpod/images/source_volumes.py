@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hubpod.components.site import SOURCE_FOLDER, MountedSource
-from hubpod.environments import Instance
 from hubpod.images.build import BuildPlan
+from hubpod.instances import Instance
 from hubpod.pod import File, contents
 from hubpod.podman.cli import Podman
 from hubpod.podman.images import export_directory

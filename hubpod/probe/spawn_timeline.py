@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hubpod.components import jupyterhub, slurm
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 from hubpod.podman.cli import Podman
 from hubpod.probe.spawn import ProbeReport
 from hubpod.probe.timeline import Span

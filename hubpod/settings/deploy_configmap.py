@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubpod.accounts import Account
-from hubpod.environments import Environment, nearest
+from hubpod.environments import Environment
+from hubpod.errors import nearest
 from hubpod.settings.problems import Problem, report
 from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, read_configmap

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from hubpod.environments import Environment, nearest
+from hubpod.environments import Environment
+from hubpod.errors import nearest
 from hubpod.settings import checks
 from hubpod.settings.problems import Problem, UnreadableError
 from hubpod.settings.yaml_files import NO_WORD, WORD, compose, pairs

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from hubpod.environments import nearest
-from hubpod.errors import UsageError
+from hubpod.errors import UsageError, nearest
 
 
 @dataclass(frozen=True, kw_only=True)

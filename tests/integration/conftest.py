@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from hubpod.context import prepare
-from hubpod.environments import find_environment, find_instance
+from hubpod.environments import find_environment
 from hubpod.images.ensure import ensure_images
+from hubpod.instances import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman
 from hubpod.request import UpRequest

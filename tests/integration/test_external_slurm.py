@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from hubpod.context import prepare
-from hubpod.environments import find_instance
 from hubpod.images.ensure import ensure_images
+from hubpod.instances import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.request import UpRequest
 from hubpod.sources.clones import SOURCE_NAMES

@@ -15,8 +15,9 @@ from hubpod.components import slurm as slurm_component
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.site import Site
 from hubpod.deployment.status import hub_url
-from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
+from hubpod.environments import Environment, Ingress, Login, Slurm, Stage
 from hubpod.images.ensure import ImageSet
+from hubpod.instances import Instance
 from hubpod.podman.by_label import subnet_of
 from hubpod.podman.cli import Podman
 from hubpod.podman.volumes import add_files, create

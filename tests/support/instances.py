@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from hubpod.client import HubClient, Session
-from hubpod.environments import Instance, Stage, find_instance
+from hubpod.environments import Stage
+from hubpod.instances import Instance, find_instance
 from hubpod.manifests.podman import tmpfs_prefix
 from hubpod.podman.cli import Podman
 from hubpod.settings.deploy_configmap import FILE_NAME

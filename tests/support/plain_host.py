@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from hubpod.accounts import Account
 from hubpod.components import slurm
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
 from hubpod.images.ensure import ImageSet
+from hubpod.instances import Instance
 from hubpod.pod import Container, Seed
 from hubpod.podman.cli import Podman
 from hubpod.system.process import Result

@@ -18,7 +18,8 @@ from traitlets.config.loader import PyFileConfigLoader
 from hubpod.components import assembly, jupyterhub, proxy, slurm, zenith
 from hubpod.components.assembly import image_names
 from hubpod.components.site import CREDENTIALS, MountedSource, Site
-from hubpod.environments import Environment, Ingress, Instance, Login, Slurm, Stage
+from hubpod.environments import Environment, Ingress, Login, Slurm, Stage
+from hubpod.instances import Instance
 from hubpod.pod import File, PodSpec, Port
 from hubpod.settings import deploy_configmap, zenith_config
 from hubpod.settings.credentials import DIGEST_KEY, Credentials, ssh_public_line

@@ -25,7 +25,8 @@ FLOORS = (
     {"images", "probe"},
     {"components", "request", "context"},
     {"settings", "sources", "podman", "client", "workspace"},
-    {"manifests", "environments", "system"},
+    {"manifests", "instances", "system"},
+    {"environments"},
     {"accounts", "pod", "labels", "errors"},
 )
 

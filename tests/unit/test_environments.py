@@ -1,20 +1,8 @@
-"""The table of environments, and the names that derive from it."""
-
-import itertools
+"""The table of environments."""
 
 import pytest
 
-from hubpod.environments import (
-    ENVIRONMENTS,
-    Environment,
-    Ingress,
-    Instance,
-    Login,
-    Slurm,
-    Stage,
-    find_environment,
-    find_instance,
-)
+from hubpod.environments import ENVIRONMENTS, Environment, Ingress, Login, Slurm, Stage, find_environment
 from hubpod.errors import UsageError
 
 
@@ -36,26 +24,3 @@ def test_a_mistyped_environment_is_answered_with_the_nearest(typed: str, meant: 
         find_environment(typed)
 
     assert "prod" in caught.value.remedy
-
-
-@pytest.mark.parametrize("name", ["../../x", "a b", "", "-a", "a-", "Ä", "a" * 21, "a/b", "a\nb"])
-def test_an_instance_name_that_could_not_be_a_resource_is_refused(name: str) -> None:
-    """Names that would leave a directory, or that podman or Kubernetes would refuse, are refused."""
-    with pytest.raises(UsageError, match="instance name"):
-        find_instance("dev_dummyauth", name)
-
-
-def test_a_capital_letter_gets_a_suggestion() -> None:
-    """An invalid capital letter leads to a suggestion in lower case."""
-    with pytest.raises(UsageError, match="did you mean 'mine-2'"):
-        find_instance("dev_dummyauth", "Mine 2")
-
-
-def test_no_two_instances_share_a_resource_name() -> None:
-    """Resource names are unique, even for instance names with hyphens."""
-    names = ["default", "a", "extslurm", "extslurm-a", "zenithclient"]
-    pairs = itertools.product(ENVIRONMENTS, names)
-
-    resources = [Instance(environment=environment, name=name).resource for environment, name in pairs]
-
-    assert len(set(resources)) == len(resources)

@@ -16,8 +16,8 @@ from hubpod.components import assembly, jupyterhub, proxy, slurm
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site, files_below
 from hubpod.components.slurm import account_numbers
-from hubpod.environments import find_instance
 from hubpod.errors import SettingsError
+from hubpod.instances import find_instance
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubpod.cli import dev, reporting
-from hubpod.environments import find_instance
+from hubpod.instances import find_instance
 from hubpod.system.interrupts import TerminationSignal
 from support.instances import PROJECT, argv
 from tasks import namespace

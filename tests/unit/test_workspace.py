@@ -7,7 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
+from hubpod.instances import Instance
 from hubpod.workspace import InstanceRecord, Workspace
 
 

@@ -25,11 +25,11 @@ sys.path[:0] = [str(PROJECT)]
 from rich.console import Console  # noqa: E402 - needs the path above
 
 from hubpod.context import Context, prepare  # noqa: E402
-from hubpod.environments import find_instance  # noqa: E402
 from hubpod.images.build import INDEX_VARIABLES  # noqa: E402
 from hubpod.images.ensure import ensure_images  # noqa: E402
 from hubpod.images.references import REPOSITORY  # noqa: E402
 from hubpod.images.zenith import STAND_IN  # noqa: E402
+from hubpod.instances import find_instance  # noqa: E402
 from hubpod.podman import images as podman_images  # noqa: E402
 from hubpod.request import UpRequest  # noqa: E402
 from hubpod.system.certificates import ca_bundle  # noqa: E402

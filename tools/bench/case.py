@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hubpod.environments import nearest
-from hubpod.errors import UsageError
+from hubpod.errors import UsageError, nearest
 
 PROJECT = Path(__file__).parents[2]
 READS = ("time", "probe", "metrics")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hubpod.environments import nearest
-from hubpod.errors import HubpodError, UsageError
+from hubpod.errors import HubpodError, UsageError, nearest
 from hubpod.system import process
 from hubpod.system.interrupts import TerminationSignal
 from power import copies, passes

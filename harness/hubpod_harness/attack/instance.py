@@ -6,7 +6,7 @@ from hubpod.commands.inspect import require_running
 from hubpod.commands.prove import hub_address
 from hubpod.components import assembly
 from hubpod.context import Context
-from hubpod.environments import Instance
+from hubpod.instances import Instance
 from hubpod.settings import deploy_configmap
 from hubpod.settings.table import SETTINGS
 from hubpod_harness.attack.cases import Target, cases

@@ -8,8 +8,9 @@ import pytest
 
 from hubpod.cli import harness_tests
 from hubpod.cli.harness_tests import find_python, pytest_command, require_tests
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
 from hubpod.errors import MachineError, UsageError
+from hubpod.instances import Instance
 from hubpod.request import UpRequest
 from hubpod.sources.origins import Origin
 from hubpod.system import process

@@ -25,8 +25,9 @@ from hubpod.context import Context
 from hubpod.deployment import rollback
 from hubpod.deployment.apply import Difference, bring_up, find_difference
 from hubpod.deployment.rollback import restoring_on_failure
-from hubpod.environments import Instance, find_environment, find_instance
+from hubpod.environments import find_environment
 from hubpod.errors import HubpodError
+from hubpod.instances import Instance, find_instance
 from hubpod.podman.cli import Podman
 from hubpod.podman.snapshot import Snapshot
 from hubpod.system.process import CommandError, Result

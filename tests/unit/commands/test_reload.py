@@ -5,8 +5,9 @@ from pathlib import Path
 
 from hubpod.commands.reload import with_recorded_sources
 from hubpod.components.site import MountedSource
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
 from hubpod.images import source_volumes
+from hubpod.instances import Instance
 from hubpod.request import UpRequest
 from hubpod.sources.clones import SOURCES
 from hubpod.sources.origins import Origin

@@ -9,8 +9,8 @@ import pytest
 
 from hubpod.commands import volumes
 from hubpod.context import Context
-from hubpod.environments import Instance, find_instance
 from hubpod.errors import UsageError
+from hubpod.instances import Instance, find_instance
 
 INSTANCE = find_instance("dev_dummyauth", "default")
 

@@ -8,8 +8,9 @@ import pytest
 from hubpod.commands import watch as watching
 from hubpod.commands.watch import ReloadResult
 from hubpod.deployment.apply import Difference, Outcome
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
 from hubpod.errors import NotRunningError, SourceError
+from hubpod.instances import Instance
 from hubpod.request import UpRequest
 from support.stand_ins import context_at
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.environments import find_instance
+from hubpod.instances import find_instance
 from hubpod_harness.zenith import RELAY_PORT, server
 
 SERVER = Path(__file__).parents[3] / "containers" / "testkit" / "zenith_sshd.py"

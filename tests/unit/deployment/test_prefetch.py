@@ -11,8 +11,9 @@ from rich.console import Console
 from hubpod.context import Context
 from hubpod.deployment import prefetch
 from hubpod.deployment.prefetch import Prefetch, start_prefetch
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
 from hubpod.errors import MachineError
+from hubpod.instances import Instance
 from hubpod.podman.cli import Podman
 from hubpod.podman.snapshot import Snapshot, take_snapshot
 from hubpod.request import UpRequest

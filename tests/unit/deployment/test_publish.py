@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from hubpod.deployment.publish import find_hub_api, parse_publish, require_free, require_matching_options
-from hubpod.environments import ENVIRONMENTS, Environment, Ingress, Instance, Slurm, find_environment
+from hubpod.environments import ENVIRONMENTS, Environment, Ingress, Slurm, find_environment
 from hubpod.errors import HubpodError, MachineError, SettingsError, UsageError
+from hubpod.instances import Instance
 from hubpod.pod import Port
 from hubpod.request import UpRequest
 from hubpod.settings.deploy_configmap import FILE_NAME, Settings

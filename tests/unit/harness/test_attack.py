@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from hubpod.client import HubError
-from hubpod.environments import Login, find_instance
+from hubpod.environments import Login
 from hubpod.errors import UsageError
+from hubpod.instances import find_instance
 from hubpod_harness.attack.addresses import AMBIGUOUS_ADDRESSES, FOREIGN_ADDRESSES
 from hubpod_harness.attack.cases import Case, Target, cases
 from hubpod_harness.attack.command import attack

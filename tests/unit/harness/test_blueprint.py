@@ -7,8 +7,9 @@ import pytest
 
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import MountedSource, Site
-from hubpod.environments import Instance, find_environment
+from hubpod.environments import find_environment
 from hubpod.errors import SettingsError
+from hubpod.instances import Instance
 from hubpod.pod import File, Port
 from hubpod.sources.clones import SOURCE_NAMES
 from hubpod_harness.blueprint import LINK, Blueprint, HarnessSecrets, blueprint

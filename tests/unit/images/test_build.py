@@ -13,10 +13,11 @@ import pytest
 from rich.console import Console
 
 from hubpod.context import Context
-from hubpod.environments import Stage, find_instance
+from hubpod.environments import Stage
 from hubpod.errors import UsageError
 from hubpod.images import build, ensure
 from hubpod.images.base import BaseImage, BaseSpec, read_base
+from hubpod.instances import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.request import BaseFrom, UpRequest, jupyterhub_lock
 from hubpod.sources.clones import SOURCES, Checkout

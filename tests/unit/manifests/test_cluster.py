@@ -17,7 +17,8 @@ from hypothesis import given, settings, strategies
 from hubpod.components import assembly
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
-from hubpod.environments import ENVIRONMENTS, Instance, Slurm
+from hubpod.environments import ENVIRONMENTS, Slurm
+from hubpod.instances import Instance
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Port, Seed, SeedKind

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hubpod.environments import find_instance
+from hubpod.instances import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.probe import svg
 from hubpod.probe.spawn import ProbeReport, Step
