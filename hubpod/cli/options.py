@@ -9,7 +9,7 @@ from typing import Annotated
 
 from hubpod.environments import DEFAULT_ENVIRONMENT, PRODUCTION_ENVIRONMENT
 from hubpod.instances import DEFAULT_INSTANCE
-from hubpod.settings.deploy_configmap import FILE_NAME
+from hubpod.settings import FILE_NAME
 
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
 INSTANCE_VARIABLE = "HUBPOD_INSTANCE"

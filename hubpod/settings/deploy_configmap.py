@@ -8,6 +8,7 @@ from pathlib import Path
 from hubpod.accounts import Account
 from hubpod.environments import Environment
 from hubpod.errors import nearest
+from hubpod.settings import FILE_NAME
 from hubpod.settings.problems import Problem, report
 from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, read_configmap
@@ -15,7 +16,6 @@ from hubpod.system.private_files import private_directory, write_private
 
 __all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "can_generate", "example", "generate", "load", "read"]
 
-FILE_NAME = "deploy-configmap.yaml"
 HEAD = ("apiVersion: v1", "kind: ConfigMap", "metadata:", "  name: deploy-config", "data:")
 
 
