@@ -1,4 +1,4 @@
-"""Values that describe a stack: the deployed pod, the services outside it, and the link between them."""
+"""Values that describe a stack: the deployed pod, external services and their link."""
 
 import secrets
 from collections.abc import Mapping
@@ -84,7 +84,10 @@ class Blueprint:
 
 
 def deploy_configmap(environment: Environment, keys: HarnessSecrets, changes: Mapping[str, str]) -> dict[str, str]:
-    """Return the deploy ConfigMap's data: the keys that the environment reads and does not fix, then the changes."""
+    """Return the deploy ConfigMap's data, with some values replaced by the changes.
+
+    The data has every key that the environment reads and does not fix.
+    """
     values = {
         "devUsers": " ".join(map(str, ACCOUNTS)),
         "dummyAuthPassword": keys.password,

@@ -1,4 +1,6 @@
-"""Control the daemons of the slurm container, which s6 supervises: kill, pause, stop and start them.
+"""Control the daemons of the slurm container: kill, pause, stop and start them.
+
+The daemons run under the supervisor s6.
 
 This module also runs commands in the container and waits for their results. Verbs are those of s6-svc, states those of
 s6-svstat: https://skarnet.org/software/s6/s6-svc.html.
@@ -47,7 +49,10 @@ class DaemonSpec:
 
 
 def _listens(port: int) -> str:
-    """Return shell code that succeeds when a port is in state LISTEN. It makes no connection, which sshd would log."""
+    """Return shell code that succeeds when a port is in state LISTEN.
+
+    The code makes no connection, because sshd would log it.
+    """
     return f"grep -qsE ':{port:04X} [0-9A-F]+:[0-9A-F]+ 0A ' /proc/net/tcp /proc/net/tcp6"
 
 
@@ -64,7 +69,7 @@ DAEMONS: Mapping[str, DaemonSpec] = {
 
 @dataclass(frozen=True, kw_only=True)
 class DaemonState:
-    """What the supervisor says of a daemon.
+    """The state of a daemon, as reported by its supervisor.
 
     Attributes:
         up: Whether it runs, paused or not.

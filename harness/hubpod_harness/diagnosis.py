@@ -1,4 +1,4 @@
-"""Diagnosis of a failed test: one directory of artifacts, and a README.txt that states where to look first.
+"""Diagnosis of a failed test: a directory of artifacts with a README.txt as guide.
 
 Each artifact is gathered independently. If one fails, its file contains the error, and the others are still written.
 """
@@ -153,7 +153,7 @@ def _gather(part: Artifact) -> str | bytes:
 
 
 def _last(content: bytes, limit: int = MAX_BYTES) -> bytes:
-    """Return the end of content that is too long, from the start of a line, with a note on the omitted part."""
+    """Truncate long content to its last lines, and note the number of omitted bytes."""
     if len(content) <= limit:
         return content
     end = content[-limit:]
@@ -228,7 +228,7 @@ def _index(
 
 
 def _stopped_containers(containers: Sequence[str], contents: Mapping[str, str | bytes]) -> Iterator[str]:
-    """Yield a line per container that does not run. The first one to end comes first and is the likely cause."""
+    """Yield a line per stopped container, the first one to stop (the likely cause) first."""
     states = {name: _state(contents.get(f"inspect-{name}.json", "")) for name in containers}
     stopped = [(str(state.get("FinishedAt")), name, state) for name, state in states.items() if not _runs(state)]
     for since, name, state in sorted(stopped, key=lambda each: each[:2]):

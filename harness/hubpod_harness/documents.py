@@ -1,4 +1,7 @@
-"""Documents of a token issuer (OpenID Connect Discovery 1.0, RFC 7517), and invalid variants of them."""
+"""Documents of a token issuer, and invalid variants of them.
+
+The formats are those of OpenID Connect Discovery 1.0 and RFC 7517.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Services outside the pod, as containers: the token issuer, a separate Slurm host, a Zenith server."""
+"""Containers outside the pod: a token issuer, a separate Slurm host, a Zenith server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -60,7 +60,10 @@ def external_services(site: Site, *, control_token: str) -> tuple[ExternalServic
 
 
 def slurm_host(site: Site) -> ExternalService:
-    """Return a host with Slurm, wrappers and accounts that accepts the hub's key from every address."""
+    """Return a Slurm host with wrappers and accounts.
+
+    The host accepts the hub's key from every address.
+    """
     host = slurm.host(site, accounts=ACCOUNTS, clients=("*",))
     container = replace(host.container, ports=(Port(container=SSHD_PORT, host=0),))
     return ExternalService(container=container, seeds=host.seeds, hosts=host.host_aliases)

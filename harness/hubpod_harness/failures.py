@@ -34,16 +34,16 @@ def explain(manager: StackManager, error: BaseException) -> None:
 
 
 def write_artifacts(manager: StackManager, item: pytest.Item, report: pytest.TestReport) -> Path:
-    """Write the artifacts of a failed test, one directory per stack that it used, and return the path."""
+    """Write the artifacts of a failed test, one directory per used stack; return the path."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{item.nodeid}-{report.when}").strip("-")[-NAME_CHARACTERS:]
-    folder = manager.options.artifacts / name
+    directory = manager.options.artifacts / name
     page = getattr(item, "funcargs", {}).get("page")
     for stack in manager.used:
         diagnosis.write(
-            folder / stack.site.instance.name,
+            directory / stack.site.instance.name,
             stack,
             sessions=stack.hub.client.sessions,
             page=page,
             error=str(report.longrepr),
         )
-    return folder
+    return directory

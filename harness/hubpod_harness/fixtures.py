@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def hubpod_kit(pytestconfig: pytest.Config) -> "Iterator[StackManager]":
-    """Starts stacks. The other fixtures are parts of them."""
+    """Manager that starts stacks. The other fixtures are parts of its stacks."""
     from hubpod_harness.stacks import open_stacks  # noqa: PLC0415 - heavy
 
     with ExitStack() as opened:
@@ -53,7 +53,10 @@ def images(hubpod_kit: "StackManager") -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def stacks(hubpod_kit: "StackManager") -> "Callable[..., Stack]":
-    """Starts further stacks: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``."""
+    """Function that starts further stacks.
+
+    Example: ``stacks(config="c.JupyterHub.allow_named_servers = True", settings={…})``.
+    """
     return hubpod_kit.stack
 
 
@@ -86,7 +89,10 @@ def issuer(stack: "Stack") -> "Iterator[Issuer]":
 
 @pytest.fixture
 def users(request: pytest.FixtureRequest, stacks: "Callable[..., Stack]") -> "Iterator[Callable[..., list[User]]]":
-    """Leases users: ``users(6)``, ``users(2, of=other_stack)``. Their servers and jobs end with the test."""
+    """Function that leases users: ``users(6)``, ``users(2, of=other_stack)``.
+
+    The servers and jobs of these users end with the test.
+    """
     with ExitStack() as leases:
 
         def lease(count: int = 1, *, of: "Stack | None" = None) -> "list[User]":

@@ -42,7 +42,10 @@ def servers_not_responding(seen: Observation) -> Iterator[str]:
 
 
 def servers_with_two_jobs(seen: Observation) -> Iterator[str]:
-    """I3: A server has at most one job. A second one is found by its account, because the hub knows only the first."""
+    """I3: A server has at most one job.
+
+    A second job is found by its account, because the hub knows only the first one.
+    """
     for job in seen.jobs:
         for other in seen.jobs_without_server:
             if job.id in seen.owners and other.user == job.user:
@@ -51,7 +54,10 @@ def servers_with_two_jobs(seen: Observation) -> Iterator[str]:
 
 
 def lost_servers(seen: Observation, before: Observation | None = None) -> Iterator[str]:
-    """I4: A server is not lost while its job runs. The hub or an earlier observation may know the server."""
+    """I4: A server is not lost while its job runs.
+
+    The server is known to the hub or from an earlier observation.
+    """
     remembered = before.owners if before else {}
     remembered |= {server.job_id: server for server in seen.servers if server.stopped and server.job_id}
     for job in seen.jobs_without_server:
@@ -60,7 +66,10 @@ def lost_servers(seen: Observation, before: Observation | None = None) -> Iterat
 
 
 def route_mismatches(seen: Observation) -> Iterator[str]:
-    """I5: The proxy's routes match the hub's servers. A server that starts or stops may have a route."""
+    """I5: The proxy's routes match the hub's servers.
+
+    A server that starts or stops may have a route.
+    """
     ready = {server.name for server in seen.servers if server.ready and not server.pending}
     yield from (f"the proxy has no route to the server {name}" for name in sorted(ready - seen.routes))
     changing = {server.name for server in seen.servers if server.pending}

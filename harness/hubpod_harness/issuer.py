@@ -1,4 +1,4 @@
-"""The issuer of login tokens: it holds the keys, and controls the server that publishes its documents."""
+"""The issuer of login tokens: its keys, and control of its document server."""
 
 import secrets
 import time
@@ -172,11 +172,11 @@ class Issuer:
             HubTimeoutError: The server does not respond within `deadline_s` seconds.
         """
         deadline = Deadline(deadline_s, "the start of the issuer's server")
-        while not self._is_started():
+        while not self._responds():
             deadline.pause(INTERVAL_S)
         self.reset()
 
-    def _is_started(self) -> bool:
+    def _responds(self) -> bool:
         try:
             return self._call("GET", "/ready").ok
         except HubpodError:

@@ -64,7 +64,7 @@ def excerpt(error: BaseException | None, log: Sequence[str] = ()) -> tuple[str, 
 
 
 def _complaints(entries: Sequence[Entry], sentence: str) -> tuple[str, ...]:
-    """Return the last warnings and errors, or only those with the message that was shown to the user."""
+    """Return the last warnings and errors, or only those with the user's error message."""
     complaints = [entry for entry in entries if entry.is_complaint]
     matching = [entry for entry in complaints if sentence and sentence in " ".join(entry.lines)]
     last = (matching or complaints)[-MAX_COMPLAINTS:]
@@ -91,7 +91,10 @@ def _parse_entries(lines: Sequence[str]) -> Iterator[Entry]:
 
 
 def _shorten(traceback: Sequence[str]) -> Iterator[str]:
-    """Yield the frames in the code under test and the frame that raised; count the others by package."""
+    """Yield the frames in the code under test and the raising frame.
+
+    Other frames are counted by package.
+    """
     parts = parse_parts(traceback)
     following = (*(part.path for part in parts[1:]), "")
     kept = [not part.path or _is_own(part) or not after for part, after in zip(parts, following, strict=True)]

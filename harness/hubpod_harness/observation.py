@@ -84,7 +84,10 @@ def observe(stack: Stack) -> Observation:
 
 
 def parse_servers(users: Iterable[Any]) -> tuple[HubServer, ...]:
-    """Parse the hub's users. The server's state is the spawner's; `job_id` comes from batchspawner."""
+    """Parse the servers in the hub's list of users.
+
+    The state of a server is its spawner's; `job_id` comes from batchspawner.
+    """
     return tuple(
         HubServer(
             name="/".join(filter(None, (user["name"], name))),
@@ -100,13 +103,16 @@ def parse_servers(users: Iterable[Any]) -> tuple[HubServer, ...]:
 
 
 def parse_routes(routes: Iterable[Any]) -> frozenset[str]:
-    """Parse the proxy's routes, and return those of servers, without those of the hub and of services."""
+    """Parse the proxy's routes to servers, without those of the hub and of services."""
     found = [route["data"] for route in routes if route["data"].get("user")]
     return frozenset("/".join(filter(None, (data["user"], data.get("server_name")))) for data in found)
 
 
 def server_responds(url: str) -> bool:
-    """Whether a server itself responds to an unauthenticated client, and not the proxy or the hub in its place."""
+    """Return whether the server itself responds to an unauthenticated client.
+
+    A response of the proxy or of the hub in the server's place does not count.
+    """
     with direct_session(url) as session:
         try:
             response = session.get(url, allow_redirects=False, timeout=ANSWER_S)

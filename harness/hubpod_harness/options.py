@@ -72,7 +72,7 @@ def add(parser: pytest.Parser) -> None:
 
 
 def has_hubpod_options(config: pytest.Config) -> bool:
-    """Return whether the command line has any of these options, which means that the run needs stacks."""
+    """Return whether the command line has a hubpod option, so that the run needs stacks."""
     return any(str(argument).startswith("--hubpod-") for argument in config.invocation_params.args)
 
 

@@ -95,7 +95,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check the prerequisites before the first test, and report obstacles once instead of per test."""
+    """Check the prerequisites once, before the first test instead of in each test."""
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
@@ -138,9 +138,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if manager and report.failed:
         from hubpod_harness.failures import write_artifacts  # noqa: PLC0415 - heavy
 
-        folder = write_artifacts(manager, item, report)
-        report.sections.append(("hubpod", f"artifacts of this failure: {folder}"))
-        report.user_properties.append(("hubpod_failure", str(folder)))
+        directory = write_artifacts(manager, item, report)
+        report.sections.append(("hubpod", f"artifacts of this failure: {directory}"))
+        report.user_properties.append(("hubpod_failure", str(directory)))
     return report
 
 

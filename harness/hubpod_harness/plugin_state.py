@@ -24,7 +24,10 @@ REMAINING: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
 
 @contextmanager
 def reporting_errors() -> Iterator[None]:
-    """Convert hubpod's errors to pytest's usage error, which prints the message without a traceback."""
+    """Convert hubpod's errors to pytest's usage error.
+
+    pytest prints the message of a usage error without a traceback.
+    """
     try:
         yield
     except HubpodError as error:

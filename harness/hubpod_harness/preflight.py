@@ -18,7 +18,7 @@ from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from hubpod_harness.external_services import IMAGE
 from hubpod_harness.options import PROJECT, Options
-from hubpod_harness.reuse import FOLDER
+from hubpod_harness.reuse import DIRECTORY
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
@@ -65,14 +65,14 @@ def _require_version(context: Context, wanted: str) -> None:
 
 
 def remove_kept() -> int:
-    """Remove the stacks that runs of this checkout have left, and return the number of removed resources.
+    """Remove the stacks left by runs of this checkout; return the number of resources.
 
     Raises:
         MachineError: podman does not work.
     """
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(quiet=True)))
     count = remove_by_label(context.podman, f"{LABEL_KEPT}={PROJECT}")
-    shutil.rmtree(context.workspace.state / FOLDER, ignore_errors=True)
+    shutil.rmtree(context.workspace.state / DIRECTORY, ignore_errors=True)
     return count
 
 

@@ -43,9 +43,9 @@ SERVICE_TIMEOUT_S = 20.0
 PASSES = 5
 
 
-def socket_path(folder: Path) -> Path:
+def socket_path(directory: Path) -> Path:
     """Return the socket of the run's podman service."""
-    return folder / "podman.sock"
+    return directory / "podman.sock"
 
 
 def _podman(about: Mapping[str, object]) -> Podman:
@@ -69,8 +69,8 @@ def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> N
         killed = stray_processes.kill_processes_with_variable(RUN_VARIABLE, record.stem, spare=parent)
         if not killed + remove_by_label(podman, f"{LABEL_RUN}={record.stem}", name_part=f"-{record.stem}-"):
             break
-    if folder := str(about.get("folder", "")):
-        shutil.rmtree(folder, ignore_errors=True)
+    if directory := str(about.get("folder", "")):
+        shutil.rmtree(directory, ignore_errors=True)
     record.unlink(missing_ok=True)
 
 
@@ -93,9 +93,9 @@ def _sweep(records: Path) -> None:
             clean_up(record, read_record(record))
 
 
-def _serve(podman: Podman, folder: Path, run: str) -> Process:
+def _serve(podman: Podman, directory: Path, run: str) -> Process:
     """Start the podman service, and wait until its socket exists."""
-    socket = socket_path(folder)
+    socket = socket_path(directory)
     argv = podman.command("system", "service", "--time=0", f"unix://{socket}")
     service = process.start(argv, env={**podman.env, SERVICE_VARIABLE: run})
     deadline = time.monotonic() + SERVICE_TIMEOUT_S
@@ -126,6 +126,6 @@ def main(record: Path, parent: int, about: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     # The tests' directory must stay removable.
-    _, record_, parent_, folder_, podman_, conf_ = sys.argv
+    _, record_, parent_, directory_, podman_, conf_ = sys.argv
     os.chdir("/")
-    main(Path(record_), int(parent_), {"folder": folder_, "podman": podman_, "containers_conf": conf_})
+    main(Path(record_), int(parent_), {"folder": directory_, "podman": podman_, "containers_conf": conf_})

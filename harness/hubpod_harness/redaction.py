@@ -126,7 +126,7 @@ def _redact_by_shape(text: str) -> str:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield the forms in which a secret may be written, and each line of a long one such as a key."""
+    """Yield the encoded forms of a secret, and each line of a long one such as a key."""
     if not secret.strip():
         return
     for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret)):

@@ -22,12 +22,14 @@ from hubpod_harness.session_run import Run
 from hubpod_harness.stack import Stack, connect_stack
 from hubpod_harness.stack_launcher import StackLauncher, StackRequest, create_site, kept_labels, launch_stack
 
-FOLDER = "reuse"
+DIRECTORY = "reuse"
 
 
 @contextmanager
 def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iterator[Stack]:
-    """Reuse the stack of an earlier run if its images and configuration are unchanged, else start a new one. It stays.
+    """Reuse the stack of an earlier run, or start a new one that outlives this run.
+
+    A stack is reused if its images and configuration are unchanged.
 
     Two runs never share a stack. While another run uses it, this starts an ordinary stack that ends with the block.
 
@@ -39,20 +41,20 @@ def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iter
     """
     key = f"{order.environment.name} {order.config} {order.changes} {worker}"
     name = f"reuse-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-    folder = private_directory(private_directory(state / FOLDER) / name)
-    with (folder / "lock").open("wb") as lock:
+    directory = private_directory(private_directory(state / DIRECTORY) / name)
+    with (directory / "lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             with launch_stack(run, order) as stack:
                 yield stack
             return
-        yield _connect_or_launch(run, order, Instance(environment=order.environment, name=name), folder)
+        yield _connect_or_launch(run, order, Instance(environment=order.environment, name=name), directory)
 
 
-def _connect_or_launch(run: Run, order: StackRequest, instance: Instance, folder: Path) -> Stack:
-    keys, signing = _keys(folder / "keys.json"), _signing(folder / "signing.json")
-    site = create_site(order, instance, folder, keys)
+def _connect_or_launch(run: Run, order: StackRequest, instance: Instance, directory: Path) -> Stack:
+    keys, signing = _keys(directory / "keys.json"), _signing(directory / "signing.json")
+    site = create_site(order, instance, directory, keys)
     plan = blueprint(site, keys, config=order.config)
     labels = {**kept_labels(site), LABEL_STACK: _digest(site, plan)}
     if _is_running(run.podman, site, plan, labels):

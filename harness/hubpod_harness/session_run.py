@@ -1,4 +1,7 @@
-"""One test run: its name, private directory and podman service, and a reaper that cleans up after it."""
+"""One test run: its name, private directory, podman service and reaper.
+
+The reaper is a process that cleans up after the run.
+"""
 
 import os
 import secrets
@@ -26,13 +29,13 @@ class Run:
 
     Attributes:
         name: Eight hexadecimal digits, which are part of the name of each of its resources.
-        `folder`: Its private directory, removed at the end.
+        directory: Its private directory, removed at the end.
         podman: The podman of this machine.
         client: Arguments with which testcontainers connects to the podman service.
     """
 
     name: str
-    folder: Path
+    directory: Path
     podman: Podman
     client: dict[str, Any]
 
@@ -52,8 +55,8 @@ def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
     name = secrets.token_hex(4)
     records = private_directory(workspace.state / reaper.RECORDS)
     # Not below the project, because the path of a socket has at most 107 bytes (unix(7)).
-    folder = Path(tempfile.mkdtemp(prefix=f"hubpod-{name}-"))
-    words = (records / f"{name}.json", os.getpid(), folder, podman.executable, podman.containers_conf or "")
+    directory = Path(tempfile.mkdtemp(prefix=f"hubpod-{name}-"))
+    words = (records / f"{name}.json", os.getpid(), directory, podman.executable, podman.containers_conf or "")
     environment = {key: value for key, value in os.environ.items() if key != reaper.RUN_VARIABLE}
     python_path = os.pathsep.join(map(str, (workspace.project, workspace.project / "harness")))
     watch = process.start(
@@ -70,8 +73,8 @@ def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
                 f"`podman system service` does not start ({answer or 'no answer'})",
                 remedy="run `podman system service --time=5` and `invoke dev.doctor` to see the cause",
             )
-        client = use_socket(f"unix://{reaper.socket_path(folder)}")
-        yield Run(name=name, folder=folder, podman=podman, client=client)
+        client = use_socket(f"unix://{reaper.socket_path(directory)}")
+        yield Run(name=name, directory=directory, podman=podman, client=client)
     finally:
         os.environ.pop(reaper.RUN_VARIABLE, None)
         watch.stdin.close()

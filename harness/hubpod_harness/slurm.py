@@ -1,4 +1,4 @@
-"""Slurm with operator rights: jobs and nodes, through Slurm's own commands in the slurm container.
+"""Slurm with operator rights, through its own commands in the slurm container.
 
 The commands are scontrol, scancel and sdiag of Slurm 24.11: https://slurm.schedmd.com/archive/slurm-24.11-latest/.
 `scontrol show job --oneliner` also lists jobs that ended recently, the full value of every field, and paths with `%j`
@@ -22,7 +22,7 @@ class SlurmError(HubpodError):
 
 
 class SlurmUnavailableError(SlurmError):
-    """Slurm did not respond, or refused."""
+    """Slurm did not respond, or refused the command."""
 
 
 class NoSuchJobError(SlurmError):
@@ -78,7 +78,9 @@ class SlurmProbe:
             self._command("scancel", job_id)
 
     def wait_for(self, job_id: str, *states: str, deadline_s: float = WAIT_S) -> Job:
-        """Wait until the job is in one of these states. While Slurm is unavailable, the query is repeated.
+        """Wait until the job is in one of these states.
+
+        While Slurm is unavailable, the query is repeated.
 
         Raises:
             NoSuchJobError: Slurm knows no job of that number.
@@ -124,7 +126,10 @@ class SlurmProbe:
         return daemon(name, self._execute)
 
     def rpc_counts(self) -> Mapping[str, int]:
-        """Count the messages that slurmctld received by type, such as `REQUEST_JOB_INFO_SINGLE`, since its start."""
+        """Count the messages received by slurmctld since its start, by type.
+
+        A type is a name such as `REQUEST_JOB_INFO_SINGLE`.
+        """
         return parse_rpc_counts(self._command("sdiag").stdout)
 
     def ssh_logins(self) -> int:

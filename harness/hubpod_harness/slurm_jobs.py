@@ -67,12 +67,18 @@ class Job:
 
 
 def parse_jobs(answer: str) -> tuple[Job, ...]:
-    """Parse the output of `scontrol show job --oneliner`, which is a sentence when there are no jobs."""
+    """Parse the output of `scontrol show job --oneliner`.
+
+    Without jobs, the output is a sentence.
+    """
     return tuple(_job(_fields(line)) for line in answer.splitlines() if line.startswith("JobId="))
 
 
 def parse_rpc_counts(answer: str) -> Mapping[str, int]:
-    """Parse the output of sdiag: messages that slurmctld received by type, since its start or last midnight."""
+    """Parse the output of sdiag: number of messages received by slurmctld, by type.
+
+    Slurm counts since the start of slurmctld or the last midnight.
+    """
     _, _, table = answer.partition("Remote Procedure Call statistics by message type")
     table, _, _ = table.partition("Remote Procedure Call statistics by user")
     return {name: int(count) for name, count in _RPC_RE.findall(table)}
@@ -103,11 +109,14 @@ def _seconds(limit: str) -> int | None:
 
 
 def _gpus(fields: Mapping[str, str]) -> int:
-    """Return the number of requested GPUs. Slurm reports allocated GPUs only when its accounting tracks them."""
+    """Return the number of requested GPUs.
+
+    Slurm reports allocated GPUs only if its accounting tracks them.
+    """
     times = {"TresPerJob": 1, "TresPerNode": _count(fields, "NumNodes"), "TresPerTask": _count(fields, "NumTasks")}
     return sum(int(gpus) * factor for name, factor in times.items() for gpus in _GPU_RE.findall(fields.get(name, "")))
 
 
 def _count(fields: Mapping[str, str], name: str) -> int:
-    """Parse `4`, or `1-4` as 1; return 1 when the field is missing or empty, as while a job ends."""
+    """Parse a count: `4`, or `1-4` as 1; a missing or empty field, as of an ending job, is 1."""
     return int(fields.get(name, "").partition("-")[0] or 1)

@@ -1,4 +1,4 @@
-"""The SSH server of a stack's Slurm host, as paramiko meets it from the test process.
+"""The SSH server of a stack's Slurm host, tested with paramiko from the test process.
 
 Two published ports lead to the server. A relay in the network of the hub forwards the first one, so that sshd sees the
 hub's address. The second one is sshd's own, and sshd sees an address outside the stack.
@@ -29,7 +29,10 @@ TIMEOUT_S = 20.0
 
 
 def relay_command(hostname: str) -> tuple[str, ...]:
-    """Return the command that forwards connections to sshd, for a container in the network of the hub."""
+    """Return the command of the relay, a container that forwards connections to sshd.
+
+    The container shares the network of the hub.
+    """
     return (*RELAY, f"TCP:{hostname}:{SSHD_PORT}")
 
 
@@ -159,7 +162,9 @@ def ssh_server(credentials: Credentials, *, port: int, outside_port: int) -> Ssh
 
 
 def request_agent_forwarding(channel: Channel) -> None:
-    """Request agent forwarding and wait for the reply, which `Channel.request_forward_agent` does not request.
+    """Request agent forwarding and wait for the reply.
+
+    `Channel.request_forward_agent` does not request a reply.
 
     Raises:
         SSHException: The server refuses.

@@ -192,7 +192,7 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
     keys: HarnessSecrets,
     signing: SigningKeys | None = None,
 ) -> Stack:
-    """Connect to the running containers of a stack: find their published ports, and create their clients."""
+    """Connect to a stack's running containers: find their ports, create their clients."""
     name = site.instance.resource
     states = podman.containers(site.instance.labels)
     external = [each.container.name for each in blueprint.external]

@@ -1,4 +1,7 @@
-"""Start a stack: network and volumes, then containers, then wait until the hub can spawn a notebook."""
+"""Start a stack: network and volumes, then containers, then a wait for readiness.
+
+A stack is ready when the hub can spawn a notebook.
+"""
 
 import secrets
 import time
@@ -52,18 +55,18 @@ class StackRequest:
     sources: tuple[tuple[str, MountedSource], ...] = ()
 
 
-def create_site(order: StackRequest, instance: Instance, folder: Path, keys: HarnessSecrets) -> Site:
-    """Write the deploy ConfigMap and the credentials to a private directory, and return the site created of them.
+def create_site(order: StackRequest, instance: Instance, directory: Path, keys: HarnessSecrets) -> Site:
+    """Write a site's deploy ConfigMap and credentials to a private directory; return the site.
 
     Raises:
         SettingsError: A changed value is invalid.
     """
     data = deploy_configmap(order.environment, keys, dict(order.changes))
-    path = private_directory(folder) / settings.FILE_NAME
+    path = private_directory(directory) / settings.FILE_NAME
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
     write_private(path, yaml.safe_dump(document).encode())
     loaded = settings.load(path, order.environment, assembly.settings())
-    keyring = credentials.load_or_create(folder / "credentials", assembly.credentials())
+    keyring = credentials.load_or_create(directory / "credentials", assembly.credentials())
     return Site(
         instance=instance,
         settings=loaded,
@@ -78,7 +81,9 @@ def create_site(order: StackRequest, instance: Instance, folder: Path, keys: Har
 
 @contextmanager
 def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterator[Stack]:
-    """Start a stack and wait until it is ready. It is removed after the block in reverse order, unless it is kept.
+    """Start a stack, wait until it is ready, and remove it after the block.
+
+    Resources are removed in reverse order. A kept stack is not removed.
 
     Raises:
         NotReadyError: It does not become ready; carries the last log lines of the responsible container.
@@ -89,7 +94,7 @@ def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterat
     of = "kept" if keep else f"t-{run.name}"
     instance = Instance(environment=order.environment, name=f"{of}-{secrets.token_hex(2)}")
     keys = HarnessSecrets()
-    site = create_site(order, instance, run.folder / instance.name, keys)
+    site = create_site(order, instance, run.directory / instance.name, keys)
     plan = blueprint(site, keys, config=order.config)
     labels = kept_labels(site) if keep else run.labels
     with ExitStack() as cleanup:
@@ -168,7 +173,10 @@ class StackLauncher:
         return Network(name=self._name, subnet=subnets[0])
 
     def _host_names(self, network: Network) -> dict[str, str]:
-        """Return the addresses of the stack's hosts: each by its container's name, and by that name with `-host`."""
+        """Return the addresses of the stack's hosts by host name.
+
+        A host has two names: its container's name, and the same name with the suffix `-host`.
+        """
         names = {HUB: network.address(LINK_ADDRESS)}
         for number, each in enumerate(self._plan.external, FIRST_EXTERNAL):
             address = network.address(number)

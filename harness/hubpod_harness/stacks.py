@@ -57,13 +57,13 @@ class StackManager:
             raise NotReadyError(f"this stack failed to start before: {self._failed[order]}")
         if order not in self._stacks:
             try:
-                self._stacks[order] = self._closing.enter_context(self._started(order))
+                self._stacks[order] = self._closing.enter_context(self._start_stack(order))
             except HubpodError as error:
                 self._failed[order] = error.message
                 raise
         return self._stacks[order]
 
-    def _started(self, order: StackRequest) -> AbstractContextManager[Stack]:
+    def _start_stack(self, order: StackRequest) -> AbstractContextManager[Stack]:
         if self.options.reuse:
             state = self.machine.context.workspace.state
             return reuse_stack(self._run, order, state, os.environ.get("PYTEST_XDIST_WORKER", ""))

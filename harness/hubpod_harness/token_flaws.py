@@ -1,4 +1,4 @@
-"""Flaws of tokens by name: each one makes a valid draft invalid for a single reason.
+"""Flaws of tokens by name. Each flaw invalidates a valid draft for a single reason.
 
 The statuses are the valid responses of the login. The flaws follow RFC 8725 (best practices for JWT).
 """

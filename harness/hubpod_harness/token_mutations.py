@@ -1,4 +1,4 @@
-"""Mutations of token drafts, from which flaws and variants are made."""
+"""Mutations of token drafts, the building blocks of flaws and variants."""
 
 import hmac
 import json
@@ -57,13 +57,13 @@ def with_token(edit: Callable[[str], str]) -> Mutation:
 
 
 def with_parts(edit: Callable[[str, str, str], str]) -> Mutation:
-    """Edit the signed token, given its header, payload and signature. Tokens of other forms stay the same."""
+    """Edit the parts of a signed token. Tokens that do not have three parts stay the same."""
 
-    def edited(token: str) -> str:
+    def edit_parts(token: str) -> str:
         parts = token.split(".")
         return edit(parts[0], parts[1], parts[2]) if len(parts) == PARTS else token
 
-    return with_token(edited)
+    return with_token(edit_parts)
 
 
 def of_size(characters: int) -> Mutation:
@@ -109,7 +109,7 @@ def foreign_signature(draft: Draft) -> Draft:
 
 
 def without_signature(algorithm: str) -> Mutation:
-    """Set an algorithm and leave the signature empty, as RFC 7515 does for `none` (appendix A.5)."""
+    """Set an algorithm, with an empty signature as for `none` (RFC 7515, appendix A.5)."""
     return lambda draft: replace(with_header(alg=algorithm)(draft), signer=lambda _: b"")
 
 
@@ -135,7 +135,7 @@ def with_embedded_key(header: Callable[[Draft], Mapping[str, object]]) -> Mutati
 
 
 def foreign_key_set() -> dict[str, object]:
-    """Return the key set that headers of flawed tokens point to. A client that trusts it accepts them."""
+    """Return the foreign key set to which headers of flawed tokens point."""
     return {"keys": [embedded_key().public_jwk]}
 
 
@@ -160,7 +160,7 @@ def with_key_url(name: str) -> Mutation:
 
 
 def encrypt(draft: Draft) -> Draft:
-    """Encrypt the token as a JWE with a pre-shared key (RFC 7516, appendix A; RFC 7518, section 4.5)."""
+    """Encrypt the token as a JWE with a pre-shared key (RFC 7516, A; RFC 7518, 4.5)."""
     header = base64url(json.dumps({"alg": "dir", "enc": "A256GCM", "kid": draft.key.key_id}).encode())
     nonce = secrets.token_bytes(12)
     sealed = AESGCM(AESGCM.generate_key(256)).encrypt(nonce, draft.payload, header.encode())

@@ -1,4 +1,4 @@
-"""Pool of users: tests lease them, so that tests that share a stack do not interfere."""
+"""Pool of users that tests lease, so that tests on one stack do not interfere."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +20,10 @@ class PoolExhaustedError(HubpodError):
 
 
 class CleanupError(HubError):
-    """A server or job of an earlier test does not end. The message names that test, because a later one fails."""
+    """A server or job of an earlier test does not end.
+
+    The message names the earlier test, because a later test fails.
+    """
 
 
 class UserPool:
@@ -97,7 +100,7 @@ class UserPool:
             deadline.pause(POLL_INTERVAL_S)
 
     def _cancel_jobs(self) -> None:
-        """Cancel the jobs that remain although their servers have ended, with one query for all users."""
+        """Cancel the remaining jobs of stopped servers, with one query for all users."""
         owners = {user.account(project): of for user, of in self._cleaned for project in user.projects}
         for job in self._slurm.jobs():
             if of := owners.get(job.user):

@@ -1,4 +1,4 @@
-"""A Zenith server, as values: a real sshd for the client's tunnel, and a front door that leads through it."""
+"""A Zenith server: a real sshd for the client's tunnel, and a front door behind it."""
 
 from collections.abc import Mapping
 

@@ -1,1 +1,1 @@
-"""Shipped tests: what a hub with Slurm must do for a user, in normal operation and under faults."""
+"""Shipped tests of a hub with Slurm, in normal operation and under faults."""

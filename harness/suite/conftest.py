@@ -23,13 +23,16 @@ c.BricsAuthenticator.keys_max_age = 1
 """
 
 
-OTHER_STACKS = ("quick_stack", "developers")
+OTHER_STACKS = ("quick_stack", "developer_stack")
 """Fixtures that start other stacks than the plugin's `stack`."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Assign each test to a group by its stack, so that no two workers start the same stack. Explicit groups stay."""
+    """Assign each test to a group by its stack, so that workers never share a stack.
+
+    Explicit groups stay.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             fixtures = getattr(item, "fixturenames", ())
@@ -40,13 +43,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def quick_stack(stacks: Callable[..., Stack]) -> Stack:
-    """A stack whose hub polls jobs and keys every second, logs at DEBUG and allows named servers."""
+    """A stack with second-long poll intervals, log level DEBUG and named servers."""
     return stacks(config=QUICK, settings={"logLevel": "DEBUG"})
 
 
 @pytest.fixture
 def quick(quick_stack: Stack) -> Stack:
-    """The quick stack once the users of earlier tests are released, because its tests disturb it."""
+    """The quick stack, for tests that disturb it.
+
+    The users of earlier tests are released first.
+    """
     quick_stack.pool.settle()
     return quick_stack
 
@@ -64,14 +70,14 @@ def quick_session(quick: Stack, quick_user: User) -> Session:
 
 
 @pytest.fixture
-def developers(stacks: Callable[..., Stack]) -> Stack:
+def developer_stack(stacks: Callable[..., Stack]) -> Stack:
     """A stack of the environment dev_dummyauth."""
     return stacks(environment="dev_dummyauth", settings={"devAdmins": "boss"})
 
 
 @pytest.fixture
-def drained(stack: Stack, slurm: SlurmProbe) -> Iterator[None]:
-    """Drain the node until the test resumes it, or ends."""
+def drain_node(stack: Stack, slurm: SlurmProbe) -> Iterator[None]:
+    """Drain the node. The test or the teardown resumes it."""
     stack.pool.settle()
     slurm.drain(reason="maintenance")
     yield

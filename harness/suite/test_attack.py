@@ -36,8 +36,11 @@ def failures(verdicts: Iterable[Verdict]) -> list[str]:
     return [f"{verdict.case.id}: {problem}" for verdict in verdicts for problem in verdict.problems]
 
 
-def written_down(hub: Hub, verdicts: Iterable[Verdict]) -> list[str]:
-    """Return the cases whose token or password is in the hub's log. tornado logs addresses with everything in them."""
+def find_logged_secrets(hub: Hub, verdicts: Iterable[Verdict]) -> list[str]:
+    """Return the cases with a token or password in the hub's log.
+
+    tornado logs complete addresses, including their queries.
+    """
     sent = [(verdict.case, secret) for verdict in verdicts for secret in verdict.case.unseen]
     in_addresses = {secret for case, secret in sent if secret in case.request.path}
     hidden = [(case, secret) for case, secret in sent if len(secret) >= SHORTEST and secret not in in_addresses]
@@ -46,26 +49,26 @@ def written_down(hub: Hub, verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def test_a_hub_with_token_login_refuses_attacks(hub: Hub, issuer: Issuer, user: User) -> None:
-    """A hub with token login refuses everything that needs no key of the issuer, and creates no user."""
+    """A hub with token login refuses every request without a valid token, and creates no user."""
     claims = {"iss": issuer.url, "aud": issuer.audience, "short_name": "attacker", "projects": {}}
 
     verdicts = attack(Target(url=hub.url, login=Login.JWT, claims=claims))
 
     assert not failures(verdicts)
-    assert not written_down(hub, verdicts)
+    assert not find_logged_secrets(hub, verdicts)
     assert hub.admin("GET", "users/attacker").status_code == 404
     assert hub.login(issuer.mint(user)).user == user.name
 
 
-def test_a_hub_with_a_form_refuses_attacks(developers: Stack) -> None:
-    """A hub with a login form refuses everything but the password, and redirects to no other site."""
-    password = developers.hub.password
-    target = Target(url=developers.url, login=Login.DUMMY, password=password, known_passwords=(KNOWN_PASSWORD,))
+def test_a_hub_with_a_form_refuses_attacks(developer_stack: Stack) -> None:
+    """A hub with a login form accepts only the password, and redirects to no other site."""
+    password = developer_stack.hub.password
+    target = Target(url=developer_stack.url, login=Login.DUMMY, password=password, known_passwords=(KNOWN_PASSWORD,))
 
     verdicts = attack(target)
 
     assert not failures(verdicts)
-    assert not written_down(developers.hub, verdicts)
+    assert not find_logged_secrets(developer_stack.hub, verdicts)
 
 
 def test_a_token_login_redirects_to_no_other_site(hub: Hub, issuer: Issuer, user: User) -> None:

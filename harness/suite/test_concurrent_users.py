@@ -1,4 +1,4 @@
-"""Concurrent users, and their cost for Slurm: one query for all servers, and one SSH login of the hub."""
+"""Concurrent users: one query for all servers, and one SSH login of the hub."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +83,7 @@ def test_all_servers_cost_one_query_and_no_login(stack: Stack, servers: Servers)
 
 
 def test_a_lost_connection_is_reopened(stack: Stack, servers: Servers) -> None:
-    """When the shared SSH connection dies, the next command opens another one, and no server is lost."""
+    """After the shared SSH connection died, a command opens another. No server is lost."""
     before = stack.slurm.ssh_logins()
 
     assert stack.execute("jupyterhub", ("sh", "-c", END_SHARED)).ok

@@ -40,7 +40,7 @@ FAULTS: dict[str, Callable[[Link], None]] = {
 
 
 @pytest.fixture(scope="module")
-def patient(quick_stack: Stack) -> Iterator[Session]:
+def fault_session(quick_stack: Stack) -> Iterator[Session]:
     """A session whose server survives the faults of the quick stack, one after the other."""
     users = quick_stack.pool.lease()
     yield quick_stack.hub.login_as(users[0])
@@ -48,15 +48,18 @@ def patient(quick_stack: Stack) -> Iterator[Session]:
 
 
 @pytest.fixture
-def survivor(quick: Stack, patient: Session) -> Server:  # noqa: ARG001 - waits for the users of earlier tests
-    """The running server of `patient`."""
-    server = patient.server()
-    return server if server.job_id and server.is_active() else patient.spawn(project=PROJECT)
+def survivor(quick: Stack, fault_session: Session) -> Server:  # noqa: ARG001 - waits for the users of earlier tests
+    """The running server of `fault_session`."""
+    server = fault_session.server()
+    return server if server.job_id and server.is_active() else fault_session.spawn(project=PROJECT)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_broken_ssh_link_loses_no_server(quick: Stack, survivor: Server, fault: Callable[[Link], None]) -> None:
-    """While queries fail, jobs are unknown, not gone: servers stay, and the hub queries again afterwards."""
+    """Failing queries lose no server, and the hub resumes its queries afterwards.
+
+    A job without information is unknown, not gone.
+    """
     link, before = quick.link("ssh"), len(quick.hub.log())
 
     with undo_after(link.restore):
@@ -89,7 +92,7 @@ def test_a_slow_ssh_link_makes_a_spawn_slower_only(stack: Stack, slurm: SlurmPro
 def test_servers_survive_without_slurmctld_and_a_spawn_fails(
     quick: Stack, survivor: Server, quick_session: Session, quick_user: User
 ) -> None:
-    """While slurmctld is down, servers respond, and a spawn fails with the reason and leaves no job."""
+    """While slurmctld is down, servers respond and spawns fail with the reason and no job."""
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
     with undo_after(controller.start, controller.wait_until_up):
@@ -109,8 +112,11 @@ def test_servers_survive_without_slurmctld_and_a_spawn_fails(
 
 
 @contextmanager
-def impatient(stack: Stack, controller: Daemon) -> Iterator[None]:
-    """Run slurmctld with half the SlurmdTimeout. With less, the node of a busy machine registers too late."""
+def shorten_node_timeout(stack: Stack, controller: Daemon) -> Iterator[None]:
+    """Run slurmctld with half the SlurmdTimeout.
+
+    With less, the node of a busy machine registers too late.
+    """
     controller.stop()
     assert stack.execute("slurm", ("sh", "-c", IMPATIENT)).ok
     controller.start()
@@ -125,14 +131,14 @@ def impatient(stack: Stack, controller: Daemon) -> Iterator[None]:
 def test_a_hanging_slurmctld_loses_no_server_and_no_job(
     quick: Stack, survivor: Server, users: Callable[..., list[User]]
 ) -> None:
-    """Slurmctld hangs for longer than its node timeout: it marks no node as lost, and the hub no server.
+    """A slurmctld that hangs longer than its node timeout loses no node and no server.
 
-    The hub finds the job of a submission that it gave up and Slurm accepted later, and assigns it to the server.
+    Slurm accepts one submission after the hub's timeout. The hub finds this job, and assigns it to the server.
     """
     submits, fresh = users(2, of=quick)
     controller, before = quick.slurm.daemon("slurmctld"), len(quick.hub.log())
 
-    with impatient(quick, controller):
+    with shorten_node_timeout(quick, controller):
         with undo_after(controller.unpause, controller.wait_until_up):
             controller.pause()
             wait_until("the failed query", lambda: NO_ANSWER in quick.hub.log()[before:], NOTICED_S)

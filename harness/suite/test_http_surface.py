@@ -1,4 +1,4 @@
-"""Requests that a hub refuses with every login method: cross-site forms and oversized headers."""
+"""Requests refused with every login method: cross-site forms and oversized headers."""
 
 from urllib.parse import urlsplit
 
@@ -47,7 +47,10 @@ def browser(hub: Hub, token: str) -> requests.Session:
 def test_another_site_cannot_start_a_server(
     hub: Hub, browser: requests.Session, user: User, sent: dict[str, str]
 ) -> None:
-    """A form or script of another site sends cookies without the XSRF token, and starts no server."""
+    """A form or script of another site starts no server.
+
+    It sends the user's cookies, but not the XSRF token.
+    """
     form = {"brics_project": f"{PROJECT}.portal", "runtime": "01:00:00", "ngpus": "0"}
     api = f"{hub.url}/hub/api/users/{user.name}/server"
 
@@ -63,7 +66,7 @@ def test_another_site_cannot_start_a_server(
 
 @pytest.mark.parametrize(("size_kb", "status"), [(8, OK), (31, OK), (33, TOO_LARGE), (70, TOO_LARGE)])
 def test_headers_up_to_31_kb_are_served(hub: Hub, size_kb: int, status: int) -> None:
-    """A request with up to 31 kB of headers is served. The proxy refuses a larger one and keeps running."""
+    """The proxy serves up to 31 kB of headers, refuses more, and keeps running."""
     health = f"{hub.url}/hub/health"
     with direct_session(hub.url) as session:
         try:

@@ -34,7 +34,7 @@ DATABASE = "/srv/jupyterhub/jupyterhub.sqlite"
 FOREIGN_KEY = "--comment=jupyterhub-01234567-0123456789abcdef"
 
 
-def answers(server: Server) -> bool:
+def runs_kernels(server: Server) -> bool:
     """Return whether the server is reachable and runs kernels."""
     try:
         return server.execute("5 * 4") == "20"
@@ -43,7 +43,7 @@ def answers(server: Server) -> bool:
 
 
 @pytest.fixture(scope="module")
-def lasting(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
+def lasting_user(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
     """A user whose server survives the restarts of hub and proxy, and the user's session."""
     stack = stacks()
     users = stack.pool.lease()
@@ -52,15 +52,15 @@ def lasting(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
 
 
 @pytest.fixture
-def survivor(lasting: tuple[User, Session]) -> Server:
-    """The running server of `lasting`."""
-    _, session = lasting
+def survivor(lasting_user: tuple[User, Session]) -> Server:
+    """The running server of `lasting_user`."""
+    _, session = lasting_user
     server = session.server()
     return server if server.job_id and server.is_active() else session.spawn(project=PROJECT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restarted:
+class HubRestart:
     """Observations of a graceful restart of the hub, while the token issuer was down."""
 
     remembered: str  # result of a kernel that stayed connected
@@ -68,9 +68,9 @@ class Restarted:
 
 
 @pytest.fixture(scope="module")
-def restarted(stacks: Callable[..., Stack], lasting: tuple[User, Session]) -> Restarted:
-    """The restart that the first tests check."""
-    stack, (user, session) = stacks(), lasting
+def hub_restart(stacks: Callable[..., Stack], lasting_user: tuple[User, Session]) -> HubRestart:
+    """A restart of the hub, shared by the first tests of this module."""
+    stack, (user, session) = stacks(), lasting_user
     server, issuer = session.spawn(project=PROJECT), stack.issuer
     token = issuer.mint(user) if issuer else ""
     with undo_after(issuer.up) if issuer else nullcontext(), server.kernel() as kernel:
@@ -80,10 +80,10 @@ def restarted(stacks: Callable[..., Stack], lasting: tuple[User, Session]) -> Re
         stack.restart("jupyterhub")
         remembered = kernel.execute("before + 1")
         stack.wait_until_ready()
-        return Restarted(remembered=remembered, refusal=refused(stack.hub, token) if issuer else None)
+        return HubRestart(remembered=remembered, refusal=login_refusal(stack.hub, token) if issuer else None)
 
 
-def refused(hub: Hub, token: str) -> HubError:
+def login_refusal(hub: Hub, token: str) -> HubError:
     """Return the error of a refused login."""
     with pytest.raises(LoginRefused) as refusal:
         hub.login(token)
@@ -91,24 +91,26 @@ def refused(hub: Hub, token: str) -> HubError:
 
 
 def test_a_restarted_hub_keeps_its_servers(
-    stack: Stack, slurm: SlurmProbe, restarted: Restarted, lasting: tuple[User, Session]
+    stack: Stack, slurm: SlurmProbe, hub_restart: HubRestart, lasting_user: tuple[User, Session]
 ) -> None:
-    """While the hub restarts, an open kernel stays connected with its memory, and the job continues."""
-    server = lasting[1].server()
+    """During a restart of the hub, an open kernel stays connected and the job continues."""
+    server = lasting_user[1].server()
 
-    assert restarted.remembered == "42"
+    assert hub_restart.remembered == "42"
     assert server.is_active()
     assert slurm.job(server.job_id).state == "RUNNING"
-    assert answers(server)
+    assert runs_kernels(server)
     assert_invariants(stack)
 
 
 @pytest.mark.hubpod_login("JWT")
-def test_a_hub_without_keys_reports_it_and_recovers(hub: Hub, issuer: Issuer, restarted: Restarted, user: User) -> None:
-    """A hub that starts while the issuer is down reports that, and accepts logins once the issuer is back."""
-    assert restarted.refusal
-    assert restarted.refusal.status == UNAVAILABLE
-    assert "try again" in restarted.refusal.sentence
+def test_a_hub_without_keys_reports_it_and_recovers(
+    hub: Hub, issuer: Issuer, hub_restart: HubRestart, user: User
+) -> None:
+    """A hub started without an issuer reports that, and accepts logins once it is back."""
+    assert hub_restart.refusal
+    assert hub_restart.refusal.status == UNAVAILABLE
+    assert "try again" in hub_restart.refusal.sentence
     wait_until("a login once the issuer is back", lambda: accepts_token(hub, issuer.mint(user)), 10)
 
 
@@ -117,13 +119,16 @@ def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> 
     stack.kill("proxy")
     stack.start("proxy")
 
-    wait_until("the server's route through the new proxy", lambda: answers(survivor), ROUTES_S)
+    wait_until("the server's route through the new proxy", lambda: runs_kernels(survivor), ROUTES_S)
     assert_invariants(stack)
 
 
 @contextmanager
-def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
-    """Let the account's jobs run without reporting a port: the reporting client blocks on a FIFO ~/.netrc."""
+def block_port_report(stack: Stack, account: str) -> Iterator[None]:
+    """Prevent the account's jobs from reporting their port.
+
+    The reporting client blocks when it reads ~/.netrc, here a FIFO.
+    """
     file = f"{home_directory(account)}/.netrc"
     with undo_after(lambda: run_as_account(stack, account, "rm", "-f", file)):
         run_as_account(stack, account, "mkfifo", "-m", "0600", file)
@@ -132,7 +137,10 @@ def port_kept_back(stack: Stack, account: str) -> Iterator[None]:
 
 @pytest.mark.xdist_group("killed hub")  # or the process with its stack takes much longer than the other
 def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[..., list[User]]) -> None:
-    """Killed before sbatch, in the queue, without port, ready or stopping: each job gets a server back, or ends."""
+    """Each job gets its server back or ends, at whatever moment the hub is killed.
+
+    The moments: before sbatch, while the job is pending, before it reports its port, when it is ready, while it stops.
+    """
     ready, stops, stopping, portless, waits, submits = people = users(6, of=quick)
     hub, slurm, sessions = quick.hub, quick.slurm, {user: quick.hub.login_as(user) for user in people}
     mute, compute, link = portless.account(PROJECT), slurm.daemon("slurmd"), quick.link("ssh")
@@ -143,7 +151,7 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
     def stop(user: User) -> object:
         return hub.admin("DELETE", f"users/{user.name}/server")
 
-    with ThreadPoolExecutor() as pool, port_kept_back(quick, mute), undo_after(slurm.resume):
+    with ThreadPoolExecutor() as pool, block_port_report(quick, mute), undo_after(slurm.resume):
         kept, _, ending = pool.map(spawn, (ready, stops, stopping))
         sessions[portless].submit(NO_GPU, project=PROJECT)
         wait_until("a job without a port", lambda: [job for job in slurm.jobs(mute) if job.state == "RUNNING"])
@@ -170,14 +178,14 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
             sessions[portless].server().open()
     assert "restarted while the server was starting" in error.value.sentence
     assert slurm.job(kept.job_id).state == "RUNNING"
-    assert answers(kept)
+    assert runs_kernels(kept)
 
 
 def test_jobs_that_a_new_database_does_not_know_end(
-    stack: Stack, hub: Hub, slurm: SlurmProbe, lasting: tuple[User, Session], survivor: Server
+    stack: Stack, hub: Hub, slurm: SlurmProbe, lasting_user: tuple[User, Session], survivor: Server
 ) -> None:
     """After the database was lost, jobs of unknown servers end, and other jobs stay."""
-    user, _ = lasting
+    user, _ = lasting_user
     account, lost = user.account(PROJECT), survivor.job_id
     foreign = run_as_account(stack, account, *SUBMIT_JOB, FOREIGN_KEY).stdout.strip()
     stack.pool.settle()  # users of earlier tests must be gone while the hub knows their servers
@@ -191,4 +199,4 @@ def test_jobs_that_a_new_database_does_not_know_end(
         assert not hub.servers_of(user.name)
         assert slurm.job(foreign).state == "RUNNING"
     assert_invariants(stack)
-    assert answers(hub.login_as(user).spawn(project=PROJECT))
+    assert runs_kernels(hub.login_as(user).spawn(project=PROJECT))

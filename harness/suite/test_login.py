@@ -64,7 +64,7 @@ ask(8001, "DELETE", f"/api/routes{path}", {"Authorization": f"token {api_token}"
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 def test_a_good_token_logs_in(hub: Hub, issuer: Issuer, user: User, algorithm: str) -> None:
-    """A token signed with any common algorithm logs in the user that it names."""
+    """A token signed with any common algorithm logs in the user in its claims."""
     session = hub.login(issuer.mint(user, algorithm=algorithm))
 
     assert session.user == user.name
@@ -99,8 +99,8 @@ def test_a_login_ends_with_the_working_day(stack: Stack, hub: Hub, issuer: Issue
 
 
 @pytest.fixture(scope="module")
-def refused(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
-    """Refused tokens. Afterwards the log has every refusal and none of the tokens."""
+def refused_tokens(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
+    """Collect refused tokens, then check the log: all refusals, none of the tokens."""
     hub = stacks().hub
     tokens: list[str] = []
     before = hub.log().count(REFUSAL)
@@ -112,22 +112,22 @@ def refused(stacks: Callable[..., Stack]) -> Iterator[list[str]]:
 
 @pytest.mark.security
 @pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS.keys())
-def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused: list[str], flaw: Flaw) -> None:
-    """A flawed token is refused with its status, without cookie, user or copy of the token in the log."""
-    stranger = f"stranger-{secrets.token_hex(4)}"
-    token = issuer.mint(stranger, projects=None, algorithm="RS256", claims=None, **{flaw.name: True})
+def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused_tokens: list[str], flaw: Flaw) -> None:
+    """A flawed token is refused with its status, without a cookie, a user or a logged token."""
+    unknown_user = f"unknown-{secrets.token_hex(4)}"
+    token = issuer.mint(unknown_user, projects=None, algorithm="RS256", claims=None, **{flaw.name: True})
 
     with pytest.raises(HubError) as refusal:
         hub.login(token)
 
-    assert hub.admin("GET", f"users/{stranger}").status_code == NOT_FOUND
+    assert hub.admin("GET", f"users/{unknown_user}").status_code == NOT_FOUND
     if flaw.layer is Layer.FRONT_DOOR and refusal.value.response is None:
         return  # the proxy closes the connection while it receives a header of that size
     assert refusal.value.status in flaw.statuses
     assert refusal.value.response is not None
     assert "Set-Cookie" not in refusal.value.response.headers
     if flaw.layer is Layer.HUB:
-        refused.append(token)
+        refused_tokens.append(token)
 
 
 @pytest.mark.security
@@ -191,7 +191,7 @@ def test_known_keys_serve_while_the_issuer_is_down(hub: Hub, issuer: Issuer, use
 
 
 @pytest.fixture
-def rotating(quick: Stack, quick_user: User) -> Iterator[Issuer]:
+def quick_issuer(quick: Stack, quick_user: User) -> Iterator[Issuer]:
     """The issuer of the quick stack, whose hub fetches keys every second."""
     issuer = require_issuer(quick)
     yield issuer
@@ -199,27 +199,27 @@ def rotating(quick: Stack, quick_user: User) -> Iterator[Issuer]:
     wait_until("the hub's trust in the first keys", lambda: accepts_token(quick.hub, issuer.mint(quick_user)))
 
 
-def test_new_keys_are_accepted_beside_the_old(quick: Stack, rotating: Issuer, quick_user: User) -> None:
+def test_new_keys_are_accepted_beside_the_old(quick: Stack, quick_issuer: Issuer, quick_user: User) -> None:
     """While the issuer publishes old and new keys, tokens of both are accepted."""
-    old = rotating.mint(quick_user)
+    old = quick_issuer.mint(quick_user)
     quick.hub.login(old)
 
-    rotating.rotate(overlap=True)
+    quick_issuer.rotate(overlap=True)
 
-    new = rotating.mint(quick_user)
+    new = quick_issuer.mint(quick_user)
     wait_until("a login with the new key", lambda: accepts_token(quick.hub, new), 10)
     assert quick.hub.login(old).user == quick_user.name
 
 
 @pytest.mark.security
-def test_a_withdrawn_key_is_refused(quick: Stack, rotating: Issuer, quick_user: User) -> None:
-    """Once the issuer has replaced its key, tokens of the old one are not good any more."""
-    old = rotating.mint(quick_user)
+def test_a_withdrawn_key_is_refused(quick: Stack, quick_issuer: Issuer, quick_user: User) -> None:
+    """Once the issuer has replaced its key, tokens of the old key are refused."""
+    old = quick_issuer.mint(quick_user)
     quick.hub.login(old)
 
-    rotating.rotate(overlap=False)
+    quick_issuer.rotate(overlap=False)
 
-    new = rotating.mint(quick_user)
+    new = quick_issuer.mint(quick_user)
     wait_until("a login with the new key", lambda: accepts_token(quick.hub, new), 10)
     with pytest.raises(LoginRefused) as refusal:
         quick.hub.login(old)
@@ -227,16 +227,18 @@ def test_a_withdrawn_key_is_refused(quick: Stack, rotating: Issuer, quick_user: 
 
 
 @pytest.mark.parametrize("kind", ["not JSON", "wrong issuer", "no keys"])
-def test_garbage_from_the_issuer_changes_nothing(quick: Stack, rotating: Issuer, quick_user: User, kind: str) -> None:
+def test_garbage_from_the_issuer_changes_nothing(
+    quick: Stack, quick_issuer: Issuer, quick_user: User, kind: str
+) -> None:
     """While the issuer serves invalid documents, the hub uses its last valid keys."""
-    token = rotating.mint(quick_user)
+    token = quick_issuer.mint(quick_user)
     quick.hub.login(token)
-    rotating.garbage(kind)
-    before = rotating.requests().total()
+    quick_issuer.garbage(kind)
+    before = quick_issuer.requests().total()
 
-    def asked_again() -> bool:
+    def requests_keys_again() -> bool:
         quick.hub.login(token)
-        return rotating.requests().total() > before
+        return quick_issuer.requests().total() > before
 
-    wait_until("the hub's request for keys", asked_again, 10)
+    wait_until("the hub's request for keys", requests_keys_again, 10)
     assert quick.hub.login(token).user == quick_user.name

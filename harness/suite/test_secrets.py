@@ -38,7 +38,7 @@ ENVIRONMENT = "import os; print('\\n'.join(f'{name}={value}' for name, value in 
 
 
 @pytest.fixture
-def verbose(quick: Stack) -> Iterator[Stack]:
+def verbose_stack(quick: Stack) -> Iterator[Stack]:
     """The quick stack with the highest log levels for hub and Slurm."""
     with undo_after(lambda: set_debug(quick, "info")):
         set_debug(quick, "debug5")
@@ -53,7 +53,7 @@ def set_debug(stack: Stack, level: str) -> None:
 
 
 @contextmanager
-def watching(stack: Stack) -> Iterator[dict[str, str]]:
+def collect_arguments(stack: Stack) -> Iterator[dict[str, str]]:
     """Collect the argument lists of hub and Slurm during the block; they are available after it."""
     seen: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
@@ -72,13 +72,16 @@ def watching(stack: Stack) -> Iterator[dict[str, str]]:
         seen.update({name: watch.result().stdout for name, watch in watches.items()})
 
 
-def test_no_token_is_in_arguments_or_logs(verbose: Stack, quick_user: User) -> None:
-    """From login to stop, no token is in an argument list or a log, and the job has only its own tokens."""
-    issuer: Issuer = require_issuer(verbose)
+def test_no_token_is_in_arguments_or_logs(verbose_stack: Stack, quick_user: User) -> None:
+    """From login to stop, no token is in an argument list or a log.
+
+    The job has only its own tokens.
+    """
+    issuer: Issuer = require_issuer(verbose_stack)
     login = issuer.mint(quick_user)
 
-    with watching(verbose) as seen:
-        server = verbose.hub.login(login).spawn(project=PROJECT)
+    with collect_arguments(verbose_stack) as seen:
+        server = verbose_stack.hub.login(login).spawn(project=PROJECT)
         own, environment = server.execute(TOKENS).split(), server.execute(ENVIRONMENT)
         server.stop()
 
@@ -86,13 +89,13 @@ def test_no_token_is_in_arguments_or_logs(verbose: Stack, quick_user: User) -> N
     assert all(len(token) > 20 for token in own)
     assert "JUPYTERHUB_API_TOKEN=" in environment
     assert login not in environment
-    assert not [number for number, secret in enumerate(verbose.secrets) if secret in environment]
+    assert not [number for number, secret in enumerate(verbose_stack.secrets) if secret in environment]
     assert "slurmspawner_sbatch" in seen["jupyterhub"]
     assert "jupyterhub-singleuser" in seen["slurm"]
-    secrets = {*verbose.secrets, login, *own}
+    secrets = {*verbose_stack.secrets, login, *own}
     shown = {f"an argument list of {name}": text for name, text in seen.items()}
-    for name in verbose.containers:
-        shown |= {f"the log of {name}": verbose.log(name), f"podman inspect {name}": verbose.inspect(name)}
+    for name in verbose_stack.containers:
+        shown |= {f"the log of {name}": verbose_stack.log(name), f"podman inspect {name}": verbose_stack.inspect(name)}
     assert "[D " in shown["the log of jupyterhub"]
     assert "debug2:" in shown["the log of slurm"]
     assert not [f"{line} of {place}" for place, text in shown.items() if (line := find_secret(text, secrets))]

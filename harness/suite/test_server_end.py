@@ -1,4 +1,4 @@
-"""Ends of servers: by their owner, by Slurm, on their own, or before they started."""
+"""Ends of servers: by their owner, by Slurm, by themselves, or before their start."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,8 +52,8 @@ def test_concurrent_requests_start_one_job(hub: Hub, slurm: SlurmProbe, session:
     assert slurm.job(server.job_id).state in {"COMPLETED", "CANCELLED"}
 
 
-def why_gone(server: Server) -> HubError:
-    """Wait until the hub notices that the server's job ended, and return the error on the server's page."""
+def wait_for_end_error(server: Server) -> HubError:
+    """Wait until the hub detects the end of the job; return the error on the server's page."""
     wait_until("the end of the server", lambda: not server.is_active(), NOTICED_S)
     with pytest.raises(HubError) as error:
         server.open()
@@ -61,7 +61,7 @@ def why_gone(server: Server) -> HubError:
 
 
 def test_a_job_that_slurm_ended_is_explained(quick: Stack, users: Callable[..., list[User]]) -> None:
-    """The page states that a job was cancelled or reached its time limit, and the user can start again."""
+    """The page states that a job was cancelled or timed out. The user can start again."""
     sessions = [quick.hub.login_as(user) for user in users(2, of=quick)]
     with ThreadPoolExecutor() as pool:
         short, late = pool.map(lambda session: session.spawn(project=PROJECT), sessions)
@@ -70,7 +70,7 @@ def test_a_job_that_slurm_ended_is_explained(quick: Stack, users: Callable[..., 
     cancelled = short.job_id
     quick.slurm.cancel(cancelled)
 
-    error = why_gone(short)
+    error = wait_for_end_error(short)
 
     assert error.status == NOT_RUNNING
     assert f"Job {cancelled} ended: it was cancelled (CANCELLED" in error.sentence
@@ -78,27 +78,30 @@ def test_a_job_that_slurm_ended_is_explained(quick: Stack, users: Callable[..., 
     assert again.job_id != cancelled
     assert again.execute("5 * 4") == "20"
     quick.slurm.wait_for(late.job_id, "TIMEOUT", deadline_s=TIME_LIMIT_S)
-    assert "its time was over (TIMEOUT" in why_gone(late).sentence
+    assert "its time was over (TIMEOUT" in wait_for_end_error(late).sentence
 
 
 def test_a_lost_node_is_explained(quick: Stack, quick_session: Session) -> None:
-    """A user reads that the server's node is down, no job remains, and a new server starts once it is back."""
+    """The page states that the server's node is down.
+
+    No job remains, and a new server starts once the node is back.
+    """
     server = quick_session.spawn(project=PROJECT)
     slurm, compute = quick.slurm, quick.slurm.daemon("slurmd")
 
     with undo_after(compute.start, slurm.resume, compute.wait_until_up):
         compute.stop()
         assert quick.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=burnt")).ok
-        error = why_gone(server)
+        error = wait_for_end_error(server)
 
     assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in error.sentence
     assert quick_session.spawn(project=PROJECT).execute("5 * 4") == "20"
     assert_invariants(quick)
 
 
-@pytest.mark.usefixtures("drained")
+@pytest.mark.usefixtures("drain_node")
 def test_a_drained_node_is_shown_while_waiting(slurm: SlurmProbe, session: Session) -> None:
-    """The progress page states that the node is drained, and the server starts once it is resumed."""
+    """The progress page shows a drained node, and the server starts once it is resumed."""
     server = session.submit({})
 
     waiting = next(event for event in server.progress(REASON_S) if "drained" in event.message.lower())
@@ -111,7 +114,7 @@ def test_a_drained_node_is_shown_while_waiting(slurm: SlurmProbe, session: Sessi
     assert last.ready
 
 
-@pytest.mark.usefixtures("drained")
+@pytest.mark.usefixtures("drain_node")
 def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, session: Session, user: User) -> None:
     """A job that is cancelled while pending fails the spawn with that reason."""
     events = session.submit({}).progress(REASON_S)
@@ -128,13 +131,13 @@ def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, sessi
 
 
 def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """When a broken file in the user's home ends the server, the spawn fails with the job's final state."""
+    """A spawn fails with the job's final state if a broken file in the home ends the server."""
     account = user.account(PROJECT)
-    folder = f"{home_directory(account)}/.jupyter"
-    file = f"{folder}/jupyter_server_config.py"
+    directory = f"{home_directory(account)}/.jupyter"
+    file = f"{directory}/jupyter_server_config.py"
 
     with undo_after(lambda: run_as_account(stack, account, "rm", "-f", file)):
-        run_as_account(stack, account, "mkdir", "-p", folder)
+        run_as_account(stack, account, "mkdir", "-p", directory)
         run_as_account(stack, account, "sh", "-c", f'echo "{BROKEN_CONFIG}" > {file}')
         with pytest.raises(SpawnFailed) as failure:
             session.spawn(project=PROJECT, deadline_s=READY_S)

@@ -34,8 +34,8 @@ def test_a_project_member_gets_a_running_job(stack: Stack, slurm: SlurmProbe, se
     assert run_as_account(stack, account, "tail", job.output).stdout
 
 
-def test_what_was_chosen_reaches_slurm(slurm: SlurmProbe, session: Session) -> None:
-    """Time, GPUs and partition of the form reach the job, and the progress shows the job and its node."""
+def test_form_options_reach_slurm(slurm: SlurmProbe, session: Session) -> None:
+    """Time, GPUs and partition of the form reach the job. The progress shows job and node."""
     options = {"runtime": "00:30:00", "ngpus": "2", "partition": "debug"}
 
     server = session.spawn(options, project=PROJECT)
@@ -71,7 +71,7 @@ def test_the_form_refuses_a_project_of_another_user(slurm: SlurmProbe, session: 
 
 @pytest.mark.security
 def test_the_api_refuses_a_project_of_another_user(hub: Hub, slurm: SlurmProbe, session: Session) -> None:
-    """The REST API refuses what the form refuses, and submits no job."""
+    """The REST API refuses a project of another user, and submits no job."""
     before = len(hub.log())
 
     response = hub.admin("POST", f"users/{session.user}/server", FOREIGN)

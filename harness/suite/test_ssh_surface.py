@@ -1,4 +1,4 @@
-"""The SSH surface of the Slurm host: the hub's key runs three commands as an account, and nothing else.
+"""The SSH surface of the Slurm host: the hub's key runs three commands as an account.
 
 paramiko connects from the test process. The relay in the hub's network makes sshd see the hub's address.
 """
@@ -48,13 +48,13 @@ exit $status
 
 
 def run(stack: Stack, *words: str) -> Result:
-    """Log in as the hub does and run a command; a shell without words."""
+    """Log in as the hub does and run a command, or a shell if no command is given."""
     with stack.ssh.login() as login:
         return login.run(" ".join(words)) if words else login.shell()
 
 
 @pytest.fixture
-def refused_from(stack: Stack) -> SshServer:
+def tolerant_ssh(stack: Stack) -> SshServer:
     """The SSH server, where it tolerates refused logins from the hub's address."""
     if not stack.ssh_is_local:
         pytest.skip("sshd outside the pod would block the hub's address after several refused logins")
@@ -65,7 +65,7 @@ def refused_from(stack: Stack) -> SshServer:
 
 
 @pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
-def test_a_wrapper_may_be_run_as_an_account(stack: Stack, user: User, wrapper: str) -> None:
+def test_the_hub_runs_each_wrapper_as_an_account(stack: Stack, user: User, wrapper: str) -> None:
     """The hub's key may run each of the three wrappers as a user's account."""
     assert run(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), wrapper).ok
 
@@ -95,8 +95,11 @@ def test_a_wrapper_may_be_run_as_an_account(stack: Stack, user: User, wrapper: s
     ],
     ids=" ".join,
 )
-def test_nothing_else_is_run(stack: Stack, user: User, words: tuple[str, ...]) -> None:
-    """The server runs no shell and no other command, and accepts no argument, variable or other account."""
+def test_every_other_command_is_refused(stack: Stack, user: User, words: tuple[str, ...]) -> None:
+    """The server runs no shell and no other command.
+
+    It accepts no argument, variable or account outside the notebook group.
+    """
     account = user.account(PROJECT)
 
     result = run(stack, *(word.format(account=account) for word in words))
@@ -119,7 +122,7 @@ def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> 
     assert "scancel: error" not in result.stderr  # the wrapper did not run Slurm's own command
 
 
-def test_a_job_of_another_account_is_out_of_reach(
+def test_a_job_of_another_account_cannot_be_cancelled(
     stack: Stack, slurm: SlurmProbe, users: Callable[..., list[User]]
 ) -> None:
     """One account cannot cancel a job of another account."""
@@ -147,8 +150,13 @@ def test_a_job_of_another_account_is_out_of_reach(
     ],
     ids=["terminal", "X11", "agent", "sftp", "other subsystem"],
 )
-def test_a_session_is_a_command_only(stack: Stack, user: User, request_: Callable[[Channel], object]) -> None:
-    """The server rejects terminals, X11, agents and subsystems such as sftp; commands still run afterwards."""
+def test_terminals_agents_and_subsystems_are_rejected(
+    stack: Stack, user: User, request_: Callable[[Channel], object]
+) -> None:
+    """The server rejects terminals, X11, agents and subsystems such as sftp.
+
+    Commands still run afterwards.
+    """
     with stack.ssh.login() as login:
         assert login.rejects(request_)
         assert login.run(f"sudo -n -l -u {user.account(PROJECT)} {SQUEUE}").ok
@@ -169,7 +177,7 @@ def test_no_port_is_forwarded(stack: Stack, port: int) -> None:
     assert refusal.value.code == OPEN_ADMINISTRATIVELY_PROHIBITED
 
 
-def test_no_port_is_forwarded_back(stack: Stack) -> None:
+def test_no_port_is_forwarded_in_reverse(stack: Stack) -> None:
     """The server listens on no port for its client."""
     with stack.ssh.login() as login, pytest.raises(paramiko.SSHException, match="request denied"):
         login.request_reverse_forwarding("127.0.0.1", 9999)
@@ -179,15 +187,15 @@ def test_no_port_is_forwarded_back(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("name", ["root", "slurm", "nobody", "no-such-user", "{account}"])
-def test_another_user_cannot_log_in(refused_from: SshServer, user: User, name: str) -> None:
-    """The hub's key opens no other account, not even an account of a user."""
-    with pytest.raises(AuthenticationException), refused_from.login(user=name.format(account=user.account(PROJECT))):
+def test_another_user_cannot_log_in(tolerant_ssh: SshServer, user: User, name: str) -> None:
+    """The hub's key is refused for every other account, including those of users."""
+    with pytest.raises(AuthenticationException), tolerant_ssh.login(user=name.format(account=user.account(PROJECT))):
         pass
 
 
-def test_another_key_cannot_log_in(refused_from: SshServer) -> None:
-    """A key that is not in authorized_keys opens nothing."""
-    with pytest.raises(AuthenticationException), refused_from.login(key=ECDSAKey.generate()):
+def test_another_key_cannot_log_in(tolerant_ssh: SshServer) -> None:
+    """A key outside authorized_keys is refused."""
+    with pytest.raises(AuthenticationException), tolerant_ssh.login(key=ECDSAKey.generate()):
         pass
 
 
@@ -201,17 +209,17 @@ def test_another_key_cannot_log_in(refused_from: SshServer) -> None:
     ids=["none", "password", "keyboard-interactive"],
 )
 def test_the_server_offers_keys_only(
-    refused_from: SshServer, authenticate: Callable[[paramiko.Transport], object]
+    tolerant_ssh: SshServer, authenticate: Callable[[paramiko.Transport], object]
 ) -> None:
     """The server offers neither a password nor a dialogue, and no login without a key."""
-    with refused_from.connect() as transport, pytest.raises(BadAuthenticationType) as refusal:
+    with tolerant_ssh.connect() as transport, pytest.raises(BadAuthenticationType) as refusal:
         authenticate(transport)
 
     assert refusal.value.allowed_types == ["publickey"]
 
 
-def test_the_key_is_good_from_the_hub_only(stack: Stack) -> None:
-    """The right key opens nothing from another address than the hub's, and the account cannot change that."""
+def test_the_key_is_refused_from_another_address(stack: Stack) -> None:
+    """The hub's key is refused from another address, and the account cannot change that."""
     keys = stack.execute("slurm", ("cat", AUTHORIZED_KEYS)).stdout
     owner = stack.execute("slurm", ("stat", "--format=%U %a", AUTHORIZED_KEYS))
 
@@ -223,8 +231,11 @@ def test_the_key_is_good_from_the_hub_only(stack: Stack) -> None:
         pass
 
 
-def test_sshd_reads_its_configuration_as_restrictive(stack: Stack) -> None:
-    """Sshd itself reports one account, one key file, one command, and no agent, tunnel or user script."""
+def test_sshd_reports_a_restrictive_configuration(stack: Stack) -> None:
+    """Sshd reports one account, one key file and one command.
+
+    It reports no agent, no tunnel and no user script.
+    """
     report = stack.execute("slurm", ("/usr/sbin/sshd", "-T", "-C", "user=jupyterspawner,host=hub,addr=127.0.0.1"))
 
     assert report.ok, report.stderr
@@ -251,7 +262,7 @@ def test_the_server_has_no_other_host_key(stack: Stack) -> None:
 
 @pytest.mark.parametrize("host", [HOST, SHARED_HOST])
 def test_the_hub_does_not_talk_to_a_swapped_host(stack: Stack, user: User, host: str) -> None:
-    """When the host's key is not the pinned one, the hub's ssh offers no key and sends no command or script."""
+    """The hub's ssh sends no key, command or script to a host with another host key."""
     submission = ("sudo", "-n", "-u", user.account(PROJECT), SBATCH)
     command = ("sh", "-c", SWAPPED, "swapped", host, *submission)
 

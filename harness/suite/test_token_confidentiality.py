@@ -1,4 +1,7 @@
-"""Confidentiality of the token that the front door adds to every request: only the login may read it."""
+"""Confidentiality of the front door's token: only the login may read it.
+
+The front door adds the token to every request.
+"""
 
 import pytest
 
@@ -37,14 +40,14 @@ WAYS = {
 def test_a_visitors_token_does_not_reach_another_users_server(
     stack: Stack, issuer: Issuer, session: Session, user: User
 ) -> None:
-    """A visitor of another user's server keeps the token, whatever the link looks like."""
+    """A server of another user never receives a visitor's token, for any form of the link."""
     account = user.account(PROJECT)
-    folder, seen = f"{home_directory(account)}/.jupyter", f"{home_directory(account)}/seen"
-    config = f"{folder}/jupyter_server_config.py"
+    directory, seen = f"{home_directory(account)}/.jupyter", f"{home_directory(account)}/seen"
+    config = f"{directory}/jupyter_server_config.py"
     token = issuer.mint("visitor")
 
     with undo_after(lambda: run_as_account(stack, account, "rm", "-f", config, seen)):
-        run_as_account(stack, account, "mkdir", "-p", folder)
+        run_as_account(stack, account, "mkdir", "-p", directory)
         run_as_account(stack, account, "sh", "-c", f'printf "%s" "$1" > {config}', "-", CURIOUS.format(file=seen))
         session.spawn(project=PROJECT)
         for name, way in WAYS.items():
@@ -62,7 +65,7 @@ def _read_record(stack: Stack, account: str, seen: str) -> str:
 
 
 def test_a_failing_page_does_not_log_the_token(stack: Stack, issuer: Issuer) -> None:
-    """JupyterHub logs the headers of a request that fails with a server error, without the token."""
+    """A request that fails with a server error is logged with its headers, but not the token."""
     token = issuer.mint("visitor")
 
     answer = send(stack.url, Request(path="/hub/static/%00", headers=((TOKEN_HEADER, token),)))

@@ -84,7 +84,7 @@ def external_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exte
 
 
 @pytest.fixture
-def deployed(
+def deploy(
     podman: Podman, external_services: ExternalServices, tmp_path: Path
 ) -> Iterator[Callable[[str], tuple[RunningInstance, tuple[str, ...]]]]:
     """Return a factory of an environment's instance and the options of its `up`."""

@@ -17,7 +17,7 @@ BUG = "\nraise RuntimeError('a bug of my own')\n"
 
 
 @pytest.fixture
-def edited(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance]:
+def instance_of_copy(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance]:
     """Bring up an instance of a copy of the checkout."""
     project = tmp_path / "checkout"
     content.copy(PROJECT, project)
@@ -27,43 +27,43 @@ def edited(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance]:
     assert not running.remaining_resources()
 
 
-def test_an_edited_fragment_reaches_the_running_hub(edited: RunningInstance) -> None:
+def test_an_edited_fragment_reaches_the_running_hub(instance_of_copy: RunningInstance) -> None:
     """The second dev.up applies the edit, and an open kernel still answers."""
-    fragment = edited.project / FRAGMENT
-    first = edited.up()
+    fragment = instance_of_copy.project / FRAGMENT
+    first = instance_of_copy.up()
     assert first.code == 0, first.text
-    session = edited.login()
+    session = instance_of_copy.login()
     server = session.spawn(project="project1")
 
     with server.kernel() as kernel:
         kernel.execute("before = 41")
         fragment.write_text(fragment.read_text() + EDIT)
-        second = edited.up()
+        second = instance_of_copy.up()
         assert kernel.execute("before + 1") == "42"
 
     assert second.code == 0, second.text
     assert "restarted: jupyterhub" in second.text
     with direct_session() as browser:
-        assert "a line of my own" in browser.get(f"{edited.status['url']}/hub/login", timeout=10).text
+        assert "a line of my own" in browser.get(f"{instance_of_copy.status['url']}/hub/login", timeout=10).text
     assert session.server().is_active()
-    assert "nothing changed" in edited.up().text
+    assert "nothing changed" in instance_of_copy.up().text
 
 
-def test_a_broken_fragment_loses_no_notebook(edited: RunningInstance) -> None:
+def test_a_broken_fragment_loses_no_notebook(instance_of_copy: RunningInstance) -> None:
     """A fragment that ends the hub is reported with its line and reverted; dev.up applies a fix."""
-    fragment = edited.project / FRAGMENT
+    fragment = instance_of_copy.project / FRAGMENT
     good = fragment.read_text()
-    first = edited.up()
+    first = instance_of_copy.up()
     assert first.code == 0, first.text
-    session = edited.login()
+    session = instance_of_copy.login()
     session.spawn(project="project1")
 
     fragment.write_text(good + BUG)
-    broken = edited.up()
+    broken = instance_of_copy.up()
     with direct_session() as browser:
-        meanwhile = browser.get(f"{edited.status['url']}/hub/login", timeout=10)
+        meanwhile = browser.get(f"{instance_of_copy.status['url']}/hub/login", timeout=10)
     fragment.write_text(good)
-    corrected = edited.up()
+    corrected = instance_of_copy.up()
 
     assert broken.code == 7, broken.text
     assert "a bug of my own" in broken.stderr

@@ -21,11 +21,11 @@ for each in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_a_user_gets_a_notebook(
     external_services: ExternalServices,
-    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
+    deploy: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
     environment: Environment,
 ) -> None:
     """After up and login a spawn on real Slurm gives a kernel; down leaves nothing behind."""
-    running, options = deployed(environment.name)
+    running, options = deploy(environment.name)
 
     up = running.up(*options)
     assert up.code == 0, up.text
@@ -41,10 +41,10 @@ def test_a_user_gets_a_notebook(
 
 
 def test_only_the_tunnel_reaches_a_hub_behind_one(
-    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
+    deploy: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
 ) -> None:
     """No port is published, and other pods in the network cannot reach proxy and hub."""
-    running, options = deployed("dev_realauth_zenithclient")
+    running, options = deploy("dev_realauth_zenithclient")
     up = running.up(*options)
     assert up.code == 0, up.text
 
@@ -57,10 +57,10 @@ def test_only_the_tunnel_reaches_a_hub_behind_one(
 
 
 def test_a_broken_tunnel_is_restored(
-    external_services: ExternalServices, deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]]
+    external_services: ExternalServices, deploy: Callable[[str], tuple[RunningInstance, tuple[str, ...]]]
 ) -> None:
     """The client exits with its connection to the Zenith server, and the pod restarts it."""
-    running, options = deployed("dev_realauth_zenithclient")
+    running, options = deploy("dev_realauth_zenithclient")
     up = running.up(*options)
     assert up.code == 0, up.text
     server = f"{external_services.site.instance.resource}-zenith-server"

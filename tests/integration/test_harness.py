@@ -54,7 +54,7 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def left_of(podman: Podman, run: str) -> list[str]:
+def find_leftovers(podman: Podman, run: str) -> list[str]:
     """List the containers, volumes, networks and directories of a run."""
     things = find_by_label(podman, f"hubpod.run={run}", name_part=f"-{run}-").values()
     return [*chain.from_iterable(things), *map(str, Path(tempfile.gettempdir()).glob(f"hubpod-{run}-*"))]
@@ -142,13 +142,13 @@ def test_a_failure_names_the_broken_line_of_a_clone(tests: Path, clone: Path, tm
 
 
 @pytest.fixture
-def cleaned() -> Iterator[None]:
+def clean_up_stacks() -> Iterator[None]:
     """Remove the reusable stacks of a test."""
     yield
     assert run_pytest("--hubpod-clean").code == 0
 
 
-@pytest.mark.usefixtures("cleaned")
+@pytest.mark.usefixtures("clean_up_stacks")
 def test_a_stack_is_reused_until_a_source_changes(tests: Path, clone: Path) -> None:
     """The second run reuses the stack; a run with another source starts a new one."""
     words = (str(tests), "--hubpod-reuse", "-rA")
@@ -163,7 +163,7 @@ def test_a_stack_is_reused_until_a_source_changes(tests: Path, clone: Path) -> N
     assert ports[0][0] not in changed.stdout
 
 
-@pytest.mark.usefixtures("cleaned")
+@pytest.mark.usefixtures("clean_up_stacks")
 def test_a_failed_stack_can_be_kept(podman: Podman, tmp_path: Path) -> None:
     """--hubpod-keep keeps a hub that does not start; without the option it is removed."""
     (tmp_path / "test_ours.py").write_text("def test_hub(stacks):\n    stacks(config='c.no_such_name.x = undefined')\n")
@@ -210,5 +210,5 @@ def test_a_killed_run_leaves_nothing(podman: Podman, tmp_path: Path, moment: str
             record.unlink()
         run.send_signal(signal.SIGKILL)
     deadline = Deadline(60, f"the end of all that run {record.stem} has left")
-    while record.exists() or left_of(podman, record.stem):
+    while record.exists() or find_leftovers(podman, record.stem):
         deadline.pause(0.05)

@@ -50,10 +50,10 @@ def broken_release(directory: Path) -> str:
 
 
 def test_a_check_reports_every_problem_and_starts_nothing(
-    deployed: Callable[[str], tuple[RunningInstance, tuple[str, ...]]], external_services: ExternalServices
+    deploy: Callable[[str], tuple[RunningInstance, tuple[str, ...]]], external_services: ExternalServices
 ) -> None:
     """prod.check reports all problems at once, and creates no resource."""
-    running, options = deployed("prod")
+    running, options = deploy("prod")
 
     good = running.invoke("prod.check", *options)
     directory = Path(options[0].partition("=")[2])

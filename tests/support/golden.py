@@ -1,4 +1,7 @@
-"""The manifests of all environments: `python tests/support/golden.py` writes them to tests/golden."""
+"""The manifests of all environments in tests/golden.
+
+`python tests/support/golden.py` writes them.
+"""
 
 import sys
 from functools import cache
@@ -14,7 +17,7 @@ from hubpod.request import Target
 from hubpod.settings import deploy_configmap
 from support.sites import PROJECT, site
 
-FOLDER = PROJECT / "tests" / "golden"
+DIRECTORY = PROJECT / "tests" / "golden"
 COMMAND = "python tests/support/golden.py"
 DIGEST_KEY = b"the digest key of the golden manifests, no secret"
 
@@ -32,16 +35,16 @@ def manifests() -> dict[str, str]:
     return found
 
 
-def write(folder: Path) -> None:
+def write(directory: Path) -> None:
     """Write the manifests, and remove those of other environments."""
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     wanted = manifests()
-    for path in folder.glob("*.yaml"):
+    for path in directory.glob("*.yaml"):
         if path.name not in wanted:
             path.unlink()
     for name, text in wanted.items():
-        (folder / name).write_text(text)
+        (directory / name).write_text(text)
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)
+    write(Path(sys.argv[1]) if sys.argv[1:] else DIRECTORY)

@@ -101,7 +101,7 @@ def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
         sources=tuple(built.sources.items()),
         volumes=PROJECT / "volumes",
     )
-    site = create_site(order, instance, run.folder / instance.name, HarnessSecrets())
+    site = create_site(order, instance, run.directory / instance.name, HarnessSecrets())
     # The name must be unique: pods of other tests share the network, and their node is called node1.
     node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)
     component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())

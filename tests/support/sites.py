@@ -48,10 +48,10 @@ def arrangements() -> Iterator[Environment]:
 def site(
     environment: Environment, *, text: str = "", instance: str = "default", changes: Mapping[str, str] | None = None
 ) -> Site:
-    """The site that the example settings and files of an environment give.
+    """Return the site for the example settings and files of an environment.
 
     Args:
-        environment: Which one.
+        environment: The environment.
         text: The deploy ConfigMap; the environment's example when empty.
         instance: The name of its instance.
         changes: Keys of the deploy ConfigMap with other values.
@@ -60,12 +60,12 @@ def site(
     values = settings_of(environment, text or deploy_configmap.example(environment, assembly.settings()), changes or {})
     known_host = b"%s %s\n" % (
         values.ssh_hostname.encode(),
-        ssh_public_line(made_up_credentials("the site")[slurm.HOST_KEY]),
+        ssh_public_line(fake_credentials("the site")[slurm.HOST_KEY]),
     )
     return Site(
         instance=Instance(environment=environment, name=instance),
         settings=values,
-        credentials=made_up_credentials("hubpod"),
+        credentials=fake_credentials("hubpod"),
         images={name: f"localhost/hubpod/{name}:unbuilt" for name in image_names(environment)}
         | ({zenith.IMAGE: zenith.REGISTRY_IMAGE} if tunnel else {}),
         volumes=PROJECT / "volumes",
@@ -99,29 +99,29 @@ def settings_of(environment: Environment, text: str, changes: Mapping[str, str])
     if "dummyAuthPassword" in document["data"]:
         document["data"]["dummyAuthPassword"] = PASSWORD
     document["data"].update(changes)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / deploy_configmap.FILE_NAME
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / deploy_configmap.FILE_NAME
         path.write_text(yaml.safe_dump(document))
         return deploy_configmap.load(path, environment, assembly.settings())
 
 
-def made_up_credentials(whose: str) -> Credentials:
+def fake_credentials(whose: str) -> Credentials:
     """Return reproducible key material."""
     known = {
         slurm.CLIENT_KEY.name: ssh_key(f"client key of {whose}"),
         slurm.HOST_KEY.name: ssh_key(f"host key of {whose}"),
-        slurm.MUNGE_KEY.name: _made_up(f"munge key of {whose}") * 4,
-        proxy.TOKEN.name: _made_up(f"proxy token of {whose}").hex().encode(),
-        jupyterhub.CRYPT_KEY.name: _made_up(f"crypt key of {whose}").hex().encode(),
-        DIGEST_KEY.name: _made_up(f"digest key of {whose}"),
+        slurm.MUNGE_KEY.name: _fake_bytes(f"munge key of {whose}") * 4,
+        proxy.TOKEN.name: _fake_bytes(f"proxy token of {whose}").hex().encode(),
+        jupyterhub.CRYPT_KEY.name: _fake_bytes(f"crypt key of {whose}").hex().encode(),
+        DIGEST_KEY.name: _fake_bytes(f"digest key of {whose}"),
     }
-    others = {each.name: _made_up(f"{each.name} of {whose}") for each in assembly.credentials()}
+    others = {each.name: _fake_bytes(f"{each.name} of {whose}") for each in assembly.credentials()}
     return Credentials(contents=others | known)
 
 
 def ssh_key(which: str) -> bytes:
     """Return an Ed25519 key in OpenSSH format without the usual random number."""
-    seed = _made_up(f"SSH key {which}")
+    seed = _fake_bytes(f"SSH key {which}")
     point = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     public = _string(b"ssh-ed25519") + _string(point)
     private = bytes(8) + public + _string(seed + point) + _string(b"no secret")
@@ -138,12 +138,15 @@ def _string(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def _made_up(what: str) -> bytes:
+def _fake_bytes(what: str) -> bytes:
     return hashlib.sha256(f"hubpod's tests, no secret: {what}".encode()).digest()
 
 
 def variables(pod: PodSpec, name: str) -> dict[str, str]:
-    """Return a container's variables, including those that its entry point reads from credentials."""
+    """Return a container's variables, including those from its credentials.
+
+    The entry point reads the latter from files.
+    """
     (container,) = (each for each in pod.containers if each.name == name)
     mounted = {mount.volume for mount in container.mounts if mount.path == CREDENTIALS}
     files = [file for seed in pod.seeds if seed.volume in mounted for file in seed.files]
@@ -158,21 +161,23 @@ def hub_files(pod: PodSpec) -> dict[str, bytes]:
     return {file.path: file.content for seed in pod.seeds if seed.volume == volume for file in seed.files}
 
 
-def load_hub_configuration(pod: PodSpec, folder: Path, *, without: str = "") -> Config:
-    """What the hub's configuration gives in a pod, loaded as JupyterHub does, with the container's variables alone.
+def load_hub_configuration(pod: PodSpec, directory: Path, *, without: str = "") -> Config:
+    """Load the hub's configuration in a pod as JupyterHub does.
+
+    It sees no variables but those of the container.
 
     Args:
         pod: The pod.
-        folder: An empty directory that replaces the volume's mount point, which is a constant of the file.
+        directory: An empty directory that replaces the volume's mount point, which is a constant of the file.
         without: A variable to leave out.
     """
     constant = f'HERE = Path("{jupyterhub.CONFIG}")\n'.encode()
     for path, content in hub_files(pod).items():
-        target = folder / path
+        target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if path == HUB_CONFIGURATION:
             assert content.count(constant) == 1
-        target.write_bytes(content.replace(constant, f"HERE = Path({str(folder)!r})\n".encode()))
+        target.write_bytes(content.replace(constant, f"HERE = Path({str(directory)!r})\n".encode()))
     given = {name: value for name, value in variables(pod, jupyterhub.NAME).items() if name != without}
     with patch.dict(os.environ, given, clear=True):
-        return PyFileConfigLoader(HUB_CONFIGURATION, str(folder)).load_config()
+        return PyFileConfigLoader(HUB_CONFIGURATION, str(directory)).load_config()

@@ -1,4 +1,4 @@
-"""Stand-ins for podman and contexts, for functions that use little of them."""
+"""Fakes of podman and contexts with only the methods that a test needs."""
 
 from collections.abc import Mapping
 from pathlib import Path

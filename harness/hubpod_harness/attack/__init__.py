@@ -1,4 +1,4 @@
-"""Attack cases: requests that a hub must refuse, sent over HTTP by an unauthenticated client.
+"""Attack cases: HTTP requests of an unauthenticated client that a hub must refuse.
 
     target = Target(url="http://127.0.0.1:8000/jupyter", login=Login.JWT, claims={"aud": "jupyter"})
     verdicts = [attempt(target, case) for case in cases(target)]

@@ -12,7 +12,7 @@ def attack(
     url: HubUrl = "",
     json: Json = False,
 ) -> None:
-    """Send the hub what it must refuse to an unauthenticated client; exit code 1 when it accepts one request."""
+    """Attack the hub as an unauthenticated client; exit with 1 if it accepts any request."""
     with reporting_errors():
         from hubpod.cli import arguments, console, output
         from hubpod_harness.attack.instance import attack_instance

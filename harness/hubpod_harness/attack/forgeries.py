@@ -1,4 +1,6 @@
-"""Forge login tokens without a key of the issuer: wrong headers, malformed tokens, foreign signatures.
+"""Forge login tokens without a key of the issuer.
+
+The tokens have wrong headers, a malformed structure or foreign signatures.
 
 The flaws follow RFC 8725 (JWT best current practices). The test issuer signs tokens with the same flaws.
 """
@@ -59,7 +61,10 @@ def forge_tokens(claims: Mapping[str, object]) -> dict[str, tuple[str, str]]:
     return {
         "foreign_key": ("it is signed with a foreign key", _token(claims)),
         "jwk_foreign_key": ("its key is in its header", _token(claims, own)),
-        **{f"alg_{name}": (f"alg is {name!r}, and it has no signature", _unsigned(claims, name)) for name in UNSIGNED},
+        **{
+            f"alg_{name}": (f"alg is {name!r}, and it has no signature", _unsigned_token(claims, name))
+            for name in UNSIGNED
+        },
         **{name: (title, _token(claims, header)) for name, (title, header) in HEADERS.items()},
         **{name: (title, _token(claims, form=form)) for name, (title, form) in FORMS.items()},
     }
@@ -83,7 +88,7 @@ def _token(
     return make(first, second, base64url(signature))
 
 
-def _unsigned(claims: Mapping[str, object], algorithm: str) -> str:
+def _unsigned_token(claims: Mapping[str, object], algorithm: str) -> str:
     return _token(claims, {"alg": algorithm}, form=lambda header, payload, _: f"{header}.{payload}.")
 
 

@@ -39,7 +39,7 @@ class Verdict:
         return not self.problems
 
     def as_dict(self) -> dict[str, object]:
-        """Return the verdict for JSON; of the request it has only the path and the names of the headers."""
+        """Return the verdict for JSON, with only the request's path and header names."""
         case = self.case
         shown = {"id": case.id, "title": case.title, "how": case.request.how, "expected": case.expectation}
         return {**shown, "status": self.status, "passed": self.passed, "problems": list(self.problems)}
@@ -56,7 +56,7 @@ def attempt(target: Target, case: Case) -> Verdict:
 
 
 def find_problems(target: Target, case: Case, response: Response) -> tuple[str, ...]:
-    """List what is wrong with a response, without repeating texts that must stay unseen."""
+    """List the problems of a response, without repeating texts that must stay unseen."""
     return tuple(_problems(target, case, response))
 
 
@@ -103,6 +103,9 @@ def _is_here(target: Target, place: str) -> bool:
 
 
 def _as_browser(target: Target, place: str) -> str:
-    """Resolve an address as browsers do (WHATWG URL, 4.4): backslashes are slashes, and extra slashes are ignored."""
+    """Resolve an address as browsers do (WHATWG URL, 4.4).
+
+    Backslashes count as slashes, and extra slashes are ignored.
+    """
     plain = re.sub(r"[\t\r\n]", "", place.strip(CONTROLS_AND_SPACE)).replace("\\", "/")
     return urljoin(f"{target.url}/", re.sub(r"^(https?:)?/{2,}", r"\1//", plain, flags=re.IGNORECASE))

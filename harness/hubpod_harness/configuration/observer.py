@@ -1,4 +1,4 @@
-"""Service that the harness adds to a hub under test: its token may read everything and stop servers."""
+"""JupyterHub service of the harness, with a token that reads everything and stops servers."""
 
 import os
 

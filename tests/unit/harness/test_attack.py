@@ -1,4 +1,4 @@
-"""The attack cases, how they are sent, and which responses count as a refusal."""
+"""Attack cases, their transmission, and the criteria of a refusal."""
 
 import json
 import re
@@ -48,8 +48,11 @@ def whole_request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Serve the same response to every connection; yield the address and a function for the first request."""
+def serve_response(answer: bytes) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Serve the same response to every connection.
+
+    Yields the address, and a function that returns the first request.
+    """
     received: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -86,13 +89,13 @@ def case(**changes: object) -> Case:
 
 
 def problems(answer: Response, of: Case | None = None) -> str:
-    """Return what is wrong with a response."""
+    """Return the problems of a response."""
     return "; ".join(find_problems(TARGETS["JWT"], of or case(), answer))
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_every_case_detects_a_hub_without_access_control(target: Target) -> None:
-    """A hub that gives every client a session, or redirects every client to another site, fails all cases."""
+    """A hub fails every case if it grants sessions or redirects to other sites."""
     lets_in = Response(status=200, headers=(("Set-Cookie", "jupyterhub-hub-login=abc; Path=/"),))
     sends_away = Response(status=302, headers=(("Location", "https://x.example/"),))
 
@@ -147,7 +150,7 @@ def test_improper_refusals_are_reported(answer: Response, sentence: str) -> None
 
 
 def test_a_proper_refusal_has_no_problems() -> None:
-    """The anonymous XSRF cookie, the removal of a cookie and a redirect within the hub are allowed."""
+    """A refusal may set the anonymous XSRF cookie, remove a cookie or redirect within the hub."""
     headers = (
         ("Set-Cookie", "_xsrf=abc; Path=/jupyter/hub/"),
         ("Set-Cookie", 'jupyterhub-hub-login=""; expires=Fri, 21 Nov 2025 15:07:31 GMT; Path=/jupyter/hub/'),
@@ -176,7 +179,7 @@ def test_requests_are_sent_unmodified() -> None:
     """Dots, escapes and repeated headers reach the hub unchanged."""
     odd = Request(path="/a/../%2e%2e/\\b?q=//x", headers=(("X-Two", "1"), ("X-Two", "2")))
 
-    with answering(REFUSAL) as (url, received):
+    with serve_response(REFUSAL) as (url, received):
         assert send(url, odd).status == 401
 
     assert received().startswith(b"GET /jupyter/a/../%2e%2e/\\b?q=//x HTTP/1.1\r\n")
@@ -185,7 +188,7 @@ def test_requests_are_sent_unmodified() -> None:
 
 def test_a_closed_connection_is_a_refusal() -> None:
     """A server that closes the connection grants no access."""
-    with answering(b"") as (url, _):
+    with serve_response(b"") as (url, _):
         assert send(url, Request(path="/hub/login")).status is None
 
 
@@ -237,7 +240,7 @@ def test_a_failed_case_exits_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_json_has_the_verdicts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json the verdicts are printed as JSON, with nothing of the request but its path."""
+    """With --json the verdicts are printed as JSON, with the path of the request only."""
     run_attack(monkeypatch, verdict(), json=True)
 
     assert json.loads(capsys.readouterr().out) == [
@@ -259,7 +262,7 @@ def test_the_target_follows_the_settings(tmp_path: Path, monkeypatch: pytest.Mon
     example = (PROJECT / "examples/dev_dummyauth/deploy-configmap.yaml").read_text()
     (tmp_path / "deploy-configmap.yaml").write_text(example.replace("change-this-password", PASSWORD))
 
-    with answering(REFUSAL) as (url, _):
+    with serve_response(REFUSAL) as (url, _):
         now = SimpleNamespace(url=url, deploy_dir=str(tmp_path))
         monkeypatch.setattr("hubpod_harness.attack.instance.require_running", lambda *_: now)
         verdicts = attack_instance(SimpleNamespace(), instance, url="")  # type: ignore[arg-type] # nothing of it is used

@@ -29,10 +29,10 @@ def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> Stack
     )
 
 
-def site(folder: Path, wish: StackRequest | None = None) -> Site:
+def site(directory: Path, wish: StackRequest | None = None) -> Site:
     """Return the site of a stack request."""
     wish = wish or order()
-    return create_site(wish, Instance(environment=wish.environment, name="t-1"), folder, HarnessSecrets())
+    return create_site(wish, Instance(environment=wish.environment, name="t-1"), directory, HarnessSecrets())
 
 
 def file(plan: Blueprint, volume: str, path: str) -> str:
@@ -44,7 +44,10 @@ def file(plan: Blueprint, volume: str, path: str) -> str:
 
 
 def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
-    """Each container of the pod is the deployed one, apart from its ports, which the owner of the network publishes."""
+    """The containers are those of the deployed pod, apart from their ports.
+
+    The owner of the network publishes the ports.
+    """
     of = site(tmp_path)
 
     plan = blueprint(of, HarnessSecrets())
@@ -67,7 +70,10 @@ def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
 
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth_extslurm", "prod"])
 def test_every_environment_mounts_the_sources(tmp_path: Path, environment: str) -> None:
-    """Hub and Slurm mount the sources in every environment, also in production: images contain no releases here."""
+    """Hub and Slurm mount the sources in every environment.
+
+    This includes production, because test images contain no releases.
+    """
     code = tuple(
         (name, MountedSource(folder=tmp_path, files=(File(path="code.py", content=name.encode()),)))
         for name in SOURCE_NAMES
@@ -97,7 +103,7 @@ def test_a_tests_configuration_is_loaded_last(tmp_path: Path) -> None:
 
 
 def test_the_harness_keeps_its_secrets_out_of_environments(tmp_path: Path) -> None:
-    """The harness's tokens are in files with restricted permissions, and in no variable or argument."""
+    """The harness's tokens are in private files, and in no variable or argument."""
     keys = HarnessSecrets()
 
     plan = blueprint(site(tmp_path), keys)

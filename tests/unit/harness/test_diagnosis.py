@@ -120,7 +120,7 @@ def test_every_part_of_the_stack_has_a_file(tmp_path: Path) -> None:
 
 
 def test_artifacts_are_private_and_have_no_secret(tmp_path: Path) -> None:
-    """The directory is 0700, its files 0600, and no file contains a secret that was in every part."""
+    """The directory has mode 0700, its files 0600, and no file contains a secret."""
     stack = FakeStack(hub=FakeHub(body=json.dumps({"x": SECRET}).encode()), states={"slurm": {"Env": [SECRET]}})
     stack.logs["slurm"] = f"token {SECRET}"
 
@@ -138,13 +138,13 @@ def test_a_failed_part_does_not_stop_the_others(tmp_path: Path) -> None:
     """A failed part's file contains the reason, and all other files are complete."""
     stack = FakeStack(hub=FakeHub(body=b"<h1>502</h1>"), logs={"slurm": "slurmctld: up"})
 
-    folder = diagnosis.write(tmp_path / "failure", stack, sessions=[], error="it").parent
+    directory = diagnosis.write(tmp_path / "failure", stack, sessions=[], error="it").parent
 
-    assert "jupyterhub has no log" in (folder / "log-jupyterhub.txt").read_text()
-    assert "Slurm accounting storage is disabled" in (folder / "sacct.txt").read_text()
-    assert "<h1>502</h1>" in (folder / "routes.json").read_text()
-    assert (folder / "log-slurm.txt").read_text() == "slurmctld: up"
-    assert (folder / "squeue.txt").read_text().startswith("squeue --all")
+    assert "jupyterhub has no log" in (directory / "log-jupyterhub.txt").read_text()
+    assert "Slurm accounting storage is disabled" in (directory / "sacct.txt").read_text()
+    assert "<h1>502</h1>" in (directory / "routes.json").read_text()
+    assert (directory / "log-slurm.txt").read_text() == "slurmctld: up"
+    assert (directory / "squeue.txt").read_text().startswith("squeue --all")
 
 
 def test_the_index_lists_stopped_containers_first(tmp_path: Path) -> None:
@@ -172,15 +172,15 @@ def test_the_timeline_counts_from_the_first_event(tmp_path: Path) -> None:
     """Each event has its offset, progress, job state and message."""
     session = session_with(PENDING, FAILED)
 
-    folder = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[session], error="it").parent
+    directory = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[session], error="it").parent
 
-    lines = (folder / "timeline.txt").read_text().splitlines()
+    lines = (directory / "timeline.txt").read_text().splitlines()
     assert lines[1].split() == ["+0.00", "s", "10", "%", "7", "PENDING", "Resources", "Job", "7", "is", "queued"]
     assert lines[2].split() == ["+2.25", "s", "100", "%", "-", "Spawn", "failed:", "[redacted]"]
-    (spawn,) = json.loads((folder / "timeline.json").read_text())
+    (spawn,) = json.loads((directory / "timeline.json").read_text())
     assert [event["at"] for event in spawn["events"]] == [0.0, 2.25]
     assert spawn["events"][0]["slurm"]["reason"] == "Resources"
-    assert "Job 7 is queued: from 0.000 s to 2.250 s" in (folder / "timeline.svg").read_text()
+    assert "Job 7 is queued: from 0.000 s to 2.250 s" in (directory / "timeline.svg").read_text()
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -200,15 +200,15 @@ def test_a_large_screenshot_shows_the_visible_part(tmp_path: Path) -> None:
     """A screenshot is never truncated; for a very long page it shows the visible part."""
     page = FakePage(size=MAX_BYTES + 1)
 
-    folder = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], page=page, error="it").parent
+    directory = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], page=page, error="it").parent
 
-    assert (folder / "screenshot.png").read_bytes() == b"\x89PNG\xff".ljust(8, b"\0")
+    assert (directory / "screenshot.png").read_bytes() == b"\x89PNG\xff".ljust(8, b"\0")
 
 
 def test_artifacts_of_an_earlier_failure_are_removed(tmp_path: Path) -> None:
     """Files of an earlier failure of the same test are removed."""
     diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], page=FakePage(), error="it")
 
-    folder = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], error="it").parent
+    directory = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], error="it").parent
 
-    assert not (folder / "screenshot.png").exists()
+    assert not (directory / "screenshot.png").exists()

@@ -1,4 +1,4 @@
-"""Tokens of the test issuer at the real authenticator: valid ones are accepted, flawed ones refused."""
+"""Tokens of the test issuer, checked by the real authenticator."""
 
 import asyncio
 import re
@@ -123,7 +123,7 @@ def issuer(server: Issuer) -> Issuer:
     return server
 
 
-def bent(issuer: Issuer, name: str, **options: Any) -> str:
+def mint_with(issuer: Issuer, name: str, **options: Any) -> str:
     """Return a token for USER with one flaw or variant."""
     options[name] = True
     return issuer.mint(USER, **options)
@@ -182,7 +182,7 @@ async def test_each_algorithm_makes_a_valid_token(hub: Hub, issuer: Issuer, algo
 @pytest.mark.parametrize("name", VARIANTS)
 async def test_each_variant_is_accepted(hub: Hub, issuer: Issuer, name: str) -> None:
     """Variants of a valid token log in."""
-    assert (await hub.login(bent(issuer, name))).code == 302
+    assert (await hub.login(mint_with(issuer, name))).code == 302
 
 
 @pytest.mark.parametrize("name", AT_THE_HUB)
@@ -190,7 +190,7 @@ async def test_each_flaw_is_refused_for_its_own_reason(
     hub: Hub, issuer: Issuer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     """The hub refuses a flawed token with a status of the flaw, and logs the flaw's own reason."""
-    token = bent(issuer, name)
+    token = mint_with(issuer, name)
 
     response = await hub.login(token)
 
@@ -206,7 +206,7 @@ async def test_each_flaw_is_refused_for_its_own_reason(
 @pytest.mark.parametrize("name", AT_THE_FRONT_DOOR)
 async def test_tokens_for_the_front_door_are_too_large_for_it(issuer: Issuer, name: str) -> None:
     """Tokens for the proxy to refuse are valid and exceed its limit for headers."""
-    token = bent(issuer, name)
+    token = mint_with(issuer, name)
 
     assert len(token) > PROXY_HEADER_BYTES
     assert jwt.decode(token, options={"verify_signature": False})["short_name"] == "user01"
@@ -215,24 +215,24 @@ async def test_tokens_for_the_front_door_are_too_large_for_it(issuer: Issuer, na
 @pytest.mark.parametrize(("name", "kilobytes"), [("size_8_kB", 8), ("size_31_kB", 31), ("size_33_kB", 33)])
 async def test_tokens_have_the_size_that_they_are_named_after(issuer: Issuer, name: str, kilobytes: int) -> None:
     """A token's size is exact to four characters."""
-    assert abs(len(bent(issuer, name)) - kilobytes * KB) <= 4
+    assert abs(len(mint_with(issuer, name)) - kilobytes * KB) <= 4
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-async def test_each_flaw_can_be_had_with_each_algorithm(issuer: Issuer, algorithm: str) -> None:
+async def test_each_flaw_works_with_each_algorithm(issuer: Issuer, algorithm: str) -> None:
     """Each flaw changes the token with any key type."""
     names = [name for name in AT_THE_HUB if name != "alg_none_signed"]
     good = issuer.mint(USER, algorithm=algorithm)
 
-    assert all(bent(issuer, name, algorithm=algorithm) != good for name in names)
+    assert all(mint_with(issuer, name, algorithm=algorithm) != good for name in names)
 
 
-async def test_a_flaw_that_is_not_wanted_bends_nothing(hub: Hub, issuer: Issuer) -> None:
+async def test_a_flaw_set_to_false_has_no_effect(hub: Hub, issuer: Issuer) -> None:
     """A flaw with the value false has no effect."""
     assert (await hub.login(issuer.mint("user01", expired=False))).code == 302
 
 
-async def test_flaws_can_be_had_together(issuer: Issuer) -> None:
+async def test_flaws_can_be_combined(issuer: Issuer) -> None:
     """Several flaws change the same token, even the same claim."""
     token = issuer.mint("user01", missing_exp=True, mistyped_iat=True, wrong_audience=True, broken_signature=True)
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -244,7 +244,7 @@ async def test_flaws_can_be_had_together(issuer: Issuer) -> None:
     assert issuer.mint("user01", projects_list=True, short_name_root=True, missing_exp=True, mistyped_exp=True)
 
 
-async def test_claims_and_projects_can_be_given(issuer: Issuer) -> None:
+async def test_claims_and_projects_can_be_set(issuer: Issuer) -> None:
     """Claims replace the defaults, and a user given by name is in project1."""
 
     def claims_of(token: str) -> dict[str, Any]:
@@ -267,7 +267,7 @@ async def test_unknown_names_are_refused_with_the_nearest(issuer: Issuer) -> Non
         issuer.garbage("not a JSON")
 
 
-async def test_what_is_minted_is_remembered_and_not_shown(issuer: Issuer) -> None:
+async def test_minted_tokens_are_recorded_and_not_shown(issuer: Issuer) -> None:
     """Every token is recorded for redaction, and representations contain no token."""
     token = issuer.mint("ada", nested=True)
 
@@ -277,7 +277,7 @@ async def test_what_is_minted_is_remembered_and_not_shown(issuer: Issuer) -> Non
     assert "private" not in repr(issuer._keys)
 
 
-async def test_every_flaw_says_what_is_wrong() -> None:
+async def test_every_flaw_is_described() -> None:
     """A flaw has a title, statuses of a refusal and its own name."""
     for name, flaw in FLAWS.items():
         assert flaw.name == name
@@ -299,7 +299,7 @@ async def test_a_hub_without_keys_cannot_use_garbage(hub: Hub, issuer: Issuer, k
     assert not any("/moved" in path for path in issuer.requests())
 
 
-async def test_a_rotation_changes_who_is_believed(hub: Hub, issuer: Issuer) -> None:
+async def test_a_rotation_invalidates_the_old_keys(hub: Hub, issuer: Issuer) -> None:
     """After a rotation without overlap, the hub's next fetch invalidates the old keys."""
     old = issuer.mint(USER)
     issuer.rotate(overlap=True)
@@ -315,7 +315,7 @@ async def test_a_rotation_changes_who_is_believed(hub: Hub, issuer: Issuer) -> N
     assert (await hub.login(old)).code == 302
 
 
-async def test_an_issuer_that_hangs_is_given_up(hub: Hub, issuer: Issuer) -> None:
+async def test_the_wait_for_a_hanging_issuer_is_limited(hub: Hub, issuer: Issuer) -> None:
     """The hub's wait for a hanging issuer is limited by its setting."""
     issuer.hang()
     hub.forget_keys()

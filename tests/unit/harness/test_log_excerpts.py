@@ -106,8 +106,11 @@ def test_a_chain_of_exceptions_stays_a_chain() -> None:
     assert found[-1] == "    RuntimeError: no options"
 
 
-def test_without_own_code_the_last_warnings_are_shown() -> None:
-    """Without a traceback of the code under test, the last warnings and errors are shown, long ones by their end."""
+def test_the_last_warnings_are_shown_without_a_traceback() -> None:
+    """Without a traceback of the code under test, the last warnings and errors are shown.
+
+    Long entries are shortened to their end.
+    """
     found = excerpt(None, [LOGIN, ACCESS, NOT_SUBMITTED, LOGIN, *OTHERS])
 
     assert found[:2] == (ACCESS, NOT_SUBMITTED)
@@ -116,7 +119,7 @@ def test_without_own_code_the_last_warnings_are_shown() -> None:
     assert LOGIN not in found
 
 
-def test_the_message_that_the_user_read_comes_alone() -> None:
+def test_only_the_message_shown_to_the_user_remains() -> None:
     """If the log has the message of the page, other warnings are omitted."""
     error = SpawnFailed("the server of user01 failed to start: no such partition", sentence="no such partition")
 

@@ -62,7 +62,10 @@ def test_no_form_of_a_secret_survives(known: list[str], before: str, after: str)
 
 @given(secrets, st.text("abc:", max_size=4), st.text("abc:", max_size=4))
 def test_a_secret_inside_base64_does_not_survive(secret: str, before: str, after: str) -> None:
-    """Basic authentication encodes name and password together; the rest of it does not reveal the password."""
+    """A password is redacted inside basic authentication, which encodes it with the name.
+
+    The rest of the encoded text does not reveal the password.
+    """
     encoded = base64.b64encode((before + secret + after).encode()).decode()
 
     assert encoded not in Redactor([secret]).text(f"value {encoded} end")
@@ -139,7 +142,7 @@ def test_a_secret_among_bytes_does_not_survive(before: bytes, after: bytes) -> N
     ],
 )
 def test_the_shape_of_a_secret_is_redacted(text: str, redacted: str) -> None:
-    """Tokens, keys, cookies and passwords are redacted by their shape; names and surrounding text stay."""
+    """Tokens, keys, cookies and passwords are redacted by shape. Names and other text stay."""
     assert Redactor([]).text(text) == redacted
 
 

@@ -154,7 +154,10 @@ def test_jobs_that_ended_are_not_in_the_queue() -> None:
 
 @pytest.mark.parametrize(("job_id", "sentence"), [("99", "Slurm knows no job 99"), ("", "'' is not a job id")])
 def test_an_unknown_job_is_reported(job_id: str, sentence: str) -> None:
-    """An unknown job, and a server without a job, raise an error with the reason, also on cancel."""
+    """An unknown job, and a server without a job, raise an error with the reason.
+
+    The same holds for a cancellation.
+    """
     for query in (probe().job, probe().cancel):
         with pytest.raises(NoSuchJobError) as caught:
             query(job_id)

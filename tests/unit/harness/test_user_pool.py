@@ -13,7 +13,7 @@ USER = User(name="user01", projects=("project1",))
 
 
 def test_leftovers_are_reported_with_the_name_of_their_test() -> None:
-    """When servers of a released user cannot be stopped, the error names the earlier test and the obstacle."""
+    """An error about a server that does not stop names the earlier test and the obstacle."""
     hub = Hub(UNUSED_URL, observer="", log=str, issuer=None, password="")
     pool = UserPool([USER], hub=hub, slurm=SlurmProbe(lambda argv: Result(argv=tuple(argv), returncode=0), str))
     pool.release(pool.lease(), of="test_one")

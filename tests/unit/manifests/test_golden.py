@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 from hubpod.components import jupyterhub, proxy
-from support.golden import COMMAND, FOLDER, manifests
+from support.golden import COMMAND, DIRECTORY, manifests
 from support.instances import PROJECT, run_command
-from support.sites import PASSWORD, made_up_credentials, ssh_key
+from support.sites import PASSWORD, fake_credentials, ssh_key
 
 
 def test_the_golden_manifests_are_current() -> None:
     """tests/golden has the manifests that the code renders; the named command updates them."""
-    kept = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
+    kept = {path.name: path.read_text() for path in DIRECTORY.glob("*.yaml")}
     wanted = manifests()
 
     outdated = sorted(name for name in kept | wanted if kept.get(name) != wanted.get(name))
@@ -39,7 +39,7 @@ def test_the_golden_manifests_are_the_same_everywhere(tmp_path: Path) -> None:
 
 def test_the_golden_manifests_have_no_secret_and_no_place() -> None:
     """Manifests contain no password, key or path of this machine."""
-    keys = made_up_credentials("hubpod")
+    keys = fake_credentials("hubpod")
     secrets = [
         PASSWORD,
         keys[proxy.TOKEN].decode(),
