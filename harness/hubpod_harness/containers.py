@@ -40,7 +40,7 @@ class Network:
 
 
 def use_socket(url: str) -> dict[str, Any]:
-    """Connect testcontainers to a podman service; return its client arguments.
+    """Connect testcontainers to a podman service, and return its client arguments.
 
     The reaper of testcontainers is an image from a registry and stays off: reaper.py cleans up instead.
     """

@@ -56,7 +56,7 @@ def _listens(port: int) -> str:
     return f"grep -qsE ':{port:04X} [0-9A-F]+:[0-9A-F]+ 0A ' /proc/net/tcp /proc/net/tcp6"
 
 
-# slurmd's node is up once it has registered with the controller. A state with a star does not respond.
+# slurmd's node is up once it has registered with the controller. A star marks a node that does not respond.
 _NODE_RESPONDS = "sinfo --noheader --Node --format=%t | grep -qvE 'down|[*]'"
 
 DAEMONS: Mapping[str, DaemonSpec] = {
@@ -111,7 +111,7 @@ def wait_for_condition(
     Args:
         check: Returns a value and the obstacle, which is empty on success.
         what: The beginning of the error message, such as "job 5 did not end".
-        deadline_s: Seconds to wait. A call that has begun may end up to ANSWER_S later.
+        deadline_s: Seconds to wait. The last call may end up to ANSWER_S later.
         retry_on: Errors of `check` that count as an obstacle.
 
     Raises:
@@ -158,44 +158,44 @@ class Daemon:
         return parse_state(self._command("s6-svstat", "-o", "up,paused,pid", self._directory).stdout)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL; the supervisor restarts it within a second.
+        """Kill the daemon with SIGKILL. The supervisor restarts it within a second.
 
         Raises:
-            DaemonError: It does not run.
+            DaemonError: The daemon does not run.
         """
         before = self._running("kill")
         self._command("s6-svc", "-k", self._directory)
         self._until(lambda now: now.pid != before.pid, "be killed")
 
     def pause(self) -> None:
-        """Stop it with SIGSTOP: connections to it are accepted by the kernel and never answered.
+        """Stop the daemon with SIGSTOP. The kernel accepts connections, which get no answer.
 
         Raises:
-            DaemonError: It does not run.
+            DaemonError: The daemon does not run.
         """
         self._running("pause")
         self._command("s6-svc", "-p", self._directory)
         self._until(lambda now: now.paused, "be paused")
 
     def unpause(self) -> None:
-        """Continue it with SIGCONT."""
+        """Continue the daemon with SIGCONT."""
         self._command("s6-svc", "-c", self._directory)
         self._until(lambda now: not now.paused, "continue")
 
     def stop(self) -> None:
-        """Stop it with SIGTERM, even when it is paused; it stays down until `start`."""
+        """Stop the daemon with SIGTERM, also a paused one, until `start`."""
         self._command("s6-svc", "-d", self._directory)
         self._until(lambda now: not now.up, "stop")
 
     def start(self) -> None:
-        """Start it without waiting; see `wait_until_up`."""
+        """Start the daemon without waiting for it (see `wait_until_up`)."""
         self._command("s6-svc", "-u", self._directory)
 
     def wait_until_up(self, deadline_s: float = UP_S) -> None:
-        """Wait until it works: slurmd has registered its node, sshd listens.
+        """Wait until the daemon works, such as a slurmd that has registered its node.
 
         Raises:
-            HubTimeoutError: It is not up in time.
+            HubTimeoutError: The daemon is not up in time.
         """
 
         def check() -> tuple[None, str]:
@@ -204,7 +204,7 @@ class Daemon:
         wait_for_condition(check, f"{self.name} was not up", deadline_s)
 
     def works(self) -> bool:
-        """Check once whether it runs, is not paused and works."""
+        """Check once whether the daemon runs, is not paused and works."""
         now = self.state()
         return now.up and not now.paused and run_command(self.execute, *self.spec.works).ok
 

@@ -20,7 +20,7 @@ ZENITH_SERVER = zenith.NAME
 
 PROJECTS = ("project1", "project2")
 USERS = tuple(f"user{number:02}" for number in range(1, 13))
-"""More users than any test leases at once. Each has two home directories, created when the slurm container starts."""
+"""More users than any test leases at once. Each has two homes, created when the slurm container starts."""
 
 ACCOUNTS = tuple(Account(user=user, project=project) for user in USERS for project in PROJECTS)
 

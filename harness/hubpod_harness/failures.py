@@ -34,7 +34,7 @@ def explain(manager: StackManager, error: BaseException) -> None:
 
 
 def write_artifacts(manager: StackManager, item: pytest.Item, report: pytest.TestReport) -> Path:
-    """Write the artifacts of a failed test, one directory per used stack; return the path."""
+    """Write the artifacts of a failed test, one directory per used stack, and return the path."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{item.nodeid}-{report.when}").strip("-")[-NAME_CHARACTERS:]
     directory = manager.options.artifacts / name
     page = getattr(item, "funcargs", {}).get("page")

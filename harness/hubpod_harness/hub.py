@@ -67,7 +67,7 @@ class Hub:
     def admin(
         self, method: str, path: str, json: object = None, *, timeout_s: float = API_TIMEOUT_S
     ) -> requests.Response:
-        """Send a request to ``/hub/api/<path>`` as an administrator; the status is not checked."""
+        """Send a request to ``/hub/api/<path>`` as an administrator, without a status check."""
         with direct_session() as session:
             return session.request(
                 method,
@@ -78,7 +78,7 @@ class Hub:
             )
 
     def servers_of(self, name: str) -> dict[str, dict[str, Any]]:
-        """Return the user's servers by name; empty when the hub does not know the user."""
+        """Return the user's servers by name, or none when the hub does not know the user."""
         response = self.admin("GET", f"users/{name}")
         if response.status_code == GONE:
             return {}

@@ -1,4 +1,4 @@
-"""Excerpt of a hub's log: the lines that explain a failure best. Pure.
+"""Excerpt of a hub's log: the most likely causes of a failure. Pure.
 
 The hub's own code and its libraries are long, and the code under test is short. A traceback is therefore shown by its
 frames in the code under test. Without such a traceback, the excerpt has the last warnings and errors of the hub.
@@ -30,18 +30,18 @@ class Entry:
 
     @property
     def is_complaint(self) -> bool:
-        """Return whether it is a warning or worse."""
+        """Return whether the entry is a warning or worse."""
         return bool(COMPLAINT.match(self.lines[0]))
 
     @property
     def traceback(self) -> tuple[str, ...]:
-        """Return its lines from the beginning of the first traceback; empty when it has none."""
+        """Return the entry's lines from its first traceback on, or none without a traceback."""
         start = next((at for at, line in enumerate(self.lines) if line.strip() == BEGIN), len(self.lines))
         return self.lines[start:]
 
     @property
     def involves_own_code(self) -> bool:
-        """Return whether its traceback has a frame in the code under test."""
+        """Return whether the traceback has a frame in the code under test."""
         return any(_is_own(part) for part in parse_parts(self.traceback))
 
 
@@ -50,7 +50,7 @@ def excerpt(error: BaseException | None, log: Sequence[str] = ()) -> tuple[str, 
 
     Args:
         error: The failure. A HubError carries the hub's log during the failure, and the message shown to the user.
-        log: The lines of the whole log. Those that the error carries are searched first.
+        log: The lines of the whole log. The lines in the error are searched first.
     """
     logs = (tuple(getattr(error, "hub_log", ())), tuple(log))
     entries = [tuple(_parse_entries(lines)) for lines in logs]
@@ -78,7 +78,7 @@ def _ends(lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _parse_entries(lines: Sequence[str]) -> Iterator[Entry]:
-    """Yield the log's entries. A line that does not begin an entry belongs to the one before it."""
+    """Yield the log's entries. Other lines continue the previous entry."""
     current: list[str] = []
     for line in lines:
         if current and (begins_record(line) or COMPLAINT.match(line)):

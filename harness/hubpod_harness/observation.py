@@ -142,7 +142,7 @@ def _find_leaks(stack: Stack) -> Iterator[str]:
 
 
 def _find_container_leaks(stack: Stack, container: str, secrets: Collection[str]) -> list[str]:
-    """Return the places of secrets in one container; a stopped one has no processes."""
+    """Return the places of secrets in one container. A stopped one has no processes."""
     log, processes = stack.log(container), stack.execute(container, ("sh", "-c", "cat /proc/[0-9]*/cmdline")).stdout
     line = find_secret(log, secrets)
     found = [f"{line} of the log of {container}"] if line else []

@@ -18,7 +18,7 @@ BROWSER_MARK = "browser"
 SECURITY_MARK = "security"
 FAULTS_MARK = "faults"
 ISSUER = "issuer"
-"""The fixture that exists only with a login that uses tokens."""
+"""Fixture that is available only with token login."""
 
 FIXTURES = "hubpod_harness.fixtures"
 pytest_plugins = (FIXTURES,)

@@ -65,7 +65,7 @@ def _require_version(context: Context, wanted: str) -> None:
 
 
 def remove_kept() -> int:
-    """Remove the stacks left by runs of this checkout; return the number of resources.
+    """Remove the stacks left by runs of this checkout, and return the number of resources.
 
     Raises:
         MachineError: podman does not work.

@@ -1,11 +1,11 @@
-"""Process that removes everything a test run leaves behind, even when the run is killed.
+"""Process that removes the resources of a test run, even when the run is killed.
 
     python -m hubpod_harness.reaper RECORD PARENT DIRECTORY PODMAN CONTAINERS_CONF
 
-It starts the podman service that creates the run's containers, and waits for the end of its standard input, which comes
-when the test process ends in any way. Then it kills the processes that the run has started and the service, and removes
-all containers, volumes and networks with the run's label, and the run's directory. It holds a lock on the run's record
-while it lives, so that a later run can recognize records without a reaper.
+The reaper starts the podman service that creates the run's containers. Then it waits for the end of its standard input,
+which closes when the test process ends, for whatever reason. It then kills the service and the run's processes, and
+removes the run's directory and all containers, volumes and networks with the run's label. While it lives, the reaper
+locks the run's record, so that a later run recognizes records without a reaper.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ RUN_VARIABLE = "HUBPOD_RUN"
 """Environment variable of every process that a run starts. The reaper finds leftover processes by it."""
 
 SERVICE_VARIABLE = "HUBPOD_SERVICE_OF"
-"""The same for the podman service, which must live until the reaper ends it."""
+"""Environment variable of the podman service, which must live until the reaper ends it."""
 
 READY = "ready"
 RECORDS = "harness"
@@ -55,7 +55,7 @@ def _podman(about: Mapping[str, object]) -> Podman:
 
 
 def clean_up(record: Path, about: Mapping[str, object], *, parent: int = 0) -> None:
-    """Remove everything a run has left, its record last. The test process itself is not touched.
+    """Remove all resources of a run, then its record. The test process keeps running.
 
     Args:
         record: Path of the run's record, which may be gone together with the checkout.

@@ -116,7 +116,7 @@ class SlurmProbe:
         self._command("scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}")
 
     def resume(self, node: str = NODE) -> None:
-        """Let jobs start on the node again; does nothing when they may already."""
+        """Resume the node, so that jobs start again. A node in service stays unchanged."""
         result = run_command(self._execute, "scontrol", "update", f"NodeName={node}", "State=RESUME")
         if not result.ok and "Invalid node state specified" not in result.stderr:
             raise _command_error(result)

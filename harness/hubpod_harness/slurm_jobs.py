@@ -118,5 +118,5 @@ def _gpus(fields: Mapping[str, str]) -> int:
 
 
 def _count(fields: Mapping[str, str], name: str) -> int:
-    """Parse a count: `4`, or `1-4` as 1; a missing or empty field, as of an ending job, is 1."""
+    """Parse a count: `4`, or `1-4` as 1. A missing or empty field, as of an ending job, is 1."""
     return int(fields.get(name, "").partition("-")[0] or 1)

@@ -110,14 +110,14 @@ class Stack:
     # -- faults -----------------------------------------------------------------------------------------------------
 
     def kill(self, container: str) -> None:
-        """Kill a container; it stays stopped until `start`."""
+        """Kill a container. It stays stopped until `start`."""
         self.pool.settle()
         self._undo["container", container] = partial(self._recover, container)
         self.podman.run("kill", "--signal=KILL", self._name(container))
         self.podman.run("wait", self._name(container))
 
     def start(self, container: str) -> None:
-        """Start a container; does nothing when it runs."""
+        """Start a container unless it runs."""
         self.podman.run("start", self._name(container))
 
     def restart(self, container: str) -> None:

@@ -112,7 +112,7 @@ def kept_labels(site: Site) -> dict[str, str]:
 
 
 class StackLauncher:
-    """One start of a stack, phase by phase. Everything it starts ends with ``cleanup``."""
+    """One start of a stack, phase by phase. Its resources end with ``cleanup``."""
 
     def __init__(  # noqa: PLR0913 - what a stack is created of
         self,

@@ -76,7 +76,7 @@ class StackManager:
 
     @property
     def used(self) -> tuple[Stack, ...]:
-        """Return the stacks with new logins since the start of the test, or all without new logins."""
+        """Return the stacks with new logins since the start of the test, or all if none has any."""
         used = [
             stack
             for order, stack in self._stacks.items()

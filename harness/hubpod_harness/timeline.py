@@ -39,7 +39,7 @@ def _outcome(events: Sequence[ProgressEvent]) -> str:
 
 
 def format_spawn(spawn: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a spawn as text: its outcome, and a line per event."""
+    """Yield the lines of a spawn: its outcome, then its events."""
     yield f"{spawn['user']}/{spawn['server']}: {spawn['outcome']}"
     for event in spawn["events"]:
         job = event["slurm"] or {}

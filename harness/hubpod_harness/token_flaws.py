@@ -42,9 +42,9 @@ class Variant:
     """A valid token in another form.
 
     Attributes:
-        name: The keyword argument of `Issuer.mint`.
+        name: The keyword argument of `Issuer.mint` that selects the variant.
         title: The difference from an ordinary token, in a sentence.
-        mutate: Makes it of a good draft.
+        mutate: Turns a valid draft into the variant.
     """
 
     name: str

@@ -160,7 +160,7 @@ def with_key_url(name: str) -> Mutation:
 
 
 def encrypt(draft: Draft) -> Draft:
-    """Encrypt the token as a JWE with a pre-shared key (RFC 7516, A; RFC 7518, 4.5)."""
+    """Encrypt the token as a JWE with a pre-shared key (RFC 7516, appendix A)."""
     header = base64url(json.dumps({"alg": "dir", "enc": "A256GCM", "kid": draft.key.key_id}).encode())
     nonce = secrets.token_bytes(12)
     sealed = AESGCM(AESGCM.generate_key(256)).encrypt(nonce, draft.payload, header.encode())

@@ -16,7 +16,7 @@ LIFETIME_S = 3600
 
 
 class TokenUser(Protocol):
-    """A user that a token can name."""
+    """A user of a token."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Faults around the hub while servers run, and what must survive them."""
+"""Faults around the hub while servers run, and their permitted effects."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ FAULTS: dict[str, Callable[[Link], None]] = {
 
 @pytest.fixture(scope="module")
 def fault_session(quick_stack: Stack) -> Iterator[Session]:
-    """A session whose server survives the faults of the quick stack, one after the other."""
+    """A session whose server runs during all faults of the quick stack."""
     users = quick_stack.pool.lease()
     yield quick_stack.hub.login_as(users[0])
     quick_stack.pool.release(users, of=__name__)

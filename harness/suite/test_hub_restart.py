@@ -44,7 +44,7 @@ def runs_kernels(server: Server) -> bool:
 
 @pytest.fixture(scope="module")
 def lasting_user(stacks: Callable[..., Stack]) -> Iterator[tuple[User, Session]]:
-    """A user whose server survives the restarts of hub and proxy, and the user's session."""
+    """A user with a server during the restarts of hub and proxy, and the user's session."""
     stack = stacks()
     users = stack.pool.lease()
     yield users[0], stack.hub.login_as(users[0])
@@ -115,7 +115,7 @@ def test_a_hub_without_keys_reports_it_and_recovers(
 
 
 def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> None:
-    """After the proxy died, its successor has routes to the hub and to the running servers."""
+    """After the death of the proxy, a new one has routes to the hub and to running servers."""
     stack.kill("proxy")
     stack.start("proxy")
 
@@ -184,7 +184,7 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
 def test_jobs_that_a_new_database_does_not_know_end(
     stack: Stack, hub: Hub, slurm: SlurmProbe, lasting_user: tuple[User, Session], survivor: Server
 ) -> None:
-    """After the database was lost, jobs of unknown servers end, and other jobs stay."""
+    """After the loss of the database, jobs of unknown servers end, and other jobs stay."""
     user, _ = lasting_user
     account, lost = user.account(PROJECT), survivor.job_id
     foreign = run_as_account(stack, account, *SUBMIT_JOB, FOREIGN_KEY).stdout.strip()

@@ -1,4 +1,4 @@
-"""Login with the signed token that the front door sends in a header."""
+"""Login with the front door's signed token in a header."""
 
 import json
 import secrets

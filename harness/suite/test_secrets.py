@@ -54,7 +54,7 @@ def set_debug(stack: Stack, level: str) -> None:
 
 @contextmanager
 def collect_arguments(stack: Stack) -> Iterator[dict[str, str]]:
-    """Collect the argument lists of hub and Slurm during the block; they are available after it."""
+    """Collect the argument lists of hub and Slurm during the block, to read after it."""
     seen: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
         watches = {

@@ -53,7 +53,7 @@ def test_concurrent_requests_start_one_job(hub: Hub, slurm: SlurmProbe, session:
 
 
 def wait_for_end_error(server: Server) -> HubError:
-    """Wait until the hub detects the end of the job; return the error on the server's page."""
+    """Wait until the hub detects the end of the job, and return the error on the server's page."""
     wait_until("the end of the server", lambda: not server.is_active(), NOTICED_S)
     with pytest.raises(HubError) as error:
         server.open()

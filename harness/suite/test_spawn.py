@@ -20,7 +20,7 @@ ACCEPTED, BAD_REQUEST = 202, 400
 
 
 def test_a_project_member_gets_a_running_job(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
-    """A project member gets a kernel in a job of the project's account, with home and log there."""
+    """A project member gets a kernel in a job of the project's account, with its home and log."""
     account = user.account(PROJECT)
 
     server = session.spawn(project=PROJECT)

@@ -55,7 +55,7 @@ def run(stack: Stack, *words: str) -> Result:
 
 @pytest.fixture
 def tolerant_ssh(stack: Stack) -> SshServer:
-    """The SSH server, where it tolerates refused logins from the hub's address."""
+    """The SSH server, if it tolerates refused logins from the hub's address. Skips otherwise."""
     if not stack.ssh_is_local:
         pytest.skip("sshd outside the pod would block the hub's address after several refused logins")
     return stack.ssh

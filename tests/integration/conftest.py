@@ -43,7 +43,7 @@ def podman() -> Podman:
 
 @pytest.fixture
 def instances(podman: Podman) -> Iterator[Callable[[], RunningInstance]]:
-    """Return a factory of instances; they are removed after the test."""
+    """Return a factory of instances, which are removed after the test."""
     made: list[RunningInstance] = []
 
     def make() -> RunningInstance:

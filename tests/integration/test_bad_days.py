@@ -44,7 +44,7 @@ def test_an_incomplete_pod_is_recreated(instances: Callable[[], RunningInstance]
 
 
 def test_a_foreign_volume_is_left_alone(instances: Callable[[], RunningInstance]) -> None:
-    """A volume of ours by name alone is neither used nor removed; the error has a remedy."""
+    """A volume without hubpod's label is neither used nor removed, and the error has a remedy."""
     running = instances()
     volume = f"{running.resource}-homes"
     running.podman.run("volume", "create", volume)
@@ -177,7 +177,7 @@ def test_an_interrupt_ends_the_running_build_step(instances: Callable[[], Runnin
 def test_the_next_up_recovers_from_a_killed_one(instances: Callable[[], RunningInstance]) -> None:
     """The next dev.up recovers from a SIGKILL during the creation of the pod.
 
-    Not later, in the middle of netavark's work: a rule for a port that it leaves behind then is out of our reach.
+    The kill comes before netavark's work, because hubpod cannot remove a port rule that netavark leaves behind.
     """
     running = instances()
     command = argv("dev.up", f"--instance={running.name}", *SOURCES)

@@ -50,7 +50,7 @@ def test_an_edited_fragment_reaches_the_running_hub(instance_of_copy: RunningIns
 
 
 def test_a_broken_fragment_loses_no_notebook(instance_of_copy: RunningInstance) -> None:
-    """A fragment that ends the hub is reported with its line and reverted; dev.up applies a fix."""
+    """A fragment that ends the hub is reported with its line and reverted. A fix is applied."""
     fragment = instance_of_copy.project / FRAGMENT
     good = fragment.read_text()
     first = instance_of_copy.up()

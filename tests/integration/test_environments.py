@@ -24,7 +24,7 @@ def test_a_user_gets_a_notebook(
     deploy: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
     environment: Environment,
 ) -> None:
-    """After up and login a spawn on real Slurm gives a kernel; down leaves nothing behind."""
+    """After up and login, a spawn on real Slurm gives a kernel. Down leaves nothing behind."""
     running, options = deploy(environment.name)
 
     up = running.up(*options)

@@ -73,7 +73,7 @@ print(status, *sorted(cookie.name for cookie in jar))
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A site that followed the document up to `up`."""
+    """A site after the steps of the document up to `up`."""
 
     host: PlainHost
     running: RunningInstance
@@ -319,7 +319,7 @@ def test_the_account_cannot_change_its_own_access(site: Site, path: str) -> None
 
 
 def test_the_recipe_can_be_undone(site: Site) -> None:
-    """The last block removes the access and every file; sshd and sudo still work."""
+    """The last block removes the access and every file. sshd and sudo still work."""
     recipe = Recipe(choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD})
     assert site.ssh("sudo", "-n", "-l").ok
 

@@ -95,7 +95,7 @@ slurmspawner_scancel = "slurmspawner_wrappers:scancel"
 
 
 def source(directory: Path, name: str, *, module: str, code: str, build: str) -> str:
-    """Write a repository; return the option that uses it in place."""
+    """Write a repository, and return the option that uses it in place."""
     project = directory / name
     (project / module).parent.mkdir(parents=True)
     (project / "pyproject.toml").write_text(PYPROJECT.format(name=name) + build)

@@ -61,7 +61,7 @@ def find_leftovers(podman: Podman, run: str) -> list[str]:
 
 
 def sentence(output: str) -> str:
-    """Return pytest's usage error; assert that no traceback was printed and no test ran."""
+    """Return pytest's usage error, and assert that no traceback was printed and no test ran."""
     assert "Traceback" not in output
     assert "INTERNALERROR" not in output
     assert " passed" not in output
@@ -127,7 +127,7 @@ def test_a_missing_browser_is_one_error(tmp_path: Path) -> None:
 
 
 def test_a_failure_names_the_broken_line_of_a_clone(tests: Path, clone: Path, tmp_path: Path) -> None:
-    """The failure names the line of the clone; the artifacts contain no secrets."""
+    """The failure names the line of the clone, and the artifacts contain no secrets."""
     kept = tmp_path / "kept"
 
     run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}", f"--hubpod-artifacts={kept}")
@@ -150,7 +150,7 @@ def clean_up_stacks() -> Iterator[None]:
 
 @pytest.mark.usefixtures("clean_up_stacks")
 def test_a_stack_is_reused_until_a_source_changes(tests: Path, clone: Path) -> None:
-    """The second run reuses the stack; a run with another source starts a new one."""
+    """The second run reuses the stack, and a run with another source starts a new one."""
     words = (str(tests), "--hubpod-reuse", "-rA")
     (tests / "test_ours.py").write_text("def test_where(stack):\n    print('port', stack.url)\n")
 
@@ -165,7 +165,7 @@ def test_a_stack_is_reused_until_a_source_changes(tests: Path, clone: Path) -> N
 
 @pytest.mark.usefixtures("clean_up_stacks")
 def test_a_failed_stack_can_be_kept(podman: Podman, tmp_path: Path) -> None:
-    """--hubpod-keep keeps a hub that does not start; without the option it is removed."""
+    """--hubpod-keep keeps a hub that does not start. Without the option, it is removed."""
     (tmp_path / "test_ours.py").write_text("def test_hub(stacks):\n    stacks(config='c.no_such_name.x = undefined')\n")
     runs = [run_pytest(str(tmp_path), *words) for words in ((), ("--hubpod-keep",))]
 
@@ -176,7 +176,7 @@ def test_a_failed_stack_can_be_kept(podman: Podman, tmp_path: Path) -> None:
 
 
 def parent_of(record: Path) -> int:
-    """Return the id of the process that owns a record; 0 if its run has just ended."""
+    """Return the id of a record's process, or 0 if its run has just ended."""
     with suppress(FileNotFoundError):
         return int(json.loads(record.read_text())["parent"])
     return 0

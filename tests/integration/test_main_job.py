@@ -43,7 +43,7 @@ def test_a_user_gets_a_notebook(running: RunningInstance, tmp_path: Path) -> Non
 
 
 def test_the_job_has_the_account_and_options_of_the_form(running: RunningInstance) -> None:
-    """The job has the form's account, home, GPUs and time limit; progress events show its start."""
+    """The job has the form's account, home, GPUs and time limit, and progress events."""
     session = running.login()
     options = {"brics_project": "project1.brics", "ngpus": "2", "runtime": "02:00:00"}
 
@@ -65,7 +65,7 @@ def test_the_job_has_the_account_and_options_of_the_form(running: RunningInstanc
 
 
 def test_any_other_name_is_the_first_user(running: RunningInstance) -> None:
-    """A name in devUsers is that user; any other name is the first one."""
+    """A name in devUsers is that user. Any other name is the first user."""
     assert running.login("somebody").user == "testuser"
     assert running.login("otheruser").user == "otheruser"
 
@@ -158,7 +158,7 @@ def test_the_hubs_key_runs_the_wrappers_only_for_users(running: RunningInstance)
 
 
 def test_logs_and_exec_reach_a_container(running: RunningInstance) -> None:
-    """dev.logs prints one container's log; dev.exec passes arguments and status unchanged."""
+    """dev.logs prints one container's log, and dev.exec keeps arguments and status unchanged."""
     assert "proxy" in running.invoke("dev.logs", "--container=proxy").text.lower()
 
     said = running.invoke("dev.exec", "slurm", "--", "printf", "%s|", "two words", "$HOME")

@@ -25,7 +25,7 @@ GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit
 def prod(
     podman: Podman, external_services: ExternalServices, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningInstance, tuple[str, ...]]]:
-    """Bring up production; yield the instance and the options of its `up`."""
+    """Bring up production, and yield the instance and the options of its `up`."""
     environment = find_environment("prod")
     running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment="prod")
     directory = external_services.write_deploy_directory(tmp_path_factory.mktemp("site") / "prod", environment)

@@ -66,7 +66,7 @@ class Editor:
         with direct_session() as browser:
             return browser.get(f"{self.running.status['url']}/hub/login", timeout=10).text
 
-    def started(self) -> dict[str, int]:
+    def start_times(self) -> dict[str, int]:
         """Return the start time of each container."""
         states = self.running.podman.containers(self.running.instance.labels)
         return {name: state.started for name, state in states.items()}
@@ -96,7 +96,7 @@ def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def edit() -> Iterator[Callable[[Path, str], None]]:
-    """Return a function that appends lines to a file; the file is restored after the test."""
+    """Return a function that appends lines to a file. Files are restored after the test."""
     before: dict[Path, str] = {}
 
     def add(path: Path, lines: str) -> None:
@@ -110,7 +110,7 @@ def edit() -> Iterator[Callable[[Path, str], None]]:
 
 def test_an_edited_authenticator_serves_the_login_page(editor: Editor, edit: Callable[[Path, str], None]) -> None:
     """Only the hub restarts, within its container. A second reload does nothing."""
-    started = editor.started()
+    started = editor.start_times()
     edit(editor.module("bricsauthenticator"), LOGIN_PAGE.format(words="a page of my own"))
 
     first = editor.reload()
@@ -120,21 +120,21 @@ def test_an_edited_authenticator_serves_the_login_page(editor: Editor, edit: Cal
     assert "hub-source; restarted: jupyterhub " in first.text
     assert "a page of my own" in editor.login_page()
     assert editor.has_notebook()
-    assert (second.code, editor.started()) == (0, started), second.text
+    assert (second.code, editor.start_times()) == (0, started), second.text
     assert "nothing changed" in second.text
 
 
 def test_an_edited_wrapper_is_used_at_once(editor: Editor, edit: Callable[[Path, str], None]) -> None:
     """The next spawn runs the edited wrapper without any restart."""
     assert editor.reload().code == 0
-    started, mark = editor.started(), secrets.token_hex(4)
+    started, mark = editor.start_times(), secrets.token_hex(4)
     edit(editor.module("slurmspawner_wrappers"), CREATE_MARKER.format(mark=mark))
 
     result = editor.reload()
     spawn = editor.running.invoke("dev.spawn", "--user=otheruser")
 
     assert result.code == 0, result.text
-    assert editor.started() == started
+    assert editor.start_times() == started
     assert spawn.code == 0, spawn.text
     assert mark in editor.running.execute("slurm", "ls", "/tmp")  # noqa: S108 - in the container
     assert editor.has_notebook()
@@ -142,14 +142,14 @@ def test_an_edited_wrapper_is_used_at_once(editor: Editor, edit: Callable[[Path,
 
 def test_an_edited_slurm_configuration_loses_no_notebook(editor: Editor, edit: Callable[[Path, str], None]) -> None:
     """Slurm's daemons reload it while jobs keep running."""
-    configuration, before = editor.running.project / "volumes/slurm/slurm.conf", editor.started()
+    configuration, before = editor.running.project / "volumes/slurm/slurm.conf", editor.start_times()
 
     edit(configuration, "\nHealthCheckInterval=17\n")
     done = editor.reload()
 
     assert done.code == 0, done.text
     assert "HealthCheckInterval     = 17 sec" in editor.running.execute("slurm", "scontrol", "show", "config")
-    assert editor.started() == before
+    assert editor.start_times() == before
     assert editor.has_notebook()
     assert editor.session.server().is_active()
 
@@ -162,7 +162,7 @@ def test_a_refused_slurm_configuration_is_reverted(
     editor: Editor, edit: Callable[[Path, str], None], line: str, message: str
 ) -> None:
     """A parse error and a crash of the controller are both reported, and lose no notebook."""
-    before = editor.started()
+    before = editor.start_times()
 
     edit(editor.running.project / "volumes/slurm/slurm.conf", f"\n{line}\n")
     done = editor.reload()
@@ -170,7 +170,7 @@ def test_a_refused_slurm_configuration_is_reverted(
     assert done.code == 7, done.text
     assert message in done.stderr
     assert "what ran before runs again" in done.stderr
-    assert editor.started() == before
+    assert editor.start_times() == before
     assert editor.has_notebook()
     assert editor.session.server().is_active()
 
@@ -178,13 +178,13 @@ def test_a_refused_slurm_configuration_is_reverted(
 def test_a_syntax_error_changes_nothing(editor: Editor, edit: Callable[[Path, str], None]) -> None:
     """A syntax error is reported with its file and line, and the hub keeps running."""
     assert editor.reload().code == 0
-    started, module = editor.started(), editor.module("bricsauthenticator")
+    started, module = editor.start_times(), editor.module("bricsauthenticator")
     lines = len(module.read_text().splitlines())
     edit(module, "x = (\n")
 
     result = editor.reload()
 
-    assert (result.code, editor.started()) == (5, started), result.text
+    assert (result.code, editor.start_times()) == (5, started), result.text
     assert f"{module}, line {lines + 1}: " in result.stderr
 
 
@@ -231,7 +231,7 @@ def test_the_next_reload_recovers_from_a_killed_one(editor: Editor, edit: Callab
 
 @contextmanager
 def run_watch(editor: Editor, *words: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
-    """Run dev.watch; yield the process and its output as lines."""
+    """Run dev.watch, and yield the process and its output as lines."""
     argument_list = argv("dev.watch", f"--instance={editor.running.name}", *words)
     with subprocess.Popen(
         argument_list, cwd=editor.running.project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -244,7 +244,7 @@ def run_watch(editor: Editor, *words: str) -> Iterator[tuple[subprocess.Popen[st
 
 
 def test_watch_applies_each_save(editor: Editor, edit: Callable[[Path, str], None]) -> None:
-    """Each save is applied and proven; a broken one does not end dev.watch, Ctrl-C does."""
+    """Each save is applied and proven. Only Ctrl-C ends dev.watch, not a broken save."""
     module = editor.module("bricsauthenticator")
     with run_watch(editor, "--spawn") as (process, lines):
         first = list(takewhile(lambda line: "watching" not in line, lines))

@@ -12,7 +12,7 @@ AS_USER = ("runuser", "-u", "testuser.project1", "--")
 
 
 def test_a_volume_survives_export_and_import(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
-    """An import restores content and owners; a reset restores the initial content."""
+    """An import restores content and owners, and a reset restores the initial content."""
     running, archive = instances(), tmp_path / "homes.tar"
     words = ("--name=homes", f"--file={archive}")
     assert running.up().code == 0

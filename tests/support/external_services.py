@@ -131,7 +131,7 @@ class ExternalServices:
 
 @contextmanager
 def open_external_services(run: Run, built: ImageSet, directory: Path) -> Iterator[ExternalServices]:
-    """Start the services in the network of deployed pods; remove them after the block."""
+    """Start the services in the network of deployed pods, and remove them after the block."""
     podman, network = run.podman, kube_network(run.podman)
     instance = Instance(environment=EVERYTHING, name=f"t-{run.name}-{secrets.token_hex(2)}")
     keys = HarnessSecrets()
@@ -172,7 +172,7 @@ def kube_network(podman: Podman) -> Network:
 def open_service(  # noqa: PLR0913 - independent aspects of one service
     run: Run, site: Site, network: Network, service: ExternalService, number: int, *, writable: bool = False
 ) -> Iterator[None]:
-    """Start one service; remove it after the block."""
+    """Start one service, and remove it after the block."""
     labels = {**site.instance.labels, **run.labels}
     with ExitStack() as cleanup:
         for seed in service.seeds:

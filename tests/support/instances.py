@@ -136,7 +136,7 @@ class RunningInstance:
         return HubClient(self.status["url"]).login(user, self.password)
 
     def execute(self, container: str, *words: str) -> str:
-        """Run a command in a container; return its standard output."""
+        """Run a command in a container, and return its standard output."""
         return self.podman.execute(f"{self.resource}-{container}", words).stdout
 
     def remove_settings(self) -> None:

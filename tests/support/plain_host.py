@@ -79,7 +79,7 @@ class PlainHost:
         return self.podman.execute(self.name, ("sh", "-euc", script, "sh", *arguments), timeout_s=COMMAND_TIMEOUT_S)
 
     def run_checked(self, script: str) -> str:
-        """Run a shell script that must succeed; return its standard output."""
+        """Run a shell script that must succeed, and return its standard output."""
         result = self.run(script)
         assert result.ok, f"{script}\n{result.stdout}\n{result.stderr}"
         return result.stdout
@@ -92,7 +92,7 @@ class PlainHost:
 
 @contextmanager
 def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
-    """Start a host in the network of deployed pods; remove it after the block."""
+    """Start a host in the network of deployed pods, and remove it after the block."""
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")
     order = StackRequest(

@@ -100,7 +100,7 @@ def follow(host: PlainHost, choices: dict[str, str], running: RunningInstance, d
 
 
 def run_here(script: str) -> str:
-    """Run a script here, with the virtual environment of the test; return its output."""
+    """Run a script here, with the virtual environment of the test, and return its output."""
     result = run_command(("sh", "-euc", script), env={"VIRTUAL_ENV": sys.prefix})
     assert result.code == 0, result.text
     return result.stdout

@@ -30,7 +30,7 @@ def path_without(directory: Path, *missing: str) -> str:
 
 
 def path_with(directory: Path, name: str, script: str) -> str:
-    """Write a program; return a PATH on which it comes first."""
+    """Write a program, and return a PATH on which it comes first."""
     directory.mkdir(exist_ok=True)
     path = directory / name
     path.write_text(script)

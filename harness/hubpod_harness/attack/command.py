@@ -1,4 +1,4 @@
-"""The command `dev.attack`; it is here because hubpod does not import the harness."""
+"""The command `dev.attack`. It is here because hubpod does not import the harness."""
 
 from hubpod.cli.options import ENVIRONMENT, INSTANCE, EnvironmentName, HubUrl, InstanceName, Json
 from hubpod.cli.reporting import reporting_errors
@@ -12,7 +12,7 @@ def attack(
     url: HubUrl = "",
     json: Json = False,
 ) -> None:
-    """Attack the hub as an unauthenticated client; exit with 1 if it accepts any request."""
+    """Attack the hub as an unauthenticated client, and exit with 1 if it accepts a request."""
     with reporting_errors():
         from hubpod.cli import arguments, console, output
         from hubpod_harness.attack.instance import attack_instance

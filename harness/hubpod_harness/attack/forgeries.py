@@ -56,7 +56,7 @@ def base64url(content: bytes) -> str:
 
 
 def forge_tokens(claims: Mapping[str, object]) -> dict[str, tuple[str, str]]:
-    """Forge tokens with these claims; return the flaw's description and the token by name."""
+    """Forge tokens with these claims, and return the flaw's description and the token by name."""
     own = {"jwk": _public_jwk(), "kid": "own"}
     return {
         "foreign_key": ("it is signed with a foreign key", _token(claims)),

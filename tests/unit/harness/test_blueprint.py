@@ -36,7 +36,7 @@ def site(directory: Path, wish: StackRequest | None = None) -> Site:
 
 
 def file(plan: Blueprint, volume: str, path: str) -> str:
-    """Return the content of a seed's file; empty when it does not exist."""
+    """Return the content of a seed's file, or an empty text if it does not exist."""
     found = [
         each.content for seed in plan.seeds if seed.volume.endswith(volume) for each in seed.files if each.path == path
     ]

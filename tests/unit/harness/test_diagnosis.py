@@ -49,7 +49,7 @@ class FakeStack:
     def execute(
         self, container: str, argv: Sequence[str], *, user: str | None = None, timeout_s: float | None = None
     ) -> Result:
-        """Fail for sacct, as without accounting; otherwise print the command."""
+        """Fail for sacct, as without accounting, and print any other command."""
         assert (container, user) == ("slurm", None)
         assert timeout_s
         if argv[0] == "sacct":
@@ -86,7 +86,7 @@ class FakePage:
         return f"<p>{SECRET}</p>"
 
     def screenshot(self, *, full_page: bool | None = None) -> bytes:
-        """Return a screenshot; the one of the full page is larger."""
+        """Return a screenshot, a larger one for the full page."""
         return b"\x89PNG\xff".ljust(self.size if full_page else 8, b"\0")
 
 
@@ -197,7 +197,7 @@ def test_the_end_of_a_long_log_is_kept(tmp_path: Path, over: int) -> None:
 
 
 def test_a_large_screenshot_shows_the_visible_part(tmp_path: Path) -> None:
-    """A screenshot is never truncated; for a very long page it shows the visible part."""
+    """A screenshot is never truncated. For a very long page, it shows the visible part."""
     page = FakePage(size=MAX_BYTES + 1)
 
     directory = diagnosis.write(tmp_path / "failure", FakeStack(), sessions=[], page=page, error="it").parent

@@ -205,7 +205,7 @@ async def test_each_flaw_is_refused_for_its_own_reason(
 
 @pytest.mark.parametrize("name", AT_THE_FRONT_DOOR)
 async def test_tokens_for_the_front_door_are_too_large_for_it(issuer: Issuer, name: str) -> None:
-    """Tokens for the proxy to refuse are valid and exceed its limit for headers."""
+    """Tokens that the proxy must refuse are valid and exceed its limit for headers."""
     token = mint_with(issuer, name)
 
     assert len(token) > PROXY_HEADER_BYTES
@@ -288,7 +288,7 @@ async def test_every_flaw_is_described() -> None:
 
 @pytest.mark.parametrize("kind", GARBAGE)
 async def test_a_hub_without_keys_cannot_use_garbage(hub: Hub, issuer: Issuer, kind: str) -> None:
-    """A hub without keys responds 503 to any garbage of the issuer, and recovers with it."""
+    """A hub without keys responds 503 while the issuer serves garbage, and recovers with it."""
     issuer.garbage(kind)
     hub.forget_keys()
     assert (await hub.login(issuer.mint(USER))).code == 503

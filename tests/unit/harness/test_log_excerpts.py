@@ -40,7 +40,7 @@ OTHERS = f"""\
 
 
 def test_a_traceback_is_shown_by_the_code_under_test() -> None:
-    """Frames of the code under test and the exception stay; library frames become a count."""
+    """Frames of the code under test and the exception stay. Library frames become a count."""
     assert excerpt(None, [LOGIN, *UNHANDLED, ACCESS]) == (
         "[E 2026-11-21 08:17:01.004 JupyterHub user:884] Unhandled error starting testuser's server: 'gpus'",
         "    Traceback (most recent call last):",

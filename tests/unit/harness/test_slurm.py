@@ -114,7 +114,7 @@ def test_every_field_of_a_job_is_parsed() -> None:
 
 
 def test_a_waiting_job_has_no_node() -> None:
-    """A pending job has a reason and no node; unusual characters in its name are accepted."""
+    """A pending job has a reason and no node, and may have unusual characters in its name."""
     (job,) = parse_jobs(WAITING)
 
     assert (job.name, job.state, job.node, job.reservation) == ("a b=c", "PENDING", "", "")
@@ -213,7 +213,7 @@ def test_a_node_in_service_can_be_resumed() -> None:
 
 
 def test_logins_are_counted() -> None:
-    """A login is an accepted key; other lines about a connection do not count."""
+    """A login is an accepted key. Other lines about a connection do not count."""
     assert probe().ssh_logins() == 1
 
 
@@ -235,7 +235,7 @@ def test_a_daemon_that_is_down_cannot_be_killed() -> None:
 
 
 def test_an_account_is_a_user_in_a_project() -> None:
-    """An account has the names of user and project; unknown projects are refused."""
+    """An account has the names of user and project, and unknown projects are refused."""
     user = User(name="user01", projects=("project1", "project2"))
 
     assert user.account("project2") == "user01.project2"
