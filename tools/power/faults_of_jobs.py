@@ -132,8 +132,8 @@ JOBS = (
     Fault(
         name="missing-in-the-list-is-gone",
         file=f"{BRICS}/joblist.py",
-        old="return None if listed is None else Outcome(status=0, stdout=listed.status)",
-        new='return Outcome(status=0, stdout=listed.status if listed else "")',
+        old="return None if entry is None else Outcome(status=0, stdout=entry.status)",
+        new='return Outcome(status=0, stdout=entry.status if entry else "")',
         breaks="A server whose job is newer than the list is said to be gone.",
     ),
     Fault(
@@ -153,7 +153,7 @@ JOBS = (
     Fault(
         name="ended-job-not-noticed",
         file=f"{BRICS}/startup.py",
-        old="                raise failed(situation(self.job_id(), self.job()))\n",
+        old="                raise spawn_failure(situation(self.job_id(), self.job()))\n",
         new="                return\n",
         breaks="A job that ends before its server is ready is waited for, and the user does not read why.",
     ),

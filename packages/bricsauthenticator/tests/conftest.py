@@ -80,7 +80,10 @@ RSA_KEY = new_key("RS256", "rsa-1")
 
 
 class Issuer:
-    """A real HTTP server with a discovery document and a key set, which counts its requests and can misbehave."""
+    """An issuer: an HTTP server with a discovery document and a key set.
+
+    It counts its requests, and tests can make it misbehave.
+    """
 
     def __init__(self) -> None:
         self.first_key = RSA_KEY
@@ -182,7 +185,10 @@ SCRIPTS = {
 
 @dataclass
 class FakeSlurm:
-    """A fake Slurm whose job a test controls through files; scripts replace ssh, sudo and the wrappers."""
+    """A fake Slurm with one job, which a test controls through files.
+
+    Scripts replace ssh, sudo and the wrappers.
+    """
 
     directory: Path
     _made: list[str] = field(default_factory=list)
@@ -259,7 +265,9 @@ class Hub:
         cookies: bool = True,
         reader: Callable[[bytes], None] | None = None,
     ) -> httpclient.HTTPResponse:
-        """Send a request with the cookies so far and keep those of the answer; redirects are not followed.
+        """Send a request with the stored cookies, and store the cookies of the response.
+
+        Redirects are not followed.
 
         A reader gets the parts of the body as they come; the response then has none.
         """

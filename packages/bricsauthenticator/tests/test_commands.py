@@ -25,7 +25,7 @@ async def test_a_command_gets_input_and_returns_its_outcome() -> None:
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_command_ends_when_all_tasks_are_cancelled(steps: int) -> None:
-    """A hub that shuts down cancels all its tasks and waits for them, even when a command has just begun."""
+    """A hub that shuts down cancels and awaits all its tasks, even a new command."""
     others = asyncio.all_tasks()
     running = asyncio.create_task(commands.run("sleep 60", timeout_s=60))
     for _ in range(steps):
@@ -49,10 +49,10 @@ async def test_a_cancelled_command_leaves_no_process(tmp_path: Path, until: Any)
     await asyncio.wait({running}, timeout=5)
 
     assert running.cancelled()
-    await until(lambda: ended(shell) and ended(child))
+    await until(lambda: has_ended(shell) and has_ended(child))
 
 
-def ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Return whether a process is dead, reaped by its parent or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -73,7 +73,10 @@ async def test_a_command_is_killed_at_its_time_limit(command: str) -> None:
 
 
 async def test_a_process_in_another_session_does_not_delay_the_command(tmp_path: Path) -> None:
-    """A process that escapes with the command's output, as a shared ssh connection may, is not waited for."""
+    """A command does not wait for a process that escaped with its output.
+
+    A shared ssh connection may do that.
+    """
     command = f"setsid sh -c 'echo $$ >{tmp_path}/escaped; exec sleep 60' & wait"
     try:
         async with asyncio.timeout(10):

@@ -17,7 +17,7 @@ from bricsauthenticator.spawn_request import SpawnPageHandler, SpawnRequestHandl
 STEERING = {"exec_prefix": "id"}
 
 
-def routed(hub: Any, path: str, method: str = "POST") -> type:
+def find_handler_class(hub: Any, path: str, method: str = "POST") -> type:
     """Return the class of handler that the hub chooses for a request."""
     request = HTTPServerRequest(start_line=RequestStartLine(method, f"/hub{path}", "HTTP/1.0"))
     handler: type = hub.app.tornado_application.find_handler(request).handler_class
@@ -61,25 +61,25 @@ def test_an_import_changes_nothing_in_jupyterhub() -> None:
 @pytest.mark.asyncio
 async def test_the_authenticator_brings_the_handlers(hub: Any) -> None:
     """With both classes the hub has the handlers from the start, before any server."""
-    assert routed(hub, "/api/batchspawner") is PortReportHandler
-    assert routed(hub, "/api/users/ada/server") is SpawnRequestHandler
-    assert routed(hub, "/spawn") is SpawnPageHandler
-    assert routed(hub, "/spawn/ada") is SpawnPageHandler
+    assert find_handler_class(hub, "/api/batchspawner") is PortReportHandler
+    assert find_handler_class(hub, "/api/users/ada/server") is SpawnRequestHandler
+    assert find_handler_class(hub, "/spawn") is SpawnPageHandler
+    assert find_handler_class(hub, "/spawn/ada") is SpawnPageHandler
 
 
 @pytest.mark.asyncio
 async def test_the_spawner_brings_the_handlers(hub_maker: Any, dummy_config: Any) -> None:
     """With another authenticator, no spawner exists before the handlers do."""
     hub = await hub_maker(dummy_config)
-    assert routed(hub, "/api/batchspawner") is BatchSpawnerAPIHandler
+    assert find_handler_class(hub, "/api/batchspawner") is BatchSpawnerAPIHandler
 
     spawner_of(hub, "ada")
     rules = len(hub.app.tornado_application.default_router.rules)
     spawner_of(hub, "bob")
 
-    assert routed(hub, "/api/batchspawner") is PortReportHandler
-    assert routed(hub, "/api/users/ada/server") is SpawnRequestHandler
-    assert routed(hub, "/spawn") is SpawnPageHandler
+    assert find_handler_class(hub, "/api/batchspawner") is PortReportHandler
+    assert find_handler_class(hub, "/api/users/ada/server") is SpawnRequestHandler
+    assert find_handler_class(hub, "/spawn") is SpawnPageHandler
     assert len(hub.app.tornado_application.default_router.rules) == rules
 
 
@@ -87,7 +87,10 @@ async def test_the_spawner_brings_the_handlers(hub_maker: Any, dummy_config: Any
 async def test_a_job_sets_nothing_of_its_spawner_in_a_hub_with_another_authenticator(
     hub_maker: Any, dummy_config: Any
 ) -> None:
-    """A report with anything but a port is refused, although the hub's configuration names only the classes."""
+    """A report with anything but a port is refused.
+
+    The hub's configuration names only the classes.
+    """
     hub = await hub_maker(dummy_config)
     spawner = spawner_of(hub, "ada")
     spawner.orm_spawner.server = Server(base_url="/user/ada/", port=40000)
@@ -116,6 +119,6 @@ async def test_a_configuration_brings_the_handlers(
 
     hub = await hub_maker(dummy_config)
 
-    assert routed(hub, "/api/batchspawner") is PortReportHandler
-    assert routed(hub, "/api/users/ada/server") is SpawnRequestHandler
+    assert find_handler_class(hub, "/api/batchspawner") is PortReportHandler
+    assert find_handler_class(hub, "/api/users/ada/server") is SpawnRequestHandler
     assert sum(handler is PortReportHandler for _, handler, *_ in hub.app.handlers) == 1

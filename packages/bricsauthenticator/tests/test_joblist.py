@@ -80,7 +80,10 @@ async def test_a_recent_list_is_reused(squeue: Squeue) -> None:
 
 
 async def test_a_list_that_started_before_the_query_is_not_used(squeue: Squeue, until: Any) -> None:
-    """What happened after a list was begun is not in it, so a later look waits for the next list."""
+    """A query waits for the next list if the current one started earlier.
+
+    The current list may lack changes since its start.
+    """
     await squeue.find("41")
     go = squeue.directory / "go"
     squeue.answers(
@@ -126,7 +129,7 @@ SILENT = [
 
 @pytest.mark.parametrize("script", SILENT, ids=["cut", "killed", "controller", "black hole", "munge", "another key"])
 async def test_a_failed_list_leaves_all_jobs_unknown(squeue: Squeue, script: str) -> None:
-    """A failed list causes no single queries, a truncated list is not used, and the next list serves again."""
+    """After a failed or truncated list, no job is queried alone, and the next list is used."""
     await squeue.find("41")
     squeue.answers(script=script)
 
@@ -147,7 +150,10 @@ UNKNOWN_THERE = [
 
 @pytest.mark.parametrize("script", UNKNOWN_THERE, ids=["sudo", "older wrappers", "forced command"])
 async def test_a_site_without_the_list_is_queried_job_by_job(squeue: Squeue, script: str) -> None:
-    """When the site refuses the list, each job is queried alone, and the list is not tried again for long."""
+    """When the site refuses the list, each job is queried alone.
+
+    The list is retried after a long pause only.
+    """
     await squeue.find("41")
     squeue.answers(script=script)
 

@@ -23,7 +23,7 @@ def values_in_bash(script: str, names: list[str]) -> list[str]:
 
 @given(st.lists(VALUES, min_size=1, max_size=4))
 def test_every_value_survives_a_real_shell(values: list[str]) -> None:
-    """Quotes, newlines, dollar signs, carriage returns and all other characters arrive as they are."""
+    """Every character survives, including quotes, newlines and carriage returns."""
     names = [f"V{number}" for number in range(len(values))]
 
     script = export_lines(dict(zip(names, values, strict=True)))
@@ -81,7 +81,10 @@ def test_the_whole_script_is_kept(script: str) -> None:
     ],
 )
 def test_the_key_is_the_last_word_of_the_sites_comment(directives: str, comment: str) -> None:
-    """The last directive is ours, which is the one that Slurm takes; it repeats the site's comment if that is plain."""
+    """The added directive is the last one and repeats a plain comment of the site.
+
+    Slurm takes the last of several directives.
+    """
     script = f"#!/bin/bash\n{directives}\n\nrun # --comment=late\n"
 
     assert with_key(script, "KEY") == (

@@ -50,7 +50,7 @@ def header(kid: str | None, algorithm: str = "RS256") -> Header:
 
 
 async def test_keys_are_fetched_once_and_kept(store: KeyStore, issuer: Any) -> None:
-    """Known keys are used without another request, and simultaneous logins share the first fetch."""
+    """Known keys need no request, and simultaneous logins share the first fetch."""
     found = await asyncio.gather(*(store.find(header("rsa-1")) for _ in range(20)))
 
     assert {name for name, _ in found} == {issuer.url}
@@ -60,7 +60,7 @@ async def test_keys_are_fetched_once_and_kept(store: KeyStore, issuer: Any) -> N
 async def test_a_new_key_is_accepted_after_one_fetch_and_the_removed_one_refused(
     store: KeyStore, issuer: Any, clock: Clock, new_key: Any
 ) -> None:
-    """When the issuer replaces its key, the next token fetches it, and the old key is good no more."""
+    """A token with an unknown key causes a fetch, which drops removed keys."""
     await store.find(header("rsa-1"))
     issuer.keys = [new_key("ES256", "new")]
     clock.now += 31
@@ -99,7 +99,7 @@ async def test_the_refresh_interval_can_be_set(issuer: Any, clock: Clock) -> Non
 async def test_a_withdrawn_key_is_accepted_until_the_maximum_age(
     issuer: Any, clock: Clock, new_key: Any, max_age_s: float, fetches: int
 ) -> None:
-    """A key that the issuer has withdrawn is refused once the keys are older than the site allows."""
+    """A withdrawn key is refused once the cached keys are older than the site allows."""
     store = key_store(issuer.url, max_age_s=max_age_s, clock=clock)
     await store.find(header("rsa-1"))
     issuer.keys = [new_key("ES256", "new")]
@@ -114,7 +114,10 @@ async def test_a_withdrawn_key_is_accepted_until_the_maximum_age(
 
 
 async def test_the_authenticator_passes_its_settings_to_the_key_store() -> None:
-    """The two times come from the site's configuration, by default 30 and 600 seconds, never below one."""
+    """Interval and maximum age come from the configuration.
+
+    The defaults are 30 and 600 seconds, and values below one second are refused.
+    """
     brics: dict[str, Any] = {"oidc_server": "https://issuer.example"}
     config = Config(BricsAuthenticator={"keys_refresh_interval": 2.0, "keys_max_age": 3.0})
 
@@ -127,7 +130,7 @@ async def test_the_authenticator_passes_its_settings_to_the_key_store() -> None:
 
 
 async def test_keys_of_another_issuer_are_refused(store: KeyStore, issuer: Any) -> None:
-    """A discovery document that names another issuer never provides keys, not even the first ones."""
+    """A discovery document of another issuer provides no keys, not even the first ones."""
     issuer.extra_discovery = {"issuer": "https://another.example"}
 
     with pytest.raises(IssuerUnavailableError):

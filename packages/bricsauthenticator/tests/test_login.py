@@ -47,7 +47,7 @@ def hub(lasting: tuple[Any, Any], issuer: Any) -> Any:
     return hub
 
 
-def encoded(value: object) -> str:
+def encode(value: object) -> str:
     """Encode a value as a part of a JWT."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
@@ -67,7 +67,7 @@ async def assert_refused(hub: Any, token: str | None, status: int) -> str:
 
 
 async def test_the_token_logs_in_and_its_projects_become_auth_state(hub: Any, issuer: Any) -> None:
-    """A valid token sets the login cookie, redirects to `next` and puts the platform's projects into auth_state."""
+    """A valid token logs in, and its projects on this platform become auth_state."""
     response = await hub.login(issuer.mint(), next_url="/hub/spawn")
 
     assert (response.code, response.headers["Location"]) == (302, "/hub/spawn")
@@ -138,7 +138,7 @@ CLAIMS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("claims", CLAIMS, ids=lambda claims: json.dumps(claims, default=str)[:60])
 async def test_wrong_claims_are_refused(hub: Any, issuer: Any, all_logs: Any, claims: dict[str, Any]) -> None:
-    """A token with a claim that is missing, wrong or of the wrong type is refused, and never logged."""
+    """A token with a missing or wrong claim is refused and never logged."""
     token = issuer.mint(**claims)
 
     await assert_refused(hub, token, 401)
@@ -164,7 +164,7 @@ async def test_names_that_could_reach_a_shell_are_refused(hub: Any, issuer: Any,
 
 
 @pytest.mark.parametrize("username", ["root", "jupyterspawner", "-u root", "x; id", "bob.p", "ada.other", "ada.p\n"])
-async def test_accounts_that_are_not_the_persons_are_refused(hub: Any, issuer: Any, username: str) -> None:
+async def test_accounts_of_other_users_are_refused(hub: Any, issuer: Any, username: str) -> None:
     """A username on this platform that is not exactly USER.PROJECT is refused with 403."""
     projects = {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": username}]}}
 
@@ -225,9 +225,9 @@ async def test_a_sites_hook_can_change_the_auth_state(hub: Any, issuer: Any, mon
     ids=lambda headers: json.dumps(headers)[:40],
 )
 async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, headers: dict[str, Any]) -> None:
-    """A signed token with a key, or a URL of one, is refused and causes no request to another server."""
+    """A token with a key, or the URL of one, is refused without a request to that URL."""
     payload = issuer.mint().split(".")[1]
-    message = f"{encoded({'alg': 'RS256', 'typ': 'JWT', 'kid': 'rsa-1', **headers})}.{payload}"
+    message = f"{encode({'alg': 'RS256', 'typ': 'JWT', 'kid': 'rsa-1', **headers})}.{payload}"
     signature = jwt.get_algorithm_by_name("RS256").sign(message.encode(), issuer.keys[0].private)
 
     await assert_refused(hub, f"{message}.{jwt.utils.base64url_encode(signature).decode()}", 401)
@@ -256,7 +256,7 @@ async def test_only_users_on_the_sites_list_log_in() -> None:
 
 
 async def test_the_algorithm_is_ours_to_choose(hub: Any, issuer: Any, new_key: Any) -> None:
-    """No signature, a signature with the public key as a secret, or with a foreign key of the same id: refused."""
+    """A token with no signature, or one made with the public or a foreign key, is refused."""
     payload = issuer.mint().split(".")[1]
     pem = (
         issuer.keys[0]
@@ -265,7 +265,7 @@ async def test_the_algorithm_is_ours_to_choose(hub: Any, issuer: Any, new_key: A
     )
     signed_with_public = jwt.api_jws.encode(b"{}", pem.replace(b"PUBLIC", b"SECRET"), "HS256", {"kid": "rsa-1"})
     for algorithm in ("none", "None", "NONE", "nOnE", "", None, 5, ["RS256"]):
-        await assert_refused(hub, f"{encoded({'alg': algorithm, 'kid': 'rsa-1'})}.{payload}.AA", 401)
+        await assert_refused(hub, f"{encode({'alg': algorithm, 'kid': 'rsa-1'})}.{payload}.AA", 401)
     await assert_refused(hub, signed_with_public, 401)
     await assert_refused(hub, issuer.mint(key=new_key("RS256", "rsa-1")), 401)
 
@@ -291,7 +291,7 @@ async def test_there_is_no_login_form(hub: Any, issuer: Any) -> None:
 
 
 async def test_a_logout_redirects_to_the_front_door(hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logout deletes the hub's cookie and redirects to the front door's logout if there is one."""
+    """A logout deletes the hub's cookie and redirects to the front door's logout, if any."""
     await hub.login(issuer.mint())
     page = await hub.request("/hub/logout")
     monkeypatch.setattr(hub.app.authenticator, "logout_redirect_url", "/jupyter/_oidc/sign_out?rd=%2Fjupyter%2F")
@@ -305,7 +305,7 @@ async def test_a_logout_redirects_to_the_front_door(hub: Any, issuer: Any, monke
 
 
 async def test_a_refusal_is_one_line_beside_the_request_log(hub: Any, issuer: Any, all_logs: Any) -> None:
-    """The log says once why, and once which request it was; neither line has anything of the token."""
+    """The log has one line for the reason and one for the request, without the token."""
     token = issuer.mint(aud="other")
     all_logs.clear()
 
@@ -319,7 +319,10 @@ async def test_a_refusal_is_one_line_beside_the_request_log(hub: Any, issuer: An
 
 @pytest.mark.parametrize("room_kb", [8, 31])
 async def test_large_tokens_are_accepted(hub: Any, issuer: Any, room_kb: int) -> None:
-    """A user with many projects logs in: the hub accepts every header that the proxy lets through."""
+    """A user with many projects logs in.
+
+    The hub accepts every header that the proxy accepts.
+    """
     projects = json.dumps({"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": "ada.p"}]}})
     empty = len(issuer.mint(projects=projects))
     token = issuer.mint(projects=projects + " " * ((room_kb * 1024 - empty) * 3 // 4))
@@ -357,7 +360,10 @@ async def test_without_the_issuer_and_without_keys_the_login_is_unavailable(hub:
 
 
 async def test_many_unknown_keys_cost_one_fetch(hub: Any, issuer: Any, new_key: Any) -> None:
-    """Two hundred tokens, each with another unknown key, fifty at once: refused with a single look at the issuer."""
+    """Two hundred tokens with unknown keys are refused with a single fetch.
+
+    Fifty of them arrive at once, and each names another key.
+    """
     await hub.login(issuer.mint())
     hub.app.authenticator._key_store()._tried_at = -math.inf  # the login a moment ago was a look, too
     foreign = new_key("ES256", "unknown")

@@ -1,4 +1,7 @@
-"""Jobs whose submission was not answered, or whose hub died: found again by their key, and taken or ended."""
+"""Jobs whose submission was not answered, or whose hub died.
+
+The next query or the next hub finds each by its key, and uses or cancels it.
+"""
 
 import asyncio
 import os
@@ -68,7 +71,7 @@ async def test_a_job_is_found_when_its_answer_is_lost(ada: Any, slurm: Any, unti
 
 
 async def test_a_job_that_appears_late_is_used(ada: Any, slurm: Any, until: Any) -> None:
-    """A submit command that times out continues on the Slurm host, and its job is used when it appears."""
+    """A submit command that times out keeps running, and its job is used when it appears."""
     ada.spawner().command_timeout = 0.5
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
@@ -81,7 +84,10 @@ async def test_a_job_that_appears_late_is_used(ada: Any, slurm: Any, until: Any)
 
 
 async def test_a_job_that_appears_after_the_search_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
-    """The spawn fails in good time; a job that turns up later is cancelled, and nothing of it stays in the database."""
+    """The spawn fails at its time limit, and a job that appears later is cancelled.
+
+    The database then has no trace of the job.
+    """
     ada.spawner().command_timeout = 0.5
     ada.spawner().search_timeout = 0.1
     slurm.put("fault", LATE.format(slurm.directory))
@@ -97,7 +103,7 @@ async def test_a_job_that_appears_after_the_search_is_cancelled(ada: Any, slurm:
 
 
 async def test_the_next_spawn_does_not_use_the_lost_job(ada: Any, slurm: Any, until: Any) -> None:
-    """Starting again does not submit again for the same spawn: the new job is another one, and the old one ends."""
+    """A second start submits a new job, and the first start's job is cancelled."""
     ada.spawner().command_timeout = 0.5
     ada.spawner().search_timeout = 0.1
     slurm.put("fault", LATE.format(slurm.directory))
@@ -139,7 +145,7 @@ async def test_a_refused_job_is_not_searched_for(ada: Any, slurm: Any) -> None:
 
 
 async def test_the_key_is_in_the_database_before_the_job_is_submitted(ada: Any, slurm: Any, until: Any) -> None:
-    """A hub that dies at any moment of a submission knows afterwards what to look for, and as whom."""
+    """A hub that dies during a submission leaves the job's key and account in the database."""
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
     await until((slurm.directory / "late").exists)
@@ -152,7 +158,7 @@ async def test_the_key_is_in_the_database_before_the_job_is_submitted(ada: Any, 
     assert "job_id" not in state
 
 
-def restarted(hub: Any, state: dict[str, Any]) -> Any:
+def restore_spawner(hub: Any, state: dict[str, Any]) -> Any:
     """Return the spawner that a restarted hub makes of what is in the database."""
     user = next(user for user in hub.app.users.values() if user.name == "ada")
     user.spawner.orm_spawner.state = state
@@ -163,12 +169,12 @@ KILLED = {"job_key": "jupyterhub-1-2", "username": ACCOUNT}
 
 
 async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) -> None:
-    """When the hub died between submission and answer, its successor finds the job and queries it."""
+    """After a crash between submission and answer, the next hub finds and queries the job."""
     slurm.put(f"jobs.{ACCOUNT}", "7 project1\n8 project1 jupyterhub-1-2\n9 jupyterhub-1-3\n")
     slurm.says("PENDING Priority n/a")
     ada.spawner().orm_spawner.server = server_row(ada)
 
-    spawner = restarted(ada, KILLED)
+    spawner = restore_spawner(ada, KILLED)
 
     assert await spawner.poll() is None
     assert spawner.job_id == "8"
@@ -178,9 +184,9 @@ async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) ->
 
 
 async def test_a_restarted_hub_keeps_a_server_until_slurm_answers(ada: Any, slurm: Any) -> None:
-    """While Slurm does not say which jobs there are, the server is not given up; once it says none, it is."""
+    """A server is given up when Slurm reports no job, and not while Slurm is silent."""
     ada.spawner().orm_spawner.server = server_row(ada)
-    spawner = restarted(ada, KILLED)
+    spawner = restore_spawner(ada, KILLED)
 
     slurm.put("fault", DEAF)
     assert await spawner.poll() is None
@@ -190,10 +196,10 @@ async def test_a_restarted_hub_keeps_a_server_until_slurm_answers(ada: Any, slur
 
 @pytest.mark.parametrize("port", [0, 40000])
 async def test_a_restarted_hub_gives_up_an_unfinished_start(ada: Any, slurm: Any, port: int) -> None:
-    """A job that had not reported its port cannot be found by the next hub, which reports that and does not wait."""
+    """The next hub ends a server that had not reported its port, without a wait."""
     slurm.says("RUNNING None localhost")
     ada.spawner().orm_spawner.server = server_row(ada, port)
-    spawner = restarted(ada, {**KILLED, "job_id": "8"})
+    spawner = restore_spawner(ada, {**KILLED, "job_id": "8"})
     spawner._check_pending = True
 
     assert await spawner.poll() == (None if port else 1)
@@ -207,11 +213,14 @@ async def test_a_restarted_hub_gives_up_an_unfinished_start(ada: Any, slurm: Any
 
 @pytest.mark.parametrize("stopped", [True, False])
 async def test_a_restarted_hub_continues_a_stop(ada: Any, slurm: Any, *, stopped: bool) -> None:
-    """The next hub does not wait for a server that was being stopped: its user may start another one at once."""
+    """The next hub does not wait for a server that was being stopped.
+
+    Its user may start another one at once.
+    """
     slurm.put("fault", DEAF)
     ada.spawner().orm_spawner.server = server_row(ada)
     left = {"key": "jupyterhub-1-2" if stopped else "jupyterhub-1-1", "job_id": "8", "username": ACCOUNT}
-    spawner = restarted(ada, {**KILLED, "job_id": "8", "leftovers": [left]})
+    spawner = restore_spawner(ada, {**KILLED, "job_id": "8", "leftovers": [left]})
     spawner._check_pending = True
 
     assert await spawner.poll() == (1 if stopped else None)
@@ -223,9 +232,12 @@ async def test_a_restarted_hub_continues_a_stop(ada: Any, slurm: Any, *, stopped
 
 
 async def test_a_job_that_appears_after_a_restart_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
-    """A killed hub's sbatch may still be under way: its job is awaited, and cancelled when it comes."""
+    """The job of a killed hub's sbatch is cancelled when it appears.
+
+    The command may still be running on the Slurm host.
+    """
     ada.spawner().orm_spawner.server = server_row(ada)
-    spawner = restarted(ada, KILLED)
+    spawner = restore_spawner(ada, KILLED)
     assert await spawner.poll() == 1
 
     spawner.clear_state()
@@ -248,7 +260,7 @@ async def test_a_restarted_hub_continues_cancellations(ada: Any, slurm: Any, unt
     """A job that was to end when the hub died is cancelled as its account, and then forgotten."""
     slurm.put("jobs.ada.project2", "8 jupyterhub-1-2\n")
 
-    spawner = restarted(ada, state)
+    spawner = restore_spawner(ada, state)
 
     await until(lambda: slurm.read("cancelled") == "8\n")
     assert slurm.read("account") == "ada.project2\n"
@@ -259,11 +271,14 @@ async def test_a_restarted_hub_continues_cancellations(ada: Any, slurm: Any, unt
 async def test_a_job_that_never_appears_is_forgotten(
     ada: Any, slurm: Any, until: Any, monkeypatch: pytest.MonkeyPatch, all_logs: Any
 ) -> None:
-    """When Slurm has been saying for long that there is no such job, nothing of it stays; silence does not count."""
+    """A pending cancellation is deleted after Slurm has long reported no such job.
+
+    Time without an answer does not count.
+    """
     monkeypatch.setattr(pending_cancellations, "FREQUENT_RETRIES_S", 0.0)
     monkeypatch.setattr(pending_cancellations, "LATE_PAUSE_S", 0.05)
     slurm.put("fault", DEAF)
-    spawner = restarted(ada, {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": ACCOUNT}]})
+    spawner = restore_spawner(ada, {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "", "username": ACCOUNT}]})
     await until(lambda: "is not cancelled yet" in all_logs.text)
     assert pending_cancellations.from_state(spawner.orm_spawner.state)
 
@@ -274,7 +289,7 @@ async def test_a_job_that_never_appears_is_forgotten(
 
 
 async def test_a_started_hub_cancels_jobs_of_absent_users(ada: Any, slurm: Any, until: Any) -> None:
-    """As soon as the hub is up, jobs that had to end when it died are cancelled, and the jobs of servers stay."""
+    """A started hub cancels the jobs without a server, and the jobs of servers stay."""
     row = ada.spawner().orm_spawner
     row.state = {"leftovers": [{"key": "jupyterhub-1-2", "job_id": "8", "username": "ada.project2"}]}
     ada.app.db.commit()
@@ -305,9 +320,9 @@ async def test_a_started_hub_leaves_servers_alone(ada: Any, slurm: Any) -> None:
 
 
 async def test_a_pending_cancellation_survives_the_next_spawn(ada: Any, slurm: Any, until: Any) -> None:
-    """While Slurm cannot be reached, later states of the same server keep the job that has to end."""
+    """While Slurm cannot be reached, the server's state keeps the pending cancellation."""
     slurm.put("fault", DEAF)
-    spawner = restarted(ada, {"job_id": "8", "job_key": "jupyterhub-1-2", "username": ACCOUNT})
+    spawner = restore_spawner(ada, {"job_id": "8", "job_key": "jupyterhub-1-2", "username": ACCOUNT})
     spawner.clear_state()
     spawner.job_id = "9"
 
@@ -320,7 +335,7 @@ async def test_a_pending_cancellation_survives_the_next_spawn(ada: Any, slurm: A
 
 
 async def test_a_site_without_a_list_of_jobs_fails_at_once(ada: Any, slurm: Any) -> None:
-    """With wrappers that cannot list jobs, an answer that is lost ends the spawn without a search."""
+    """With wrappers that cannot list jobs, a lost answer ends the spawn without a search."""
     ada.spawner().batch_list_cmd = ""
     slurm.put("fault", NOT_AT_ALL)
 
@@ -328,9 +343,9 @@ async def test_a_site_without_a_list_of_jobs_fails_at_once(ada: Any, slurm: Any)
 
 
 async def test_a_site_without_a_list_of_jobs_does_not_search_after_a_restart(ada: Any, slurm: Any) -> None:
-    """Where jobs cannot be listed, a hub that died between submission and answer leaves nothing to be looked for."""
+    """Without a list of jobs, an unanswered submission of a dead hub is not searched for."""
     ada.spawner().orm_spawner.server = server_row(ada)
-    spawner = restarted(ada, KILLED)
+    spawner = restore_spawner(ada, KILLED)
     spawner.batch_list_cmd = ""
 
     assert await spawner.poll() == 1
@@ -350,7 +365,7 @@ async def test_a_failed_script_leaves_nothing_to_search_for(ada: Any, slurm: Any
 
 
 async def begin_broken(hub: Any) -> Any:
-    """Begin to start a server whose environment no shell can have, and wait until that has failed."""
+    """Start a server whose environment no shell can have, and wait for the failure."""
     hub.spawner().environment = {"A": "a\0b"}
     spawner = await begin(hub)
     await asyncio.wait({spawner._spawn_future}, timeout=10)

@@ -1,4 +1,7 @@
-"""Jobs with this hub's mark that its database does not know, and those that only look like them."""
+"""Orphan jobs, and jobs that only look like them.
+
+An orphan job has this hub's mark and is not in the hub's database.
+"""
 
 import asyncio
 from typing import Any
@@ -24,7 +27,7 @@ def hub_config(hub_config: Any) -> Any:
 
 
 async def test_an_orphan_is_cancelled_as_its_owner(hub: Any, slurm: Any) -> None:
-    """A job with this hub's mark and an unknown key is cancelled, although the database does not know its user."""
+    """A job with this hub's mark and an unknown key is cancelled, even of an unknown user."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 project2 {MARK}1\n")
 
@@ -116,7 +119,7 @@ NO_SUDO = 'case "$*" in *=mine*) echo "sudo: a password is required" >&2; exit 1
 
 
 async def test_an_unreachable_slurm_is_queried_again(hub: Any, slurm: Any) -> None:
-    """While Slurm cannot be reached no job is cancelled, and the next search repeats the failed query."""
+    """While Slurm cannot be reached, no job is cancelled, and the next search retries."""
     slurm.put("all", ALL)
     slurm.put("jobs", f"8 {MARK}1\n")
     search = OrphanSearch(hub.app)
@@ -154,7 +157,7 @@ async def test_accounts_that_sudo_refuses_are_queried_once(hub: Any, slurm: Any,
 async def test_a_missing_list_of_jobs_is_logged_once(
     hub: Any, slurm: Any, all_logs: Any, fault: str, listed: str
 ) -> None:
-    """Where the list of all jobs is missing, or does not say whose they are, nothing is looked for, which is said."""
+    """Without a list that names the accounts, nothing is searched for, and the log says so."""
     slurm.put("all", listed)
     slurm.put("fault", fault)
     search = OrphanSearch(hub.app)

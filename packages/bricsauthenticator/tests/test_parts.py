@@ -82,17 +82,17 @@ async def test_a_ledger_finds_an_unknown_id_by_the_key(
 
 
 def test_a_ledger_names_the_job_that_would_be_lost() -> None:
-    """A job with an id, or with a key that the site can look up, is unfinished until it is given up."""
+    """A job with an id, or a key to find it by, needs cancellation until it is given up."""
     saved = Saved(current=Current(job_key="key"))
     ledger = saved.ledger()
 
-    assert ledger.unfinished() == PendingCancellation(key="key", job_id="", username=ACCOUNT)
+    assert ledger.job_to_cancel() == PendingCancellation(key="key", job_id="", username=ACCOUNT)
     saved.list_own = ""
-    assert ledger.unfinished() is None
+    assert ledger.job_to_cancel() is None
     saved.current.job_id = "7"
-    assert ledger.unfinished() == PendingCancellation(key="key", job_id="7", username=ACCOUNT)
+    assert ledger.job_to_cancel() == PendingCancellation(key="key", job_id="7", username=ACCOUNT)
     ledger.is_given_up = True
-    assert ledger.unfinished() is None
+    assert ledger.job_to_cancel() is None
 
 
 @pytest.mark.asyncio

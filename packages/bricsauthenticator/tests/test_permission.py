@@ -73,7 +73,10 @@ async def test_administrators_are_named_by_the_site(
 
 
 async def test_the_login_cookie_is_for_the_hub_alone(hub_maker: Any, hub_config: Any, issuer: Any) -> None:
-    """A browser sends the hub's login cookie below the hub's own path only, where no server of a user is."""
+    """The hub's login cookie is limited to the hub's own path.
+
+    Browsers therefore never send it to a user's server.
+    """
     hub_config.JupyterHub.base_url = "/jupyter/"
     hub = await hub_maker(hub_config)
 

@@ -25,7 +25,7 @@ def projects_of(user: str, *names: str) -> dict[str, Any]:
 
 
 def pass_time(hub: Any, seconds: float) -> None:
-    """Move the authenticator's clock, and make JupyterHub refresh all users at their next request."""
+    """Move the authenticator's clock, and let the next request refresh its user."""
     hub.app.authenticator.confirmations.clock = lambda: time.monotonic() + seconds
     for user in hub.app.users.values():
         user._auth_refreshed = None
@@ -91,7 +91,10 @@ async def test_without_a_token_a_login_lasts_half_a_day(ada: Any, all_logs: Any,
 
 
 async def test_an_outdated_form_does_not_start_a_server(ada: Any, issuer: Any, slurm: Any) -> None:
-    """A spawn checks the age of the projects, however recent the last refresh is, and redirects to the login."""
+    """A spawn checks the age of the projects and redirects to the login.
+
+    A recent refresh does not change that.
+    """
     ada.app.authenticator.confirmations.clock = lambda: time.monotonic() + LONG_S
 
     answer = await submit(ada, issuer.mint(aud="other"))
@@ -115,7 +118,7 @@ async def test_a_login_confirms_the_projects(ada: Any, issuer: Any) -> None:
 async def test_a_token_of_the_hub_does_not_outlive_the_projects(
     ada: Any, slurm: Any, until: Any, later_s: int, *, starts: bool
 ) -> None:
-    """A program with a token of the REST API starts servers as long as the projects are valid, and no longer."""
+    """A token of the REST API starts servers only while the projects are valid."""
     token = ada.user_token()
     pass_time(ada, later_s)
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0.2
@@ -177,7 +180,10 @@ async def test_servers_are_never_cut_off(ada: Any) -> None:
 async def test_a_bad_later_token_changes_nothing(
     ada: Any, issuer: Any, changes: dict[str, Any], later_s: int, *, status: int
 ) -> None:
-    """A bad token changes nothing; a good one without projects, or of another user, leads to the login."""
+    """A bad token changes nothing.
+
+    A good token without projects, or of another user, redirects to the login.
+    """
     pass_time(ada, later_s)
 
     answer = await ada.request("/hub/home", token=issuer.mint(**changes))
@@ -187,7 +193,7 @@ async def test_a_bad_later_token_changes_nothing(
 
 
 async def test_an_unavailable_issuer_does_not_log_users_out(ada: Any, issuer: Any) -> None:
-    """While later tokens cannot be checked, the projects stay valid as long as without such tokens."""
+    """While tokens cannot be checked, the projects stay valid for their usual time."""
     token = issuer.mint()
     ada.app.authenticator.oidc_server = "http://127.0.0.1:1/nobody"
     pass_time(ada, 301)

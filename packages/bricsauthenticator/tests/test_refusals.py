@@ -72,7 +72,10 @@ async def refused_with(hub: Any, issuer: Any, status: int, **kwargs: Any) -> Any
 async def test_the_page_names_the_next_step(  # noqa: PLR0913 - a table and the fixtures
     hub: Any, issuer: Any, *, status: int, heading: str, sentence: str, link: str, target: str
 ) -> None:
-    """A heading, the reason, and a link to the next step: in words, in JupyterHub's page, and without a script."""
+    """The page of a refusal has a heading, the reason and a link to the next step.
+
+    It is JupyterHub's page, needs no script, and says all of that in words.
+    """
     answer = await refused_with(hub, issuer, status)
 
     page = Page(answer)
@@ -103,7 +106,7 @@ async def test_only_an_outage_has_retry_after(hub: Any, issuer: Any) -> None:
 
 
 async def test_the_page_does_not_name_the_previous_user(hub: Any, issuer: Any) -> None:
-    """The cookie of another user in the same browser does not put that user's name and menu on the page."""
+    """The page of a refusal does not name another user of the same browser."""
     await hub.login(issuer.mint())
 
     answer = await refused_with(hub, issuer, 403)
@@ -123,14 +126,20 @@ async def test_the_site_sets_the_contact(hub_maker: Any, hub_config: Any, issuer
 
 
 async def test_signing_in_again_leads_through_the_front_door(hub: Any, issuer: Any) -> None:
-    """Where the front door keeps a session with the bad token, the way to a new one is to end that."""
+    """The page links to the front door's logout if the front door has a session.
+
+    The session holds the bad token, so that only its end leads to a new one.
+    """
     hub.app.authenticator.logout_redirect_url = SIGN_OUT
 
     assert Page(await refused_with(hub, issuer, 401)).links["Sign in"] == SIGN_OUT
 
 
 async def test_a_site_may_have_pages_of_its_own(hub_maker: Any, hub_config: Any, issuer: Any, tmp_path: Path) -> None:
-    """A template of the status in template_paths goes before ours, as with all of JupyterHub's pages."""
+    """A site's template for the status replaces this package's template.
+
+    As with all of JupyterHub's pages, it is in template_paths.
+    """
     (tmp_path / "401.html").write_text("The site's own page: {{ message }}")
     hub_config.JupyterHub.template_paths = [str(tmp_path)]
     hub = await hub_maker(hub_config)
@@ -160,7 +169,7 @@ async def test_a_retry_does_not_sign_out(hub: Any, issuer: Any) -> None:
     ],
 )
 async def test_the_page_ignores_other_query_parameters(hub: Any, issuer: Any, query: str) -> None:
-    """Whatever the address has at its end, the refusal is the same, the link leads here, and nothing is shown."""
+    """Other query parameters neither change the refusal nor appear on the page."""
     answer = await hub.request(f"/hub/login{query}", token=issuer.mint(**EXPIRED))
 
     assert answer.code == 401
@@ -172,7 +181,7 @@ async def test_the_page_ignores_other_query_parameters(hub: Any, issuer: Any, qu
 async def test_an_error_of_the_server_is_logged_without_the_token(
     hub: Any, issuer: Any, all_logs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """JupyterHub logs all headers of a request that failed: the token is not among them, and everything else is."""
+    """A failed request is logged with all its headers except the token."""
 
     async def broken(*_: Any) -> None:
         raise RuntimeError("a mistake of a site's hook")
@@ -230,7 +239,7 @@ def leaving(hub: Any) -> Any:
 
 @pytest.mark.parametrize("changes", [EXPIRED, {"aud": "other"}])
 async def test_a_bad_token_ends_both_sessions_once(leaving: Any, issuer: Any, changes: dict[str, Any]) -> None:
-    """A bad token ends the hub's session and the front door's; a second bad token gets the error page."""
+    """A bad token ends both sessions, and a second one gets the error page."""
     await leaving.login(issuer.mint())
     await leaving.request("/hub/home")
 
@@ -268,7 +277,7 @@ async def test_without_a_page_of_the_front_door_the_hubs_session_ends(leaving: A
 
 
 async def test_only_a_bad_token_ends_a_session(leaving: Any, issuer: Any) -> None:
-    """No token at all, a user without permission and an issuer that is down leave a session as it is."""
+    """A missing token, a missing permission and a failing issuer end no session."""
     await leaving.login(issuer.mint())
 
     answers = [await leaving.request("/hub/login"), *[await refused_with(leaving, issuer, code) for code in (403, 503)]]
@@ -307,7 +316,10 @@ async def test_the_request_cannot_choose_the_redirect(leaving: Any, issuer: Any)
     "place", ["javascript:alert(1)", "//evil.example/", "/\\evil.example", "sign_out", "https:///x", "data:,"]
 )
 async def test_an_invalid_redirect_target_is_refused(place: str) -> None:
-    """A logout_redirect_url that browsers would read in another way is refused by name, when the hub starts."""
+    """An ambiguous logout_redirect_url is refused by name when the hub starts.
+
+    Browsers would read it in another way.
+    """
     with pytest.raises(TraitError, match="logout_redirect_url"):
         BricsAuthenticator(logout_redirect_url=place)
     assert BricsAuthenticator(logout_redirect_url="https://door.example/out").logout_redirect_url

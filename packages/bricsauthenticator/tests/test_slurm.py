@@ -32,7 +32,7 @@ from bricsauthenticator.slurm import Job, Life, read_answer, read_job_id, read_r
     ],
 )
 def test_squeue_output_is_parsed(answer: str, job: Job) -> None:
-    """State, reason and node are read from both forms of answer, and nothing else is taken for a node."""
+    """State, reason and node are parsed from both forms of squeue's answer."""
     assert read_answer(answer + "\n") == job
 
 

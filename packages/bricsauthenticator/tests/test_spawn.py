@@ -78,7 +78,10 @@ async def run(hub: Any, slurm: Any, until: Any, server_port: int) -> None:
 async def test_a_server_starts_as_a_job_of_the_chosen_project(
     ada: Any, slurm: Any, until: Any, server_port: int
 ) -> None:
-    """The job is submitted as the project's account with the chosen options; its node and port become the server's."""
+    """The job runs as the project's account with the chosen options.
+
+    Its node and port become the server's.
+    """
     await start(ada, slurm, until, runtime="02:00:00", ngpus="2", partition="gpu")
     slurm.says("RUNNING None localhost")
     assert await report(ada, slurm, {"port": server_port}) == 201
@@ -122,7 +125,7 @@ async def test_the_token_is_in_the_script_only(
 
 
 async def test_the_port_report_wakes_the_spawn_at_once(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
-    """With an hour between questions to Slurm, the server is still ready as soon as its port is known."""
+    """A reported port makes the server ready at once, even with an hour between queries."""
     slurm.says("RUNNING None localhost")
     await start(ada, slurm, until)
     await until(lambda: ada.spawner()._job.status.job.node)
@@ -136,7 +139,7 @@ async def test_the_port_report_wakes_the_spawn_at_once(ada: Any, slurm: Any, unt
 async def test_the_port_report_triggers_a_query_for_the_node(
     ada: Any, slurm: Any, until: Any, server_port: int
 ) -> None:
-    """A job that started after the last query is queried when it reports its port, not an hour later."""
+    """A reported port causes a query of the job at once, even with an hour between queries."""
     ada.spawner().startup_poll_interval = 3600.0
     await start(ada, slurm, until)
     await until(lambda: ada.spawner()._job.status.job.state == "PENDING")
@@ -188,7 +191,10 @@ async def test_a_job_that_dies_fails_the_spawn_with_slurms_reason(ada: Any, slur
 
 
 async def test_a_job_that_dies_before_its_server_listens_fails_the_spawn(ada: Any, slurm: Any, until: Any) -> None:
-    """A port that was reported is not yet a server: a job that ends in between is noticed as soon as Slurm knows it."""
+    """A job that ends between the report of its port and its server fails the spawn.
+
+    The spawn fails as soon as Slurm reports the end.
+    """
     await start(ada, slurm, until)
     socket, unused = bind_unused_port()
     socket.close()
@@ -402,7 +408,10 @@ async def test_a_stop_during_the_start_ends_the_job_of_a_slow_slurm(ada: Any, sl
 
 
 async def test_stopping_cancels_the_job_once(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
-    """The job is cancelled, Slurm is heard to say that it is gone, and stopping again does nothing."""
+    """A stop cancels the job and waits until Slurm reports its end.
+
+    A second stop does nothing.
+    """
     await run(ada, slurm, until, server_port)
     spawner = ada.spawner()
 
@@ -460,7 +469,10 @@ async def test_a_stop_is_saved_before_slurm_answers(ada: Any, slurm: Any, until:
 
 
 async def test_a_restarted_hub_queries_the_job_as_its_account(ada: Any, slurm: Any, until: Any) -> None:
-    """The job id and the account are in the database while the job still waits, and are sufficient."""
+    """The job id and the account are in the database while the job waits.
+
+    A restarted hub needs nothing else to query the job.
+    """
     await start(ada, slurm, until)
     state = ada.spawner().orm_spawner.state
     user = next(user for user in ada.app.users.values() if user.name == "ada")
@@ -504,7 +516,7 @@ async def test_each_spawn_has_the_account_of_its_own_project(ada: Any, slurm: An
     ids=str,
 )
 async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: dict[str, str]) -> None:
-    """An impossible choice is answered with 400 and a sentence, whichever way it comes, and no job is submitted."""
+    """Form and REST API answer an invalid choice with 400 and submit no job."""
     by_form = await ada.submit_form(**(CHOICE | fields))
     by_api = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE | fields)
 
@@ -516,7 +528,7 @@ async def test_form_and_rest_api_refuse_the_same(ada: Any, slurm: Any, fields: d
 
 
 async def test_many_clicks_are_one_spawn(ada: Any, slurm: Any, until: Any) -> None:
-    """Requests for the same server that come at once start it once; none is an error of the server."""
+    """Simultaneous requests for one server start it once, without a server error."""
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
     token = ada.user_token()
 
@@ -541,7 +553,7 @@ async def test_many_clicks_on_the_form_are_one_spawn(ada: Any, slurm: Any, until
 
 
 async def test_a_busy_hub_refuses_the_same(ada: Any, slurm: Any) -> None:
-    """Also when the hub has no time to wait for a spawn, its answer to impossible options is 400 with a sentence."""
+    """A hub too busy to wait for a spawn answers invalid options with 400 and a sentence."""
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
     bad = {"brics_project": "project1.portal", "ngpus": "9"}
 

@@ -29,8 +29,8 @@ class StoppedClock(datetime):
 
 
 @pytest.fixture(autouse=True)
-def stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop PyJWT's clock, so that a second more or less is exactly that."""
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop PyJWT's clock, so that a test can use an exact second."""
     monkeypatch.setattr("jwt.api_jwt.datetime", StoppedClock)
 
 
@@ -40,8 +40,8 @@ def key(new_key: Any) -> Any:
     return new_key("ES256", "k")
 
 
-def signed(key: Any, payload: bytes, **header: object) -> str:
-    """Sign a payload, whatever it is."""
+def sign(key: Any, payload: bytes, **header: object) -> str:
+    """Sign any payload."""
     return jwt.api_jws.encode(payload, key.private, key.algorithm, {"kid": key.kid, **header})
 
 
@@ -49,7 +49,7 @@ def token_of(key: Any, **changes: object) -> str:
     """Sign a good token with changed claims."""
     claims: dict[str, object] = {"iss": ISSUER, "aud": "hub-client", "iat": NOW, "exp": NOW + 300}
     claims |= {"short_name": "ada", "projects": {}, **changes}
-    return signed(key, json.dumps(claims).encode())
+    return sign(key, json.dumps(claims).encode())
 
 
 def is_good(key: Any, token: str) -> bool:
@@ -119,15 +119,18 @@ def test_similar_issuer_urls_are_refused(key: Any, issuer: object) -> None:
 )
 def test_a_payload_that_is_not_an_object_is_refused(key: Any, payload: bytes) -> None:
     """A signature does not turn any other value into claims."""
-    assert not is_good(key, signed(key, payload))
+    assert not is_good(key, sign(key, payload))
 
 
 def test_a_token_within_a_token_is_refused(key: Any) -> None:
-    """A signed token as the payload of another is not unpacked, whether its header says so or not."""
+    """A token whose payload is a signed token is refused.
+
+    The header of the outer token does not matter.
+    """
     inner = token_of(key).encode()
 
-    assert not is_good(key, signed(key, inner))
-    assert not is_good(key, signed(key, inner, cty="JWT"))
+    assert not is_good(key, sign(key, inner))
+    assert not is_good(key, sign(key, inner, cty="JWT"))
 
 
 @pytest.mark.parametrize(
@@ -148,8 +151,8 @@ def test_a_malformed_header_is_refused(header: bytes) -> None:
      "e30.e30.A A", "e30.e30.AA\n", " e30.e30.AA", "e30.e30.\xe9", "A" * 70_000],
     ids=lambda token: token[:20],
 )  # fmt: skip
-def test_what_is_not_three_parts_of_base64_is_refused(token: str) -> None:
-    """Two parts, five (an encrypted token), empty ones, spaces, letters outside ASCII, and what is too long."""
+def test_malformed_tokens_are_refused(token: str) -> None:
+    """A token with another shape than three non-empty parts of base64 is refused."""
     with pytest.raises(BadTokenError):
         read_header(token)
 
@@ -167,7 +170,7 @@ def test_arbitrary_input_is_refused_or_parsed(header: bytes, payload: bytes, sig
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
 def test_a_key_is_valid_for_its_own_algorithm_only(new_key: Any, algorithm: str) -> None:
-    """A header that names another algorithm than the key's is refused, though both are among ours."""
+    """A header with another algorithm than the key's is refused, even an allowed one."""
     key, other = new_key(algorithm, "k"), "PS512"
     good = token_of(key)
     header = {"alg": other, "kid": "k", "typ": "JWT"}

@@ -1,4 +1,7 @@
-"""The wrappers as a spawner runs them: real processes, with small scripts standing for Slurm's commands."""
+"""The wrappers as a spawner runs them: real processes.
+
+Small scripts replace Slurm's commands.
+"""
 
 import json
 import os
@@ -62,7 +65,7 @@ def slurm(tmp_path: Path) -> FakeSlurm:
 
 @pytest.fixture
 def run(slurm: FakeSlurm) -> Run:
-    """Run a wrapper's entry point in a process of its own, looking for Slurm's commands in the fake directory."""
+    """Run a wrapper's entry point in a new process, with the fake Slurm commands."""
 
     def run_wrapper(name: str, *, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         code = f"import sys, slurmspawner_wrappers as w; sys.argv = ['x']; w.{name}(search_path={str(slurm.bin)!r})"
@@ -87,7 +90,7 @@ def console(name: str, *arguments: str, **variables: str) -> subprocess.Complete
 
 
 def test_the_script_reaches_sbatch_and_the_job_id_comes_back(slurm: FakeSlurm, run: Run) -> None:
-    """The script on standard input is given to `sbatch --parsable`, whose answer is printed as it is."""
+    """The script on standard input reaches `sbatch --parsable`, whose answer is printed."""
     slurm.answer("sbatch", out="4711\n")
 
     done = run("sbatch", stdin="#!/bin/bash\nexport A='b'\n")
@@ -119,7 +122,10 @@ def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
 
 
 def test_squeue_lists_all_jobs_without_text_of_their_owners(slurm: FakeSlurm, run: Run) -> None:
-    """For `all` the wrapper prints no comment and no name, with which an owner could forge a line."""
+    """For `all` the wrapper prints neither comments nor names of jobs.
+
+    The owner of a job could forge a line with them.
+    """
     slurm.answer("squeue", out="4711 RUNNING None node1\n")
 
     done = run("squeue", SLURMSPAWNER_JOB_ID="all")
@@ -207,7 +213,7 @@ def test_an_unusable_home_directory_is_reported(
     mode: int | None,
     message: str,
 ) -> None:
-    """A missing home directory and one without write permission are one sentence each, and end the command."""
+    """A missing or read-only home directory ends the command with one sentence."""
     home = tmp_path / "home"
     if mode:
         home.mkdir(mode)
@@ -268,7 +274,10 @@ OWN = {"LANG": "C.UTF-8", "LC_TIME": "C", "TZ": "UTC", "JUPYTERHUB_USER": "ada",
 
 
 def test_the_environment_is_the_accounts_own() -> None:
-    """Language, time zone and a server's own variables pass, nothing else does; the identity is the account's."""
+    """Only language, time zone and a server's own variables pass.
+
+    The identity is the account's.
+    """
     caller = {**dict.fromkeys((*STEERING, "HOME", "SHELL", "PATH", "USER", "LOGNAME"), "/evil"), **OWN}
 
     assert clean_environment(caller, ACCOUNT, SAFE_PATH) == {
@@ -282,7 +291,7 @@ def test_the_environment_is_the_accounts_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["sbatch", "squeue", "scancel"])
-def test_what_could_steer_slurm_does_not_reach_it(slurm: FakeSlurm, run: Run, name: str) -> None:
+def test_variables_that_steer_slurm_are_removed(slurm: FakeSlurm, run: Run, name: str) -> None:
     """A process of a wrapper that is called with all that could steer Slurm hands none of it on."""
     slurm.answer(name)
     evil = dict.fromkeys((*STEERING, "HOME", "SHELL", "USER", "LOGNAME"), "/evil")

@@ -139,7 +139,9 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
             raise LoginHTTPError(refusal) from None
 
     async def refresh_user(self, user: Any, handler: Request = None) -> bool | dict[str, Any]:  # noqa: ANN401
-        """Refresh the user's projects, which JupyterHub requests from time to time and before a spawn.
+        """Refresh the user's projects.
+
+        JupyterHub calls this from time to time and before each spawn.
 
         Returns:
             The result of a login when the request has a valid token of the user; True when the projects were confirmed

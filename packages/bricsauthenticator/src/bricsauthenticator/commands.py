@@ -53,7 +53,9 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """The end of the error output on one line; for a wrong host key a sentence of our own.
+        """The end of the error output on one line.
+
+        A wrong host key gets a sentence of this package.
 
         ssh's own message about a wrong host key ends in the advice to trust the host, which would be the one mistake.
         """
@@ -64,7 +66,10 @@ class Outcome:
 
 
 async def run(command: str, *, stdin: str = "", timeout_s: float) -> Outcome:
-    """Run a shell command in a minimal environment, and kill its whole session on a timeout or a cancellation."""
+    """Run a shell command in a minimal environment.
+
+    A timeout or a cancellation kills every process of the command's session.
+    """
     sent = stdin.encode("utf-8", "surrogateescape")
     # Not asyncio's subprocesses: in Python 3.11, a new one never ends when all tasks are cancelled at once, as by a hub
     # that shuts down, and a killed one is waited for until all its children have closed its output.

@@ -4,7 +4,9 @@ from tornado import web
 
 
 class ShownError(web.HTTPError):
-    """An HTTP error with a sentence for the user: on the page, in the progress events and in the REST API.
+    """An HTTP error with a sentence for the user.
+
+    JupyterHub shows the sentence on the page, in the progress events and in the REST API.
 
     Errors of the server have status 503 and not 500, because JupyterHub logs all request headers with a 500, and the
     sign-in token is in one of them.
@@ -15,16 +17,16 @@ class ShownError(web.HTTPError):
         self.jupyterhub_message = message
 
 
-def refused(message: str) -> ShownError:
-    """Return the error for impossible options."""
+def options_refusal(message: str) -> ShownError:
+    """Return the error for options that cannot be used."""
     return ShownError(400, message)
 
 
-def not_permitted(message: str) -> ShownError:
+def permission_refusal(message: str) -> ShownError:
     """Return the error for a user who may not start a server now."""
     return ShownError(403, message)
 
 
-def failed(message: str) -> ShownError:
+def spawn_failure(message: str) -> ShownError:
     """Return the error for a failed spawn."""
     return ShownError(503, message)

@@ -1,4 +1,7 @@
-"""The jobs of one server, recorded in the database so that none is lost when an answer is lost or the hub dies."""
+"""The jobs of one server, recorded in the database.
+
+The record keeps every job known when Slurm's answer is lost or the hub dies.
+"""
 
 import asyncio
 import logging
@@ -41,7 +44,7 @@ class CurrentJob(Protocol):
 
 @dataclass(kw_only=True)
 class JobLedger:
-    """The current job of a server, and its jobs that are still to be cancelled.
+    """The current job of a server, and its pending cancellations.
 
     A key is saved before its job is submitted. A job without a server stays in the database until Slurm has accepted
     its cancellation.
@@ -98,8 +101,11 @@ class JobLedger:
             self.record_id(job_id)
         return None if job_id is None else bool(job_id)
 
-    def unfinished(self) -> PendingCancellation | None:
-        """Return the current job for cancellation; None when it is being cancelled or nothing identifies it."""
+    def job_to_cancel(self) -> PendingCancellation | None:
+        """Return the current job for cancellation.
+
+        The result is None while the job is being cancelled, and when the job has neither an id nor a key to find it by.
+        """
         current = self.current
         can_be_found = current.job_id or (current.job_key and self.commands().list_own)
         if self.is_given_up or not can_be_found:
@@ -114,7 +120,10 @@ class JobLedger:
         return self.cancel_in_background(job)
 
     def cancel_in_background(self, job: PendingCancellation) -> asyncio.Task[None]:
-        """Save a pending cancellation and start it; the next hub continues when this one ends before."""
+        """Save a pending cancellation and start it.
+
+        If the hub stops before the cancellation ends, the next hub continues it.
+        """
         name = job.key or job.job_id
         task = self._cancelling.get(name)
         if task is None or task.done():
@@ -134,14 +143,20 @@ class JobLedger:
         pending_cancellations.remove(row, job)
 
     def pending(self) -> list[PendingCancellation]:
-        """Return the pending cancellations in the row, which several spawners may have written."""
+        """Return the pending cancellations in the server's row of the database.
+
+        Several spawners may have written them.
+        """
         row = self.row()
         return pending_cancellations.from_state(row.state if row else None)
 
     # State
 
     def to_state(self) -> dict[str, Any]:
-        """Return what a restarted hub needs to find the current job and to continue the cancellations."""
+        """Return the current job's key and the pending cancellations for the database.
+
+        A restarted hub finds the job by the key and continues the cancellations.
+        """
         key = {"job_key": self.current.job_key} if self.current.job_key else {}
         return key | pending_cancellations.to_state(self.pending())
 
@@ -152,7 +167,10 @@ class JobLedger:
             self.cancel_in_background(job)
 
     def save(self) -> None:
-        """Write the spawner's state to the database now; JupyterHub itself writes it only when the server is up."""
+        """Write the spawner's state to the database now.
+
+        JupyterHub writes it only when the server is up.
+        """
         row = self.row()
         if row is not None:
             row.state = self.state()

@@ -69,8 +69,11 @@ class JobStatusQuery:
         return job
 
     async def _query_list(self, job_id: str, max_age_s: float) -> Outcome | None:
-        """Return the job's line in the shared list of all jobs; None when the job must be queried alone."""
+        """Return the job's line in the shared list of all jobs.
+
+        The result is None when the job must be queried alone.
+        """
         if not self.list_all():
             return None
-        jobs = joblist.shared(self.list_all())
+        jobs = joblist.shared_list(self.list_all())
         return await jobs.find(job_id, max_age_s=max_age_s, timeout_s=self.commands().timeout_s)

@@ -30,7 +30,7 @@ class Listing:
     Attributes:
         start: When the command started, in seconds of the monotonic clock.
         outcome: How the command ended.
-        jobs: The rest of each job's line by its id, see slurm.read_listed; empty when the command failed.
+        jobs: The rest of each job's line by its id, see slurm.read_list_entry; empty when the command failed.
     """
 
     start: float
@@ -39,7 +39,10 @@ class Listing:
 
     @property
     def is_unsupported(self) -> bool:
-        """Whether the site does not support the list (older wrappers), as opposed to a transient failure."""
+        """Whether the site does not support the list, as opposed to a transient failure.
+
+        Older wrappers do not support it.
+        """
         return not self.outcome.ok and not slurm.is_transient(self.outcome.status, self.outcome.stderr)
 
 
@@ -76,11 +79,14 @@ class JobList:
         listing = await self._started_after(now - max_age_s, timeout_s)
         if not listing.outcome.ok:
             return None if listing.is_unsupported else listing.outcome
-        listed = slurm.read_listed(listing.jobs.get(job_id, ""))
-        return None if listed is None else Outcome(status=0, stdout=listed.status)
+        entry = slurm.read_list_entry(listing.jobs.get(job_id, ""))
+        return None if entry is None else Outcome(status=0, stdout=entry.status)
 
     async def newest(self, *, timeout_s: float) -> Listing | None:
-        """Return a list whose command starts after this call; None while the site counts as one without the list."""
+        """Return a list whose command starts after this call.
+
+        The result is None while the site counts as one without the list.
+        """
         now = time.monotonic()
         return None if now < self._not_before else await self._started_after(now, timeout_s)
 
@@ -108,6 +114,6 @@ class JobList:
 
 
 @cache
-def shared(command: str) -> JobList:
+def shared_list(command: str) -> JobList:
     """Return the one JobList of a command."""
     return JobList(command)

@@ -1,4 +1,6 @@
-"""Additions to a site's job script, pure: the server's variables and the spawn's key.
+"""Additions to a site's job script: the server's variables and the spawn's key.
+
+The functions are pure.
 
 The script reaches the submit command on standard input. In an argument list, every user of the machine could read the
 variables.
@@ -19,7 +21,7 @@ def export_lines(variables: Mapping[str, str]) -> str:
     Raises:
         ValueError: A name is not a shell identifier, or a value contains a null character.
     """
-    return "".join(f"export {_checked(name)}={quote(value)}\n" for name, value in variables.items())
+    return "".join(f"export {_check_name(name)}={quote(value)}\n" for name, value in variables.items())
 
 
 def with_exports(script: str, variables: Mapping[str, str]) -> str:
@@ -71,7 +73,7 @@ def quote(value: str) -> str:
     return shlex.quote(value).replace("\r", "'\"$(printf '\\r')\"'")
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     if not IDENTIFIER_RE.fullmatch(name):
         raise ValueError(f"{name!r} is not a valid name of a shell variable")
     return name

@@ -1,4 +1,7 @@
-"""The issuer's public keys: discovered, fetched without blocking the hub, and cached while the issuer is down."""
+"""The issuer's public keys: discovery, fetching and caching.
+
+Fetching never blocks the hub. Cached keys remain valid for a time while the issuer is down.
+"""
 
 import asyncio
 import json

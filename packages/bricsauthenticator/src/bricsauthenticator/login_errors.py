@@ -47,7 +47,9 @@ class IssuerUnavailableError(LoginRefusedError):
 
 
 class LoginHTTPError(web.HTTPError):
-    """A refused login as JupyterHub shows it: the sentence on the page, and no further line in the log.
+    """A refused login as JupyterHub shows it.
+
+    The page has the sentence for the user. JupyterHub adds no line to the log.
 
     Attributes:
         refusal: The reason.

@@ -21,7 +21,10 @@ SIGNED_OUT_S = 300
 
 @cache
 def refusal_page(environment: Environment) -> Template:
-    """Return the page of a refused login, which extends JupyterHub's templates with the site's changes."""
+    """Return the template of a refused login's page.
+
+    It extends JupyterHub's templates, including the site's changes to them.
+    """
     text = files("bricsauthenticator").joinpath("templates/login_refused.html").read_text(encoding="utf-8")
     return environment.from_string(text)
 
@@ -68,12 +71,17 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         return user
 
     def _validate_next_url(self, next_url: str) -> str:
-        """Return a valid target of a redirect; empty for another site and for characters that no header can have."""
+        """Return the target of a redirect if it is valid, else an empty string.
+
+        A target on another site is invalid, and so is one with characters that no header can contain.
+        """
         allowed: str = super()._validate_next_url(next_url)
         return allowed if allowed.isprintable() else ""
 
     def _leave_front_door(self, error: LoginHTTPError) -> bool:
-        """End the sessions behind a bad token if the site is configured so; return whether the response is sent.
+        """End the sessions behind a bad token if the site is configured so.
+
+        Returns whether the response has been sent.
 
         A cookie limits this to one redirect in SIGNED_OUT_S, because a front door that sends another bad token would
         redirect the user endlessly.
@@ -124,7 +132,10 @@ class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
     """`/hub/logout`: ends the hub's session and redirects to the logout of the front door."""
 
     async def handle_logout(self) -> None:
-        """End the session also for a user with an expired token, whom JupyterHub takes for logged out."""
+        """End the session of a user with an expired token, too.
+
+        JupyterHub takes such a user for logged out.
+        """
         if self.current_user is None:
             self.clear_login_cookie()
 

@@ -70,7 +70,7 @@ def no_answer(job_id: str, job: Job, waited_s: float) -> str:
     return f"Job {job_id} runs on node {job.node}, but its server did not answer within {waited_s:.0f} s."
 
 
-def why_ended(job_id: str, job: Job) -> str:
+def end_message(job_id: str, job: Job) -> str:
     """Return one sentence about a job that ended while its server was in use."""
     return f"Job {job_id} ended: {_ending(job)}."
 

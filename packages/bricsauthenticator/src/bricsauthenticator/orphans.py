@@ -1,4 +1,6 @@
-"""Orphan jobs: jobs with this hub's mark that its database does not know, as after an older database was restored.
+"""Orphan jobs: jobs with this hub's mark that are not in its database.
+
+They appear, for example, when an older database is restored.
 
 Each job's key is in the database before the job is in the queue. A job whose key is missing there belongs to no server
 and never will: the server's token, which was saved together with the key, is missing too.
@@ -49,7 +51,10 @@ def known_jobs(database: Any) -> KnownJobs:  # noqa: ANN401 - an SQLAlchemy sess
 
 
 async def watch(app: Any) -> None:  # noqa: ANN401 - JupyterHub's application
-    """Search for orphan jobs now and at the site's interval; return at once if the interval is 0."""
+    """Search for orphan jobs now and at the site's interval.
+
+    Returns at once if the interval is 0.
+    """
     search = OrphanSearch(app)
     while search.interval_s:
         try:
@@ -93,7 +98,7 @@ class OrphanSearch:
         Costs one command, and one more for each account with a job that was never checked.
         """
         before = known_jobs(self._app.db)
-        listing = await joblist.shared(self._list_all).newest(timeout_s=self._commands("").timeout_s)
+        listing = await joblist.shared_list(self._list_all).newest(timeout_s=self._commands("").timeout_s)
         if listing is None or not self._is_usable(listing):
             return
         self._ignored_jobs &= listing.jobs.keys()
@@ -107,15 +112,18 @@ class OrphanSearch:
     def _is_usable(self, listing: Listing) -> bool:
         if listing.is_unsupported:
             self._log_once("the site does not give the list of all jobs")
-        elif listing.jobs and not any(job and job.account for job in map(slurm.read_listed, listing.jobs.values())):
+        elif listing.jobs and not any(job and job.account for job in map(slurm.read_list_entry, listing.jobs.values())):
             self._log_once("the site's list of all jobs does not say whose they are")
         else:
             return listing.outcome.ok
         return False
 
     def _account(self, job_id: str, listing: Listing) -> str | None:
-        """Return a job's account; None when the account cannot have a server or the job is ending already."""
-        job = slurm.read_listed(listing.jobs[job_id])
+        """Return a job's account.
+
+        The result is None when the account cannot have a server, or when the job is ending already.
+        """
+        job = slurm.read_list_entry(listing.jobs[job_id])
         if job is None or job.status.startswith(ENDING_STATE):
             return None
         if is_account(job.account) and job.account not in self._refused_accounts:

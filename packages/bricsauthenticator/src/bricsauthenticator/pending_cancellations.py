@@ -1,4 +1,6 @@
-"""Jobs without a server that may still run, kept in the database until Slurm accepts their cancellation.
+"""Jobs without a server that may still run.
+
+They stay in the database until Slurm accepts their cancellation.
 
 An abandoned submission whose answer was lost is one of them. Its job is known by its key alone and may appear later,
 because a command that is killed in the hub keeps running on the Slurm host.
@@ -81,7 +83,9 @@ async def cancel_until_accepted(
     cancel: Callable[[str], Awaitable[str]],
     log: Any,  # noqa: ANN401 - a logger or an adapter
 ) -> None:
-    """Cancel a job and retry while Slurm does not accept it; after an hour, retry less often.
+    """Cancel a job and retry until Slurm accepts the cancellation.
+
+    After an hour, the retries are less frequent.
 
     Returns when the job is cancelled, or when Slurm reports after an hour of retries that no job has the key.
 

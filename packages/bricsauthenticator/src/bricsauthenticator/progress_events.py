@@ -8,7 +8,10 @@ Event = dict[str, Any]
 
 
 class ProgressEvents:
-    """Events in the order in which they happened; a reader gets all of them, however late it starts."""
+    """The events of one spawn in the order in which they happened.
+
+    A reader gets all of them, however late it starts.
+    """
 
     def __init__(self) -> None:
         self._events: list[Event] = []

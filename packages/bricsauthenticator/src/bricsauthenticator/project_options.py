@@ -1,4 +1,4 @@
-"""The user's projects and options, and what a job gets of them."""
+"""The user's projects and options, and their effect on the job."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -7,13 +7,16 @@ from traitlets import Dict, HasTraits, TraitError, default, validate
 
 from bricsauthenticator import options
 from bricsauthenticator.authenticator import BricsAuthenticator
-from bricsauthenticator.http_errors import not_permitted, refused
+from bricsauthenticator.http_errors import options_refusal, permission_refusal
 from bricsauthenticator.options import Options, OptionsError
 from bricsauthenticator.projects import home_of, is_account, project_of
 
 
 class ProjectOptions(HasTraits):
-    """JupyterHub's hooks for options, mixed into a batchspawner: the job gets the account of the chosen project."""
+    """JupyterHub's hooks for options, mixed into a batchspawner.
+
+    The job gets the account of the chosen project.
+    """
 
     # Of the class that this is mixed into:
     user: Any
@@ -72,7 +75,7 @@ class ProjectOptions(HasTraits):
         return self._choose(options.from_form, form_data).as_dict()
 
     async def check_options(self, user_options: object) -> None:
-        """Refuse impossible options before a spawn begins.
+        """Refuse invalid options before a spawn begins.
 
         Args:
             user_options: The options in the request to the REST API; None for those of the last spawn.
@@ -88,10 +91,12 @@ class ProjectOptions(HasTraits):
         try:
             return options.choose(read(given), self.brics_projects, self.runtimes)
         except OptionsError as error:
-            raise refused(str(error)) from None
+            raise options_refusal(str(error)) from None
 
     def use_options(self, user_options: object) -> None:
-        """Take the user's options, which may come from the REST API without passing through the form.
+        """Apply the user's options to the next job.
+
+        They may come from the REST API and have then not passed through the form.
 
         Raises:
             tornado.web.HTTPError: 400 with a sentence when the options are not possible, 403 when the user's projects
@@ -99,7 +104,7 @@ class ProjectOptions(HasTraits):
         """
         login = self.authenticator
         if isinstance(login, BricsAuthenticator) and not login.has_confirmed(self.user.name):
-            raise not_permitted("Your projects have not been confirmed for a long time. Please log in again.")
+            raise permission_refusal("Your projects have not been confirmed for a long time. Please log in again.")
         chosen = self._choose(options.from_json, user_options)
         self._options = chosen
         self.req_username = self.brics_projects[chosen.brics_project]["username"]
@@ -113,7 +118,10 @@ class ProjectOptions(HasTraits):
         return home_of(self.req_username) if is_account(self.req_username) else ""
 
     def get_req_subvars(self) -> dict[str, Any]:
-        """Return the variables of the templates; an option that the user left empty keeps the site's value."""
+        """Return the variables of the templates.
+
+        An option that the user left empty keeps the site's value.
+        """
         variables: dict[str, Any] = super().get_req_subvars()  # type: ignore[misc]
         variables |= {"brics_project": "", "project": project_of(self.req_username)}
         if self._options is not None:

@@ -9,7 +9,10 @@ LogFunction = Callable[[Any], None]
 
 
 def without_token(log_request: LogFunction) -> LogFunction:
-    """Return a log function that never sees the token; JupyterHub logs all headers after a server error."""
+    """Wrap a log function so that it never sees the sign-in token.
+
+    JupyterHub logs all headers after a server error.
+    """
 
     def log(handler: Any) -> None:  # noqa: ANN401 - a tornado request handler
         if TOKEN_HEADER in handler.request.headers:

@@ -87,14 +87,20 @@ class ServerJob:
         return jobscript.with_exports(script, environment)
 
     def report(self, message: str, percent: int | None) -> None:
-        """Add a progress event: `message` for the user, and Slurm's words under `slurm` for programs."""
+        """Add a progress event.
+
+        It has `message` for the user, and Slurm's words under `slurm` for programs.
+        """
         job = self.status.job
         about = {"job_id": self._spawner.job_id, "state": job.state, "reason": job.reason, "node": job.node}
         event: Event = {"message": message, "slurm": about}
         self.events.add(event if percent is None else {**event, "progress": percent})
 
     async def query(self, max_age_s: float) -> JobStatus:
-        """Query Slurm, after finding an unknown job id by the key; see BricsSlurmSpawner.query_job_status."""
+        """Query Slurm about the job; see BricsSlurmSpawner.query_job_status.
+
+        An unknown job id is first looked up by the job's key.
+        """
         spawner = self._spawner
         if not spawner.job_id:
             is_found = await self.ledger.recover_id()
@@ -106,17 +112,20 @@ class ServerJob:
         self.report(situation(spawner.job_id, job), PROGRESS_OF[job.life])
         return STATUS_OF[job.life]
 
-    def unfinished(self) -> PendingCancellation | None:
-        """Return the job that would be lost if it were forgotten now; None without a job."""
-        return None if self.status.is_gone else self.ledger.unfinished()
+    def job_to_cancel(self) -> PendingCancellation | None:
+        """Return the job for cancellation; None without a job that may run."""
+        return None if self.status.is_gone else self.ledger.job_to_cancel()
 
     def is_being_cancelled(self) -> bool:
-        """Whether the database has the job as one to be cancelled."""
-        job = self.unfinished()
+        """Whether the job is among the pending cancellations in the database."""
+        job = self.job_to_cancel()
         return job is not None and any(map(job.same_as, self.ledger.pending()))
 
     async def cancel(self, job: PendingCancellation, *, timeout_s: float, until_gone: bool) -> None:
-        """Cancel the job and wait until Slurm accepts that or reports the job gone, for at most `timeout_s`."""
+        """Cancel the job and wait until Slurm accepts the cancellation.
+
+        With `until_gone`, also wait until Slurm reports that the job is gone. `timeout_s` limits the whole wait.
+        """
         deadline = time.monotonic() + timeout_s
         cancellation = self.ledger.give_up(job)
         spawner = self._spawner

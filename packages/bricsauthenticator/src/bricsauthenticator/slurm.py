@@ -97,7 +97,10 @@ def already_over(message: str) -> bool:
 
 
 def read_job_id(answer: str) -> str:
-    """Parse the job id in the output of `sbatch --parsable`: the last line, up to `;CLUSTER`; empty without one."""
+    """Parse the job id in the output of `sbatch --parsable`.
+
+    The id is the last line, up to `;CLUSTER`. The result is empty if that is not an id.
+    """
     lines = answer.split("\n")
     job_id = next((line for line in reversed(lines) if line.strip()), "").partition(";")[0].strip()
     return job_id if JOB_ID_RE.fullmatch(job_id) else ""
@@ -120,18 +123,26 @@ def new_key(mark: str) -> str:
 
 
 def find_key(listing: str, key: str) -> str:
-    """Parse lines `ID COMMENT`: the id of the job whose comment ends with the key; empty without a match."""
+    """Find a job by its key in lines `ID COMMENT`.
+
+    Returns the id of the job whose comment ends with the key, or an empty string.
+    """
     return next((job_id for job_id, last in read_keys(listing).items() if last == key), "")
 
 
 def read_keys(listing: str) -> dict[str, str]:
-    """Parse lines `ID COMMENT`: the last word of each comment by the job's id, which is the key of a hub's job."""
+    """Parse lines `ID COMMENT` into the last word of each comment by job id.
+
+    In the comment of a hub's job, the last word is the key.
+    """
     lines = (line.split() for line in listing.splitlines())
     return {words[0]: words[-1] for words in lines if len(words) > 1 and JOB_ID_RE.fullmatch(words[0])}
 
 
 def may_have_submitted(status: int | None, message: str) -> bool:
-    """Whether a job may exist now or later, although the submit command failed or printed no job id.
+    """Whether the job may exist although the submit command failed.
+
+    The command may also have printed no job id.
 
     Args:
         status: The command's exit status; None after a timeout, which does not end the command on the Slurm host.
@@ -151,7 +162,10 @@ def is_wrong_host(status: int | None, message: str) -> bool:
 
 
 def never_logged_in(status: int | None, message: str) -> bool:
-    """Whether ssh failed before it sent anything: the host key was wrong, or the host refused the hub's key."""
+    """Whether ssh failed before it sent anything.
+
+    Either the host key was wrong, or the host refused the hub's key.
+    """
     return is_wrong_host(status, message) or (status == SSH_FAILED_STATUS and bool(KEY_REFUSED_RE.search(message)))
 
 
@@ -162,7 +176,7 @@ def has_no_answer(status: int | None, message: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class ListEntry:
     """One waiting or running job in a list of all jobs.
 
     Attributes:
@@ -175,17 +189,23 @@ class Listed:
 
 
 def read_list(answer: str) -> dict[str, str]:
-    """Parse squeue's lines `ID ACCOUNT STATE REASON NODE`: the rest of each line by its id, unparsed for speed."""
+    """Parse squeue's lines `ID ACCOUNT STATE REASON NODE`.
+
+    Returns the rest of each line by job id, unparsed for speed.
+    """
     lines = (line.strip().partition(" ") for line in answer.splitlines())
     return {job_id: rest for job_id, _, rest in lines}
 
 
-def read_listed(rest: str) -> Listed | None:
-    """Parse `ACCOUNT STATE REASON NODE`, or the same without the account; None unless the job waits or runs."""
+def read_list_entry(rest: str) -> ListEntry | None:
+    """Parse `ACCOUNT STATE REASON NODE`, or the same without the account.
+
+    The result is None unless the job waits or runs.
+    """
     account, _, status = rest.partition(" ")
     if _is_alive(rest):
-        return Listed(status=rest)
-    return Listed(status=status, account=account) if _is_alive(status) else None
+        return ListEntry(status=rest)
+    return ListEntry(status=status, account=account) if _is_alive(status) else None
 
 
 def _is_alive(status: str) -> bool:

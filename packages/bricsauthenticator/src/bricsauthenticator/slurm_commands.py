@@ -50,12 +50,18 @@ class SlurmCommands:
         return await commands.run(self._line(self.query, job_id=job_id), timeout_s=self.timeout_s)
 
     async def list_jobs(self, username: str, timeout_s: float = inf) -> Outcome:
-        """List the ids and comments of an account's jobs, within `timeout_s` and the general time limit."""
+        """List the ids and comments of an account's jobs.
+
+        The smaller of `timeout_s` and the general time limit applies.
+        """
         line = self._line(self.list_own, username=username)
         return await commands.run(line, timeout_s=min(timeout_s, self.timeout_s))
 
     async def find_job(self, key: str, username: str, timeout_s: float = inf) -> str | None:
-        """Return the id of the account's job with this key; empty without one, None when Slurm does not answer."""
+        """Return the id of the account's job with this key.
+
+        The result is empty without such a job, and None when Slurm does not answer.
+        """
         outcome = await self.list_jobs(username, timeout_s)
         if outcome.ok:
             return slurm.find_key(outcome.stdout, key)
@@ -63,7 +69,10 @@ class SlurmCommands:
         return None
 
     async def cancel_job(self, job_id: str, username: str) -> str:
-        """Cancel a job and return the reason of a failure; empty when Slurm accepts it or the job is over."""
+        """Cancel a job and return the reason of a failure.
+
+        The result is empty when Slurm accepts the cancellation, or when the job is over.
+        """
         line = self._line(self.cancel, job_id=job_id, username=username)
         self.log.info("Cancelling job %s: %s", job_id, line)
         outcome = await commands.run(line, timeout_s=self.timeout_s)

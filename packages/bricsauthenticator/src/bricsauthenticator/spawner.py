@@ -8,7 +8,7 @@ from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
 from traitlets import Unicode, observe
 
 from bricsauthenticator import hub_handlers, startup_cleanup
-from bricsauthenticator.messages import why_ended
+from bricsauthenticator.messages import end_message
 from bricsauthenticator.progress_events import Event
 from bricsauthenticator.project_options import ProjectOptions
 from bricsauthenticator.projects import home_of, is_account
@@ -46,7 +46,10 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
 
     @staticmethod
     def end_leftovers_when_up() -> None:
-        """Prepare the hub that is loading its configuration; the name is part of the contract with configurations."""
+        """Prepare the hub that is loading its configuration.
+
+        Configurations call this method by its name, which therefore stays.
+        """
         hub_handlers.install_in_starting_hub()
         startup_cleanup.run_when_up()
 
@@ -112,7 +115,9 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
     # Poll
 
     async def poll(self) -> int | None:
-        """Return None while the job is alive or Slurm does not say, else 0 for a completed job and 1 for any other.
+        """Return None while the job may be alive, 0 for a completed job and 1 for any other.
+
+        The job may be alive as long as Slurm does not report its end.
 
         A starting hub also gets 1 for a server whose port the previous hub had not learnt, and for one that was being
         stopped. The hub then stops the server instead of waiting for an answer until http_timeout.
@@ -123,7 +128,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
                 return 1
             if self._job.is_being_cancelled():
                 return 1
-        if self.pending == "stop" and self._job.unfinished() is not None:
+        if self.pending == "stop" and self._job.job_to_cancel() is not None:
             return None  # JupyterHub then calls stop, which saves the pending cancellation before any query
         await self._job.submission.settle()
         if await self.query_job_status(self.poll_interval) is not JobStatus.NOTFOUND:
@@ -149,7 +154,10 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
     # Progress
 
     async def progress(self) -> AsyncIterator[Event]:
-        """Yield progress events: `message` for the waiting user, and Slurm's words under `slurm` for programs."""
+        """Yield progress events.
+
+        Each has `message` for the waiting user, and Slurm's words under `slurm` for programs.
+        """
         async for event in self._job.events:
             yield event
 
@@ -164,13 +172,16 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
             now: Wait only until Slurm has accepted the cancellation.
         """
         await self._job.submission.settle()
-        if (job := self._job.unfinished()) is not None:
+        if (job := self._job.job_to_cancel()) is not None:
             await self._job.cancel(job, timeout_s=self.stop_timeout, until_gone=not now)
 
     # State
 
     def get_state(self) -> dict[str, Any]:
-        """Return what a restarted hub needs to know of the job, its account and the reason of its end."""
+        """Return the job, its account and the reason of its end for the database.
+
+        A restarted hub restores them.
+        """
         state: dict[str, Any] = super().get_state() | self._job.ledger.to_state()
         if self.ended:
             state["ended"] = self.ended
@@ -179,7 +190,10 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore the result of get_state, and cancel the job of a server that JupyterHub has given up already."""
+        """Restore the result of get_state.
+
+        The job of a server that JupyterHub has given up is cancelled.
+        """
         if is_account(state.get("username")):
             self.req_username = state["username"]
             self.req_homedir = home_of(state["username"])
@@ -187,17 +201,17 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         self._job.ledger.load_state(state)
         self.ended = state.get("ended", "")
         has_no_server = self.orm_spawner is not None and self.orm_spawner.server is None
-        if has_no_server and self._job.unfinished() is not None:
+        if has_no_server and self._job.job_to_cancel() is not None:
             self.clear_state()
             self._job.ledger.save()
 
     def clear_state(self) -> None:
         """Forget the job, and cancel it in the background if it may still run."""
-        job = self._job.unfinished()
+        job = self._job.job_to_cancel()
         if job is not None:
             self._job.ledger.give_up(job)
         if self.job_id and self._job.status.is_gone and not self._job.ledger.is_given_up:
-            self.ended = why_ended(self.job_id, self._job.status.job)
+            self.ended = end_message(self.job_id, self._job.status.job)
         super().clear_state()
         self.job_key = ""
         self._job.reset()

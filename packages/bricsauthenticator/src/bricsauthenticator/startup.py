@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from batchspawner import JobStatus  # type: ignore[import-untyped]
 
 from bricsauthenticator import commands
-from bricsauthenticator.http_errors import failed
+from bricsauthenticator.http_errors import spawn_failure
 from bricsauthenticator.messages import no_answer, situation
 from bricsauthenticator.slurm import Job
 
@@ -18,7 +18,9 @@ LONGEST_REUSE_S = 1.0
 
 @dataclass(kw_only=True)
 class StartupWatch:
-    """Watches a job until its server listens; the report of the port ends the pause between two queries.
+    """Watches a job until its server listens.
+
+    The report of the port ends the pause between two queries.
 
     Attributes:
         query: Queries Slurm about the job; takes the maximum age of an answer that may be reused, in seconds.
@@ -56,7 +58,7 @@ class StartupWatch:
             ShownError: 503 with a sentence when the job ends before, or the time limit passes.
         """
         watch = asyncio.ensure_future(self._watch_job())
-        connection = asyncio.ensure_future(self._until_connected())
+        connection = asyncio.ensure_future(self._connect())
         try:
             await asyncio.wait({watch, connection}, return_when=asyncio.FIRST_COMPLETED)
             for task in (watch, connection):  # Slurm's reason is the better one, so it comes first
@@ -67,7 +69,7 @@ class StartupWatch:
             connection.cancel()
             await asyncio.gather(watch, connection, return_exceptions=True)
 
-    async def _until_connected(self) -> None:
+    async def _connect(self) -> None:
         """Wait for node and port, then try to connect until the time limit.
 
         The job reports its port before it starts the server. JupyterHub checks the server at growing intervals, which
@@ -80,15 +82,18 @@ class StartupWatch:
                 while not await commands.listens(self.job().node, self.port()):  # noqa: ASYNC110 - the other end is another process
                     await asyncio.sleep(CONNECT_INTERVAL_S)
         except TimeoutError:
-            raise failed(no_answer(self.job_id(), self.job(), limit_s)) from None
+            raise spawn_failure(no_answer(self.job_id(), self.job(), limit_s)) from None
 
     async def _watch_job(self) -> None:
-        """Query Slurm at intervals and when the port is reported; fail when the job is over."""
+        """Query Slurm at intervals and when the port is reported.
+
+        Fails when the job is over.
+        """
         max_age_s = 0.0
         while True:
             self._wake.clear()
             if await self.query(max_age_s) is JobStatus.NOTFOUND:
-                raise failed(situation(self.job_id(), self.job()))
+                raise spawn_failure(situation(self.job_id(), self.job()))
             self._check_address()
             # Not wait_for, which in Python 3.11 loses a cancellation that arrives together with the wake-up.
             with suppress(TimeoutError):

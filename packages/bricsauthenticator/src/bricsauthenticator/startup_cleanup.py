@@ -1,4 +1,4 @@
-"""The jobs that a started hub cancels because no server has them any more."""
+"""Cancellation of jobs without a server, after the start of the hub."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,7 +15,9 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def run_when_up() -> None:
-    """Wait for the starting hub, continue its predecessor's cancellations, and search for orphan jobs while it runs.
+    """Continue the previous hub's cancellations and search for orphan jobs.
+
+    The work starts when the hub is up, and continues until the hub stops.
 
     Outside of an event loop, as when a configuration is only read, nothing happens.
     """
@@ -34,7 +36,9 @@ async def _run_when_up() -> None:
 
 
 def continue_cancellations(database: Any, users: Mapping[Any, Any]) -> None:  # noqa: ANN401 - an SQLAlchemy session
-    """Create the spawners whose state has jobs to cancel; a spawner cancels them when it loads its state.
+    """Create the spawners whose state has jobs to cancel.
+
+    A spawner cancels them when it loads its state.
 
     JupyterHub creates spawners for running servers. The servers here were given up, and their users may never return.
     """

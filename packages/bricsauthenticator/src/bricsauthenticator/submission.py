@@ -1,4 +1,7 @@
-"""The submission of a job, which loses no job when its answer is lost or the spawn is given up."""
+"""The submission of a job.
+
+No job is lost when Slurm's answer is lost or the spawn is given up.
+"""
 
 import asyncio
 import logging
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bricsauthenticator import slurm
-from bricsauthenticator.http_errors import ShownError, failed
+from bricsauthenticator.http_errors import ShownError, spawn_failure
 from bricsauthenticator.job_ledger import JobLedger, run_in_background
 from bricsauthenticator.slurm_commands import SlurmCommands
 
@@ -21,7 +24,9 @@ SUBMITTED_LOG = "Job %s of %s is submitted"
 
 @dataclass(kw_only=True)
 class Submission:
-    """Submits a job once under a key that is saved before, and finds the job by its key when the answer is lost.
+    """Submits a job once, under a key that is saved first.
+
+    When Slurm's answer is lost, the job is found by its key.
 
     Attributes:
         ledger: Where the job's key and id are recorded.
@@ -48,7 +53,9 @@ class Submission:
     _complaint: str = ""
 
     async def run(self, submit: Callable[[], Coroutine[Any, Any, str]]) -> None:
-        """Submit the job and wait until its id is known; when the wait is cancelled, the submission continues.
+        """Submit the job and wait until its id is known.
+
+        When the wait is cancelled, the submission continues.
 
         Args:
             submit: Submits the job and returns its id, as `submit` does.
@@ -58,7 +65,10 @@ class Submission:
             await self._search()
 
     async def settle(self) -> None:
-        """Wait for a submission that continues after its spawn was given up, because its job must not be lost."""
+        """Wait for a submission whose spawn was given up.
+
+        The submission continues, because its job must not be lost.
+        """
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
 
@@ -89,7 +99,7 @@ class Submission:
         return ""
 
     async def _search(self) -> None:
-        """Search for the job of an unanswered submission, and fail after the time limit."""
+        """Search for the job of an unanswered submission until the time limit."""
         self.report("Slurm did not confirm the job; looking for it\N{HORIZONTAL ELLIPSIS}", None)
         deadline, pause = time.monotonic() + self.search_timeout_s(), FIRST_SEARCH_PAUSE_S
         while (remaining_s := deadline - time.monotonic()) > 0:
@@ -106,4 +116,4 @@ class Submission:
         self.report(f"Job {job_id} is submitted", 10)
 
     def _error(self) -> ShownError:
-        return failed(f"The job could not be submitted to Slurm: {self._complaint}")
+        return spawn_failure(f"The job could not be submitted to Slurm: {self._complaint}")

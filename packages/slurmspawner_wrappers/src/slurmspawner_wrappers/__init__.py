@@ -46,9 +46,10 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print `STATE REASON NODE` of one job, `ID COMMENT` of the account's own jobs, or a line for each live job.
+    """Print the state of one job, or a list of jobs.
 
-    The last is `ID ACCOUNT STATE REASON NODE`, and a job's owner can choose no part of it.
+    For one job: `STATE REASON NODE`. For the account's own jobs: lines `ID COMMENT`. For all jobs that have not ended:
+    lines `ID ACCOUNT STATE REASON NODE`, no part of which the owner of a job can choose.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
@@ -76,7 +77,10 @@ def scancel(search_path: str = SAFE_PATH) -> None:
 
 
 def clean_environment(caller: Mapping[str, str], account: pwd.struct_passwd, search_path: str) -> dict[str, str]:
-    """Return the environment of Slurm's command: the caller's harmless variables and the account's own."""
+    """Return the environment of Slurm's command.
+
+    It has the caller's harmless variables and the account's own.
+    """
     kept = {name: value for name, value in caller.items() if name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)}
     return kept | {
         "PATH": search_path,
@@ -101,7 +105,10 @@ def requested_job(command: str) -> str:
 
 
 def refuse_arguments(command: str) -> None:
-    """Exit with status 2 if there is any argument: sudo allows these commands without arguments only."""
+    """Exit with status 2 if the command has any argument.
+
+    sudo allows these commands without arguments only.
+    """
     if len(sys.argv) > 1:
         refuse(command, "takes no arguments.", EXIT_USAGE)
 
@@ -125,7 +132,7 @@ def enter_home(command: str, home: str) -> None:
 
 
 def become(command: str, arguments: list[str], environment: dict[str, str]) -> None:
-    """Replace this process by Slurm's command, searched for on the PATH of the given environment."""
+    """Replace this process by Slurm's command from the PATH of the given environment."""
     try:
         os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - no shell is the point
     except OSError as error:
