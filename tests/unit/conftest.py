@@ -16,9 +16,9 @@ settings.load_profile("steady")
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> Iterator[None]:
-    """Where Python may not keep its byte code beside the sources, the commands that tests start share it elsewhere.
+    """Share the byte code of the commands that tests start, in a temporary directory.
 
-    Without that, compiling is most of what a command does until it answers.
+    Where Python may not keep the byte code beside the sources, a command otherwise spends most of its time compiling.
     """
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if sys.dont_write_bytecode:

@@ -23,14 +23,17 @@ def test_an_account_has_a_home_directory_below_its_project() -> None:
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_hub_and_hubpod_accept_the_same_accounts(name: str) -> None:
-    """The hub's image cannot import hubpod, so that the authenticator has the rule and the directory again."""
+    """Hub and hubpod accept the same accounts and map them to the same directories.
+
+    The authenticator repeats the rule, because the hub's image cannot import hubpod.
+    """
     assert projects.is_account(name)
     assert projects.home_of(name) == Account.parse(name).home
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_hub_and_hubpod_refuse_the_same_accounts(name: str) -> None:
-    """Neither accepts a name that could not be an account, such as one that sudo or a path would understand."""
+    """Hub and hubpod refuse names that sudo or a path would interpret."""
     assert not projects.is_account(name)
     with pytest.raises(ValueError, match="is not <USER>"):
         Account.parse(name)

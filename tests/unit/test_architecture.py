@@ -32,7 +32,10 @@ FLOORS = (
 
 
 def package_of(module: str) -> str:
-    """Return the package or top-level module of hubpod that contains a module; empty for hubpod itself."""
+    """Return the package or top-level module of hubpod that contains a module.
+
+    The result is empty for hubpod itself.
+    """
     return module.split(".")[1] if module.startswith("hubpod.") else ""
 
 

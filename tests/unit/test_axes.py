@@ -14,7 +14,10 @@ MODULES = {*PROJECT.glob("*.py"), *(path for name in FOLDERS for path in (PROJEC
 
 
 def decisions(source: str) -> list[str]:
-    """List the axis members of a module that are not merely arguments of a call or defaults of a parameter."""
+    """List the axis members on which a module decides.
+
+    Arguments of a call and defaults of a parameter are not decisions.
+    """
     tree = ast.parse(source)
     names = {
         alias.asname or alias.name
@@ -44,7 +47,10 @@ def _passed(tree: ast.AST) -> Iterator[ast.AST]:
 
 @pytest.mark.parametrize("path", sorted(MODULES), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_modules_query_traits_of_an_axis_value(path: Path) -> None:
-    """A new axis value makes mypy report every trait to decide, because no module decides by member."""
+    """No module decides by an axis member.
+
+    A new axis value therefore makes mypy report every trait to decide.
+    """
     assert decisions(path.read_text()) == []
 
 

@@ -52,7 +52,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def run_in(site: Path, installed: Path, *arguments: str) -> list[str]:
-    """Run Python in a site's repository with the installed wheel, and return the lines of its output."""
+    """Run Python in a site's repository with the wheel; return the output's lines."""
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{installed}"}
     result = subprocess.run(
         [sys.executable, *arguments], cwd=site, env=environment, check=True, capture_output=True, text=True
@@ -77,7 +77,7 @@ def test_the_wheel_takes_no_names_of_a_site(installed: Path) -> None:
 
 
 def test_a_site_keeps_its_own_tasks_and_harness(installed: Path, site: Path) -> None:
-    """In a site's repository, `tasks` and `harness` are the site's, and hubpod is importable beside them."""
+    """A site keeps its own `tasks` and `harness`, with hubpod importable beside them."""
     origins = run_in(site, installed, "-c", ORIGINS)
 
     assert origins == [

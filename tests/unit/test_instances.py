@@ -11,7 +11,7 @@ from hubpod.instances import Instance, find_instance
 
 @pytest.mark.parametrize("name", ["../../x", "a b", "", "-a", "a-", "Ä", "a" * 21, "a/b", "a\nb"])
 def test_an_instance_name_that_could_not_be_a_resource_is_refused(name: str) -> None:
-    """Names that would leave a directory, or that podman or Kubernetes would refuse, are refused."""
+    """Instance names that directories, podman or Kubernetes could not have are refused."""
     with pytest.raises(UsageError, match="instance name"):
         find_instance("dev_dummyauth", name)
 

@@ -131,7 +131,10 @@ def test_the_manifest_says_whether_it_changed(site: Site) -> None:
 
 
 def test_every_name_is_valid_kubernetes(site: Site) -> None:
-    """With the longest instance name, names of pod, containers and volumes are unique RFC 1123 labels."""
+    """Pod, containers and volumes have unique RFC 1123 labels as names.
+
+    This also holds for the longest instance name.
+    """
     longest = find_instance("dev_dummyauth", "a" * 20)
     document = yaml.safe_load(podman_manifest.manifest(pod_spec(replace(site, instance=longest))))
 

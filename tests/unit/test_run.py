@@ -187,7 +187,10 @@ def test_help_changes_nothing(machine: Machine) -> None:
 
 @every_shell
 def test_first_call_makes_the_environment_and_runs_the_command(machine: Machine) -> None:
-    """The first call reports the new environment in one line, and returns the command's output and exit code."""
+    """The first call reports the new environment in one line and runs the command.
+
+    It returns the command's output and exit code.
+    """
     result = machine.run("nox", "fail", "two words")
 
     assert result.returncode == 3
@@ -197,7 +200,10 @@ def test_first_call_makes_the_environment_and_runs_the_command(machine: Machine)
 
 @every_shell
 def test_second_call_starts_nothing_but_the_command(machine: Machine) -> None:
-    """With nothing to install, neither Python nor uv nor podman is started, and nothing is printed."""
+    """With nothing to install, only the command runs, and nothing else is printed.
+
+    Neither Python nor uv nor podman is started before it.
+    """
     machine.run("invoke", "dev.up")
     machine.forget()
 
@@ -216,7 +222,10 @@ def test_second_call_starts_nothing_but_the_command(machine: Machine) -> None:
     ],
 )
 def test_bytecode_goes_to_the_state_directory(machine: Machine, variables: dict[str, str], seen: str) -> None:
-    """If bytecode must not be beside the sources, it is written below .hubpod, so that commands start fast."""
+    """If byte code must not be beside the sources, it is below .hubpod.
+
+    Commands then still start fast.
+    """
     machine.environment |= variables
 
     result = machine.run("sh", "-c", 'echo "${PYTHONPYCACHEPREFIX-} ${PYTHONDONTWRITEBYTECODE-}"')
@@ -226,7 +235,10 @@ def test_bytecode_goes_to_the_state_directory(machine: Machine, variables: dict[
 
 @pytest.mark.parametrize("changed", ["pyproject.toml", "requirements/run.lock"])
 def test_changed_dependencies_are_installed(machine: Machine, changed: str) -> None:
-    """After a change of pyproject.toml or the lock file the environment is updated, with one line of output."""
+    """A changed pyproject.toml or lock file updates the environment.
+
+    The update is one line of output.
+    """
     machine.run("nox")
     machine.forget()
     with (machine.project / changed).open("a") as file:
@@ -254,7 +266,10 @@ def test_moved_project_gets_a_new_environment(machine: Machine, tmp_path: Path) 
 
 
 def test_failed_installation_is_repaired(machine: Machine) -> None:
-    """A failure prints the last lines and a remedy and exits with 4; the next call starts from scratch."""
+    """A failed installation exits with 4, prints the last lines and a remedy.
+
+    The next call starts from scratch.
+    """
     (machine.directory / "offline").touch()
     failed = machine.run("nox")
     (machine.directory / "offline").unlink()
@@ -268,7 +283,7 @@ def test_failed_installation_is_repaired(machine: Machine) -> None:
 
 @pytest.mark.parametrize("flock", [True, False])
 def test_killed_installation_is_repaired(machine: Machine, *, flock: bool) -> None:
-    """A call that is killed while it installs leaves neither a lock nor an incomplete environment."""
+    """A killed installation leaves neither a lock nor an incomplete environment."""
     if not flock:
         machine.remove("flock")
     (machine.directory / "slow").touch()
@@ -288,7 +303,10 @@ def test_killed_installation_is_repaired(machine: Machine, *, flock: bool) -> No
 
 
 def test_two_calls_at_once_install_once(machine: Machine) -> None:
-    """Of two first calls at the same time one installs, the other one waits, and both run their command."""
+    """Of two simultaneous first calls one installs, and both run their command.
+
+    The second waits for the first.
+    """
     (machine.directory / "slow").touch()
     calls = [machine.start("nox", "a"), machine.start("nox", "b")]
 
@@ -314,7 +332,10 @@ def test_foreign_directory_is_left_unchanged(machine: Machine) -> None:
 
 @pytest.mark.parametrize("own", [True, False])
 def test_activated_environment_is_used_when_it_has_this_hubpod(machine: Machine, *, own: bool) -> None:
-    """An activated environment is used unchanged if this project is installed in it, and ignored otherwise."""
+    """An activated environment is used only if this project is installed in it.
+
+    It is used unchanged.
+    """
     active = machine.directory / "active"
     record = active / "lib/python3.12/site-packages/hubpod-0.1.0.dist-info/direct_url.json"
     record.parent.mkdir(parents=True)
@@ -331,7 +352,10 @@ def test_activated_environment_is_used_when_it_has_this_hubpod(machine: Machine,
 
 
 def test_unknown_program_exits_with_127(machine: Machine) -> None:
-    """A command that is neither in the environment nor on the PATH is reported, with the shell's exit code."""
+    """A command that is not in the environment or on the PATH exits with 127.
+
+    127 is the shell's exit code.
+    """
     result = machine.run("frobnicate")
 
     assert result.returncode == 127
@@ -384,7 +408,10 @@ def test_unusable_python_is_refused(machine: Machine) -> None:
 
 @every_shell
 def test_podman_is_installed_for_a_task(machine: Machine) -> None:
-    """On a bare Debian a task installs podman with its helpers, after one line of output and one update."""
+    """On a bare Debian, a task installs podman with its helpers.
+
+    It prints one line and updates the package lists once.
+    """
     machine.remove(*PODMAN)
 
     result = machine.run("invoke", "dev.up")
@@ -475,7 +502,10 @@ def test_sudo_without_password_is_used(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("absent", "installed"), [("slirp4netns", "pasta"), ("iptables", "nft")])
 def test_one_of_two_helpers_is_enough(machine: Machine, absent: str, installed: str) -> None:
-    """Podman 4 and podman 5 use other programs for a user's network and the firewall: either one is enough."""
+    """Of the alternative helpers of podman 4 and podman 5, either one is enough.
+
+    The two versions use other programs for a user's network and the firewall.
+    """
     machine.user(1000)
     machine.remove(absent)
     machine.program(installed)
@@ -484,7 +514,10 @@ def test_one_of_two_helpers_is_enough(machine: Machine, absent: str, installed: 
 
 
 def test_homebrew_on_macos(machine: Machine) -> None:
-    """On macOS only podman itself is required; its helpers are in its virtual machine, which must be started."""
+    """On macOS, only podman itself is required.
+
+    Its helpers are in its virtual machine, which must be started.
+    """
     machine.program("uname", "echo Darwin\n")
     machine.user(501)
     machine.remove("podman", "netavark", "apt-get")
@@ -507,7 +540,10 @@ def test_failed_package_installation_is_reported(machine: Machine) -> None:
 
 
 def test_mmdebstrap_alone_is_not_installed(machine: Machine) -> None:
-    """A missing mmdebstrap installs nothing, because it is only needed where no registry answers."""
+    """A missing mmdebstrap alone installs nothing.
+
+    It is needed only where no registry answers.
+    """
     machine.remove("mmdebstrap")
 
     assert machine.run("invoke", "dev.up").returncode == 0

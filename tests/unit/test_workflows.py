@@ -88,7 +88,10 @@ def test_every_input_of_the_action_is_used() -> None:
     ],
 )
 def test_the_action_passes_its_inputs_to_run(tmp_path: Path, given: dict[str, str], expected: list[str]) -> None:
-    """The action calls ./run with absolute paths and one word per line, and executes no part of an input."""
+    """The action calls ./run with absolute paths and executes no part of an input.
+
+    Inputs are one word a line.
+    """
     (script,) = [step["run"] for step in steps(ACTION) if "run" in step]
     stand_in = tmp_path / "run"
     stand_in.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")

@@ -13,7 +13,10 @@ from hubpod.workspace import InstanceRecord, Workspace
 
 
 def test_a_second_command_waits_and_says_so(tmp_path: Path) -> None:
-    """Two commands on one instance run one after the other, and the second prints what it waits for."""
+    """Two commands on one instance run one after the other.
+
+    The second prints the reason for its wait.
+    """
     workspace, told, order = Workspace(project=tmp_path), threading.Event(), []
 
     def second() -> None:

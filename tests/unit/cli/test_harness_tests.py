@@ -34,7 +34,10 @@ def test_an_expression_that_selects_nothing_is_refused(status: int, sentence: st
 
 
 def test_tests_run_in_an_environment_that_has_their_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of `./run` has no pytest; that of a nox session is installed first, which may fail."""
+    """Tests run in the environment of a nox session, which is installed first.
+
+    The environment of `./run` has no pytest. The installation may fail.
+    """
     commands: list[Sequence[str]] = []
 
     def attach(words: Sequence[str]) -> int:

@@ -33,7 +33,10 @@ def spawn_form() -> Form:
 
 
 def test_form_submits_its_defaults() -> None:
-    """Selected options, first options, ticked boxes and texts are submitted; disabled fields and buttons are not."""
+    """A form submits its selected options, ticked boxes and texts, and nothing else.
+
+    Where no option is selected, the first one counts. Disabled fields and buttons are left out.
+    """
     assert spawn_form().fill({}) == [
         ("brics_project", "project2.portal"),
         ("partition", "workq"),
@@ -59,7 +62,10 @@ def test_choices_are_unescaped() -> None:
 
 
 def test_form_submits_values_outside_its_choices() -> None:
-    """Given values replace the defaults even if the form has no such choice or field. The hub has to refuse them."""
+    """Given values replace the defaults, even if the form has no such choice or field.
+
+    Refusing them is the task of the hub.
+    """
     filled = spawn_form().fill({"features": "z", "unknown": "1"})
 
     assert [pair for pair in filled if pair[0] in {"features", "unknown"}] == [("features", "z"), ("unknown", "1")]
@@ -79,7 +85,10 @@ def test_form_submits_values_outside_its_choices() -> None:
     ids=["fieldset", "optgroup", "repeated name", "repeated attribute", "outside", "unclosed", "template"],
 )
 def test_form_is_read_as_html_defines_it(form: str, pairs: list[tuple[str, str]]) -> None:
-    """Fields are submitted as a browser would: https://html.spec.whatwg.org/#constructing-form-data-set ."""
+    """Fields are submitted as a browser would submit them.
+
+    See https://html.spec.whatwg.org/#constructing-form-data-set .
+    """
     assert parse_forms(form)[0].fill({}) == pairs
 
 
@@ -150,7 +159,10 @@ def test_page_without_an_error_has_no_refusal() -> None:
 
 
 def test_events_are_parsed_from_the_stream() -> None:
-    """Keepalives, comments, other fields, broken JSON and an unfinished event are skipped; data lines are joined."""
+    """Complete JSON events are returned, and everything else in the stream is skipped.
+
+    An event's data lines are joined.
+    """
     stream = (
         b'\n\n: hi\ndata: {"progress": 1}\n\n\nevent: x\ndata:{"a":\ndata: 2}\n\ndata: {oops\n\ndata: [1]\n\ndata: {}'
     )

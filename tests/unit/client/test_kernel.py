@@ -56,7 +56,10 @@ def test_execution_has_the_last_line_of_a_traceback() -> None:
 
 
 def test_execution_without_a_traceback_has_the_name() -> None:
-    """Without a traceback the error is the name and value of the exception, even if only the reply has them."""
+    """Without a traceback, the error is the exception's name and value.
+
+    They may be in the reply only.
+    """
     execution = Execution(msg_id="m1")
     execution.take(message("execute_reply", {"status": "error", "ename": "E", "evalue": "v"}))
 

@@ -96,7 +96,10 @@ def user_api(request: Request) -> Answer:
 
 
 class FakeHub:
-    """Serves responses by method and path; of a list, each once and the last one for all further requests."""
+    """A hub that serves responses by method and path.
+
+    Of a list, each response is served once, and the last one for all further requests.
+    """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Request]] = []
@@ -171,7 +174,10 @@ def session(hub: FakeHub) -> Session:
 
 
 def test_login_reads_the_user_name_from_the_hub(session: Session) -> None:
-    """The form is posted with cookie and token and without the proxy; the hub's API has the user name."""
+    """The login posts the form and reads the user name from the hub's API.
+
+    The request has cookie and token, and bypasses the proxy.
+    """
     assert session.user == "alice"
 
 
@@ -216,13 +222,19 @@ def test_login_header_is_sent_to_the_hub_only(hub: FakeHub) -> None:
 
 
 def test_login_that_ends_at_the_login_page_is_refused(hub: FakeHub) -> None:
-    """A hub that ignores the header shows its login form with status 200, which is a refused login."""
+    """A login that ends at the login form with status 200 is refused.
+
+    A hub that ignores the header answers so.
+    """
     with pytest.raises(LoginRefused, match="ended at /b/hub/login: not the home page"):
         hub.client.login_with_headers({"X-Auth-Id-Token": "token"})
 
 
 def test_error_of_an_unreachable_hub_hides_the_query(hub: FakeHub) -> None:
-    """A refused connection is a HubError with the reason but without the query, which may contain secrets."""
+    """The error of a refused connection has the reason but not the query.
+
+    The query may contain secrets.
+    """
     hub.close()
 
     with pytest.raises(HubError, match=r"^GET /b/hub/login had no answer: Connection refused$") as caught:
@@ -240,7 +252,10 @@ def test_redirect_loop_ends(hub: FakeHub) -> None:
 
 
 def test_spawn_follows_the_progress_until_ready(hub: FakeHub, session: Session) -> None:
-    """The form's defaults are posted with the options, each event is passed on, and the server has its job id."""
+    """A spawn posts the form, passes each event on and learns the job id.
+
+    The form has its defaults and the options.
+    """
     told: list[ProgressEvent] = []
 
     server = session.spawn({"runtime": "1:00"}, deadline_s=5, on_event=told.append)
@@ -273,7 +288,10 @@ def test_project_that_is_not_offered_is_not_submitted(hub: FakeHub, session: Ses
 
 
 def test_session_has_one_object_for_each_server(hub: FakeHub, session: Session) -> None:
-    """A session returns the same object for the same name, with the events of its last start only."""
+    """A session has one object for each server name.
+
+    The object has the events of the last start only.
+    """
     hub.answers["GET /b/hub/api/users/alice/server/progress"] = [events(PENDING, READY), events(READY)]
     first = session.spawn(deadline_s=5)
     job_id = first.job_id
@@ -286,7 +304,10 @@ def test_session_has_one_object_for_each_server(hub: FakeHub, session: Session) 
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_refusal_of_options_has_the_sentence(hub: FakeHub, session: Session, status: int) -> None:
-    """A refusal is recognised by the message on the page, because the hub reports a ValueError with status 200."""
+    """A refusal of options is recognised by the message on the page.
+
+    The hub reports a ValueError with status 200.
+    """
     body = SPAWN_PAGE.format('<p class="spawn-error-msg">Error: ngpus is &gt; 4</p>')
     hub.answers["POST /b/hub/spawn"] = Answer(status=status, body=body)
 
@@ -407,7 +428,10 @@ def test_reprs_contain_no_secret(hub: FakeHub, session: Session) -> None:
 
 
 def test_probe_reports_each_step(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe reports job, node and result, waits until the job has left Slurm, and can be written as JSON."""
+    """A probe reports job, node and result, and the report can be written as JSON.
+
+    It waits until the job has left Slurm.
+    """
     monkeypatch.setattr("hubpod.probe.spawn._run_code", lambda _: ("20", "7", "node1"))
     hub.answers["GET /b/user/alice/lab"] = Answer(body="<h1>Lab</h1>")
     before = time.time()
@@ -472,7 +496,7 @@ def test_loopback_hosts_are_reached_directly(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-def test_deadline_in_the_past_says_what_was_waited_for() -> None:
+def test_a_past_deadline_names_the_awaited_event() -> None:
     """Waiting and pausing after the deadline are errors."""
     with pytest.raises(HubTimeoutError, match="the bus did not happen within 0 s"):
         Deadline(0, "the bus").pause(1)

@@ -1,4 +1,4 @@
-"""What production adds: a unit that starts it at boot, a question before anything is removed, and a way back."""
+"""Commands for production: systemd unit, confirmation of a removal, and rollback."""
 
 import json
 import os
@@ -76,7 +76,10 @@ def instance() -> Instance:
 
 @pytest.fixture
 def render(programs: Path, instance: Instance, tmp_path: Path) -> Render:
-    """The unit that is printed, for a podman of root or of a user, of a version, with a containers.conf or not."""
+    """Render the systemd unit for a rootful or rootless podman of some version.
+
+    hubpod's own containers.conf may be in use.
+    """
 
     def rendered(*, rootless: bool = False, version: str = "4.9.3", conf: Path | None = None) -> str:
         (programs / "version").write_text(version)
@@ -134,7 +137,10 @@ def test_a_unit_starts_and_stops_the_pod(  # noqa: PLR0913 - a row
     ],
 )
 def test_a_unit_has_the_configuration_that_podman_needs_here(render: Render, version: str, variable: str) -> None:
-    """Where hubpod's own containers.conf is in use, systemd's podman gets it, by the variable that it knows."""
+    """A unit passes hubpod's own containers.conf to podman if it is in use.
+
+    The variable depends on podman's version.
+    """
     conf = Path("/srv/hub pod/.hubpod/containers.conf")
 
     service = parsed(render(version=version, conf=conf))["Service"]
@@ -148,7 +154,10 @@ def test_a_unit_sets_no_variables_where_podman_needs_none(render: Render) -> Non
 
 
 def test_a_path_in_a_unit_means_itself(render: Render) -> None:
-    """Percent signs are escaped, so that systemd finds no specifier in them (systemd.unit(5), Specifiers)."""
+    """Percent signs in a path are escaped, so that systemd finds no specifier in them.
+
+    See systemd.unit(5), Specifiers.
+    """
     service = parsed(render(conf=Path("/srv/50%hub/containers.conf")))["Service"]
 
     assert service["Environment"] == '"CONTAINERS_CONF_OVERRIDE=/srv/50%%hub/containers.conf"'
@@ -169,7 +178,7 @@ def test_a_unit_names_podman_in_full(render: Render, programs: Path, monkeypatch
 
 @pytest.fixture
 def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Down:
-    """Types prod.down, with something in the place of the keyboard; the exit code, and the pods that were removed."""
+    """Run prod.down with a keyboard; return the exit code and the removed pods."""
 
     def loud() -> Context:
         return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
@@ -223,7 +232,7 @@ def test_down_prompts_before_it_removes_production(
 
 @pytest.mark.parametrize("volumes", [False, True], ids=["", "volumes"])
 def test_without_a_terminal_down_requires_yes(down: Down, capsys: pytest.CaptureFixture[str], *, volumes: bool) -> None:
-    """A script must pass --yes; without it nothing is removed, and the exit code is that of wrong options."""
+    """Without --yes, a script removes nothing and gets the exit code of wrong options."""
     with Path(os.devnull).open() as nobody:
         code, removed = down(nobody, volumes=volumes)
         shown = capsys.readouterr()
@@ -371,8 +380,8 @@ class Site:
             is Difference.NONE
         )
 
-    def upgrade_in_vain(self, version: int) -> HubpodError:
-        """Upgrade to a version that does not work, and whose hub changes the database; how that ends."""
+    def upgrade_and_fail(self, version: int) -> HubpodError:
+        """Upgrade to a version that changes the database and fails; return the error."""
         with pytest.raises(HubpodError) as caught:
             self._upgrade(version)
         return caught.value
@@ -419,8 +428,11 @@ def production_site(tmp_path: Path) -> Site:
 
 
 def test_a_failed_upgrade_puts_everything_back(production_site: Site) -> None:
-    """Database, credentials and pod are the previous ones, which is reported, and no copy of a secret is left."""
-    error = production_site.upgrade_in_vain(2)
+    """A failed upgrade restores database, credentials and pod, and says so.
+
+    No copy of a secret is left.
+    """
+    error = production_site.upgrade_and_fail(2)
 
     assert error.message == "not ready"
     assert error.remedy.startswith("what ran before runs again; ")
@@ -433,7 +445,7 @@ def test_a_failed_upgrade_puts_everything_back(production_site: Site) -> None:
 def test_a_restored_volume_is_known_by_its_content(production_site: Site) -> None:
     """A volume that was re-seeded since its creation is not identified by its first content."""
     production_site.up(2)  # re-seeds the volume; its label is still that of version 1
-    production_site.upgrade_in_vain(3)
+    production_site.upgrade_and_fail(3)
 
     assert production_site.running == 2
     assert not production_site.is_running(1)
@@ -442,10 +454,13 @@ def test_a_restored_volume_is_known_by_its_content(production_site: Site) -> Non
 
 
 def test_a_failed_rollback_keeps_the_copies(production_site: Site) -> None:
-    """If the database cannot be restored, its copy is kept and named, and both reasons are reported."""
+    """If the database cannot be restored, its copy is kept and named.
+
+    Both errors are reported.
+    """
     production_site.podman.failing.append(f"volume import {production_site.database}")
 
-    error = production_site.upgrade_in_vain(2)
+    error = production_site.upgrade_and_fail(2)
 
     archive = production_site.copies / f"{production_site.database}.tar"
     assert archive.read_bytes() == b"precious"
@@ -454,7 +469,7 @@ def test_a_failed_rollback_keeps_the_copies(production_site: Site) -> None:
 
 
 def test_a_hub_that_cannot_be_copied_keeps_running(production_site: Site) -> None:
-    """An upgrade that fails before it has changed anything leaves the hub running, and no copy behind."""
+    """An upgrade that fails before its first change leaves the hub running and no copy."""
     production_site.podman.failing.append("volume export")
 
     upgrade = restoring_on_failure(
@@ -478,7 +493,7 @@ def test_copies_of_an_upgrade_that_was_killed_are_not_overwritten(
     production_site.up(2, keep=True)
     production_site.write(b"half upgraded")
 
-    production_site.upgrade_in_vain(3)
+    production_site.upgrade_and_fail(3)
 
     assert production_site.podman.volumes_[production_site.database][1] == b"precious"
     # A generator that is collected leaves its block, which a process that is killed never does.

@@ -16,7 +16,10 @@ from support.stand_ins import context_at
 
 
 def test_a_reload_takes_the_sources_that_up_took(tmp_path: Path) -> None:
-    """Directories used in place are recorded; a clone of this checkout is the default, and the request wins."""
+    """A reload uses the recorded directories and the default clone.
+
+    A request for another source wins.
+    """
     context = context_at(tmp_path)
     instance = Instance(environment=find_environment("dev_dummyauth"), name="default")
     request, other = UpRequest(instance=instance), Origin(directory=tmp_path / "other")
@@ -32,7 +35,10 @@ def test_a_reload_takes_the_sources_that_up_took(tmp_path: Path) -> None:
 
 
 def test_the_recorded_loop_shows_each_outcome_of_an_edit() -> None:
-    """docs/edit-loop.md has a restart, none, a refused edit, a restored one and one that changes nothing."""
+    """docs/edit-loop.md shows every outcome of an edit.
+
+    The outcomes are a restart, no restart, a refused edit, a restored edit and no change.
+    """
     loop = (PROJECT / "docs" / "edit-loop.md").read_text().partition("<!-- loop -->")[2].partition("<!-- /loop -->")[0]
     lines = ("restarted: jupyterhub", "restarted: nothing", "was never closed", "is restored", "nothing changed")
 

@@ -63,7 +63,10 @@ def write(archive: Path, *members: tarfile.TarInfo) -> Path:
     ids=lambda members: " ".join(each.name for each in members),
 )
 def test_an_archive_that_leaves_the_volume_is_refused(tmp_path: Path, members: tuple[tarfile.TarInfo, ...]) -> None:
-    """The error names the member that would be written or linked elsewhere, also through a link in the archive."""
+    """The error names the member that would be written outside the volume.
+
+    A link in the archive may lead there.
+    """
     archive = write(tmp_path / "a.tar", *members)
 
     with pytest.raises(UsageError, match=f"has '{re.escape(members[-1].name)}', .* outside of the volume"):

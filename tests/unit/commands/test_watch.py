@@ -26,7 +26,7 @@ REQUEST = UpRequest(instance=Instance(environment=find_environment("dev_dummyaut
         (Outcome(difference=Difference.POD), "the pod was replaced"),
     ],
 )
-def test_a_summary_says_what_restarted(outcome: Outcome, words: str) -> None:
+def test_a_summary_reports_the_restart(outcome: Outcome, words: str) -> None:
     """A developer sees at a glance what a save cost."""
     assert ReloadResult(files=(), took_s=1.0, outcome=outcome).summary == words
 
@@ -39,8 +39,11 @@ def test_a_summary_says_what_restarted(outcome: Outcome, words: str) -> None:
         (["a/b/1.py", "a/b/2.py", "a/b/3.py", "a/b/4.py", "a/b/5.py"], "b/1.py, b/2.py, b/3.py and 2 more"),
     ],
 )
-def test_a_summary_says_what_was_saved(names: list[str], words: str) -> None:
-    """Files of the same name are distinguished by their directories, and a checkout of a branch stays one line."""
+def test_a_summary_names_the_saved_files(names: list[str], words: str) -> None:
+    """Saved files are named on one line, and equal names with their directories.
+
+    A checkout of a branch also stays one line.
+    """
     assert ReloadResult(files=tuple(map(Path, names)), took_s=1.0).saved == words
 
 
@@ -104,7 +107,10 @@ def test_a_clone_that_is_moved_away_and_back_is_watched_again(watcher: Watcher) 
 
 
 def test_a_failed_reload_does_not_end_watching(watcher: Watcher) -> None:
-    """A pod that goes down may come back; only an instance that is down at the first reload is an error."""
+    """Only an instance that is down at the first reload is an error.
+
+    A pod that goes down later may come back.
+    """
     down = NotRunningError("it is down")
 
     def fail() -> Outcome:

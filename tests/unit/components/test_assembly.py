@@ -195,7 +195,10 @@ def test_every_fragment_belongs_to_an_axis_value() -> None:
 
 
 def reads_of_python(source: str) -> Iterator[tuple[str, bool]]:
-    """Return the environment variables that a Python file reads, and whether it fails without each."""
+    """Yield the environment variables that a Python file reads.
+
+    Each has a flag: whether the file fails without the variable.
+    """
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(name))):
@@ -222,7 +225,10 @@ def reads_of_program(path: Path) -> Iterator[tuple[str, bool]]:
 
 @cache
 def programs(image: str) -> dict[str, Path]:
-    """Return hubpod's programs in an image by their name there, as the Containerfile copies them."""
+    """Return hubpod's programs in an image by their name there.
+
+    The Containerfile copies them.
+    """
     if not image.startswith(OUR_IMAGES):
         return {}
     folder = PROJECT / "containers" / image.removeprefix(OUR_IMAGES).partition(":")[0]
@@ -349,7 +355,7 @@ def test_there_is_exactly_one_way_in_for_browsers(arrangement: Made) -> None:
 
 
 def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrangement: Made) -> None:
-    """With external Slurm the hub's API is published at the requested address, otherwise no port is."""
+    """Only the hub's API is published besides the proxy, and only for external Slurm."""
     ports = {
         (each.name, port)
         for each in arrangement.pod.containers
@@ -361,7 +367,10 @@ def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrang
 
 
 def test_internal_ports_listen_on_loopback_only(arrangement: Made, tmp_path: Path) -> None:
-    """Behind a tunnel the proxy listens on loopback, with Slurm in the pod the hub, and the proxy's API always."""
+    """Ports that only the pod uses listen on loopback.
+
+    They are the proxy's port behind a tunnel, the hub's API with Slurm in the pod, and always the proxy's API.
+    """
     words = arrangement.container(proxy.NAME).args
     options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
     tunnel = arrangement.environment.ingress is Ingress.ZENITH
@@ -389,7 +398,7 @@ def test_the_containers_are_those_of_the_axes(arrangement: Made) -> None:
     assert arrangement.names == tuple(each.name for each in components(arrangement.environment))
 
 
-def test_the_images_that_are_built_are_those_that_are_used(arrangement: Made) -> None:
+def test_the_pod_uses_exactly_the_built_images(arrangement: Made) -> None:
     """Every built image is used, and every used image is built or the Zenith client's."""
     used = {each.image for each in arrangement.pod.containers}
     built = {f"{OUR_IMAGES}{name}:unbuilt" for name in image_names(arrangement.environment)}
@@ -410,7 +419,10 @@ def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> No
 
 
 def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> None:
-    """Containers have the listed capabilities only, a read-only root, and only Slurm may gain privileges."""
+    """Containers have a read-only root and the listed capabilities only.
+
+    Only Slurm may gain privileges.
+    """
     for document in (arrangement.for_podman, arrangement.in_a_cluster):
         for container in document["spec"]["containers"]:
             context, name = container["securityContext"], container["name"]
@@ -447,7 +459,10 @@ def leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def test_the_podman_target_says_nothing_that_podman_does_not_know(arrangement: Made) -> None:
-    """The manifest has only the listed keys (no subPath, Secret or probe), with values of their types."""
+    """The manifest for podman has only the listed keys, with values of their types.
+
+    It has no subPath, Secret or probe.
+    """
     wrong = [(path, value) for path, value in leaves(arrangement.for_podman) if not is_known(path, value)]
 
     assert not wrong
@@ -459,7 +474,10 @@ def is_known(path: str, value: object) -> bool:
 
 
 def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
-    """Names of pod, host, containers and volumes are unique RFC 1123 labels, and mounts refer to them."""
+    """Pod, host, containers and volumes have unique RFC 1123 labels as names.
+
+    Mounts refer to them.
+    """
     document = arrangement.for_podman
     spec = document["spec"]
     volumes, containers = ([each["name"] for each in spec[key]] for key in ("volumes", "containers"))

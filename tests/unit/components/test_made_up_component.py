@@ -1,4 +1,7 @@
-"""A component that is added to the tuple appears wherever components are listed, without any other edit."""
+"""A component needs an entry in the tuple and no other edit.
+
+It then appears wherever components are listed.
+"""
 
 import json
 import time
@@ -81,7 +84,10 @@ def made() -> Site:
 
 
 def test_the_pod_manifest_has_it_after_the_hub(made: Site) -> None:
-    """The container with its image, setting and volumes comes after the component that it waits for."""
+    """The manifest has the new container after the component that it waits for.
+
+    The container has its image, setting and volumes.
+    """
     (document,) = yaml.safe_load_all(podman_manifest.manifest(assembly.pod_spec(made)))
 
     containers = {each["name"]: each for each in document["spec"]["containers"]}

@@ -125,7 +125,7 @@ def asked(issuer: Issuer, before: Counter[str]) -> Counter[str]:
 
 
 def test_the_server_serves_its_documents(server: Server, issuer: Issuer) -> None:
-    """The discovery document names the issuer and leads to a key set with a key for each algorithm."""
+    """The discovery document names the issuer and leads to a key for each algorithm."""
     discovery = server.get("/realms/test/.well-known/openid-configuration")
     keys = requests.get(discovery.json()["jwks_uri"], timeout=5).json()["keys"]
 
@@ -176,7 +176,10 @@ def test_slow_answers_late(server: Server, issuer: Issuer) -> None:
 
 
 def test_hanging_never_answers(server: Server, issuer: Issuer) -> None:
-    """A hanging issuer accepts a request without an answer, and disconnects it when it is up again."""
+    """A hanging issuer accepts a request without an answer.
+
+    When it is up again, it disconnects the client.
+    """
     issuer.hang()
     with pytest.raises(requests.ReadTimeout):
         server.get(CERTS, timeout_s=0.3)
@@ -216,7 +219,7 @@ def test_an_endless_document_ends_when_the_issuer_is_up(server: Server, issuer: 
 
 
 def test_a_rotation_keeps_the_old_keys_only_with_overlap(server: Server, issuer: Issuer) -> None:
-    """Overlap publishes both generations of keys, otherwise only the new one; a reset restores the first."""
+    """A rotation publishes the old keys only with overlap, and a reset restores them."""
 
     def key_ids() -> set[str]:
         return {key["kid"] for key in server.get(CERTS).json()["keys"]}
@@ -294,7 +297,10 @@ def test_garbage_requests_do_not_stop_the_server(server: Server, issuer: Issuer)
 
 
 def test_sigterm_stops_the_server_which_logged_each_request(tmp_path: Path) -> None:
-    """SIGTERM stops the server even with hanging requests; the log has no header, query or token."""
+    """SIGTERM stops the server even with hanging requests.
+
+    The log has no header, query or token.
+    """
     server = start(tmp_path)
     issuer = server.issuer()
     issuer.wait_until_up()
@@ -326,7 +332,10 @@ def test_sigterm_stops_the_server_which_logged_each_request(tmp_path: Path) -> N
 
 
 def test_a_port_taken_meanwhile_is_reported(server: Server, issuer: Issuer) -> None:
-    """If another program has the port of a down issuer, `up` fails with a message, and works later."""
+    """If another program has the port of a down issuer, `up` fails with a message.
+
+    A later `up` works.
+    """
     issuer.down()
     with socket.create_server(("0.0.0.0", server.port)):  # noqa: S104 - as the server itself
         with pytest.raises(HubpodError, match="cannot listen"):
@@ -338,7 +347,7 @@ def test_a_port_taken_meanwhile_is_reported(server: Server, issuer: Issuer) -> N
 
 
 def test_a_stopped_server_is_reported(tmp_path: Path) -> None:
-    """Without its server the issuer's methods fail with a message that does not contain the token."""
+    """Without its server, the issuer's methods fail with a message without the token."""
     server = start(tmp_path)
     server.stop()
 

@@ -111,7 +111,10 @@ def client(tmp_path: Path) -> Client:
 
 
 def test_the_client_sends_the_configuration_of_the_tunnel(client: Client) -> None:
-    """The allocated port and the configured keys arrive as base64 JSON in short lines with the end marker."""
+    """The configuration arrives as base64 JSON in short lines with the end marker.
+
+    It has the allocated port and the configured keys.
+    """
     client.run("dropped")
 
     *lines, empty, end = client.sent
@@ -127,7 +130,10 @@ def test_the_client_sends_the_configuration_of_the_tunnel(client: Client) -> Non
 
 
 def test_ssh_is_called_as_the_protocol_requires(client: Client) -> None:
-    """Forwarding, port and address are as configured, and the key is a private copy that is removed later."""
+    """The configured forwarding, port, address and private key reach ssh.
+
+    The key is in a private copy that is removed later.
+    """
     client.run("dropped")
 
     seen = client.seen
@@ -142,7 +148,10 @@ def test_ssh_is_called_as_the_protocol_requires(client: Client) -> None:
 
 
 def test_the_output_of_ssh_is_logged_without_secrets(client: Client) -> None:
-    """Lines of ssh are logged, but not the echo of the configuration, even with other text before it."""
+    """Lines of ssh are logged, but not the echo of the configuration.
+
+    Other text may precede the echo.
+    """
     code, output = client.run("dropped")
 
     assert code == 255
@@ -163,7 +172,7 @@ def test_the_output_of_ssh_is_logged_without_secrets(client: Client) -> None:
     ],
 )
 def test_a_failed_tunnel_is_reported(client: Client, mode: str, code: int, said: str) -> None:
-    """If the server refuses, rejects or does not answer, the client exits with 1 and prints the reason."""
+    """If the server refuses or does not answer, the client exits with 1 and the reason."""
     ended, output = client.run(mode, CONFIG + "configureTimeout: 1\n")
 
     assert ended == code

@@ -47,14 +47,14 @@ def tunnel(records: Path, content: str) -> subprocess.Popen[str]:
     return process
 
 
-def encoded(configuration: Mapping[str, object]) -> str:
+def encode(configuration: Mapping[str, object]) -> str:
     """Encode a configuration as clients send it."""
     return base64.encodebytes(json.dumps(configuration).encode()).decode()
 
 
 def test_a_tunnel_is_recorded_until_it_ends(tmp_path: Path, listener: int) -> None:
     """The subdomain's record contains the port from the confirmation until SIGHUP."""
-    process = tunnel(tmp_path, encoded({"allocated_port": listener, "backend_protocol": "http"}))
+    process = tunnel(tmp_path, encode({"allocated_port": listener, "backend_protocol": "http"}))
     record, deadline = tmp_path / "jupyter", time.monotonic() + 10
     while not record.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -80,7 +80,7 @@ def test_a_tunnel_is_recorded_until_it_ends(tmp_path: Path, listener: int) -> No
 )
 def test_a_bad_tunnel_is_refused(tmp_path: Path, listener: int, changes: dict[str, object], sentence: str) -> None:
     """The server confirms the configuration, prints what is wrong with it, and exits with 1."""
-    process = tunnel(tmp_path, encoded({"allocated_port": listener, "backend_protocol": "http"} | changes))
+    process = tunnel(tmp_path, encode({"allocated_port": listener, "backend_protocol": "http"} | changes))
 
     output, _ = process.communicate(timeout=10)
 

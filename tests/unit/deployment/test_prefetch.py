@@ -38,7 +38,10 @@ esac
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[Context]:
-    """A context whose podman answers once a file `go` exists, at the latest at the end of the test."""
+    """A context whose podman answers once a file `go` exists.
+
+    At the end of the test, podman answers in any case.
+    """
     labels = INSTANCE.labels
     name = f"{INSTANCE.resource}-slurm"
     containers = [{"Names": [name], "Image": "localhost/base:1", "State": "running", "Labels": labels}]

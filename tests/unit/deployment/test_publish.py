@@ -1,4 +1,4 @@
-"""Addresses at which the hub is published: which are valid, which can work, and which are free."""
+"""Addresses at which the hub is published: syntax, reachability and availability."""
 
 import os
 import re
@@ -94,7 +94,10 @@ def request_for(environment: Environment, port: int | None = None, hub_api: Port
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_options_that_do_not_fit_the_environment_are_refused(environment: Environment) -> None:
-    """--port needs a published port, --publish an external Slurm; the remedy names the option to leave out."""
+    """--port needs a published port, and --publish an external Slurm.
+
+    The remedy names the option to leave out.
+    """
     require_matching_options(environment, request_for(environment))
     for port, hub_api, fits, option in (
         (8000, None, environment.ingress is Ingress.HOST_PORT, "--port"),
@@ -201,8 +204,11 @@ def test_a_url_to_another_port_is_refused(url: str, port: int, leads_to: int) ->
         ("http://hub..example:8081", "192.0.2.7", "the name hub..example has no address here"),
     ],
 )
-def test_what_this_machine_cannot_decide_is_a_warning(url: str, ip: str, expected: str) -> None:
-    """An address that may be translated, or a name that only compute nodes may resolve, is not refused."""
+def test_an_undecidable_address_is_a_warning(url: str, ip: str, expected: str) -> None:
+    """An address that this machine cannot judge is not refused.
+
+    It may be translated, or only compute nodes may resolve the name.
+    """
     hub_api, warning = find_hub_api(settings(url), EXTERNAL, at(ip))
 
     assert hub_api == at(ip)
@@ -228,7 +234,10 @@ def listener(ip: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - requested, without a listener
 def test_a_port_is_free_or_taken(ip: str) -> None:
-    """A port with a listener is taken at that address and at the unspecified one, and free afterwards."""
+    """A port with a listener is taken at its address and at the unspecified address.
+
+    The port is free when the listener closes.
+    """
     with listener("127.0.0.1") as port:
         with pytest.raises(MachineError, match=f"{ip}:{port} is taken") as caught:
             require_free(at(ip, port), "--publish")

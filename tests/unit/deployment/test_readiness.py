@@ -58,7 +58,10 @@ def hub() -> Iterator[Hub]:
 
 @dataclass(kw_only=True)
 class Pod:
-    """A stand-in for podman and its pod: the containers' answers to readiness commands, and the calls."""
+    """A stand-in for podman and its pod.
+
+    It has the containers' answers to readiness commands, and records the calls.
+    """
 
     site: Site
     answers: dict[str, Callable[[], str]]
@@ -158,7 +161,10 @@ def test_a_slow_check_delays_no_other_check(dummy: Site, hub: Hub) -> None:
 
 
 def test_the_hub_is_not_checked_before_slurm_is_ready(dummy: Site, hub: Hub) -> None:
-    """The hub's check goes to Slurm; each check is a command in a container, which starting containers pay for."""
+    """The hub's check runs once Slurm is ready, because it queries Slurm.
+
+    Each check is a command in a container, and delays the containers that start.
+    """
     states = iter(["sshd does not listen yet", "slurmctld does not listen yet", ""])
     hub.status = 503
 
@@ -187,7 +193,7 @@ def test_a_pod_without_a_published_page_is_checked_inside(hub: Hub) -> None:
     assert not hub.requests
 
 
-def test_a_timeout_names_what_is_missing_and_why(dummy: Site, hub: Hub) -> None:
+def test_a_timeout_names_the_missing_condition_and_the_reason(dummy: Site, hub: Hub) -> None:
     """The error carries the last log lines of the first container at fault."""
     hub.status = 503
     pod = Pod(site=dummy, answers={"slurm": never, "jupyterhub": ready})

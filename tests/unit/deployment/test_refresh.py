@@ -57,7 +57,10 @@ def dummy() -> Site:
     ],
 )
 def test_only_readers_of_a_change_restart(dummy: Site, parts: tuple[str, ...], restarted: tuple[str, ...]) -> None:
-    """The hub restarts for its code and configuration, Slurm for its configuration, and nothing for wrappers."""
+    """The hub restarts for code and configuration, and Slurm for configuration.
+
+    Wrappers restart nothing.
+    """
     assert find_readers(pod_spec(dummy), tuple(find_seed(dummy, part) for part in parts)) == restarted
 
 
@@ -75,7 +78,7 @@ def test_only_readers_of_a_change_restart(dummy: Site, parts: tuple[str, ...], r
 def test_an_interrupted_restart_does_not_replace_the_pod(
     dummy: Site, stopped: tuple[str, ...], changed: tuple[str, ...], expected: Difference
 ) -> None:
-    """A container that has to restart anyway may have ended; any other ended container means a new pod."""
+    """An ended container requires a new pod, unless it has to restart anyway."""
     spec = pod_spec(dummy)
     labels = {LABEL_MANIFEST: podman_manifest.digest(spec)}
     states = {
@@ -106,7 +109,10 @@ def test_an_interrupted_restart_does_not_replace_the_pod(
 def test_hub_and_slurm_reload_inside_their_containers(
     dummy: Site, name: str, part: str, *, renews: bool, restarted: bool
 ) -> None:
-    """They restart for credentials, some of which are variables, and when their own command fails."""
+    """Containers restart for credentials and when their own command fails.
+
+    Some credentials are environment variables.
+    """
     spec = pod_spec(dummy)
     (container,) = (each for each in spec.containers if each.name == name)
     restarts: list[str] = []
@@ -118,7 +124,10 @@ def test_hub_and_slurm_reload_inside_their_containers(
 
 
 def test_a_refused_configuration_restarts_nothing(dummy: Site) -> None:
-    """A restart would fail as well, and jobs keep running; the error carries the container's message."""
+    """A container whose restart would fail keeps running, and so do its jobs.
+
+    The error carries the container's message.
+    """
     spec = pod_spec(dummy)
     (slurm,) = (each for each in spec.containers if each.name == "slurm")
     answers = {"execute": lambda *_: Result(argv=(), returncode=REFUSED, stderr="unrecognized key: Nod\n")}
@@ -143,7 +152,10 @@ def test_production_mounts_no_source() -> None:
 
 
 def test_a_traceback_names_the_developers_files(dummy: Site) -> None:
-    """Frames in the clone and in volumes/ have their paths on the host; other frames and markers are left out."""
+    """Frames in the clone and in volumes/ get their paths on the host.
+
+    Other frames and markers are left out.
+    """
     clone = dummy.sources["bricsauthenticator"].folder
 
     assert tracebacks.excerpt_own_code(dummy, HUB_LOG) == (

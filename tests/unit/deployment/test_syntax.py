@@ -29,7 +29,10 @@ def edit(dummy: Site, code: bytes) -> Seed:
 
 
 def test_a_module_that_cannot_be_compiled_is_refused(dummy: Site) -> None:
-    """The error names the file in the clone and the line, if the container's Python refuses the module as well."""
+    """The error names the file in the clone and the line.
+
+    The container's Python must refuse the module as well.
+    """
     podman = podman_returning({"execute": Result(argv=(), returncode=1)})
 
     with pytest.raises(SourceError) as caught:

@@ -1,4 +1,4 @@
-"""Words that CONTRIBUTING.md replaces, in docstrings, comments, test names, error messages and pages.
+"""The words that CONTRIBUTING.md replaces, searched for in the repository.
 
 ``python tests/unit/docs/test_words.py [PATH ...]`` prints each occurrence with its file and line.
 """
@@ -117,7 +117,7 @@ def test_wrong_words_are_found_with_their_lines() -> None:
 
 
 def test_prose_uses_the_words_of_the_glossary() -> None:
-    """Docstrings, comments, test names, error messages and pages use the words of CONTRIBUTING.md."""
+    """Code, comments, test names, messages and pages use the words of CONTRIBUTING.md."""
     assert not find_wrong_words(ALL)
 
 

@@ -45,7 +45,10 @@ def tag(project: Path, *, base: str = "b", stage: Stage = Stage.DEV) -> str:
 
 
 def test_same_content_has_the_same_tag(project: Path) -> None:
-    """The tag depends on the image's content only, to which clones below _dev_build_data belong as sources."""
+    """The tag depends on the image's content only.
+
+    Clones below _dev_build_data belong to the sources.
+    """
     before = tag(project)
     (project / "containers" / "slurm" / "_dev_build_data" / "x").write_text("noise")
 
@@ -53,7 +56,7 @@ def test_same_content_has_the_same_tag(project: Path) -> None:
 
 
 def test_any_change_changes_the_tag(project: Path) -> None:
-    """Containerfile, modes of files, requirements of a source, base and stage all change the tag."""
+    """Containerfile, file modes, requirements of a source, base and stage change the tag."""
     tags = {tag(project), tag(project, base="c"), tag(project, stage=Stage.PROD)}
     (project / "source" / "pyproject.toml").write_text("[project]\n")
     tags.add(tag(project))
@@ -66,7 +69,10 @@ def test_any_change_changes_the_tag(project: Path) -> None:
 
 
 def test_code_is_not_in_development_images(project: Path) -> None:
-    """An edited module changes the tag for production only, because in development the code comes in a volume."""
+    """An edited module changes the tag for production only.
+
+    In development, the code comes in a volume.
+    """
     before = {stage: tag(project, stage=stage) for stage in Stage}
     (project / "source" / "code.py").write_text("2\n")
     after = {stage: tag(project, stage=stage) for stage in Stage}
@@ -79,7 +85,10 @@ def test_code_is_not_in_development_images(project: Path) -> None:
     "path", ["pyproject.toml", "setup.cfg", "requirements/run.txt", "new.py", "src/new/__init__.py", "code/fast.pyx"]
 )
 def test_installation_inputs_change_the_tag(project: Path, path: str) -> None:
-    """Build configuration, requirements, compiled code and a new top-level module make a new image."""
+    """A change of a source's build configuration or requirements changes the tag.
+
+    So does compiled code or a new top-level module.
+    """
     before = tag(project)
     new = project / "source" / path
     new.parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +201,10 @@ def test_repository_keeps_the_port_of_its_registry(reference: str) -> None:
 
 
 def test_only_old_images_are_pruned(project: Path, tmp_path: Path) -> None:
-    """A build removes only images that are old and not among the last three, as other checkouts may use them."""
+    """A build removes only images that are old and not among the last three.
+
+    Other checkouts may use the remaining images.
+    """
     now = time.time()
     ages = {
         "new": 0,

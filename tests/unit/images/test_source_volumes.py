@@ -16,7 +16,10 @@ from support.stand_ins import podman_returning
 
 
 def test_generated_files_come_with_the_code(tmp_path: Path) -> None:
-    """A module that the installation generated is added to the code, which wins; the image is read once."""
+    """A module that the installation generated is added to the code.
+
+    The code wins over a generated file of the same name. The image is read once.
+    """
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "code.py").write_text("edited")
     checkout = Checkout(source=SOURCES[0], directory=tmp_path / "source", status="")

@@ -168,7 +168,10 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_choice_of_the_image(machine: Machine, case: Case) -> None:
-    """An existing image is used, a missing one is pulled, and only development falls back to the stand-in."""
+    """An existing image is used, and a missing one is pulled.
+
+    Only development falls back to the stand-in.
+    """
     machine.set_local(*case.local)
     machine.set_built(*case.built)
     machine.set_registry(*case.registry)
@@ -201,7 +204,7 @@ def test_finding_the_image_pulls_nothing(machine: Machine, case: Case) -> None:
 
 
 def test_stand_in_is_reused_without_a_registry_query(machine: Machine) -> None:
-    """If no registry answers, the stand-in that was built is used from then on, without another wait."""
+    """If no registry answers, the built stand-in is reused without another wait."""
     first = zenith_image.ensure_image(Podman(), "", Stage.DEV, lambda _: None)
     machine.set_built(built(Stage.DEV))
 

@@ -1,4 +1,4 @@
-"""The manifest for a Kubernetes cluster: what the documents say, and what the init container's script does."""
+"""The manifest for a Kubernetes cluster, and the script of its init container."""
 
 import base64
 import os
@@ -153,7 +153,10 @@ def awkward() -> Manifest:
 
 
 def expanded(text: str) -> str:
-    """What a cluster makes of a text of a container: a reference is replaced, a doubled dollar sign is one."""
+    """Expand a container's text as a cluster does.
+
+    A reference is replaced, and a doubled dollar sign becomes one.
+    """
     return re.sub(r"\$(\$|\([^)]*\))", lambda match: "$" if match[1] == "$" else "<a variable>", text)
 
 
@@ -164,7 +167,7 @@ def test_every_document_is_valid(manifest: Manifest) -> None:
 
 
 def test_every_name_is_valid_and_unique(manifest: Manifest) -> None:
-    """Names are what RFC 1123 admits, those of Services what RFC 1035 does, and none is given twice."""
+    """Names are unique and valid by RFC 1123, and those of Services by RFC 1035."""
     spec = manifest.spec
     services = manifest.of_kind("Service")
     inside = [each["name"] for each in (*spec["volumes"], *spec["containers"], *spec["initContainers"])]
@@ -179,7 +182,7 @@ def test_every_name_is_valid_and_unique(manifest: Manifest) -> None:
 
 
 def test_names_of_the_longest_instance_are_valid(tmp_path: Path) -> None:
-    """With the longest name of an instance, every name that is limited to 63 characters keeps to that."""
+    """With the longest instance name, no name is longer than its limit of 63 characters."""
     manifest = Manifest(environment_pod("dev_realauth_zenithclient", tmp_path, "a" * 20))
 
     test_every_name_is_valid_and_unique(manifest)
@@ -188,7 +191,7 @@ def test_names_of_the_longest_instance_are_valid(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_referred_to_is_there(manifest: Manifest) -> None:
-    """Mounts name volumes of the pod, volumes name documents of the manifest, and items name their keys."""
+    """Mounts, volumes and items refer to existing volumes, documents and keys."""
     for container in (*manifest.spec["containers"], *manifest.spec["initContainers"]):
         assert {mount["name"] for mount in container["volumeMounts"]} <= set(manifest.volumes)
         paths = [mount["mountPath"] for mount in container["volumeMounts"]]
@@ -218,7 +221,7 @@ def test_a_configmap_has_the_files_of_its_seed(awkward: Manifest) -> None:
 
 
 def test_keys_of_nearly_the_same_paths_differ() -> None:
-    """No two paths have the same key, even if their names resemble directories, and every key is valid."""
+    """Every path has its own valid key, even when paths differ only in separators."""
     paths = ("a/b", "a--b", "a-/b", "a/-b", "a---b", "a-b", "..a", "a b", "a  b", "a" * 300, "b" + "a" * 300)
     files = tuple(File(path=path, content=b"") for path in paths)
     manifest = Manifest(small(Seed(volume="v", kind=SeedKind.CONFIG, files=files)))
@@ -245,7 +248,7 @@ def test_configuration_can_be_read_and_compared(manifest: Manifest) -> None:
 @settings(deadline=None)
 @given(strategies.text())
 def test_any_text_comes_back(text: str) -> None:
-    """Whatever is in a configuration file or an image's name, YAML gives it back as it was, and as a text."""
+    """Any text of a configuration file or an image's name survives YAML as a text."""
     seed = Seed(volume="v", kind=SeedKind.CONFIG, files=(File(path="f", content=text.encode()),))
     manifest = Manifest(small(seed, image=text))
 
@@ -253,8 +256,11 @@ def test_any_text_comes_back(text: str) -> None:
     assert manifest.spec["containers"][0]["image"] == text
 
 
-def test_what_another_yaml_takes_for_a_number_is_quoted(awkward: Manifest) -> None:
-    """Kubernetes reads more plain words as numbers and truth values than Python does, so these are quoted."""
+def test_words_that_kubernetes_reads_as_numbers_are_quoted(awkward: Manifest) -> None:
+    """Plain words that Kubernetes reads as numbers or truth values are quoted.
+
+    Python reads fewer words so.
+    """
     assert 'value: "1e3"' in awkward.text
     assert 'value: "y"' in awkward.text
 
@@ -269,7 +275,10 @@ def secrets_of(pod: PodSpec) -> Iterator[bytes]:
 
 
 def test_without_secrets_there_is_nothing_of_one(manifest: Manifest) -> None:
-    """Without --with-secrets the manifest contains no credential, but a comment that names it and its keys."""
+    """Without --with-secrets, the manifest contains no credential.
+
+    A comment names each Secret and its keys.
+    """
     assert not [secret for secret in secrets_of(manifest.pod) if secret in manifest.text.encode()]
     comments = [line for line in manifest.text.splitlines() if line.startswith("# Secret ")]
     secrets = manifest.of_kind("Secret")
@@ -297,7 +306,10 @@ def test_the_same_pod_has_the_same_manifest(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("changed", range(6))
 def test_a_changed_seed_replaces_the_pod(awkward: Manifest, changed: int) -> None:
-    """A changed file of configuration or credentials changes one annotation of the pod; data has none."""
+    """A changed configuration or credential file changes one annotation of the pod.
+
+    Data has no annotation.
+    """
     seeds = list(awkward.pod.seeds)
     seeds[changed] = replace(seeds[changed], mode=0o711)
     other = Manifest(replace(awkward.pod, seeds=tuple(seeds)))
@@ -336,7 +348,10 @@ def test_data_that_begins_with_files_is_refused() -> None:
 
 
 def test_one_pod_at_a_time(manifest: Manifest) -> None:
-    """There is one pod, an old one ends before a new one starts, and Services and Deployment find it by its labels."""
+    """There is one pod, and an old pod ends before a new one starts.
+
+    Services and Deployment find the pod by its labels.
+    """
     labels = dict(manifest.pod.labels)
 
     assert manifest.deployment["apiVersion"] == "apps/v1"
@@ -349,7 +364,10 @@ def test_one_pod_at_a_time(manifest: Manifest) -> None:
 
 
 def test_the_pod_is_confined(manifest: Manifest) -> None:
-    """No account of the cluster, no variables of its services, its seccomp profile, and nothing of the host."""
+    """The pod has the default seccomp profile and nothing of the cluster or its host.
+
+    It has no service account and no variables of the cluster's services.
+    """
     assert manifest.spec["automountServiceAccountToken"] is False
     assert manifest.spec["enableServiceLinks"] is False
     assert manifest.spec["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
@@ -368,7 +386,7 @@ def test_containers_have_the_rights_that_they_have_with_podman(manifest: Manifes
     assert {each["imagePullPolicy"] for each in containers} == {"IfNotPresent"}
 
 
-def test_who_is_not_root_must_not_be(manifest: Manifest) -> None:
+def test_non_root_containers_must_stay_non_root(manifest: Manifest) -> None:
     """The cluster refuses to run a container as root; the user is numeric, as it requires."""
     for rendered, container in zip(manifest.spec["containers"], manifest.pod.containers, strict=True):
         confined = {name: value for name, value in rendered["securityContext"].items() if name.startswith("runAs")}
@@ -378,7 +396,10 @@ def test_who_is_not_root_must_not_be(manifest: Manifest) -> None:
 
 
 def test_the_network_policy_admits_published_ports_only(manifest: Manifest) -> None:
-    """One policy closes the pod; it opens the published ports, with a rule for each container, and nothing else."""
+    """One policy closes all ports of the pod except the published ones.
+
+    It has a rule for each container with published ports.
+    """
     (policy,) = manifest.of_kind("NetworkPolicy").values()
     published = [container for container in manifest.pod.containers if container.ports]
 
@@ -401,15 +422,18 @@ def test_the_network_policy_admits_published_ports_only(manifest: Manifest) -> N
         ("prod", [8081]),
     ],
 )
-def test_an_environment_opens_what_it_needs(name: str, ports: list[int], tmp_path: Path) -> None:
-    """Browsers reach the proxy unless there is a tunnel, compute nodes the hub's API where they are elsewhere."""
+def test_an_environment_opens_the_ports_that_it_needs(name: str, ports: list[int], tmp_path: Path) -> None:
+    """The policy opens the proxy's port without a tunnel, and the hub's API for external Slurm."""
     (policy,) = Manifest(environment_pod(name, tmp_path)).of_kind("NetworkPolicy").values()
 
     assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == ports
 
 
 def test_the_init_container_may_only_give_files_away(manifest: Manifest) -> None:
-    """It is root, with the two capabilities that changing owners and modes takes, and cannot write its sources."""
+    """The init container is root with two capabilities, and cannot write its sources.
+
+    Changing owners and modes requires the capabilities.
+    """
     (init,) = manifest.spec["initContainers"]
 
     assert init["name"] == "volumes"
@@ -426,7 +450,7 @@ def test_a_pod_without_volumes_needs_no_preparation() -> None:
 
 
 def test_containers_get_copies_of_credentials_in_memory(manifest: Manifest) -> None:
-    """No container but the one that prepares them mounts a Secret: its files would all be root's."""
+    """Only the init container mounts a Secret, whose files would all belong to root."""
     kinds = {seed.volume: seed.kind for seed in manifest.pod.seeds}
 
     for number, container in enumerate(manifest.pod.containers):
@@ -444,7 +468,7 @@ def test_mounts_are_read_only_where_the_pod_says_so(manifest: Manifest) -> None:
 
 
 def test_probes_use_the_checks_of_the_container(manifest: Manifest) -> None:
-    """A container is ready when its own command says so, and alive while its published port takes connections."""
+    """Readiness is the container's own command, and liveness its published port."""
     for rendered, container in zip(manifest.spec["containers"], manifest.pod.containers, strict=True):
         command = rendered.get("readinessProbe", {}).get("exec", {}).get("command", [])
         assert [expanded(word) for word in command] == list(container.ready)
@@ -454,7 +478,10 @@ def test_probes_use_the_checks_of_the_container(manifest: Manifest) -> None:
 
 
 def test_published_ports_have_a_service(manifest: Manifest) -> None:
-    """Each container with published ports has one Service inside the cluster, each port once; others have none."""
+    """Each container with published ports has one Service with each of them once.
+
+    Other containers have no Service.
+    """
     services = manifest.of_kind("Service")
     published = [container for container in manifest.pod.containers if container.ports]
 
@@ -469,7 +496,10 @@ def test_published_ports_have_a_service(manifest: Manifest) -> None:
 
 
 def test_texts_for_containers_stay_as_they_are(awkward: Manifest) -> None:
-    """A cluster replaces references to variables in arguments and variables; ours have none, whatever they seem."""
+    """Arguments and variables survive a cluster's replacement of references.
+
+    None of them has a reference, even if it looks like one.
+    """
     rendered, container = awkward.spec["containers"][0], awkward.pod.containers[0]
 
     assert [expanded(word) for word in rendered["args"]] == list(container.args)
@@ -528,7 +558,7 @@ class Node:
 
 @pytest.mark.parametrize("starts", [1, 2])
 def test_the_script_restores_owners_and_modes(manifest: Manifest, tmp_path: Path, starts: int) -> None:
-    """After the first start and after any other, copies and claims have content, owners and modes of their seeds."""
+    """After each start, copies and claims have content, owners and modes of their seeds."""
     node = Node(manifest, tmp_path)
     for _ in range(starts):
         node.start()

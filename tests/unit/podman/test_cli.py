@@ -35,7 +35,10 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_removal_of_a_busy_pod_is_retried(tmp_path: Path) -> None:
-    """After kill -9 of a start, a process of podman still mounts a container's directories for a moment."""
+    """The removal of a pod is retried while a process of podman mounts its directories.
+
+    It does so for a moment after kill -9 of a start.
+    """
     failing(tmp_path, "pod-rm", "unlinkat userdata/shm: device or resource busy", 3).remove_pod("pod")
 
     assert (tmp_path / "tries").read_text().count("\n") == 4
@@ -58,7 +61,10 @@ IMAGES = '[{"Names": ["localhost/hubpod/slurm:dev-0", "localhost/other:1"], "Cre
 
 
 def test_listing_volumes_is_retried_when_one_is_removed(tmp_path: Path) -> None:
-    """Podman 4.3 inspects each volume after listing all, and fails if one has been removed in between."""
+    """A list of volumes is retried when a volume is removed in between.
+
+    Podman 4.3 inspects each volume after listing all, and fails for the removed one.
+    """
     failure = "no volume with name other found in database: no such volume"
     listing = failing(tmp_path, "volume-ls", failure, 2, answer=VOLUMES)
 
@@ -66,7 +72,10 @@ def test_listing_volumes_is_retried_when_one_is_removed(tmp_path: Path) -> None:
 
 
 def test_listing_images_is_retried_when_one_is_removed(tmp_path: Path) -> None:
-    """Podman 4.3 inspects each image after listing all, and fails if one has been removed in between."""
+    """A list of images is retried when an image is removed in between.
+
+    Podman 4.3 inspects each image after listing all, and fails for the removed one.
+    """
     failure = 'reading image "320d": locating image with ID "320d": image not known'
     listing = failing(tmp_path, "images---filter=label=*", failure, 2, answer=IMAGES)
 

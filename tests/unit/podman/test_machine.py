@@ -1,4 +1,7 @@
-"""Choosing a podman configuration, with a stand-in that fails as podman does on some machines."""
+"""The choice of a podman configuration.
+
+A stand-in fails as podman does on some machines.
+"""
 
 from pathlib import Path
 
@@ -61,7 +64,10 @@ def test_smoke_test_runs_once_and_removes_its_pod(tmp_path: Path, calls: Path) -
 
 
 def test_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: Path) -> None:
-    """If podman's defaults fail, hubpod writes a containers.conf that helps, and rewrites it if it is deleted."""
+    """If podman's defaults fail, hubpod writes a containers.conf that helps.
+
+    A deleted file is written again.
+    """
     executable = stand_in(tmp_path, calls, works="with-conf")
     conf = tmp_path / "state" / "containers.conf"
     assert usable_podman(tmp_path / "state", executable).containers_conf == conf
@@ -73,7 +79,7 @@ def test_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: Pat
 
 
 def test_failing_podman_is_reported_with_its_output(tmp_path: Path, calls: Path) -> None:
-    """The error has podman's output and a remedy, and a configuration that did not help is removed."""
+    """The error has podman's output and a remedy, and a useless configuration is removed."""
     with pytest.raises(MachineError) as caught:
         usable_podman(tmp_path / "state", stand_in(tmp_path, calls, works="never"))
 

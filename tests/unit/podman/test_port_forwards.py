@@ -27,7 +27,10 @@ NETWORKS = json.dumps([{"name": "kube", "subnets": [{"subnet": "10.89.0.0/24"}]}
 
 @pytest.fixture
 def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Podman:
-    """Return a stand-in for podman with one container; iptables has the rules above, and the user is root."""
+    """Return a stand-in for podman with one container.
+
+    iptables has the rules above, and the user is root.
+    """
     outputs = {"ps": "c1\\n", "container": f"{RUNNING} \\n", "network": NETWORKS}
     cases = "\n".join(f"{word}) printf '%b' '{output}' ;;" for word, output in outputs.items())
     _stand_in(tmp_path / "podman", f'case "$1" in\n{cases}\nesac')
@@ -44,7 +47,10 @@ def _stand_in(path: Path, script: str) -> None:
 
 
 def test_forward_to_a_removed_container_is_stale(podman: Podman) -> None:
-    """A forward to an address of podman's networks without a container is found, with a command to remove it."""
+    """A forward to an unused address of podman's networks is found, with its remedy.
+
+    The remedy is a command that removes the forward.
+    """
     stale = port_forwards.find_stale(podman)
 
     assert [(each.port, each.address, each.removal) for each in stale] == [(8000, GONE, REMOVAL)]
@@ -63,7 +69,10 @@ def test_other_forwards_are_not_stale(podman: Podman, tmp_path: Path) -> None:
 def test_without_root_or_iptables_nothing_is_stale(
     podman: Podman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """Without root there are no such rules. If iptables is missing or fails, the result is empty."""
+    """Without root, or without a working iptables, the result is empty.
+
+    Such forwards exist only with podman as root.
+    """
     if missing == "root":
         monkeypatch.setattr("os.getuid", lambda: 1000)
     elif missing == "iptables":

@@ -17,6 +17,6 @@ from hubpod.probe.spawn_timeline import HUB_LINES
         ("listens", LISTENS_LOG % ("7", "ann", "node1", 51399)),
     ],
 )
-def test_the_timeline_finds_what_the_spawner_logs(moment: str, line: str) -> None:
+def test_the_timeline_finds_the_log_lines_of_the_spawner(moment: str, line: str) -> None:
     """Each pattern of the timeline matches the line that the spawner writes."""
     assert re.search(HUB_LINES[moment].format(user="ann", job="7"), line)

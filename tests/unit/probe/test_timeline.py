@@ -128,7 +128,7 @@ def test_page_has_the_drawing_in_light_and_dark() -> None:
 
 
 def test_stages_come_from_all_logs() -> None:
-    """The steps of the probe, the logs of hub and Slurm, and the server's first line become the stages."""
+    """The stages come from the probe, the logs of hub and Slurm, and the server's output."""
     spans = collect_stages(cast("Podman", FakePodman()), find_instance("dev_dummyauth", "default"), REPORT)
 
     assert [span.name for span in spans] == [stage.name for stage in STAGES]

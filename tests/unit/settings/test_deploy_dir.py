@@ -31,7 +31,10 @@ def test_no_secret_is_in_a_repr(directory: Path) -> None:
 
 
 def test_a_front_door_with_another_issuer_is_warned_about(directory: Path) -> None:
-    """If the Zenith server logs users in at another issuer than oidcServer, the hub would refuse their tokens."""
+    """A Zenith server with another issuer than oidcServer causes a warning.
+
+    The hub would refuse the tokens of the other issuer.
+    """
     text = deploy_configmap.example(PROD)
     path = directory / zenith_config.FILE_NAME
     assert deploy_dir.load(directory, PROD).warnings == (
@@ -44,7 +47,7 @@ def test_a_front_door_with_another_issuer_is_warned_about(directory: Path) -> No
 
 
 def test_all_problems_of_a_deploy_directory_are_reported_at_once(directory: Path) -> None:
-    """One error lists the problems of ConfigMap, keys, known hosts and Zenith configuration, each with its file."""
+    """One error lists all problems of a deploy directory, each with its file."""
     path = directory / deploy_configmap.FILE_NAME
     path.write_text(path.read_text().replace("http://hub", "hub"))
     (directory / "ssh_client_key").unlink()
@@ -66,7 +69,7 @@ def test_all_problems_of_a_deploy_directory_are_reported_at_once(directory: Path
 
 
 def test_a_missing_configmap_does_not_hide_the_other_problems(directory: Path) -> None:
-    """Without a ConfigMap the files are still checked, except for the host, which is unknown then."""
+    """Without a ConfigMap, the files are still checked, except for the unknown host."""
     (directory / deploy_configmap.FILE_NAME).unlink()
     (directory / "ssh_client_key").chmod(0o644)
 
@@ -80,7 +83,7 @@ def test_a_missing_configmap_does_not_hide_the_other_problems(directory: Path) -
 
 
 def test_a_single_problem_is_the_message_itself(directory: Path) -> None:
-    """The error of a single problem has the problem as its message, and what to do as its remedy."""
+    """The error of a single problem has the problem as message, and a remedy."""
     path = directory / "ssh_client_key"
     path.chmod(0o644)
 

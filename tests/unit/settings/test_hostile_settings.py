@@ -1,4 +1,7 @@
-"""Hostile values of the deploy ConfigMap are refused, or are one text in every document and file that has them."""
+"""Hostile values of the deploy ConfigMap.
+
+Each is refused, or is one text in every document and file that contains it.
+"""
 
 import re
 import tempfile
@@ -53,7 +56,10 @@ HOSTILE = (
 
 
 def accepted(environment: Environment, setting: Setting) -> Iterator[str]:
-    """Yield hostile values that a setting accepts, alone or after its example, and check that the rest is refused."""
+    """Yield hostile values that a setting accepts, alone or after its example.
+
+    The remaining values must be refused.
+    """
     text, key, usual = deploy_configmap.example(environment), setting.key, setting.example or setting.default or "a"
     for value in (*HOSTILE, *(usual + hostile for hostile in HOSTILE)):
         try:
@@ -79,7 +85,10 @@ def hub_variables(spec: dict[str, Any]) -> dict[str, str]:
 
 
 def expand_in_cluster(value: str) -> str:
-    """Expand a variable's text as a cluster does: references are replaced, a doubled dollar sign becomes one."""
+    """Expand a variable's text as a cluster does.
+
+    A reference is replaced, and a doubled dollar sign becomes one.
+    """
     return re.sub(r"\$(\$|\([^)]*\))", lambda match: "$" if match[1] == "$" else "<a variable>", value)
 
 

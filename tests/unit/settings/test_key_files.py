@@ -16,7 +16,7 @@ EXTERNAL = find_environment("dev_dummyauth_extslurm")
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
 def test_each_environment_requires_its_own_files(tmp_path: Path, environment: Environment) -> None:
-    """In an empty directory, exactly the files for the environment's Slurm and ingress are missing."""
+    """Exactly the files for the environment's Slurm and ingress are required."""
     needed = {
         "dev_dummyauth_extslurm": ["ssh_client_key", "ssh_known_hosts"],
         "dev_realauth_zenithclient": ["ssh_zenith_client_key", "zenith_client_config.yaml"],
@@ -42,7 +42,7 @@ def test_unused_files_are_warned_about_and_not_checked(directory: Path) -> None:
 
 @pytest.mark.parametrize("name", [row.name for row in key_files.FILES])
 def test_a_file_that_cannot_be_read_is_named(directory: Path, name: str) -> None:
-    """Empty, a directory, a named pipe, a dangling link, too large: each is one problem of that file."""
+    """An unreadable, empty or oversized file is one problem that names the file."""
     path = directory / name
     makers: dict[str, Callable[[], object]] = {
         "is empty": lambda: path.write_bytes(b" \n"),

@@ -34,7 +34,10 @@ def hashed(host: str) -> str:
     ],
 )
 def test_a_host_is_found_in_known_hosts_as_ssh_finds_it(directory: Path, names: str) -> None:
-    """Lists, wildcards, negation, hashed names, certificate authorities, tabs and CRLF are read as ssh reads them."""
+    """A host is found in every form of known_hosts that ssh reads.
+
+    The forms are lists, wildcards, negation, hashed names, certificate authorities, tabs and CRLF.
+    """
     assert not find_problem_of(directory, "ssh_known_hosts", f"# comment\n\n{names} {PINNED} comment\r\n")
     assert not find_problem_of(directory, "ssh_known_hosts", f"# comment\n\n{names}\t{PINNED} comment\n")
 

@@ -16,7 +16,10 @@ def test_the_readme_gets_the_table_of_files_at_its_marker() -> None:
 
 
 def test_the_examples_are_current() -> None:
-    """The directory examples/ has exactly the rendered files; `./run nox -s generated` writes them."""
+    """The directory examples/ has exactly the rendered files.
+
+    `./run nox -s generated` writes them.
+    """
     directory = reference.PROJECT / "examples"
 
     assert {

@@ -46,7 +46,10 @@ def test_keys_that_ssh_reads_are_accepted(directory: Path, content: bytes) -> No
 
 
 def test_line_ends_that_ssh_refuses_are_normalized(directory: Path) -> None:
-    """A key with Windows line ends, or without the last one, reaches the hub with the line ends that ssh requires."""
+    """A key with Windows line ends, or without the last one, reaches the hub normalized.
+
+    ssh requires Unix line ends, including the last one.
+    """
     for content in (FILES["ssh_client_key"].replace(b"\n", b"\r\n"), FILES["ssh_client_key"].rstrip()):
         put(directory, "ssh_client_key", content)
         assert deploy_dir.load(directory, PROD).key_files.ssh_client_key == FILES["ssh_client_key"]
@@ -104,7 +107,10 @@ def test_a_private_key_that_the_hub_cannot_use_is_refused(directory: Path, conte
     [(public(RSA), "does not belong to the private key ssh_client_key"), (b"garbage", "is not a public key")],
 )
 def test_a_public_key_must_belong_to_its_private_key(directory: Path, content: bytes, text: str) -> None:
-    """The .pub file, which the site authorizes on its Slurm host, must match the key that the hub uses."""
+    """The .pub file must match the private key that the hub uses.
+
+    The site authorizes the public key on its Slurm host.
+    """
     (line,) = find_problems(put(directory, "ssh_client_key.pub", content).parent)
 
     assert line.startswith(f"{directory / 'ssh_client_key.pub'}: {text}")

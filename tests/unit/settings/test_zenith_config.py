@@ -68,12 +68,18 @@ def test_a_wrong_zenith_configuration_is_reported_by_line_and_key(directory: Pat
     ],
 )
 def test_other_keys_of_the_zenith_client_are_accepted(directory: Path, more: str) -> None:
-    """Keys that do not contradict hubpod are accepted in camel case and in snake case, and are no warning."""
+    """Keys that do not contradict hubpod are accepted in both spellings.
+
+    The spellings are camel case and snake case. Such keys cause no warning.
+    """
     assert not find_problem_of(directory, "zenith_client_config.yaml", ZENITH + more)
 
 
 def test_keys_that_the_zenith_client_does_not_know_are_warned_about(directory: Path) -> None:
-    """A misspelt key is a warning that names file, line and key and suggests a known one; known keys are not."""
+    """A misspelt key causes a warning with file, line, key and a suggestion.
+
+    Known keys cause none.
+    """
     path = put(directory, "zenith_client_config.yaml", ZENITH + "serverAdress: other\nserver_prt: 22\ninternal: no\n")
 
     warnings = deploy_dir.load(directory, PROD).warnings
@@ -102,7 +108,10 @@ def test_the_example_configuration_needs_only_a_secret(directory: Path) -> None:
 
 
 def test_the_issuer_of_the_front_door_is_read_in_either_spelling() -> None:
-    """The issuer is read in camel case and in snake case; it is empty if the Zenith server decides."""
+    """The issuer is read in camel case and in snake case.
+
+    It is empty if the Zenith server decides.
+    """
     assert zenith_config.issuer_of(b"serverAddress: z\nauthOidcIssuer: https://a.example/r\n") == "https://a.example/r"
     assert zenith_config.issuer_of(b"server_address: z\nauth_oidc_issuer: https://b.example\n") == "https://b.example"
     assert not zenith_config.issuer_of(b"serverAddress: z\n")

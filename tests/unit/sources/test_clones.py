@@ -90,7 +90,7 @@ def test_existing_clone_is_kept_and_reported_as_modified(project: Path) -> None:
 
 
 def test_outdated_clone_is_reported(project: Path) -> None:
-    """If packages/ has changed, the status says that the clone is older and how to get a new one."""
+    """The status of a clone older than packages/ names the way to a new clone."""
     checkout(project)
     (project / "packages" / NAME / "code.py").write_text("answer = 44\n")
 
@@ -98,7 +98,10 @@ def test_outdated_clone_is_reported(project: Path) -> None:
 
 
 def test_url_of_a_clone_is_private(project: Path, repository: Path) -> None:
-    """Other users cannot read the URL in a clone, which may contain a token, even with umask 000."""
+    """Other users cannot read the URL of a clone, even with umask 000.
+
+    The URL may contain a token.
+    """
     before = os.umask(0)
     try:
         folder = checkout(project, Origin(url=f"file://{repository}")).directory
@@ -133,7 +136,7 @@ def test_another_repository_is_cloned_at_its_ref(project: Path, repository: Path
 
 
 def test_clone_of_another_url_is_refused(project: Path, repository: Path) -> None:
-    """A request for another repository than the cloned one is refused, and the error names the cloned one."""
+    """A request for another repository is refused, and the error names the cloned one."""
     checkout(project)
 
     with pytest.raises(SourceError, match="was cloned from packages/bricsauthenticator"):
@@ -141,7 +144,7 @@ def test_clone_of_another_url_is_refused(project: Path, repository: Path) -> Non
 
 
 def test_clone_at_another_ref_is_refused(project: Path, repository: Path) -> None:
-    """A request for a ref that is not checked out is refused with the command that checks it out."""
+    """A request for another ref is refused with the command that checks it out."""
     checkout(project, Origin(url=f"file://{repository}", ref="v1"))
 
     with pytest.raises(SourceError, match="is not at v2") as caught:
@@ -237,7 +240,10 @@ def test_ref_is_split_from_the_url(where: str, url: str, ref: str) -> None:
     ],
 )
 def test_invalid_origin_is_refused(value: str) -> None:
-    """URLs that run commands, values that look like options, missing directories and unknown names are refused."""
+    """URLs that run commands, option-like values and unknown names are refused.
+
+    So are missing directories.
+    """
     with pytest.raises(UsageError, match="--source"):
         parse_origins((value,), SOURCE_NAMES)
 
@@ -308,7 +314,10 @@ def test_submodule_is_content(project: Path, repository: Path, tmp_path: Path) -
 
 
 def test_nested_repository_is_content_without_its_git_directory(project: Path, tmp_path: Path) -> None:
-    """A nested repository, added or not, empty or not, contributes all files that it does not ignore."""
+    """A nested repository contributes all files that it does not ignore.
+
+    It may be added or not, and may be empty.
+    """
     found = checkout(project)
     for name in ("added", "other", "empty"):
         (found.directory / name).mkdir()
@@ -359,7 +368,10 @@ def test_names_that_are_not_utf8_are_content(project: Path, tmp_path: Path) -> N
 
 
 def test_without_git_caches_and_build_output_are_excluded(project: Path, tmp_path: Path) -> None:
-    """A package named `build` is content. Output of packaging tools at the root and pipes are not."""
+    """A package named `build` is content.
+
+    Pipes, and the output of packaging tools at the root, are not.
+    """
     folder = tmp_path / "mine"
     for name in ("build/x", "dist/x", "src/build/a.py", "src/dist/b.py", "src/.venv/c.py", "src/p.egg-info/d"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -374,7 +386,10 @@ def test_without_git_caches_and_build_output_are_excluded(project: Path, tmp_pat
 
 @pytest.mark.parametrize("theirs", ["", "node: $Format:%H$\n"])
 def test_exported_directory_is_complete_for_setuptools_scm(project: Path, tmp_path: Path, theirs: str) -> None:
-    """A build has no git to list package data, so the directory is marked as coming from an archive."""
+    """An exported directory is marked as an archive.
+
+    A build has no git that could list package data.
+    """
     found = checkout(project)
     (found.directory / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools-scm>=8"]\n')
     if theirs:
@@ -389,7 +404,10 @@ def test_exported_directory_is_complete_for_setuptools_scm(project: Path, tmp_pa
 def test_url_that_git_rewrites_matches_its_clone(
     project: Path, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command can be repeated with url.*.insteadOf or another default remote name in git's configuration."""
+    """A URL that git rewrites matches its clone.
+
+    Git's configuration may have url.*.insteadOf or another default remote name.
+    """
     config = tmp_path / "gitconfig"
     config.write_text(
         f'[url "file://{repository.parent}/"]\n\tinsteadOf = https://host/\n[clone]\n\tdefaultRemoteName = upstream\n'
@@ -468,7 +486,7 @@ def test_clone_of_another_user_is_refused_with_advice_of_git(project: Path, monk
 
 
 def test_broken_clone_is_refused(project: Path) -> None:
-    """With a broken .git, git does not use the project's own repository, and the failure is reported."""
+    """A clone with a broken .git is refused, and the project's repository is not used."""
     git(project, "init", "--quiet")
     folder = checkout(project).directory
     (folder / ".git" / "HEAD").unlink()

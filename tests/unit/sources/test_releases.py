@@ -40,7 +40,10 @@ def commit(folder: Path, message: str = "Something") -> str:
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of hubpod with its two packages, and another repository with two tags, for each test to copy."""
+    """A clone of hubpod with its two packages, and a repository with two tags.
+
+    Each test copies them.
+    """
     folder = tmp_path_factory.mktemp("originals")
     project, theirs = folder / "project", folder / "theirs"
     for name in SOURCE_NAMES:
@@ -95,7 +98,10 @@ def exported(checkout: Checkout, target: Path) -> set[str]:
 
 
 def test_default_release_is_the_committed_package(project: Path) -> None:
-    """Without --source the package of this checkout is used in place, and its version and commit are reported."""
+    """Without --source, the package of this checkout is used in place.
+
+    Its version and commit are reported.
+    """
     found = ensure(project)
 
     assert found.directory == project / "packages" / NAME
@@ -183,7 +189,10 @@ def test_release_is_a_tag_or_a_full_commit(project: Path, repository: Path, ref:
 
 @pytest.mark.parametrize("ref", ["main", "short commit", "HEAD"])
 def test_movable_ref_is_refused(project: Path, repository: Path, ref: str) -> None:
-    """A branch or short commit id is refused with the full id to give instead, and leaves no clone."""
+    """A branch or short commit id is refused without a clone.
+
+    The error names the full commit id.
+    """
     whole = git(repository, "rev-parse", "main")
 
     with pytest.raises(SourceError, match="neither a tag nor a full commit id") as caught:
@@ -293,7 +302,10 @@ def test_release_that_cannot_be_cloned_again_is_kept(project: Path, repository: 
 
 
 def test_a_moved_tag_is_not_followed(project: Path, repository: Path) -> None:
-    """A clone stays at its commit, which is reported, when its tag moves; the new commit can be given by id."""
+    """A clone stays at its reported commit when its tag moves.
+
+    The new commit can be requested by id.
+    """
     first = release(project, repository, "v1")
     git(repository, "tag", "--force", "v1", "v2")
 
@@ -307,7 +319,10 @@ def test_a_moved_tag_is_not_followed(project: Path, repository: Path) -> None:
 
 @pytest.mark.parametrize("ref", ["no-such-ref", "v1"])
 def test_failed_clone_is_removed(project: Path, repository: Path, ref: str) -> None:
-    """A missing ref or a repository without a Python project is an error, and the next call works."""
+    """A missing ref or a repository without a Python project is an error.
+
+    The next call works.
+    """
     if ref == "v1":
         git(repository, "rm", "--quiet", "pyproject.toml")
         git(repository, "tag", "--force", "v1", commit(repository))
@@ -338,7 +353,10 @@ def test_interrupted_clone_is_removed(project: Path, repository: Path, monkeypat
 
 
 def test_remains_of_a_killed_clone_are_removed(project: Path, repository: Path, tmp_path: Path) -> None:
-    """An incomplete clone of a killed process is not used as a release, and is removed by the next command."""
+    """An incomplete clone of a killed process is not used, and is removed later.
+
+    The next command removes it.
+    """
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
     program.write_text(

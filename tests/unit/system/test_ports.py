@@ -20,7 +20,10 @@ def test_the_chosen_port_is_free() -> None:
 
 
 def test_a_port_that_another_command_has_chosen_is_not_chosen() -> None:
-    """Not even before its pod listens there: the loser of that race would break the winner's forward."""
+    """A port that another command has chosen is not chosen, even if nothing listens.
+
+    The loser of that race would break the winner's forward.
+    """
     code = "from hubpod.system.ports import choose_port\nprint(choose_port(), flush=True)\ninput()"
     words = (sys.executable, "-c", code)
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:

@@ -47,7 +47,10 @@ def test_standard_input_is_passed_unchanged() -> None:
 
 
 def test_stream_passes_lines_of_both_outputs_in_order() -> None:
-    """Lines of standard output and standard error arrive in order, and the result has the last ones."""
+    """Lines of standard output and standard error arrive in order.
+
+    The result has the last ones.
+    """
     lines: list[str] = []
 
     result = process.stream(["sh", "-c", "echo a; echo b >&2; exit 4"], on_line=lines.append)
@@ -102,7 +105,7 @@ def raise_on_sigterm() -> Iterator[None]:
 
 @pytest.mark.usefixtures("raise_on_sigterm")
 def test_sigterm_ends_an_attached_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal to this process alone, such as SIGTERM, ends the command attached to its terminal."""
+    """A signal to this process alone, such as SIGTERM, ends the attached command."""
     monkeypatch.chdir(tmp_path)
     pid_file = tmp_path / "pid"
     thread = threading.Thread(target=send_sigterm_after, args=(pid_file,))
@@ -122,7 +125,10 @@ def test_sigterm_ends_an_attached_command(tmp_path: Path, monkeypatch: pytest.Mo
 def test_signal_during_start_ends_the_command(
     run: Callable[[list[str]], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal that arrives inside Popen, before its caller has the process, leaves no process behind."""
+    """A signal inside Popen leaves no process behind.
+
+    The caller has no reference to the process at that moment.
+    """
     started: list[int] = []
     original = subprocess.Popen.__init__
 
@@ -140,7 +146,7 @@ def test_signal_during_start_ends_the_command(
 
 @pytest.mark.parametrize(("end", "status"), [("exit 0", 0), ("exit 1", 130), ("kill -INT $$", 130)])
 def test_attached_command_handles_ctrl_c(end: str, status: int) -> None:
-    """A command may survive Ctrl-C. If it fails after Ctrl-C, the status is 130 whatever its own status."""
+    """A command may survive Ctrl-C; its failure after Ctrl-C has status 130."""
     script = f"kill -INT {os.getpid()}; sleep 0.1; {end}"
 
     assert process.attach(["sh", "-c", script]) == status

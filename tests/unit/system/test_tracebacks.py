@@ -23,7 +23,10 @@ Traceback (most recent call last):
 
 
 def test_each_traceback_ends_with_its_exception() -> None:
-    """Chained tracebacks are separate, the log's indentation is removed, and a cut-off traceback is kept."""
+    """Chained tracebacks are separate and have no indentation of the log.
+
+    A truncated traceback is also returned.
+    """
     found = list(find_tracebacks(LOG))
 
     assert [traceback[-1] for traceback in found] == [

@@ -91,7 +91,10 @@ def series(memory: float, files: int, minutes: int = 45, filling: float = 0.0) -
     ],
 )
 def test_the_verdict_depends_on_the_second_half(samples: list[Sample], verdict: Verdict) -> None:
-    """Growth in the first half is not a leak, a slope above the limit is; a short run has no verdict."""
+    """Only growth in the second half above the limit is a leak.
+
+    A short run has no verdict.
+    """
     assert [each.verdict for each in measure_growth(samples)] == [verdict]
 
 

@@ -1,4 +1,7 @@
-"""The hub's configuration, executed as JupyterHub executes it, in every arrangement of the axes."""
+"""The hub's configuration, executed for every arrangement of the axes.
+
+JupyterHub's own loader executes it.
+"""
 
 import ast
 import os
@@ -62,7 +65,10 @@ class Hub:
     proxy: Any
 
     def classes(self, section: str) -> list[type[HasTraits]]:
-        """The classes in use that take the options of a section of the configuration: its own and those below it."""
+        """The classes in use that take options of one section of the configuration.
+
+        They are the section's own class and its subclasses.
+        """
         used = [type(each) for each in (self.app, self.spawner, self.authenticator, self.proxy)]
         return [each for each in used if section in {parent.__name__ for parent in each.__mro__}]
 
@@ -139,7 +145,10 @@ def test_every_option_reaches_the_hub(hub: Hub) -> None:
 
 
 def test_the_hub_listens_where_its_servers_are(hub: Hub) -> None:
-    """The hub's API listens on loopback with Slurm in the pod, and on all addresses with external Slurm."""
+    """The hub's API listens on loopback with Slurm in the pod.
+
+    With external Slurm it listens on all addresses.
+    """
     match hub.environment.slurm:
         case Slurm.POD:
             assert hub.app.hub_bind_url == "http://127.0.0.1:8081"
@@ -151,7 +160,10 @@ def test_the_hub_listens_where_its_servers_are(hub: Hub) -> None:
 
 
 def test_the_hub_uses_the_separate_proxy(hub: Hub) -> None:
-    """The hub does not start or stop the proxy, and uses the API address and token of its container."""
+    """The hub does not start or stop the proxy, but uses the one in its container.
+
+    Address and token of the proxy's API agree.
+    """
     front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
 
     assert hub.proxy.should_start is False
@@ -163,7 +175,10 @@ def test_the_hub_uses_the_separate_proxy(hub: Hub) -> None:
 
 
 def test_the_default_target_of_the_proxy_is_the_hub(hub: Hub) -> None:
-    """The proxy passes the sign-in token only to its default target, which is the target of the hub's route."""
+    """The proxy's default target is the target of the hub's route.
+
+    Only the default target gets the sign-in token.
+    """
     front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
 
     hub.app.init_hub()
@@ -183,7 +198,7 @@ def test_the_default_target_of_the_proxy_is_the_hub(hub: Hub) -> None:
 def test_every_url_begins_with_the_base_path(
     environment: Environment, base_url: str, wanted: str, sign_out: str, tmp_path: Path
 ) -> None:
-    """Hub, proxy, readiness and the front door's logout use the same base path, without double slashes."""
+    """Hub, proxy, readiness and logout use the same base path, without double slashes."""
     hub = hub_of(environment, tmp_path, baseUrl=base_url)
     front = next(each for each in hub.pod.containers if each.name == proxy.NAME)
     tunnel = environment.ingress is Ingress.ZENITH
@@ -199,14 +214,16 @@ def test_every_url_begins_with_the_base_path(
 
 
 def test_a_login_does_not_outlive_a_working_day(hub: Hub) -> None:
-    """The hub's cookie is valid for half a day, and projects are stored encrypted with the hub's key."""
+    """The hub's cookie is valid for half a day, and stored projects are encrypted."""
     assert hub.app.cookie_max_age_days == 0.5
     assert hub.authenticator.enable_auth_state is True
     assert re.fullmatch("[0-9a-f]{64}", variables(hub.pod, jupyterhub.NAME)["JUPYTERHUB_CRYPT_KEY"])
 
 
 def test_a_server_has_time_to_start(hub: Hub) -> None:
-    """A server may wait minutes in the queue and take minutes to start, for example on a slow file system.
+    """A server may wait minutes in the queue and take minutes to start.
+
+    A slow file system is one reason.
 
     A restarted hub waits for a shorter time before it reports that a server is gone.
     """
@@ -234,7 +251,10 @@ def test_the_log_level_is_that_of_the_settings(tmp_path: Path) -> None:
 
 
 def test_the_login_is_that_of_the_axis(hub: Hub) -> None:
-    """The hub uses a form with the site's password, or tokens of the site's issuer, platform and audience."""
+    """The hub uses the axis value's login: a form with a password, or tokens.
+
+    The site sets the password, or issuer, platform and audience of the tokens.
+    """
     match hub.environment.login:
         case Login.DUMMY:
             assert isinstance(hub.authenticator, SharedPasswordAuthenticator)
@@ -260,7 +280,9 @@ def test_logout_redirects_to_the_front_door_behind_a_tunnel(hub: Hub) -> None:
 
 
 def test_polling_intervals(hub: Hub) -> None:
-    """Slurm is polled every two seconds, and Slurm in the pod twice a second while a server starts.
+    """Slurm is polled every two seconds.
+
+    While a server starts, Slurm in the pod is polled twice a second.
 
     The shared list of jobs may be that old, too, so a user sees within five seconds that a server has ended.
     """
@@ -323,7 +345,10 @@ def test_users_get_jupyterlab_in_their_home(hub: Hub) -> None:
 
 
 def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path) -> None:
-    """A spawner that does not export variables in the job script gets a hook that does, with shell quoting."""
+    """A spawner without exports in its job script gets a hook that adds them.
+
+    The hook quotes the values for the shell.
+    """
     secret = "it's $HOME"
 
     class Foreign:
@@ -354,7 +379,7 @@ def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path)
 
 
 def subvars(hub: Hub, **chosen: str) -> dict[str, str]:
-    """Return the template's variables: those of batchspawner, as the configuration and the user set them."""
+    """Return batchspawner's template variables as configuration and user set them."""
     names = [name for name in BricsSlurmSpawner.class_trait_names() if name.startswith("req_")]
     own = {"req_username": ACCOUNT, "req_homedir": "/home/project1/testuser.project1", "req_keepvars": ""}
     values = {name.removeprefix("req_"): own[name] if name in own else getattr(hub.spawner, name) for name in names}

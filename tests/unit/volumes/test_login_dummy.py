@@ -94,7 +94,10 @@ def test_a_login_brings_the_projects_of_its_accounts(form: Form) -> None:
 
 
 def test_wrong_passwords_are_throttled(form: Form) -> None:
-    """Of the attempts from one address, ten and then one per second are checked; the others get 429."""
+    """Of one address's attempts, ten and then one per second are checked.
+
+    The others get 429.
+    """
     begun = time.monotonic()
 
     answers = [form.try_password(f"{WRONG}{number}") for number in range(1000)]

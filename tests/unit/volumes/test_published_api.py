@@ -52,7 +52,10 @@ class Login(RequestHandler):
 
 @pytest.fixture(params=["dev_dummyauth", "dev_dummyauth_extslurm"])
 def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """An environment's name, and the port of a server with its authenticator, which trusts headers as the hub does."""
+    """An environment's name, and the port of a server with its authenticator.
+
+    The server trusts headers as the hub does.
+    """
     pod = pod_spec(site(find_environment(request.param)))
     config = load_hub_configuration(pod, tmp_path)
     authenticator = config.JupyterHub.authenticator_class(config=config)
