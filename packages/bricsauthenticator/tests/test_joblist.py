@@ -68,7 +68,7 @@ async def test_simultaneous_queries_share_one_list(squeue: Squeue) -> None:
 
 
 async def test_a_recent_list_is_reused(squeue: Squeue) -> None:
-    """Who may wait gets the last list; who must know now gets a new one."""
+    """A recent list is reused within the maximum age, and otherwise replaced."""
     await squeue.find("41")
     await squeue.find("42")
     squeue.answers("41 PENDING Priority n/a\n42 RUNNING None node1\n")

@@ -58,7 +58,7 @@ def test_exports_follow_the_directives_and_precede_all_commands() -> None:
 
 @pytest.mark.parametrize("script", ["#!/bin/bash", "#!/bin/bash\n", "run", "# a\x0cb \u2028 c\nrun\n", ""])
 def test_the_whole_script_is_kept(script: str) -> None:
-    """The script around the exports stays as it was, whatever its line ends are."""
+    """The script around the exports is unchanged, with any line ends."""
     result = with_exports(script, {"A": "1"})
 
     assert result.replace("export A=1", "", 1).replace("\n", "") == script.replace("\n", "")

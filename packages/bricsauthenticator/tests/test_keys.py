@@ -151,7 +151,7 @@ async def test_a_slow_issuer_times_out(store: KeyStore, issuer: Any) -> None:
 async def test_the_last_good_keys_serve_while_the_issuer_fails(
     store: KeyStore, issuer: Any, clock: Clock, fault: str
 ) -> None:
-    """Whatever happens to the issuer, keys that were good before stay good."""
+    """Cached keys stay valid during any failure of the issuer."""
     await store.find(header("rsa-1"))
     clock.now += 700
     if fault == "down":

@@ -240,7 +240,7 @@ async def test_headers_that_choose_a_key_are_refused(hub: Any, issuer: Any, head
     ["https://evil.example/", "//evil.example/", "/\\evil.example", "/hub/home\r\nLocation: https://evil.example/"],
 )
 async def test_a_login_never_redirects_to_another_site(hub: Any, issuer: Any, elsewhere: str) -> None:
-    """Whatever a link to the login page says, the user stays at this hub."""
+    """No target in a link to the login page redirects to another site."""
     response = await hub.login(issuer.mint(), next_url=elsewhere)
 
     assert response.code == 302
@@ -250,7 +250,7 @@ async def test_a_login_never_redirects_to_another_site(hub: Any, issuer: Any, el
 
 
 async def test_only_users_on_the_sites_list_log_in() -> None:
-    """Where the site names its users, having a project is not enough; where it does not, it is."""
+    """If the site lists its users, a project alone does not permit a login."""
     assert BricsAuthenticator().allow_all
     assert not BricsAuthenticator(allowed_users={"grace"}).allow_all
 
@@ -272,7 +272,7 @@ async def test_the_algorithm_is_ours_to_choose(hub: Any, issuer: Any, new_key: A
 
 @pytest.mark.parametrize("token", [None, "", "a.b", "a.b.c.d.e", "?.?.?", "x" * 60_000, "\xe9.\xe9.\xe9", "Bearer x"])
 async def test_values_that_are_not_tokens_are_refused(hub: Any, token: str | None) -> None:
-    """Anything that is not a signed JWT, or nothing at all, is refused with 401."""
+    """A request without a signed JWT is refused with 401."""
     await assert_refused(hub, token, 401)
 
 

@@ -356,7 +356,7 @@ async def test_a_site_without_a_list_of_jobs_does_not_search_after_a_restart(ada
 
 
 async def test_a_failed_script_leaves_nothing_to_search_for(ada: Any, slurm: Any) -> None:
-    """What fails before the submission has no job, late or not."""
+    """A spawn that fails before its submission leaves no job to search for."""
     spawner = await begin_broken(ada)
 
     assert spawner._spawn_future.exception() is not None

@@ -1,4 +1,4 @@
-"""What a user can choose, and the form for it."""
+"""The user's options and their form."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -81,7 +81,7 @@ def test_without_projects_the_user_reads_the_reason() -> None:
     )
 )
 def test_accepted_options_are_safe_in_a_script(chosen: dict[str, object]) -> None:
-    """Whatever is sent, what is taken consists of harmless characters only."""
+    """Accepted options have harmless characters only."""
     try:
         taken = choose(chosen, ONE)
     except OptionsError:
@@ -133,7 +133,7 @@ class Page(HTMLParser):
 
 
 def test_the_form_is_labelled_and_escaped() -> None:
-    """Every control has its label, and a project's name is shown as text whatever it holds."""
+    """Every control has its label, and any name of a project is shown as text."""
     page = Page(options.form(TWO))
 
     assert tuple(page.names) == options.FIELDS

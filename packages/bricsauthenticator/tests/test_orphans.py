@@ -52,7 +52,7 @@ async def test_an_orphan_is_cancelled_as_its_owner(hub: Any, slurm: Any) -> None
     ids=["another hub", "a copy of this hub", "a user's", "no comment", "not listed", "other job", "mark in midst"],
 )
 async def test_jobs_without_this_hubs_mark_are_left_alone(hub: Any, slurm: Any, jobs: str) -> None:
-    """Whatever does not carry this hub's own mark lives, and is not looked at again."""
+    """A job without this hub's mark stays, and is not checked again."""
     slurm.put("all", ALL)
     slurm.put("jobs", jobs)
     search = OrphanSearch(hub.app)

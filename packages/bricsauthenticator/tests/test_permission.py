@@ -21,7 +21,7 @@ class AdaBlocked(BricsAuthenticator):
     """A site's authenticator that blocks by a check of its own."""
 
     async def check_blocked_users(self, username: str, authentication: dict[str, Any] | None = None) -> bool:
-        """Let in everybody but one."""
+        """Allow all users except one."""
         return username != "ada" and authentication is not None
 
 

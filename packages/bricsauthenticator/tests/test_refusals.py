@@ -1,4 +1,4 @@
-"""What a user sees who is not let in, and what the operators see of it."""
+"""The page of a refused login and the lines in the hub's log."""
 
 import re
 from html.parser import HTMLParser
@@ -253,7 +253,7 @@ async def test_a_bad_token_ends_both_sessions_once(leaving: Any, issuer: Any, ch
 
 
 async def test_after_a_login_the_next_bad_token_leads_out_again(leaving: Any, issuer: Any) -> None:
-    """What the browser remembers ends with the next login, and by itself within minutes."""
+    """The cookie of a redirect ends with the next login, and by itself within minutes."""
     first = await leaving.login(issuer.mint(**EXPIRED))
     kept = next(cookie for cookie in first.headers.get_list("Set-Cookie") if "signed-out=1" in cookie)
     await leaving.login(issuer.mint())

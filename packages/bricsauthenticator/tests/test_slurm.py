@@ -44,7 +44,7 @@ def test_terminal_states_mean_gone(state: str) -> None:
 
 @given(st.text())
 def test_only_slurms_own_answer_makes_a_job_gone(text: str) -> None:
-    """Whatever else is answered leaves the job unknown, and nothing raises."""
+    """Any other answer leaves the job unknown without an error."""
     job = read_answer(f"Warning: {text}x")
 
     assert job.life is Life.UNKNOWN or job.state in slurm.TERMINAL_STATES | slurm.RUNNING_STATES | slurm.PENDING_STATES
@@ -156,5 +156,5 @@ def test_each_key_is_random_with_the_mark_of_its_hub() -> None:
     ],
 )
 def test_only_a_refusal_means_that_there_is_no_job(status: int | None, message: str, answer: bool) -> None:  # noqa: FBT001
-    """Whatever else went wrong, the job may have been submitted."""
+    """After any other failure, the job may have been submitted."""
     assert slurm.may_have_submitted(status, message) is answer

@@ -378,7 +378,7 @@ async def test_an_unreachable_server_fails_the_spawn(ada: Any, slurm: Any, until
 
 
 async def test_a_submission_that_outlasts_the_spawn_is_cancelled(ada: Any, slurm: Any, until: Any) -> None:
-    """When sbatch answers only after the spawn was given up, its job is cancelled all the same."""
+    """The job is cancelled even if sbatch answers after the spawn was given up."""
     ada.spawner().start_timeout = 1
     slurm.put("fault", f"while [ -e {slurm.directory}/fault ]; do sleep 0.02; done\n")
     await ada.submit_form(**CHOICE)
@@ -581,7 +581,7 @@ async def test_another_user_learns_nothing_about_options(ada: Any, issuer: Any) 
 
 
 async def test_options_are_optional_in_the_rest_api(ada: Any, slurm: Any, until: Any) -> None:
-    """What a client leaves out takes the form's defaults."""
+    """An option missing in a request has the form's default."""
     ada.app.tornado_application.settings["slow_spawn_timeout"] = 0
     answer = await ada.api("/users/ada/server", token=ada.user_token(), body=CHOICE)
     await until(lambda: slurm.read("script"))

@@ -1,4 +1,4 @@
-"""What a token must satisfy, to the second and to the byte, without a hub."""
+"""Validation of tokens, to the second and to the byte, without a hub."""
 
 import json
 from datetime import UTC, datetime, tzinfo
@@ -53,7 +53,7 @@ def token_of(key: Any, **changes: object) -> str:
 
 
 def is_good(key: Any, token: str) -> bool:
-    """Whether a token is accepted; what else it may be is a refusal, never another error."""
+    """Whether a token is accepted and not refused; any other error passes through."""
     try:
         read_header(token)
         validate(token, jwt.PyJWK(key.public_jwk), POLICY)
@@ -101,7 +101,7 @@ def test_times_are_exact_to_the_second(key: Any, claims: dict[str, int], *, good
     ids=str,
 )
 def test_a_token_is_for_this_hub_alone(key: Any, claims: dict[str, object], *, good: bool) -> None:
-    """One audience, which is ours, and issued to us: with several, azp does not help."""
+    """A token must name this hub as its only audience; with several, azp does not help."""
     assert is_good(key, token_of(key, **claims)) is good
 
 
@@ -138,7 +138,7 @@ def test_a_token_within_a_token_is_refused(key: Any) -> None:
     [b"{", b"[]", b"null", b'"RS256"', b"{}", b'{"alg": "ES256", "kid": ', b"[" * 20_000, b'{"alg":{"a":[]}}', b"\xff"],
 )
 def test_a_malformed_header_is_refused(header: bytes) -> None:
-    """Whatever is in the place of the header, the answer is a refusal."""
+    """A token with an arbitrary header is refused without another error."""
     part = jwt.utils.base64url_encode(header).decode()
 
     with pytest.raises(BadTokenError):

@@ -252,7 +252,7 @@ def test_yes_skips_the_prompt(down: Down, capsys: pytest.CaptureFixture[str]) ->
 
 
 class UnfitError(HubpodError):
-    """What stands in the way of an upgrade."""
+    """The reason for the failure of an upgrade."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +292,7 @@ class RememberedPodman(Podman):
         return Result(argv=args, returncode=int(answer is None), stdout=answer or "")
 
     def _answer(self, args: tuple[str, ...], stdin: bytes) -> str | None:
-        """What podman writes; None when it says no."""
+        """Return podman's output; None on failure."""
         match args:
             case ["volume", "ls", "--quiet", *_]:
                 return "\n".join(self.volumes_)
@@ -361,11 +361,11 @@ class Site:
 
     @property
     def found(self) -> Snapshot:
-        """What podman has of it."""
+        """Podman's snapshot of the instance."""
         return self.context.snapshot(self.base.instance)
 
     def at(self, version: int) -> PodSite:
-        """What a version derives from."""
+        """Return the site of a version."""
         key_files = replace(self.base.key_files, ssh_known_hosts=b"host ssh-ed25519 KEY-%d\n" % version)
         return replace(self.base, key_files=key_files)
 
@@ -485,7 +485,7 @@ def test_a_hub_that_cannot_be_copied_keeps_running(production_site: Site) -> Non
 def test_copies_of_an_upgrade_that_was_killed_are_not_overwritten(
     production_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is half upgraded is not what to go back to: the first copy stays the one."""
+    """The first copy is kept, because the current state is half upgraded."""
     upgrade = restoring_on_failure(
         production_site.context, production_site.base.instance, production_site.found, database=True
     )

@@ -1,4 +1,4 @@
-"""Which sources a reload takes."""
+"""The sources of a reload."""
 
 from dataclasses import replace
 from pathlib import Path

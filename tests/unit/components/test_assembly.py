@@ -90,7 +90,7 @@ PODMAN_KEYS = {
 NO_TEXT_TO_GO = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[-+]?0[xb][0-9a-fA-F]+|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 )
-"""What podman's and Kubernetes' YAML takes for a number or a day, where no quotes say that it is a text (go-yaml)."""
+"""Unquoted text that go-yaml, the parser of podman and Kubernetes, reads as a number or a date."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

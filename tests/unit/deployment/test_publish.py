@@ -118,7 +118,7 @@ def settings(url: str) -> Settings:
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the resolver by one that knows a single host."""
+    """Replace the resolver by a resolver of a single host."""
 
     def getaddrinfo(host: str, port: int | None, *_: object) -> list[tuple[object, ...]]:
         host.encode("idna")

@@ -34,7 +34,7 @@ esac
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The images that podman has, and those that a registry has."""
+    """The images of podman and of a registry."""
 
     directory: Path
 

@@ -489,7 +489,7 @@ def test_published_ports_have_a_service(manifest: Manifest) -> None:
 
     assert found == [sorted({port.container for port in container.ports}) for container in published]
     assert all(service["spec"]["type"] == "ClusterIP" for service in services.values())
-    # When SSH to Slurm is down the pod is not ready, and everybody's notebook runs on all the same.
+    # When SSH to Slurm fails, the pod is not ready, but all notebooks must stay reachable.
     assert all(service["spec"]["publishNotReadyAddresses"] is True for service in services.values())
     if manifest.pod.name.startswith("hubpod-"):
         assert list(services) == [f"{manifest.pod.name}-{container.name}" for container in published]
@@ -581,7 +581,7 @@ def test_the_script_restores_owners_and_modes(manifest: Manifest, tmp_path: Path
 
 
 def test_temporary_file_systems_have_the_sticky_bit(manifest: Manifest, tmp_path: Path) -> None:
-    """What every user of a container may write, only its owner may remove."""
+    """In a tmpfs, only the owner of a file may remove it."""
     node = Node(manifest, tmp_path)
 
     node.start()

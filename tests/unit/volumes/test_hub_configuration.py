@@ -452,7 +452,7 @@ def test_the_template_uses_known_variables(one: Hub) -> None:
     assert meta.find_undeclared_variables(parsed) <= set(subvars(one, **options(runtime="01:00:00")))
 
 
-# What is missing
+# Missing variables
 
 
 def configuration_reads(pod: PodSpec) -> Iterator[str]:

@@ -55,9 +55,7 @@ class Outcome:
     def complaint(self) -> str:
         """The end of the error output on one line.
 
-        A wrong host key gets a sentence of this package.
-
-        ssh's own message about a wrong host key ends in the advice to trust the host, which would be the one mistake.
+        A wrong host key gets a sentence of this package, because ssh's own message advises to trust the host.
         """
         if is_wrong_host(self.status, self.stderr):
             return WRONG_HOST
@@ -71,8 +69,8 @@ async def run(command: str, *, stdin: str = "", timeout_s: float) -> Outcome:
     A timeout or a cancellation kills every process of the command's session.
     """
     sent = stdin.encode("utf-8", "surrogateescape")
-    # Not asyncio's subprocesses: in Python 3.11, a new one never ends when all tasks are cancelled at once, as by a hub
-    # that shuts down, and a killed one is waited for until all its children have closed its output.
+    # Not asyncio's subprocesses: in Python 3.11, a new process never ends when all tasks are cancelled at once, as by
+    # a hub that shuts down, and the wait for a killed process lasts until all its children have closed its output.
     process = _start(command)
     talk = asyncio.get_running_loop().run_in_executor(_THREADS, _communicate, process, sent, timeout_s)
     try:

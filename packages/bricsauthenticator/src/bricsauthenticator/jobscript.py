@@ -1,9 +1,7 @@
 """Additions to a site's job script: the server's variables and the spawn's key.
 
-The functions are pure.
-
-The script reaches the submit command on standard input. In an argument list, every user of the machine could read the
-variables.
+The functions are pure. The script reaches the submit command on standard input. In an argument list, every user of the
+machine could read the variables.
 """
 
 import re

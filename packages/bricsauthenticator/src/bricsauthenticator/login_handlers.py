@@ -101,7 +101,10 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
     # The page of a refused login
 
     def get_template(self, name: str, sync: bool = False) -> Template:  # noqa: FBT001, FBT002 - as JupyterHub has it
-        """Return a template; for a refused login the site's own page of that status, or else ours."""
+        """Return a template.
+
+        For a refused login it is the site's page of that status, or else this package's page.
+        """
         try:
             template: Template = super().get_template(name, sync)
         except TemplateNotFound:
