@@ -1,5 +1,7 @@
 #!/opt/jupyterhub/bin/python
-"""Fork the hub from a process that has imported all modules but the edited ones, for fast restarts.
+"""Fork the hub from a process that has imported its modules, for fast restarts.
+
+The process imports all modules except the edited ones.
 
 Imports of JupyterHub and its requirements take most of a hub's start. This process imports them once. Each hub is a
 fork that imports the edited modules (below EDITED) and otherwise behaves like `jupyterhub`. For development only:

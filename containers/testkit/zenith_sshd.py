@@ -198,7 +198,7 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def prepare() -> pwd.struct_passwd:
-    """Make the directories that have to be there; returns whose tunnels are."""
+    """Create the required directories and return the user of the tunnels."""
     user = pwd.getpwnam(USER)
     Path("/run/sshd").mkdir(exist_ok=True)
     RECORDS.mkdir(mode=0o700, exist_ok=True)

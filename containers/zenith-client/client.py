@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""zenith-client connect: keep a tunnel from a Zenith server to one port open, for as long as ssh runs.
+"""zenith-client connect: keep a tunnel from a Zenith server to one port open.
+
+The tunnel stays open as long as ssh runs.
 
 The configuration is that of ghcr.io/azimuth-cloud/zenith-client: the YAML file named by ZENITH_CLIENT_CONFIG, with
 keys such as `serverAddress`, and variables such as ZENITH_CLIENT__SERVER_ADDRESS. The file takes precedence. The exit
@@ -150,7 +152,10 @@ def secrets(settings: Mapping[str, Any]) -> set[str]:
 
 
 def show(line: str, hidden: set[str]) -> None:
-    """Log a line of ssh unless it contains hidden text: the terminal echoes everything that is sent."""
+    """Log a line of ssh unless it contains hidden text.
+
+    The terminal echoes everything that is sent.
+    """
     if line and not any(each in line for each in hidden):
         LOG.info("%s", line)
 
