@@ -73,7 +73,7 @@ def test_a_missing_podman_is_one_error(tests: Path, tmp_path: Path) -> None:
     run = run_pytest(str(tests), env={"PATH": path_without(tmp_path / "bin", "podman")})
 
     assert run.code == USAGE_ERROR, run.text
-    assert "the path_with podman is not installed" in sentence(run.text)
+    assert "the program podman is not installed" in sentence(run.text)
 
 
 def test_an_old_podman_is_one_error(tests: Path, tmp_path: Path) -> None:
