@@ -23,7 +23,7 @@ def explain(manager: StackManager, error: BaseException) -> None:
     for stack in manager.used:
         if not isinstance(error, HubError | AssertionError):
             return
-        log = Redactor(stack.secrets).text(stack.log("jupyterhub", since=manager.begun)[-LOG_CHARACTERS:])
+        log = Redactor(stack.secrets).text(stack.log("jupyterhub", since=manager.started_at)[-LOG_CHARACTERS:])
         lines = log_excerpts.excerpt(error, log.splitlines())
         if isinstance(error, HubError):
             error.hub_log = lines

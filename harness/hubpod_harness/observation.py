@@ -65,9 +65,9 @@ def observe(stack: Stack) -> Observation:
     Raises:
         HubpodError: The hub, Slurm or a container does not respond.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     _get(stack, "users?limit=1")
-    latency_s = time.monotonic() - begun
+    latency_s = time.monotonic() - start
     jobs = tuple(job for job in stack.slurm.jobs() if job.name == JOB_NAME)
     servers = parse_servers(_pages(stack, "users?include_stopped_servers=1"))
     ready = [server for server in servers if server.ready]

@@ -100,13 +100,14 @@ def use_podman(config: pytest.Config) -> None:
     Raises:
         UsageError: The path is not an executable named podman.
     """
-    asked = config.getoption("hubpod_podman")
-    if not asked:
+    requested = config.getoption("hubpod_podman")
+    if not requested:
         return
-    path = Path(asked).absolute()
+    path = Path(requested).absolute()
     if path.name != "podman" or not os.access(path, os.X_OK):
         raise UsageError(
-            f"--hubpod-podman {asked}: not an executable named podman", remedy="give the path of a podman executable"
+            f"--hubpod-podman {requested}: not an executable named podman",
+            remedy="give the path of a podman executable",
         )
     os.environ["PATH"] = f"{path.parent}{os.pathsep}{os.environ.get('PATH', '')}"
 

@@ -26,7 +26,7 @@ DIRECTORY = "reuse"
 
 
 @contextmanager
-def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iterator[Stack]:
+def reuse_stack(run: Run, request: StackRequest, state: Path, worker: str) -> Iterator[Stack]:
     """Reuse the stack of an earlier run, or start a new one that outlives this run.
 
     A stack is reused if its images and configuration are unchanged.
@@ -35,27 +35,27 @@ def reuse_stack(run: Run, order: StackRequest, state: Path, worker: str) -> Iter
 
     Args:
         run: The run that needs the stack.
-        order: The requested stack.
+        request: The requested stack.
         state: The directory .hubpod of the checkout.
         worker: Name of the worker of pytest-xdist; empty without it.
     """
-    key = f"{order.environment.name} {order.config} {order.changes} {worker}"
+    key = f"{request.environment.name} {request.config} {request.changes} {worker}"
     name = f"reuse-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     directory = private_directory(private_directory(state / DIRECTORY) / name)
     with (directory / "lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with launch_stack(run, order) as stack:
+            with launch_stack(run, request) as stack:
                 yield stack
             return
-        yield _connect_or_launch(run, order, Instance(environment=order.environment, name=name), directory)
+        yield _connect_or_launch(run, request, Instance(environment=request.environment, name=name), directory)
 
 
-def _connect_or_launch(run: Run, order: StackRequest, instance: Instance, directory: Path) -> Stack:
+def _connect_or_launch(run: Run, request: StackRequest, instance: Instance, directory: Path) -> Stack:
     keys, signing = _keys(directory / "keys.json"), _signing(directory / "signing.json")
-    site = create_site(order, instance, directory, keys)
-    plan = blueprint(site, keys, config=order.config)
+    site = create_site(request, instance, directory, keys)
+    plan = blueprint(site, keys, config=request.config)
     labels = {**kept_labels(site), LABEL_STACK: _digest(site, plan)}
     if _is_running(run.podman, site, plan, labels):
         network = Network(name=instance.resource, subnet=subnet_of(run.podman, instance.resource))

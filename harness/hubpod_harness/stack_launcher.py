@@ -55,32 +55,32 @@ class StackRequest:
     sources: tuple[tuple[str, MountedSource], ...] = ()
 
 
-def create_site(order: StackRequest, instance: Instance, directory: Path, keys: HarnessSecrets) -> Site:
+def create_site(request: StackRequest, instance: Instance, directory: Path, keys: HarnessSecrets) -> Site:
     """Write a site's deploy ConfigMap and credentials to a private directory; return the site.
 
     Raises:
         SettingsError: A changed value is invalid.
     """
-    data = deploy_configmap(order.environment, keys, dict(order.changes))
+    data = deploy_configmap(request.environment, keys, dict(request.changes))
     path = private_directory(directory) / settings.FILE_NAME
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
     write_private(path, yaml.safe_dump(document).encode())
-    loaded = settings.load(path, order.environment, assembly.settings())
+    loaded = settings.load(path, request.environment, assembly.settings())
     keyring = credentials.load_or_create(directory / "credentials", assembly.credentials())
     return Site(
         instance=instance,
         settings=loaded,
         credentials=keyring,
-        images=dict(order.images),
-        sources=dict(order.sources),
-        volumes=order.volumes,
+        images=dict(request.images),
+        sources=dict(request.sources),
+        volumes=request.volumes,
         port=0,
-        key_files=key_files(order.environment, keyring, loaded.ssh_hostname),
+        key_files=key_files(request.environment, keyring, loaded.ssh_hostname),
     )
 
 
 @contextmanager
-def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterator[Stack]:
+def launch_stack(run: Run, request: StackRequest, *, keep: bool = False) -> Iterator[Stack]:
     """Start a stack, wait until it is ready, and remove it after the block.
 
     Resources are removed in reverse order. A kept stack is not removed.
@@ -92,10 +92,10 @@ def launch_stack(run: Run, order: StackRequest, *, keep: bool = False) -> Iterat
     # The run's name is part of the instance's, so that the reaper finds resources that have no labels yet.
     # A kept stack has another name, because the reaper would remove it.
     of = "kept" if keep else f"t-{run.name}"
-    instance = Instance(environment=order.environment, name=f"{of}-{secrets.token_hex(2)}")
+    instance = Instance(environment=request.environment, name=f"{of}-{secrets.token_hex(2)}")
     keys = HarnessSecrets()
-    site = create_site(order, instance, run.directory / instance.name, keys)
-    plan = blueprint(site, keys, config=order.config)
+    site = create_site(request, instance, run.directory / instance.name, keys)
+    plan = blueprint(site, keys, config=request.config)
     labels = kept_labels(site) if keep else run.labels
     with ExitStack() as cleanup:
         launch = StackLauncher(run=run, site=site, plan=plan, keys=keys, labels=labels, cleanup=cleanup)

@@ -26,7 +26,7 @@ class StackManager:
         self._stacks: dict[StackRequest, Stack] = {}
         self._failed: dict[StackRequest, str] = {}
         self._logins: dict[StackRequest, int] = {}
-        self.begun = 0.0
+        self.started_at = 0.0
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
@@ -45,7 +45,7 @@ class StackManager:
             NotReadyError: The stack does not become ready.
             UsageError: The environment is unknown.
         """
-        order = StackRequest(
+        request = StackRequest(
             environment=find_environment(environment) if environment else self.options.environment,
             images=tuple(sorted(self.machine.built.images.items())),
             sources=tuple(sorted(self.machine.built.sources.items())),
@@ -53,34 +53,34 @@ class StackManager:
             config=config,
             changes=tuple(sorted((settings or {}).items())),
         )
-        if order in self._failed:
-            raise NotReadyError(f"this stack failed to start before: {self._failed[order]}")
-        if order not in self._stacks:
+        if request in self._failed:
+            raise NotReadyError(f"this stack failed to start before: {self._failed[request]}")
+        if request not in self._stacks:
             try:
-                self._stacks[order] = self._closing.enter_context(self._start_stack(order))
+                self._stacks[request] = self._closing.enter_context(self._start_stack(request))
             except HubpodError as error:
-                self._failed[order] = error.message
+                self._failed[request] = error.message
                 raise
-        return self._stacks[order]
+        return self._stacks[request]
 
-    def _start_stack(self, order: StackRequest) -> AbstractContextManager[Stack]:
+    def _start_stack(self, request: StackRequest) -> AbstractContextManager[Stack]:
         if self.options.reuse:
             state = self.machine.context.workspace.state
-            return reuse_stack(self._run, order, state, os.environ.get("PYTEST_XDIST_WORKER", ""))
-        return launch_stack(self._run, order, keep=self.options.keep)
+            return reuse_stack(self._run, request, state, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        return launch_stack(self._run, request, keep=self.options.keep)
 
     def begin(self) -> None:
         """Record the start of a test."""
-        self.begun = time.time()
-        self._logins = {order: len(stack.hub.client.sessions) for order, stack in self._stacks.items()}
+        self.started_at = time.time()
+        self._logins = {request: len(stack.hub.client.sessions) for request, stack in self._stacks.items()}
 
     @property
     def used(self) -> tuple[Stack, ...]:
         """Return the stacks with new logins since the start of the test, or all if none has any."""
         used = [
             stack
-            for order, stack in self._stacks.items()
-            if self._logins.get(order, -1) != len(stack.hub.client.sessions)
+            for request, stack in self._stacks.items()
+            if self._logins.get(request, -1) != len(stack.hub.client.sessions)
         ]
         return tuple(used) or self.stacks
 

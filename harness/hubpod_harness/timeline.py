@@ -26,8 +26,8 @@ def spawn_records(sessions: Iterable[SessionLike]) -> Iterator[dict[str, Any]]:
     for session in sessions:
         for name, server in session.servers.items():
             events = tuple(server.events)
-            told = [{**asdict(event), "at": round(event.at - events[0].at, 3)} for event in events]
-            yield {"user": session.user, "server": name, "outcome": _outcome(events), "events": told}
+            records = [{**asdict(event), "at": round(event.at - events[0].at, 3)} for event in events]
+            yield {"user": session.user, "server": name, "outcome": _outcome(events), "events": records}
 
 
 def _outcome(events: Sequence[ProgressEvent]) -> str:

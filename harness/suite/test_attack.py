@@ -25,9 +25,9 @@ SOON_S = 1.0  # average per response, because a busy machine may delay a single 
 
 def attack(target: Target) -> list[Verdict]:
     """Run all cases, and check that refusals are as fast as other responses."""
-    begun = time.monotonic()
+    start = time.monotonic()
     verdicts = [attempt(target, case) for case in cases(target)]
-    assert time.monotonic() - begun < SOON_S * len(verdicts)
+    assert time.monotonic() - start < SOON_S * len(verdicts)
     return verdicts
 
 

@@ -181,7 +181,7 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
     assert runs_kernels(kept)
 
 
-def test_jobs_that_a_new_database_does_not_know_end(
+def test_jobs_unknown_to_a_new_database_end(
     stack: Stack, hub: Hub, slurm: SlurmProbe, lasting_user: tuple[User, Session], survivor: Server
 ) -> None:
     """After the loss of the database, jobs of unknown servers end, and other jobs stay."""

@@ -39,9 +39,9 @@ def test_concurrent_requests_start_one_job(hub: Hub, slurm: SlurmProbe, session:
     options = {"brics_project": field.choices[0].value}
 
     with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(hub.admin, "POST", f"users/{user.name}/server", options) for _ in range(CLICKS)]
+        requested = [pool.submit(hub.admin, "POST", f"users/{user.name}/server", options) for _ in range(CLICKS)]
 
-    assert {each.result().status_code for each in asked} <= {CREATED, ACCEPTED, BAD_REQUEST}
+    assert {each.result().status_code for each in requested} <= {CREATED, ACCEPTED, BAD_REQUEST}
     server = session.server()
     assert list(server.progress(READY_S))[-1].ready
     assert [job.id for project in user.projects for job in slurm.jobs(user.account(project))] == [server.job_id]

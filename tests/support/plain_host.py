@@ -95,13 +95,13 @@ def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
     """Start a host in the network of deployed pods, and remove it after the block."""
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")
-    order = StackRequest(
+    request = StackRequest(
         environment=instance.environment,
         images=tuple(built.images.items()),
         sources=tuple(built.sources.items()),
         volumes=PROJECT / "volumes",
     )
-    site = create_site(order, instance, run.directory / instance.name, HarnessSecrets())
+    site = create_site(request, instance, run.directory / instance.name, HarnessSecrets())
     # The name must be unique: pods of other tests share the network, and their node is called node1.
     node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)
     component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())

@@ -22,17 +22,17 @@ from support.instances import PROJECT
 IMAGES = tuple((name, f"localhost/hubpod/{name}:dev-0") for name in ("jupyterhub", "slurm", "testkit", "zenith-client"))
 
 
-def order(environment: str = "dev_realauth", *changes: tuple[str, str]) -> StackRequest:
+def stack_request(environment: str = "dev_realauth", *changes: tuple[str, str]) -> StackRequest:
     """Return a stack request."""
     return StackRequest(
         environment=find_environment(environment), images=IMAGES, volumes=PROJECT / "volumes", changes=changes
     )
 
 
-def site(directory: Path, wish: StackRequest | None = None) -> Site:
+def site(directory: Path, request: StackRequest | None = None) -> Site:
     """Return the site of a stack request."""
-    wish = wish or order()
-    return create_site(wish, Instance(environment=wish.environment, name="t-1"), directory, HarnessSecrets())
+    request = request or stack_request()
+    return create_site(request, Instance(environment=request.environment, name="t-1"), directory, HarnessSecrets())
 
 
 def file(plan: Blueprint, volume: str, path: str) -> str:
@@ -62,7 +62,7 @@ def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth"])
 def test_every_volume_has_a_seed(tmp_path: Path, environment: str) -> None:
     """Every volume that a container mounts has a seed."""
-    plan = blueprint(site(tmp_path, order(environment)), HarnessSecrets())
+    plan = blueprint(site(tmp_path, stack_request(environment)), HarnessSecrets())
 
     mounted = {mount.volume for container in plan.containers for mount in container.mounts}
     assert mounted == {seed.volume for seed in plan.seeds}
@@ -78,7 +78,7 @@ def test_every_environment_mounts_the_sources(tmp_path: Path, environment: str) 
         (name, MountedSource(folder=tmp_path, files=(File(path="code.py", content=name.encode()),)))
         for name in SOURCE_NAMES
     )
-    plan = blueprint(site(tmp_path, replace(order(environment), sources=code)), HarnessSecrets())
+    plan = blueprint(site(tmp_path, replace(stack_request(environment), sources=code)), HarnessSecrets())
 
     mounted = {mount.path: file(plan, mount.volume, "code.py") for each in plan.containers for mount in each.mounts}
     assert {name: mounted[f"/usr/src/{name}"] for name in SOURCE_NAMES} == {name: name for name in SOURCE_NAMES}
@@ -87,7 +87,7 @@ def test_every_environment_mounts_the_sources(tmp_path: Path, environment: str) 
 def test_only_token_login_has_an_issuer(tmp_path: Path) -> None:
     """A stack with a login form has no token issuer."""
     by_token = blueprint(site(tmp_path / "a"), HarnessSecrets())
-    by_form = blueprint(site(tmp_path / "b", order("dev_dummyauth")), HarnessSecrets())
+    by_form = blueprint(site(tmp_path / "b", stack_request("dev_dummyauth")), HarnessSecrets())
 
     assert [container.name for container in by_token.containers[:2]] == [LINK, ISSUER]
     assert ISSUER not in [container.name for container in by_form.containers]
@@ -117,7 +117,7 @@ def test_the_harness_keeps_its_secrets_out_of_environments(tmp_path: Path) -> No
 def test_a_changed_setting_is_validated_as_a_sites_own(tmp_path: Path) -> None:
     """An invalid value of a changed setting is reported with its key."""
     with pytest.raises(SettingsError, match="logLevel"):
-        site(tmp_path, order("dev_realauth", ("logLevel", "LOUD")))
+        site(tmp_path, stack_request("dev_realauth", ("logLevel", "LOUD")))
 
 
 def test_written_keys_can_be_read() -> None:

@@ -26,11 +26,11 @@ class FakeHub:
     """An HTTP API whose every response has the same body."""
 
     body: bytes = b'{"users": 1}'
-    asked: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
 
     def admin(self, method: str, path: str, json: object = None) -> requests.Response:
         """Return the response."""
-        self.asked.append(f"{method} {path}{json or ''}")
+        self.queries.append(f"{method} {path}{json or ''}")
         response = requests.Response()
         response.status_code, response._content = 200, self.body
         return response
@@ -116,7 +116,7 @@ def test_every_part_of_the_stack_has_a_file(tmp_path: Path) -> None:
     assert files >= {"routes.json", "users.json"}
     assert files >= {"timeline.txt", "timeline.svg", "timeline.json", "page.html", "screenshot.png"}
     assert all(name in index.read_text() for name in files - {"README.txt"})
-    assert sorted(stack.hub.asked) == ["GET proxy", "GET users"]
+    assert sorted(stack.hub.queries) == ["GET proxy", "GET users"]
 
 
 def test_artifacts_are_private_and_have_no_secret(tmp_path: Path) -> None:

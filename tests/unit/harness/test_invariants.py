@@ -18,7 +18,7 @@ GOOD = Observation(
 GONE = replace(GOOD, servers=(), routes=frozenset(), answering=frozenset())
 
 
-def test_a_good_stack_violates_nothing() -> None:
+def test_a_working_stack_has_no_violations() -> None:
     """A ready server with job and route is valid, and so is an empty stack."""
     assert find_violations(GOOD) == ()
     assert find_violations(Observation()) == ()
