@@ -218,7 +218,7 @@ def terminal(keys: bytes) -> Iterator[TextIO]:
 def test_down_prompts_before_it_removes_production(
     down: Down, capsys: pytest.CaptureFixture[str], keys: bytes, *, agreed: bool, volumes: bool
 ) -> None:
-    """The prompt names what is removed; any answer but yes is reported and is not an error."""
+    """The prompt names the removed resources, and any answer but yes ends without an error."""
     with terminal(keys) as keyboard:
         code, removed = down(keyboard, volumes=volumes)
 
@@ -347,7 +347,7 @@ class RememberedPodman(Podman):
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A production that is brought up and changed; its versions differ in a credential only.
+    """A production with versions that differ in a credential only.
 
     Attributes:
         context: What commands work with.

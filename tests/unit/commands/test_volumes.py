@@ -74,7 +74,7 @@ def test_an_archive_that_leaves_the_volume_is_refused(tmp_path: Path, members: t
 
 
 def test_links_that_point_elsewhere_are_accepted(tmp_path: Path) -> None:
-    """Users' homes have such links; nothing is written through them."""
+    """Users' homes have links to other places, and nothing is written through the links."""
     links = (member("ada/data", link="/scratch/ada"), member("ada/a"), member("ada/b", link="ada/a", hard=True))
 
     with pytest.raises(AcceptedError):

@@ -95,7 +95,7 @@ def test_a_save_by_renaming_is_noticed(watcher: Watcher) -> None:
 
 
 def test_a_clone_that_is_moved_away_and_back_is_watched_again(watcher: Watcher) -> None:
-    """While it is away no new clone takes its place; when it is back, its saves are noticed."""
+    """A clone that is moved away is not replaced, and its saves are noticed when it is back."""
     aside, code = watcher.clone.with_name("aside"), watcher.clone / "code.py"
 
     results = watcher.run(lambda: watcher.clone.rename(aside), watcher.clone.mkdir, lambda: code.write_text("new"))

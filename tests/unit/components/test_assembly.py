@@ -469,7 +469,7 @@ def test_the_podman_target_says_nothing_that_podman_does_not_know(arrangement: M
 
 
 def is_known(path: str, value: object) -> bool:
-    """Whether podman accepts a value at a place; booleans are not numbers."""
+    """Whether podman accepts a value at a place, where booleans are not numbers."""
     return type(value) is PODMAN_KEYS.get(path)
 
 

@@ -96,7 +96,7 @@ def test_a_snapshot_has_containers_and_volumes(
 def test_a_prefetched_image_is_not_queried_again(
     context: Context, tmp_path: Path, calls: Callable[[int], list[str]]
 ) -> None:
-    """Whether it exists or not; an image that was not prefetched is queried."""
+    """Only an image that was not prefetched is queried, whether it exists or not."""
     ahead = fetch(context, tmp_path)
     missing = next(each for each in ahead.references if each != "localhost/base:1")
 

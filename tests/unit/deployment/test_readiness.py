@@ -69,7 +69,7 @@ class Pod:
     ended: str = ""
 
     def execute(self, container: str, argv: tuple[str, ...], **_: object) -> Result:
-        """Answer a readiness command; a container that lacks something prints it and fails."""
+        """Answer a readiness command; print the missing condition and fail if there is one."""
         name = container.removeprefix(f"{self.site.instance.resource}-")
         self.calls.append(name)
         lacks = self.answers[name]()

@@ -18,7 +18,7 @@ SLURM_NAME_RE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
 class OptionsError(ValueError):
-    """The options are not possible; the message is a sentence for the user."""
+    """Invalid options; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,7 +144,7 @@ class OrphanSearch:
                 self._log.info("Jobs of %s are left alone: %s", account, outcome.complaint)
             return
         keys = slurm.read_keys(outcome.stdout)
-        # A job that was submitted meanwhile is known now, and one that was cancelled meanwhile was known before.
+        # A job submitted since then is known now, and a job cancelled since then was known before.
         now = known_jobs(self._app.db)
         for job_id in sorted(job_ids):
             key = keys.get(job_id, "")

@@ -99,7 +99,7 @@ class ProjectOptions(HasTraits):
         They may come from the REST API and have then not passed through the form.
 
         Raises:
-            tornado.web.HTTPError: 400 with a sentence when the options are not possible, 403 when the user's projects
+            tornado.web.HTTPError: 400 with a sentence when the options are invalid, 403 when the user's projects
                 were confirmed too long ago.
         """
         login = self.authenticator

@@ -24,13 +24,13 @@ class OneSpawn:
         """Start the server, unless it is starting already."""
         try:
             await super().spawn_single_user(user, server_name, *args, **kwargs)  # type: ignore[misc]
-        except RuntimeError:  # what JupyterHub raises for a pending server
+        except RuntimeError:  # JupyterHub raises it for a pending server
             if user.spawners[server_name].pending != "spawn":
                 raise
 
 
 class SpawnPageHandler(OneSpawn, SpawnHandler):  # type: ignore[misc]
-    """The form's POST starts a server; two clicks start one."""
+    """The form's POST, which starts one server even after two clicks."""
 
 
 class SpawnRequestHandler(OneSpawn, UserServerAPIHandler):  # type: ignore[misc]
