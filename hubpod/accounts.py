@@ -6,7 +6,7 @@ from dataclasses import dataclass
 FORM = "<USER>.<PROJECT> in lower case, as in testuser.project1"
 
 _NAME = re.compile(r"(?!root\.)([a-z][a-z0-9_-]{0,31})\.([a-z0-9][a-z0-9_-]{0,31})")
-"""The names that BricsAuthenticator accepts, too; the hub passes one to sudo as the account to switch to."""
+"""BricsAuthenticator accepts the same names. The hub passes an account's name to sudo, as the user to switch to."""
 
 
 @dataclass(frozen=True, kw_only=True)

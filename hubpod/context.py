@@ -1,4 +1,4 @@
-"""What every command works with, and errors whose cause is the same wherever they are raised."""
+"""The context of every command, and the translation of errors that any command may meet."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from hubpod.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a command works with.
+    """The context of a command: checkout, podman and reporter.
 
     Attributes:
         workspace: The checkout.

@@ -37,7 +37,7 @@ class Stage(Enum):
 
     @property
     def falls_back_to_stand_in(self) -> bool:
-        """Whether a foreign image that cannot be pulled is replaced by a stand-in without a request for it."""
+        """Whether a stand-in replaces a foreign image that cannot be pulled, without an option."""
         match self:
             case Stage.DEV:
                 return True
@@ -95,7 +95,7 @@ class Slurm(Enum):
 
     @property
     def in_pod(self) -> bool:
-        """Whether the pod runs Slurm, and with it the notebooks; otherwise they run at the site, outside the pod."""
+        """Whether Slurm and the notebooks run in the pod, not at the site outside the pod."""
         match self:
             case Slurm.POD:
                 return True
@@ -113,7 +113,10 @@ class Ingress(Enum):
 
     @property
     def publishes_port(self) -> bool:
-        """Whether browsers reach the proxy by a port of the host; otherwise only the pod's containers reach it."""
+        """Whether browsers reach the proxy by a port of the host.
+
+        Otherwise only the pod's containers reach the proxy.
+        """
         match self:
             case Ingress.HOST_PORT:
                 return True

@@ -1,7 +1,7 @@
 """Errors that hubpod raises on purpose, with the exit code of each kind.
 
-A HubpodError carries one sentence for the user of the command: what was attempted, what is wrong and what to do. It is
-printed once, without a traceback.
+A HubpodError carries a message and a remedy for the developer or operator at the command line. It is printed once,
+without a traceback.
 """
 
 import difflib
@@ -28,7 +28,7 @@ class HubpodError(Exception):
 
 
 class UsageError(HubpodError):
-    """The command line is wrong: an unknown environment, instance or source, or contradicting options."""
+    """The command line is wrong, such as an unknown environment or contradicting options."""
 
     exit_code = 2
 
@@ -40,7 +40,10 @@ class SettingsError(HubpodError):
 
 
 class MachineError(HubpodError):
-    """The machine does not meet a requirement: podman missing, too old or broken, a port taken, the disk full."""
+    """The machine does not meet a requirement.
+
+    Examples are a missing or broken podman, a port in use and a full disk.
+    """
 
     exit_code = 4
 
@@ -76,6 +79,6 @@ class ProbeError(HubpodError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the most similar known name, as the end of an error message; empty if none is similar."""
+    """Suggest the most similar name, as the end of an error message; empty without one."""
     matches = difflib.get_close_matches(name, tuple(known), n=1)
     return f"; did you mean {matches[0]!r}?" if matches else ""

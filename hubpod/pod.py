@@ -1,4 +1,7 @@
-"""The values that describe a pod, which manifests and the harness's test containers are rendered from."""
+"""The values that describe a pod.
+
+Manifests and the harness's test containers are rendered from them.
+"""
 
 import hashlib
 import hmac

@@ -31,7 +31,9 @@ class Target(Enum):
 
 
 def jupyterhub_lock(line: str) -> str:
-    """Return the lock file, below containers/jupyterhub, of a line of JupyterHub; empty is the current line.
+    """Return the lock file of a line of JupyterHub; an empty text is the current line.
+
+    The path is relative to containers/jupyterhub.
 
     Raises:
         UsageError: The line is not supported.
@@ -55,7 +57,7 @@ class UpRequest:
         base: Where the base image comes from.
         origins: Origins of sources that do not come from this repository, by the source's name.
         zenith_image: Image of the Zenith client; empty is the registry's, or a stand-in.
-        keep: Leave what was started even if it does not become ready.
+        keep: Leave the new pod and volumes even if a notebook cannot be spawned.
         jupyterhub: Line of JupyterHub in the hub image, such as "5.5"; empty for the current one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Every path below ``.hubpod``, what hubpod remembers of an instance, and locks between commands."""
+"""Paths below ``.hubpod``, records of instances, and locks between commands."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ STATE = ".hubpod"
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceRecord:
-    """What hubpod remembers of an instance from one command to the next.
+    """The record of an instance that commands pass on to later commands.
 
     Attributes:
         manifest: The podman manifest of the pod that became ready last; empty before the first.
@@ -36,7 +36,7 @@ class InstanceRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceFiles:
-    """The private directory of an instance; also its deploy directory unless another one is given."""
+    """The private directory of an instance, and by default its deploy directory."""
 
     directory: Path
 
@@ -47,12 +47,15 @@ class InstanceFiles:
 
     @property
     def seeds(self) -> Path:
-        """Directory of the configuration and code with which the pod became ready last, an archive per volume."""
+        """Directory of the configuration and code with which the pod became ready last.
+
+        Each volume has an archive.
+        """
         return self.directory / "ready"
 
     @property
     def backup(self) -> Path:
-        """Directory of what an upgrade that is under way restores when it fails."""
+        """Directory of the backup that a failed upgrade restores."""
         return self.directory / "before"
 
     @property
@@ -60,7 +63,7 @@ class InstanceFiles:
         return self.directory / "record.json"
 
     def load_record(self) -> InstanceRecord:
-        """Return what is remembered of the instance; an empty record when nothing is, or when the file is damaged."""
+        """Return the record of the instance; empty if the file is missing or damaged."""
         known = read_record(self._record) if self._record.exists() else self._read_separate_files()
         names = InstanceRecord.__dataclass_fields__
         return InstanceRecord(**{name: value for name, value in known.items() if name in names})  # type: ignore[arg-type]
@@ -97,12 +100,15 @@ class Workspace:
 
     @property
     def scratch(self) -> Path:
-        """Directory of what a build needs while it runs; only the holder of the lock "build" may touch it."""
+        """Directory of the temporary files of a build.
+
+        Only the holder of the lock "build" may touch it.
+        """
         return self.state / "scratch"
 
     @property
     def installed(self) -> Path:
-        """Directory of what the installation of a source has generated in an image."""
+        """Directory of the files that the installation of a source has generated in an image."""
         return self.state / "installed"
 
     def files(self, instance: Instance) -> InstanceFiles:
@@ -116,7 +122,7 @@ class Workspace:
         The kernel frees the lock when the process ends, however it ends.
 
         Args:
-            name: What is locked, such as "build" or an instance.
+            name: Name of the lock, such as "build" or an instance.
             on_wait: Called with a sentence if another command holds the lock.
 
         Raises:

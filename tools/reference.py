@@ -30,13 +30,13 @@ def containers_table() -> str:
 
 def settings_table() -> str:
     """Render one row per key of the deploy ConfigMap."""
-    rows = [f"| `{setting.key}` | {setting.meaning} | {_required(setting)} |" for setting in assembly.settings()]
+    rows = [f"| `{setting.key}` | {setting.meaning} | {_requirement(setting)} |" for setting in assembly.settings()]
     return "\n".join(["| key | what it is | required |", "|---|---|---|", *rows])
 
 
 def files_table() -> str:
     """Render one row per file that an environment requires beside the deploy ConfigMap."""
-    rows = [f"| `{row.name}` | {row.meaning} | {_used(row)} |" for row in FILES if not row.optional]
+    rows = [f"| `{row.name}` | {row.meaning} | {_file_environments(row)} |" for row in FILES if not row.optional]
     return "\n".join(["| file | what it is | required |", "|---|---|---|", *rows])
 
 
@@ -86,13 +86,13 @@ def _users(component: Component) -> list[Environment]:
     return [environment for environment in ENVIRONMENTS if component.is_in(environment)]
 
 
-def _required(setting: Setting) -> str:
+def _requirement(setting: Setting) -> str:
     if setting.default is not None:
         return f"no, default `{setting.default}`" if setting.default else "no"
     return _where(row for row in ENVIRONMENTS if setting.applies_to(row) and setting.fixed_value(row) is None)
 
 
-def _used(row: KeyFile) -> str:
+def _file_environments(row: KeyFile) -> str:
     return _where(environment for environment in ENVIRONMENTS if row.applies_to(environment))
 
 

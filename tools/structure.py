@@ -1,4 +1,4 @@
-"""Measure the structure of hubpod/: lines by package, modules, imports between them, and floors.
+"""Measure the structure of hubpod/: lines, modules, imports between packages, and floors.
 
 python tools/structure.py [CHECKOUT]
 
@@ -17,7 +17,7 @@ PACKAGE = "hubpod"
 
 
 def find_modules(checkout: Path) -> dict[str, Path]:
-    """Return the modules of hubpod by their dotted names; a package stands for its ``__init__.py``."""
+    """Return the modules of hubpod by dotted name; a package stands for its ``__init__.py``."""
     paths = (checkout / PACKAGE).rglob("*.py")
     names = {path: ".".join(path.relative_to(checkout).with_suffix("").parts) for path in paths}
     return {name.removesuffix(".__init__"): path for path, name in names.items()}

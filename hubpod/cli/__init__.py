@@ -1,1 +1,4 @@
-"""The commands as functions: options, help text, and a call into hubpod.commands; tasks.py declares them."""
+"""The commands as functions, which tasks.py declares.
+
+Each function has the options and the help text of a command, and calls hubpod.commands.
+"""

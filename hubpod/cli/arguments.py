@@ -23,7 +23,7 @@ MAX_PORT = 65535
 
 
 def parse_instance(environment: str, instance: str, stage: Stage = Stage.DEV) -> Instance:
-    """Find an instance by the names of its environment and its own.
+    """Find an instance by the name of its environment and its own name.
 
     Raises:
         UsageError: The environment does not exist or belongs to the other stage, or the instance name is invalid.
@@ -41,7 +41,7 @@ def parse_instance(environment: str, instance: str, stage: Stage = Stage.DEV) ->
 
 @contextmanager
 def _naming_variable(variable: str, value: str) -> Iterator[None]:
-    """Name the variable in the remedy when it, and not the command line, holds the wrong value."""
+    """Name the variable in the remedy if the wrong value comes from the variable."""
     try:
         yield
     except UsageError as error:
@@ -173,7 +173,7 @@ def parse_tail(text: str | None) -> str | None:
 
 
 def refuse_option(command: str, word: str) -> None:
-    """Refuse an option in the place of a command's first word, where invoke accepts it.
+    """Refuse an option in place of a command's first word, which invoke would accept.
 
     Raises:
         UsageError: The word begins with a hyphen.

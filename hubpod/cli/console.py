@@ -1,4 +1,4 @@
-"""Consoles of the commands: results go to standard output, everything else to standard error."""
+"""Consoles for results on standard output and for everything else on standard error."""
 
 from rich.console import Console
 from rich.text import Text

@@ -45,7 +45,10 @@ def up(
     zenith_image: ZenithImage = None,
     keep: Keep = False,
 ) -> None:
-    """Bring an instance up until a notebook can be spawned; a second call changes only what differs."""
+    """Bring an instance up until a notebook can be spawned.
+
+    A second call changes only the differences.
+    """
     with reporting_errors(INTERRUPTED_KEPT if keep else INTERRUPTED_CLEAN):
         from hubpod.cli import arguments, console, output
         from hubpod.commands import up as command
@@ -66,7 +69,10 @@ def up(
 def reload(
     *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, source: Source = None
 ) -> None:
-    """Apply edits to the running pod; notebooks keep running. If the hub fails, the edit is rolled back and shown."""
+    """Apply edits to the running pod, while notebooks keep running.
+
+    If the hub fails, the edit is rolled back and the error is printed.
+    """
     with reporting_errors():
         from hubpod.cli import arguments, console
         from hubpod.commands import reload as command
@@ -86,7 +92,10 @@ def watch(
     ] = None,
     test: Annotated[str, "expression (pytest -k) that selects tests of the harness to run after each reload"] = "",
 ) -> None:
-    """Reload after every save below the clones and volumes/, and print a line for each, until interrupted."""
+    """Reload after every save below the clones and volumes/, until interrupted.
+
+    Each reload prints a line.
+    """
     with reporting_errors(INTERRUPTED_WATCH):
         from hubpod.cli import arguments, watch_output
 
@@ -101,7 +110,10 @@ def down(
     instance: InstanceName = INSTANCE,
     volumes: Annotated[bool, "also remove the volumes: home directories, the hub's database, credentials"] = False,
 ) -> None:
-    """Remove an instance's pod; home directories and the hub's database stay unless --volumes is given."""
+    """Remove an instance's pod.
+
+    Home directories and the hub's database stay unless --volumes is given.
+    """
     with reporting_errors():
         from hubpod.cli import arguments, console
         from hubpod.commands import down as command
@@ -146,7 +158,10 @@ def execute(
     environment: EnvironmentName = ENVIRONMENT,
     instance: InstanceName = INSTANCE,
 ) -> None:
-    """Run a command in a container: `invoke dev.exec slurm -- sinfo`; a shell when no command is given."""
+    """Run a command in a container: `invoke dev.exec slurm -- sinfo`.
+
+    Without a command, a shell starts.
+    """
     with reporting_errors():
         from hubpod.cli import arguments, console
         from hubpod.commands import inspect as command
@@ -172,7 +187,11 @@ def spawn(
     timeline: Annotated[str | None, "file to draw the timeline of the spawn to, .svg or .html"] = None,
     json: Json = False,
 ) -> None:
-    """Spawn a notebook as a user does: log in, spawn, run code in a kernel, stop, and wait until the job is gone."""
+    """Spawn a notebook as a user does, and stop it.
+
+    The command logs in, spawns the notebook, runs code in a kernel, stops the notebook, and waits until the job is
+    gone.
+    """
     with reporting_errors():
         from hubpod.cli import arguments
         from hubpod.cli import spawn as command
@@ -185,7 +204,10 @@ def spawn(
 
 
 def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:
-    """Check the machine and print a remedy for each problem; the checks are the same for all environments."""
+    """Check the machine, and print a remedy for each problem.
+
+    The checks are the same for all environments.
+    """
     with reporting_errors():
         from hubpod.cli import arguments, output
         from hubpod.cli.checkout import WORKSPACE
@@ -210,7 +232,10 @@ def manifest(
     target: Target = None,
     with_secrets: WithSecrets = False,
 ) -> None:
-    """Print the manifest that dev.up plays, or one for a cluster; it is secret only with --with-secrets."""
+    """Print the manifest that dev.up plays, or one for a cluster.
+
+    The manifest contains secrets only with --with-secrets.
+    """
     with reporting_errors():
         from hubpod.cli import arguments, console
         from hubpod.commands import manifest as command
@@ -247,7 +272,7 @@ def build(
     source: Source = None,
     zenith_image: ZenithImage = None,
 ) -> None:
-    """Build the images of an environment without starting anything; its instances share the images."""
+    """Build the images that all instances of an environment share, without starting anything."""
     with reporting_errors(INTERRUPTED_CLEAN):
         from hubpod.cli import arguments, console
         from hubpod.images import ensure
@@ -266,7 +291,7 @@ def volumes(
     name: Annotated[str, "volume as list prints it; reset also takes `all`"] = "",
     file: Annotated[str, "tar archive to write or read"] = "",
 ) -> None:
-    """List the volumes, export or import one as an archive, or reset data to its initial content."""
+    """List, export or import volumes, or reset data to its initial content."""
     with reporting_errors():
         from hubpod.cli import arguments
         from hubpod.cli import volumes as command

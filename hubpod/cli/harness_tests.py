@@ -12,7 +12,7 @@ from hubpod.sources.clones import SOURCES
 from hubpod.system import process
 
 SESSION = "integration"
-"""Session of noxfile.py with what the harness needs; the virtual environment of `./run` lacks it."""
+"""Session of noxfile.py with the harness's dependencies, which the virtual environment of `./run` lacks."""
 
 OUTCOMES = {0: "passed", 1: "failed", 5: "no such test any more"}
 """Meaning of pytest's exit codes (https://docs.pytest.org/en/stable/reference/exit-codes.html)."""
@@ -22,7 +22,7 @@ ERROR = "ERROR: "
 
 
 def pytest_command(request: UpRequest, expression: str, python: str = sys.executable) -> Sequence[str]:
-    """Build the command that runs matching tests with the watched sources, on a stack that later runs reuse."""
+    """Build the command that runs matching tests with the watched sources on a reusable stack."""
     directories = {source.name: source.clone(WORKSPACE.project) for source in SOURCES}
     directories |= {name: origin.directory for name, origin in request.origins.items() if origin.directory}
     return (
@@ -35,7 +35,9 @@ def pytest_command(request: UpRequest, expression: str, python: str = sys.execut
 
 
 def find_python() -> str:
-    """Return this Python if it can run the harness, else that of a nox session, which is installed if necessary.
+    """Return this Python if it can run the harness, else the Python of a nox session.
+
+    The session is installed if necessary.
 
     Raises:
         MachineError: The session cannot be installed; nox has printed why.

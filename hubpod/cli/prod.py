@@ -45,7 +45,10 @@ def check(
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
 ) -> None:
-    """Validate settings, keys, addresses and sources, and probe the external services; nothing is started."""
+    """Validate the deployment and probe the external services, without starting anything.
+
+    The validation covers settings, keys, addresses and sources.
+    """
     with reporting_errors():
         from hubpod.cli import console, output
         from hubpod.commands import production
@@ -85,7 +88,10 @@ def upgrade(
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
 ) -> None:
-    """Replace the running pod by new images and settings; notebooks keep running, and a failure is rolled back."""
+    """Replace the running pod by new images and settings, while notebooks keep running.
+
+    A failure is rolled back.
+    """
     with reporting_errors(INTERRUPTED_UPGRADE):
         from hubpod.cli import console, output
         from hubpod.commands import production
@@ -107,7 +113,10 @@ def manifest(
     target: Target = None,
     with_secrets: WithSecrets = False,
 ) -> None:
-    """Print the manifest that prod.up plays, or one for a cluster; it is secret only with --with-secrets."""
+    """Print the manifest that prod.up plays, or one for a cluster.
+
+    The manifest contains secrets only with --with-secrets.
+    """
     with reporting_errors():
         from hubpod.cli import arguments, console
         from hubpod.commands import manifest as command

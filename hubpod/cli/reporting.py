@@ -23,7 +23,9 @@ INTERRUPTED_UPGRADE = "interrupted; the previous pod runs again"
 
 @contextmanager
 def reporting_errors(interrupted: str = INTERRUPTED) -> Iterator[None]:
-    """Print an error once, with its remedy, and exit with its code; with --debug, leave the traceback to Python.
+    """Print an error once, with its remedy, and exit with its code.
+
+    With --debug, Python prints the traceback.
 
     Args:
         interrupted: Message for a command that is interrupted.

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket requests the way a browser makes them: one cookie jar, Sec-Fetch and Origin headers, XSRF token.
+"""HTTP and WebSocket requests with the cookies, headers and XSRF token of a browser.
 
 From the Sec-Fetch headers JupyterHub decides whether a request needs the XSRF token and whether it may receive one:
 https://jupyterhub.readthedocs.io/en/stable/explanation/websecurity.html
@@ -104,7 +104,10 @@ class Browser:
         return model
 
     def send(self, call: Call) -> requests.Response:
-        """Send a request and follow redirects as a browser does; its own headers go to the hub's origin only."""
+        """Send a request, and follow redirects as a browser does.
+
+        The headers of the call go to the hub's origin only.
+        """
         url, method, body = call.url, call.method, _body_of(call)
         for _ in range(MAX_REDIRECTS):
             response = self._send_once(call, method, url, body)
@@ -184,7 +187,10 @@ class Browser:
 
 
 def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
-    """Create a session that ignores the environment's proxy for this machine, which a proxy does not reach."""
+    """Create a session that ignores the environment's proxy for addresses of this machine.
+
+    A proxy does not reach loopback addresses.
+    """
     session = requests.Session()
     session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     return session
@@ -198,7 +204,10 @@ def refusal(what: str, response: requests.Response, kind: type[HubError] = HubEr
 
 
 def raise_unanswered(what: str, error: BaseException, timeout_s: float) -> NoReturn:
-    """Raise the HubError for a request without a response; the original error is hidden as it contains the query."""
+    """Raise the HubError for a request without a response.
+
+    The original error is hidden because it contains the query.
+    """
     if isinstance(error, requests.Timeout | TimeoutError):
         raise HubTimeoutError(f"{what} had no answer within {timeout_s:.0f} s") from None
     innermost = error

@@ -26,11 +26,11 @@ class Deadline:
         """
         left = self._end - time.monotonic()
         if left <= 0:
-            raise self.passed()
+            raise self.timeout_error()
         return left
 
-    def passed(self) -> HubTimeoutError:
-        """Return the error for a passed deadline."""
+    def timeout_error(self) -> HubTimeoutError:
+        """Return the error that reports the passed deadline."""
         return HubTimeoutError(f"{self.what} did not happen within {self.seconds:g} s")
 
     def pause(self, seconds: float) -> None:

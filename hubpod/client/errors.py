@@ -6,7 +6,7 @@ from hubpod.errors import ProbeError
 
 
 class HubError(ProbeError):
-    """The hub or a server behind it responded with an error, or not at all.
+    """The hub, or a server behind the hub, responded with an error or not at all.
 
     Args:
         message: What was attempted and what is wrong, in one sentence.
@@ -46,7 +46,10 @@ class SpawnFailed(HubError):  # noqa: N818 - public name
 
 
 class KernelError(HubError):
-    """The code raised an exception, or the kernel died; the sentence is the last line of the traceback."""
+    """The code raised an exception, or the kernel died.
+
+    The sentence is the last line of the traceback.
+    """
 
 
 class HubTimeoutError(HubError):

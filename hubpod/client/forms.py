@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bs4 import Tag
 
 ENABLED_CONTROLS = ":is(input, select, textarea)[name]:not([name=''], :disabled, template *)"
-"""CSS selector of what a form may submit; `:disabled` includes what a disabled fieldset contains."""
+"""CSS selector of the controls that a form may submit; `:disabled` includes those in a disabled fieldset."""
 
 UNSENT_INPUTS = frozenset({"button", "image", "reset", "submit", "file"})
 TICKED_INPUTS = frozenset({"checkbox", "radio"})

@@ -67,7 +67,10 @@ class Execution:
 
     @property
     def done(self) -> bool:
-        """Whether the kernel has replied and is idle. Reply and status come on channels without a common order."""
+        """Whether the kernel has replied and is idle.
+
+        Reply and status come on channels without a common order.
+        """
         return {"reply", "idle"} <= self._ends
 
     @property
@@ -146,7 +149,7 @@ class Kernel:
         try:
             data = self._socket.recv(timeout=deadline.remaining())
         except TimeoutError:
-            raise deadline.passed() from None
+            raise deadline.timeout_error() from None
         message = json.loads(data) if isinstance(data, str) else None  # binary messages carry buffers of widgets
         if isinstance(message, dict):
             execution.take(message)

@@ -42,7 +42,7 @@ def refusal_of_page(page: str) -> str:
 
 
 def sentence_of_page(page: str) -> str:
-    """Return what explains an error page: its error message, else its paragraphs, else its headings.
+    """Return an error page's explanation: error message, else paragraphs, else headings.
 
     Where the page has a block of class "error", only paragraphs and headings of that block count.
     """

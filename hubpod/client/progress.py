@@ -38,7 +38,10 @@ class ProgressEvent:
 
 
 def parse_events(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
-    """Yield the JSON objects in the lines of an event stream; skip comments, keepalives and other data."""
+    """Yield the JSON objects in the lines of an event stream.
+
+    Comments, keepalives and other data are skipped.
+    """
     data: list[str] = []
     for raw in lines:
         line = raw.decode("utf-8", "replace")

@@ -7,7 +7,9 @@ PROJECT_FIELD = "brics_project"  # beside runtime, ngpus, partition and reservat
 
 
 def match_project(project: str, form: Form) -> str:
-    """Return the form's value for a project, given in full or without the part after its first dot (the portal).
+    """Return the form's value for a project.
+
+    The project is given in full, or without its portal: the part after its first dot.
 
     Raises:
         HubError: The form offers no such project, or several. This is not a SpawnRefused, as the hub refused nothing.

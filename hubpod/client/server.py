@@ -39,7 +39,7 @@ class Server:
 
     @property
     def job(self) -> SlurmState | None:
-        """The latest state of the Slurm job in the progress events; None if the spawner does not send it."""
+        """The latest state of the Slurm job in the progress events; None without one."""
         return next((event.slurm for event in reversed(self.events) if event.slurm), None)
 
     @property
@@ -63,7 +63,7 @@ class Server:
                 if event.ready:
                     return
                 if event.failed:
-                    raise self._failed(event)
+                    raise self._spawn_error(event)
             deadline.pause(POLL_INTERVAL_S)  # the connection was lost; an EventSource reconnects too
 
     def open(self) -> str:
@@ -93,7 +93,7 @@ class Server:
                 self._browser.api("DELETE", kernel_url)
 
     def execute(self, code: str) -> str:
-        """Run code in a new kernel and return its result as text or, without a result, its standard output.
+        """Run code in a new kernel, and return the result as text, else the standard output.
 
         Raises:
             KernelError: The code raised, or the kernel died.
@@ -118,6 +118,6 @@ class Server:
     def _name(self) -> str:
         return f"{self.user}/{self.name}" if self.name else self.user
 
-    def _failed(self, event: ProgressEvent) -> SpawnFailed:
+    def _spawn_error(self, event: ProgressEvent) -> SpawnFailed:
         sentence = event.message.removeprefix(FAILED_PREFIX)
         return SpawnFailed(f"the server of {self._name} failed to start: {sentence}", sentence=sentence)

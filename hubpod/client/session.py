@@ -55,7 +55,9 @@ class HubClient:
         return self._session(browser, response, f"the login of {username}")
 
     def login_with_headers(self, headers: Mapping[str, str]) -> "Session":
-        """Log in with headers from an ingress that has authenticated the user; they are sent for the login only.
+        """Log in with headers from an ingress that has authenticated the user.
+
+        The headers are sent for the login only.
 
         Raises:
             LoginRefused: The hub refused the headers.
@@ -110,7 +112,10 @@ class Session:
         return MappingProxyType(self._servers)
 
     def server(self, name: str = "") -> Server:
-        """Return the user's server of that name, whether it runs or not: the same object for each name."""
+        """Return the user's server of that name, whether it runs or not.
+
+        Repeated calls with a name return the same object.
+        """
         if name not in self._servers:
             self._servers[name] = Server(self._browser, self._url, user=self.user, name=name)
         return self._servers[name]
@@ -135,7 +140,9 @@ class Session:
     def submit(
         self, options: Mapping[str, str] | None = None, server_name: str = "", *, project: str | None = None
     ) -> Server:
-        """Submit the spawn form with these options and its defaults for the rest. The server is then starting.
+        """Submit the spawn form with these options, and with its defaults for all other fields.
+
+        The returned server is starting.
 
         Args:
             options: Values of fields, sent unchanged whether the form offers them or not.
@@ -161,7 +168,7 @@ class Session:
         if "/hub/spawn-pending/" not in path:
             raise SpawnRefused(f"the spawn form led to {path}, not to a server", response=response)
         server = self.server(server_name)
-        server.events = ()  # drop those of an earlier start
+        server.events = ()  # drop the events of an earlier start
         return server
 
     def spawn(
@@ -173,7 +180,9 @@ class Session:
         deadline_s: float = SPAWN_TIMEOUT_S,
         on_event: Callable[[ProgressEvent], None] = lambda _: None,
     ) -> Server:
-        """Start a server, wait until it is ready, and pass each progress event to `on_event`; see submit.
+        """Submit the spawn form, wait until the server is ready, and report each progress event.
+
+        The arguments are those of submit. `on_event` is called with each progress event.
 
         Raises:
             SpawnRefused: The hub refused the options.

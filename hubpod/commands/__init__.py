@@ -1,1 +1,1 @@
-"""What each command does: one module a command."""
+"""The implementations of the commands, one module each."""

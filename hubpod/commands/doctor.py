@@ -22,7 +22,7 @@ TUN = Path("/dev/net/tun")
 
 
 def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
-    """Run every check, also after one has failed."""
+    """Run every check, even after a failure."""
     findings: list[Finding] = [_git(), *_podman(state, executable)]
     if os.getuid():
         findings += _rootless()

@@ -9,9 +9,9 @@ from hubpod.instances import Instance
 
 
 def down(context: Context, instance: Instance, *, volumes: bool) -> None:
-    """Remove the instance's pod, and with ``volumes`` its volumes and generated credentials as well.
+    """Remove an instance's pod and, with ``volumes``, its volumes and generated credentials.
 
-    Names and labels are all that this needs. What does not exist is not an error.
+    The instance is found by names and labels alone. A missing object is not an error.
     """
     with context.locked(instance) as found:
         with context.reporter.phase("pod removed"):

@@ -1,4 +1,4 @@
-"""`logs` and `exec`: looking into the containers of an instance."""
+"""`logs` and `exec`: print logs and run commands in an instance's containers."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def require_up(instance: Instance, found: Snapshot) -> None:
     """Check that at least one container of an instance runs.
 
     Raises:
-        NotRunningError: None of them runs.
+        NotRunningError: None of the containers runs.
     """
     if not found.running:
         raise _not_running(instance)

@@ -12,7 +12,9 @@ from hubpod.request import Target, UpRequest
 
 
 def render(context: Context, request: UpRequest, target: Target, *, secrets: bool = False) -> str:
-    """Return the manifest that ``up`` would play now, or one for a cluster, without building or starting anything.
+    """Render the manifest that ``up`` would play now, or one for a cluster.
+
+    Nothing is built or started.
 
     The tag of an image whose content is not known yet, because it is not cloned or built, is ``unbuilt``.
     """

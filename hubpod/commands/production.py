@@ -1,4 +1,4 @@
-"""`prod.*`: what production needs beyond the commands that it shares with development."""
+"""`prod.*`: the commands that production does not share with development."""
 
 import shutil
 import socket
@@ -30,7 +30,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 
 def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
-    """Validate everything, and check whether the external services answer this machine; nothing is started.
+    """Validate a deployment and probe its external services, without starting anything.
 
     Raises:
         HubpodError: `up` would fail; carries all problems of the deploy directory at once.
@@ -49,7 +49,10 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
 
 
 def _check_external_services(plan: Plan) -> Iterator[Finding]:
-    """Check the services that the hub depends on; only with warnings, as containers may reach them by another route."""
+    """Probe the services that the hub depends on.
+
+    A failure is a warning, because containers may reach the service by another route.
+    """
     environment, values = plan.request.instance.environment, plan.deploy.settings
     if not environment.slurm.in_pod:
         host = values.ssh_hostname
@@ -90,7 +93,7 @@ def _find_issuer_problem(issuer: str) -> str:
 
 
 def up(context: Context, request: UpRequest) -> Site:
-    """Bring production up; refuse to change what runs.
+    """Bring production up, and refuse to change a running pod.
 
     Returns:
         Everything that the running pod derives from.
@@ -113,12 +116,14 @@ def up(context: Context, request: UpRequest) -> Site:
 
 
 def upgrade(context: Context, request: UpRequest) -> Site:
-    """Replace what runs by the requested deployment; if that does not become ready, what ran before runs again.
+    """Replace the running deployment by the requested one.
+
+    If the requested deployment does not become ready, the previous one is restored.
 
     Notebooks on a Slurm outside the pod keep running, and the hub finds them again.
 
     Raises:
-        HubpodError: One of its children.
+        HubpodError: The upgrade failed. The class states the kind of failure.
     """
     with context.locked(request.instance) as before:
         if not context.podman.pod_exists(request.instance.resource):
@@ -137,26 +142,31 @@ def upgrade(context: Context, request: UpRequest) -> Site:
 
 
 def _build_site(context: Context, plan: Plan) -> tuple[Site, Snapshot]:
-    """Build the images; return what the pod derives from, and what exists after the minutes that a build takes."""
+    """Build the images; return the pod's site, and a new snapshot of the instance.
+
+    The instance may change during the minutes of a build.
+    """
     built = ensure_images(context, plan.request)
     found = context.snapshot(plan.request.instance)
     return derive_site(context, plan, built, found), found
 
 
 def unit(context: Context, instance: Instance) -> str:
-    """Return a systemd unit that starts the pod at boot and stops it at shutdown (systemd.service(5)).
+    """Render a systemd unit that starts the pod at boot and stops it at shutdown.
+
+    The format is described in systemd.service(5).
 
     The pod and its volumes outlive a reboot in podman's storage, so the unit needs no manifest.
     """
     podman, name = context.podman, instance.resource
     rootless = podman.info()["host"]["security"]["rootless"]
-    folder = "~/.config/systemd/user" if rootless else "/etc/systemd/system"
+    directory = "~/.config/systemd/user" if rootless else "/etc/systemd/system"
     user = " --user" if rootless else ""
-    variables = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in podman.conf_variables.items())
-    linger = "# `loginctl enable-linger` lets it run while nobody is logged in.\n" if rootless else ""
-    program = _quoted(str(Path(shutil.which(podman.executable) or podman.executable).absolute()))
+    variables = "".join(f"Environment={_quote(f'{key}={value}')}\n" for key, value in podman.conf_variables.items())
+    linger = "# `loginctl enable-linger` lets the pod run while its user is logged out.\n" if rootless else ""
+    program = _quote(str(Path(shutil.which(podman.executable) or podman.executable).absolute()))
     return f"""\
-# Write this to {folder}/{name}.service, then: systemctl{user} enable --now {name}
+# Write this to {directory}/{name}.service, then: systemctl{user} enable --now {name}
 {linger}[Unit]
 Description=JupyterHub: {instance.environment.name}, instance {instance.name}
 Wants=network-online.target
@@ -177,7 +187,10 @@ WantedBy={"default.target" if rootless else "multi-user.target"}
 """
 
 
-def _quoted(text: str) -> str:
-    """Quote a word of a systemd unit, so that whitespace, backslashes, quotes and specifiers stand for themselves."""
+def _quote(text: str) -> str:
+    """Quote a word of a systemd unit.
+
+    Whitespace, backslashes, quotes and specifiers then stand for themselves.
+    """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"' if escaped != text or " " in text else text

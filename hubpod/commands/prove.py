@@ -22,7 +22,7 @@ from hubpod.settings import deploy_configmap
 def spawn(
     context: Context, request: SpawnRequest, *, project: str | None, on_step: Callable[[Step], None]
 ) -> ProbeReport:
-    """Log in, spawn a server, run code in a kernel, stop the server, and wait until its job is gone.
+    """Spawn a server as a user, run code in it, stop it, and wait until its job is gone.
 
     Raises:
         UsageError: The credentials do not fit the environment's login, or the hub's address is not known.
@@ -49,7 +49,10 @@ def spawn(
 
 
 def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
-    """Return the stages of a spawn that was just made; Slurm forgets the job after some minutes (MinJobAge)."""
+    """Return the stages of a spawn that has just ended.
+
+    Slurm forgets the job after some minutes (MinJobAge).
+    """
     return spawn_timeline.collect_stages(context.podman, instance, report)
 
 
@@ -68,7 +71,7 @@ def hub_address(instance: Instance, status: Status, url: str) -> str:
 
 
 def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:
-    """Return a function that queries the pod's Slurm whether a job is gone; None where Slurm is not in the pod."""
+    """Return a function that checks whether a job is gone; None if Slurm is not in the pod."""
     if not instance.environment.slurm.in_pod:
         return None
     container = f"{instance.resource}-{slurm.NAME}"

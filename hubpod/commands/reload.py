@@ -1,4 +1,4 @@
-"""`reload`: make an edit live in the running pod, changing as little as it takes."""
+"""`reload`: make an edit live in the running pod with as few changes as possible."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,13 +19,13 @@ def reload(context: Context, request: UpRequest) -> Outcome:
     """Make edits of sources, configuration and settings live.
 
     Wrappers need no restart. For everything else the containers that read it restart, and notebooks keep running. Where
-    a source has other dependencies or entry points than before, its image is rebuilt and the pod replaced. Sources are
-    those that the instance was brought up with, unless the request names others.
+    a source has other dependencies or entry points than before, its image is rebuilt and the pod replaced. Unless the
+    request names other sources, the instance keeps its own.
 
     Raises:
         NotRunningError: The instance is down.
         SourceError: A module cannot be compiled; nothing was touched.
-        NotReadyError: The hub does not start with the edit; what ran before runs again.
+        NotReadyError: The hub does not start with the edit. The previous content is restored.
         HubpodError: Another one of its children.
     """
     with context.locked(request.instance) as before:
@@ -41,7 +41,10 @@ def reload(context: Context, request: UpRequest) -> Outcome:
 
 
 def with_recorded_sources(context: Context, request: UpRequest) -> UpRequest:
-    """Return the request with the directories that the instance was brought up with, unless it names others."""
+    """Complete a request with the source directories that the instance was brought up with.
+
+    Directories that the request names take precedence.
+    """
     recorded = source_volumes.recorded_origins(context.workspace, request.instance)
     for name in sorted(recorded.keys() - request.origins.keys()):
         context.reporter.say(f"  source: {name} from {recorded[name]}, as it was brought up")

@@ -14,14 +14,14 @@ from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 
 PORT_ATTEMPTS = 5
-"""Instances that start at the same time may choose the same port; all but one of them choose again."""
+"""Instances that start at the same time may choose the same port. All but the first choose again."""
 
 
 def up(context: Context, request: UpRequest) -> Site:
     """Bring an instance up, changing no more than differs from the request.
 
     Args:
-        context: What the command works with.
+        context: Context of the command.
         request: The request.
 
     Returns:
@@ -40,7 +40,10 @@ def up(context: Context, request: UpRequest) -> Site:
 
 
 def _bring_up(context: Context, plan: Plan, built: ImageSet, found: Snapshot, checks: Mapping[str, Check]) -> Site:
-    """Bring the pod up at its port; if another program takes a port that hubpod chose, choose another one."""
+    """Bring the pod up at its port.
+
+    If another program takes a port that hubpod chose, hubpod chooses another port.
+    """
     request = plan.request
     for attempts_left in reversed(range(PORT_ATTEMPTS)):
         site = derive_site(context, plan, built, found)

@@ -126,7 +126,10 @@ def _require_down(instance: Instance, found: Snapshot) -> None:
 
 
 def _require_archive(archive: Path) -> None:
-    """Read an archive to its end, because the volume that it replaces is removed before it is unpacked."""
+    """Check that an archive is complete, and that its members stay in the volume.
+
+    The archive is read to its end now, because the old volume is removed before the archive is unpacked.
+    """
     try:
         with tarfile.open(archive) as opened:
             stray = _find_stray_member(opened.getmembers())
@@ -144,7 +147,7 @@ def _require_archive(archive: Path) -> None:
 
 
 def _find_stray_member(members: Sequence[tarfile.TarInfo]) -> str:
-    """Return the name of a member whose path, or a link in the archive, leads out of the volume; empty without one."""
+    """Return the name of a member with a path or link out of the volume; empty without one."""
     links = {PurePosixPath(member.name) for member in members if member.issym()}
     for member in members:
         path, target = PurePosixPath(member.name), PurePosixPath(member.linkname if member.islnk() else "")

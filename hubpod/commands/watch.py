@@ -1,4 +1,4 @@
-"""`watch`: make every save live, for as long as a developer edits."""
+"""`watch`: reload after every save, until interrupted."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,10 @@ class ReloadResult:
 
     @property
     def saved(self) -> str:
-        """The saved files in a few words, with their directories, as most packages have an `__init__.py`."""
+        """The saved files in a few words.
+
+        Each file has its directory, because most packages have an `__init__.py`.
+        """
         names = list(dict.fromkeys("/".join(path.parts[-2:]) for path in self.files))
         more = f" and {len(names) - LISTED_FILES} more" if len(names) > LISTED_FILES else ""
         return (", ".join(names[:LISTED_FILES]) or "present files") + more
@@ -60,7 +63,9 @@ class ReloadResult:
 
 
 def find_directories(context: Context, request: UpRequest) -> tuple[Path, ...]:
-    """Return the directories to watch: the sources, which are cloned if they are missing, and volumes/.
+    """Return the directories to watch: the sources and volumes/.
+
+    Missing sources are cloned.
 
     Raises:
         SourceError: A clone cannot be used.
@@ -75,10 +80,10 @@ def watch(
     """Reload now and after every save, until interrupted.
 
     Args:
-        context: What the command works with.
+        context: Context of the command.
         request: The instance and its sources.
         directories: The directories to watch.
-        report: Called with the result of each reload, also of one that failed.
+        report: Called with the result of each reload, even if it failed.
 
     Raises:
         NotRunningError: The instance is down at the first reload.
@@ -143,7 +148,7 @@ def _reload(context: Context, request: UpRequest, directories: Sequence[Path], f
         outcome = reload(context, request)
     except HubpodError as failure:
         error = failure
-    except OSError as failure:  # a file that was removed while it was read; its removal is the next save
+    except OSError as failure:  # a file was removed during the reload; the removal is the next save
         error = HubpodError(f"{failure.filename}: {failure.strerror}")
     return ReloadResult(files=files, took_s=time.monotonic() - started, outcome=outcome, error=error)
 

@@ -1,1 +1,4 @@
-"""One module per container of the pod: pure functions from an environment's values to containers and seeds."""
+"""Pure functions that derive containers and seeds from an environment's values.
+
+Each container of the pod has a module.
+"""

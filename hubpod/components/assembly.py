@@ -1,4 +1,4 @@
-"""The components of all environments, and what derives from them."""
+"""The components of all environments, and the values that derive from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from hubpod.settings.credentials import Credential
 from hubpod.settings.table import SETTINGS, Setting
 
 COMPONENTS: tuple[Component, ...] = (slurm.COMPONENT, proxy.COMPONENT, jupyterhub.COMPONENT, zenith.COMPONENT)
-"""Every component. Containers start in this order, except that a component starts after those that it waits for."""
+"""Every component, in the order of start, except that a component starts after the components in its `after`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,9 @@ def components(environment: Environment) -> tuple[Component, ...]:
 
 
 def entrance(environment: Environment, client: Client) -> Entrance:
-    """Find where a kind of client enters an environment's pod: the last component in order that serves it.
+    """Find where a kind of client enters an environment's pod.
+
+    If several components serve the client, the last in order is its entrance.
 
     Raises:
         LookupError: No component serves such clients.
@@ -52,12 +54,18 @@ def entrance(environment: Environment, client: Client) -> Entrance:
 
 
 def image_names(environment: Environment) -> tuple[str, ...]:
-    """List the images of an environment's pod that are always built, by their directories below containers/."""
+    """List the images of an environment that are always built.
+
+    Each name is the directory below containers/.
+    """
     return tuple(sorted({each.image.name for each in components(environment) if not each.image.reference}))
 
 
 def container_names(stage: Stage) -> str:
-    """List the containers of a stage's environments for a help text, such as "jupyterhub, proxy or zenith"."""
+    """List the containers of a stage's environments for a help text.
+
+    The result is a text such as "jupyterhub, proxy or zenith".
+    """
     environments = [environment for environment in ENVIRONMENTS if environment.stage is stage]
     *first, last = sorted({each.name for environment in environments for each in components(environment)})
     return f"{', '.join(first)} or {last}" if first else last
@@ -69,16 +77,26 @@ def credentials() -> tuple[Credential, ...]:
 
 
 def settings() -> tuple[Setting, ...]:
-    """List all keys of the deploy ConfigMap; a component's own are used only in environments with the component."""
-    return (*SETTINGS, *(_limited(setting, component) for component in COMPONENTS for setting in component.settings))
+    """List all keys of the deploy ConfigMap.
+
+    The keys of a component are used only in environments with the component.
+    """
+    return (
+        *SETTINGS,
+        *(_limit(setting, component) for component in COMPONENTS for setting in component.settings),
+    )
 
 
-def _limited(setting: Setting, component: Component) -> Setting:
+def _limit(setting: Setting, component: Component) -> Setting:
+    """Limit a setting to the environments with a component."""
     return replace(setting, applies_to=lambda each: component.is_in(each) and setting.applies_to(each))
 
 
 def backups(environment: Environment) -> Mapping[str, Component]:
-    """Map the last part of each volume name that an upgrade copies to the component that has to stop for that."""
+    """Map each volume that an upgrade copies to the component that stops for the copy.
+
+    The keys are the last parts of volume names.
+    """
     return {volume: component for component in components(environment) for volume in component.backed_up}
 
 

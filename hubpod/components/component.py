@@ -1,4 +1,4 @@
-"""The declaration of a component: everything that other code needs to know about one container of a pod."""
+"""The declaration of a component: the interface of one container of a pod to other code."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ class Component:
         sources: Names of the development repositories that the image or a volume contains.
         credentials: Key material that is generated for the component.
         settings: Keys of the deploy ConfigMap that the component adds to the common ones.
-        after: Names of the components that have to work before this one can; those that an environment lacks are
+        after: Names of the components that this component depends on. A component that an environment lacks is
             ignored.
         ready: Command inside the container that succeeds once the component works; empty if a log line says so.
         ready_line: Part of the log line that the component writes once it works.

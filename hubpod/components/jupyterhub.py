@@ -1,4 +1,7 @@
-"""The hub: its configuration, composed of a core and one fragment per axis value, and its credentials."""
+"""The hub, its credentials and its configuration.
+
+The configuration consists of a core and one fragment per axis value.
+"""
 
 from hubpod.components import proxy, slurm
 from hubpod.components.component import Client, Component, ContainerSpec, Image
@@ -71,22 +74,22 @@ def spec(site: Site) -> ContainerSpec:
 
 
 def _config_seed(site: Site, volume: str) -> Seed:
-    """Compose the configuration from the core and exactly the fragments of the environment's axis values."""
-    folder = site.volumes / "jupyterhub"
+    """Compose the configuration from the core and the fragments of the axis values."""
+    directory = site.volumes / "jupyterhub"
     fragments = [
-        File(path=f"fragments/{name}", content=(folder / "axes" / name).read_bytes())
+        File(path=f"fragments/{name}", content=(directory / "axes" / name).read_bytes())
         for name in (
             f"{type(value).__name__.lower()}_{value.name.lower()}.py" for value in site.instance.environment.axes
         )
-        if (folder / "axes" / name).exists()
+        if (directory / "axes" / name).exists()
     ]
     ssh_config = File(path="ssh_config", content=_ssh_config(site.settings.ssh_hostname).encode())
-    files = (*files_below(folder / "core"), *fragments, ssh_config)
+    files = (*files_below(directory / "core"), *fragments, ssh_config)
     return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
 
 
 def _ssh_config(hostname: str) -> str:
-    """Render two ways to reach the Slurm host: one connection per command, and one that commands share."""
+    """Render two SSH aliases of the Slurm host: a connection per command, and a shared one."""
     options = _ssh_options(hostname)
     return f"Host slurm\n{options}\nHost slurm-shared\n{options}{SHARED_LOGIN}"
 

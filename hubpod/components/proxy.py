@@ -1,4 +1,7 @@
-"""configurable-http-proxy in a container of its own, so that a hub restart does not cut connections."""
+"""configurable-http-proxy in a container of its own.
+
+A restart of the hub therefore does not cut connections.
+"""
 
 from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # slow to import, and help texts name components
 CREDENTIALS = "/etc/hubpod/credentials"
 """Directory of a container's credentials; its entry point exports each file below ``env/`` as a variable."""
 
-SOURCE_FOLDER = "/usr/src"
+SOURCE_DIRECTORY = "/usr/src"
 """Directory of the sources in development images, one subdirectory per source."""
 
 
@@ -27,11 +27,11 @@ class MountedSource:
     """The code of a source that is mounted as a volume, because the image does not contain it.
 
     Attributes:
-        folder: Directory of the source on this machine.
+        directory: Directory of the source on this machine.
         files: Content of the directory when it was read.
     """
 
-    folder: Path
+    directory: Path
     files: tuple[File, ...] = ()
 
 
@@ -80,7 +80,7 @@ def mount_source(
         return (), ()
     volume = site.instance.volume(part)
     seed = Seed(volume=volume, kind=SeedKind.CONFIG, files=site.sources[name].files, read_each_time=read_each_time)
-    return (Mount(volume=volume, path=f"{SOURCE_FOLDER}/{name}", read_only=True),), (seed,)
+    return (Mount(volume=volume, path=f"{SOURCE_DIRECTORY}/{name}", read_only=True),), (seed,)
 
 
 def files_below(directory: Path, prefix: str = "") -> tuple[File, ...]:

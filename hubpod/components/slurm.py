@@ -1,4 +1,7 @@
-"""Slurm inside the pod: controller, one node, munge and the SSH server through which the hub submits jobs."""
+"""Slurm inside the pod: controller, one node, munge and an SSH server.
+
+The hub submits jobs through the SSH server.
+"""
 
 import hashlib
 import secrets
@@ -56,16 +59,19 @@ CAPABILITIES = (
 
 
 def spec(site: Site) -> ContainerSpec:
-    """Describe the Slurm container with its configuration, credentials, accounts, state and home directories."""
+    """Describe the Slurm container and its volumes.
+
+    The volumes hold configuration, credentials, accounts, state and home directories.
+    """
     return host(site, accounts=site.settings.dev_users, clients=("127.0.0.1", "::1"))
 
 
 def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> ContainerSpec:
-    """A host with Slurm, for the pod or, in tests, for a place of its own.
+    """Describe a container with Slurm, for the pod or, in tests, for a host of its own.
 
     Args:
-        site: What it derives from.
-        accounts: The accounts that the host has.
+        site: Everything that the container derives from.
+        accounts: The accounts on the host.
         clients: Addresses from which the hub logs in.
     """
     names = ("config", "credentials", "accounts", "state")

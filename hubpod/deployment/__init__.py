@@ -1,1 +1,1 @@
-"""Bringing a pod to its planned state, and looking at the state it is in."""
+"""Bring a pod to its planned state, and report its present state."""

@@ -1,4 +1,4 @@
-"""Bringing a pod to its planned state: its volumes, its containers, and the wait until a notebook can be spawned."""
+"""Bring a pod to its planned state, until a notebook can be spawned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class PortTakenError(MachineError):
 
 
 class Difference(Enum):
-    """How a running pod differs from the planned one."""
+    """The difference between a running pod and the planned one."""
 
     NONE = "none"
     CONTENT = "content of volumes"
@@ -37,10 +37,10 @@ class Difference(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What it took to bring a pod to its planned state.
+    """The changes that brought a pod to its planned state.
 
     Attributes:
-        difference: How it differed.
+        difference: The difference before the changes.
         restarted: Names of the containers that were restarted to read new content of volumes.
     """
 
@@ -60,11 +60,11 @@ def bring_up(  # noqa: PLR0913 - the plan, the present state and two options
     """Bring the pod to its planned state, changing no more than differs.
 
     Args:
-        context: What the command works with.
-        site: What the pod derives from.
+        context: Context of the command.
+        site: Everything that the pod derives from.
         spec: The planned pod.
         found: The containers and volumes that exist.
-        keep: Leave what was started even if it does not become ready.
+        keep: Leave the new pod and volumes even if a notebook cannot be spawned.
         checks: First readiness checks that are under way, for a pod that does not differ.
 
     Raises:
@@ -89,21 +89,21 @@ def bring_up(  # noqa: PLR0913 - the plan, the present state and two options
 
 
 def find_difference(workspace: Workspace, site: Site, spec: PodSpec, found: Snapshot) -> Difference:
-    """Compare what exists with the planned pod."""
+    """Compare the present state with the planned pod."""
     return compare(spec, found, seeding.find_stale(workspace, site, spec, found))
 
 
 def compare(spec: PodSpec, found: Snapshot, stale: StaleVolumes) -> Difference:
-    """Compare what exists with the planned pod, given the volumes that differ."""
+    """Compare the present state with the planned pod, given the volumes that differ."""
     if stale.missing or not _is_whole(spec, found, find_readers(spec, stale.changed)):
         return Difference.POD
     return Difference.CONTENT if stale.changed else Difference.NONE
 
 
 def _is_whole(spec: PodSpec, found: Snapshot, restarting: Sequence[str]) -> bool:
-    """Return whether the planned pod exists with all its containers, and those that need not restart run.
+    """Return whether the planned pod exists with all its containers, as far as they must run.
 
-    Those that have to restart may have ended: a command that was killed while it restarted them leaves them so.
+    Containers in `restarting` may have ended, because a killed command may have left them stopped.
     """
     needed = {f"{spec.name}-{each.name}" for each in spec.containers if each.name not in restarting}
     if len(found.containers) != len(spec.containers) or not needed <= found.running.keys():
@@ -142,7 +142,7 @@ def _clean_up(context: Context, site: Site, spec: PodSpec, recreated: tuple[Seed
 
 
 def play(podman: Podman, manifest: str) -> None:
-    """Create and start what a manifest describes.
+    """Create and start the pod of a manifest.
 
     Raises:
         PortTakenError: A published port is taken.
@@ -165,7 +165,7 @@ def _wait(context: Context, site: Site, spec: PodSpec, checks: Mapping[str, Chec
     """Wait until a notebook can be spawned.
 
     Raises:
-        NotReadyError: It cannot; carries the last log lines of the container at fault.
+        NotReadyError: No notebook can be spawned. The error carries the last log lines of the container at fault.
     """
     with context.reporter.phase("ready") as phase:
         url = published_url(site)

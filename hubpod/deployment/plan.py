@@ -1,4 +1,7 @@
-"""From a request to everything that a pod derives from; all of it is validated before anything is built or started."""
+"""Resolve a request into everything that a pod derives from.
+
+All of it is validated before anything is built or started.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +31,7 @@ class Plan:
         request: The request.
         deploy: The site's settings and files.
         hub_api: Where the hub's API is published; None where only the pod needs it.
-        warnings: What may be wrong and cannot be decided on this machine.
+        warnings: Possible mistakes that this machine cannot verify.
     """
 
     request: UpRequest
@@ -41,7 +44,7 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
     """Validate a request against the environment, the deploy directory and this machine.
 
     Args:
-        context: What the command works with.
+        context: Context of the command.
         request: The request.
         found: The containers and volumes of the instance.
         here: Whether this machine publishes the ports, so that they must be free.
@@ -69,7 +72,7 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
 
 
 def _require_free_ports(request: UpRequest, hub_api: Port | None, published: dict[int, Port]) -> None:
-    """Check the ports to publish, except those that the instance publishes already."""
+    """Check that the ports to publish are free, unless the instance publishes them already."""
     browsers = (
         Port(container=entrance(request.instance.environment, Client.BROWSER).port, host=request.port)
         if request.port
@@ -82,7 +85,10 @@ def _require_free_ports(request: UpRequest, hub_api: Port | None, published: dic
 
 
 def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) -> Site:
-    """Return everything that the pod derives from, with the requested port, the instance's own or a free one."""
+    """Return everything that the pod derives from.
+
+    The port is the requested one, else the instance's own, else a free one.
+    """
     instance = plan.request.instance
     port = 0
     if instance.environment.ingress.publishes_port:
@@ -103,7 +109,10 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
 
 
 def choose_instance_port(found: Snapshot, container_port: int, hub_api: Port | None) -> int:
-    """Return the port that the instance publishes, or published before if it is free, else a free one."""
+    """Return the port that the instance publishes or may publish.
+
+    A stopped instance keeps its port if that is still free. Otherwise another free port is chosen.
+    """
     own = _published_ports(found).get(container_port)
     if own and (found.running or reserve_port(own.host)):
         return own.host
@@ -111,7 +120,10 @@ def choose_instance_port(found: Snapshot, container_port: int, hub_api: Port | N
 
 
 def _find_deploy_dir(context: Context, request: UpRequest, found: Snapshot) -> Path:
-    """Return the requested deploy directory, else the one in use, else the instance's own with generated settings."""
+    """Return the requested deploy directory, else the one in use, else the instance's own.
+
+    Settings are generated in the instance's own directory if they are missing.
+    """
     instance = request.instance
     if request.deploy_dir:
         return request.deploy_dir

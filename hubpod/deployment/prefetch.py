@@ -16,7 +16,7 @@ from hubpod.request import UpRequest
 from hubpod.system.background import start
 
 FRESH_S = 2.0
-"""Seconds after which an answer is not used any more: a container may have ended, an image may have been removed."""
+"""Seconds for which an answer is used. Later, a container may have ended or an image may have been removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Prefetch:
     Attributes:
         podman: Answers whatever was not prefetched.
         references: The images whose ids were queried.
-        images: Waits for the ids of those of these images that exist, by reference.
+        images: Waits for the ids of the existing images among them, by reference.
         checks: Waits for the answer of a running container's readiness command, by podman's name of the container.
         started: Start of the queries, in seconds of the monotonic clock.
     """
@@ -48,7 +48,10 @@ class Prefetch:
         return self.checks if self.is_fresh else {}
 
     def image_ids(self, references: Sequence[str]) -> dict[str, str]:
-        """Return the ids of those images that exist, by reference; podman is queried for what was not prefetched."""
+        """Return the ids of those images that exist, by reference.
+
+        podman is queried if the references were not prefetched.
+        """
         known = self.references if self.is_fresh else frozenset()
         fetched = self.images() if known.intersection(references) else {}
         missing = [each for each in references if each not in known]

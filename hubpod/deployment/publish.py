@@ -1,4 +1,4 @@
-"""Addresses of the host at which the hub is published: for browsers, and for users' servers on another cluster."""
+"""Addresses of the host at which browsers and users' servers reach the hub."""
 
 import errno
 import ipaddress
@@ -89,7 +89,7 @@ def find_hub_api(settings: Settings, environment: Environment, hub_api: Port | N
             remedy="name this machine by an address that the compute nodes reach",
         )
     if hub_api is None:
-        example = f"--publish {_bracketed(host) if _is_address(host) else 'IP'}:{_api_port(parts)}:{API_PORT}"
+        example = f"--publish {_format_host(host) if _is_address(host) else 'IP'}:{_api_port(parts)}:{API_PORT}"
         raise UsageError(
             f"{environment.name} has to publish the hub's API, which users' servers reach as {url}",
             remedy=f"add {example}",
@@ -105,7 +105,10 @@ def find_hub_api(settings: Settings, environment: Environment, hub_api: Port | N
 
 
 def _find_warning(host: str, hub_api: Port) -> str:
-    """Describe what this machine cannot decide: an address translated on the way, or a name that it cannot resolve."""
+    """Return a warning about an address that this machine cannot verify.
+
+    The address may be translated on the way, or its name may not resolve here.
+    """
     addresses = _resolve(host)
     if not addresses:
         return f"hubConnectUrl: the name {host} has no address here; the compute nodes must know it"
@@ -134,12 +137,15 @@ def _is_own_only(host: str) -> bool:
     return is_loopback(host) or (_is_address(host) and ipaddress.ip_address(host).is_unspecified)
 
 
-def _bracketed(host: str) -> str:
+def _format_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 def _api_port(parts: SplitResult) -> int:
-    """Return the port that a URL leads to; for https the API's own, as a TLS proxy has to stand in front of it."""
+    """Return the port at which the host must publish the API for a URL.
+
+    For https it is the API's own port, because a TLS proxy has to stand in front of the API.
+    """
     return API_PORT if parts.scheme == "https" else parts.port or SCHEME_PORTS[parts.scheme]
 
 

@@ -1,4 +1,4 @@
-"""Waiting until a notebook can be spawned, and saying what is missing when it cannot."""
+"""Wait until a notebook can be spawned, and report missing conditions."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,16 +27,16 @@ COMMAND_INTERVAL_S = 0.3
 ENDED_INTERVAL_S = 1.0
 """Seconds between two checks of the login page, of a container's command, and for containers that have ended.
 
-podman's own work takes processor time from what starts; a request for a page takes next to none."""
+Each call of podman takes processor time from the starting programs. A request for a page takes next to none."""
 
 LOG_LINES = 15
 LASTING_S = 3.0
-"""A Zenith server checks a client's configuration after it confirmed it; a client that is then refused ends."""
+"""Seconds that a container must have run. A Zenith server confirms a client, and may then refuse its configuration."""
 
 LOGIN_PAGE = "login page"
 
 MAX_RESTARTS = 2
-"""A container that ended this often while the pod starts does not come up by waiting."""
+"""Restarts of a container during the start of its pod, above which the wait for it is given up."""
 
 REMEDY = "correct the cause and run the command again"
 KEEP_REMEDY = f"{REMEDY}, or add --keep and look with `invoke dev.logs`"
@@ -94,7 +94,7 @@ def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what i
         instance: The instance that the containers belong to.
         spec: The containers to wait for.
         url: Address at which the hub is published; empty where it is not.
-        on_detail: Called with what is still missing.
+        on_detail: Called with a description of the missing conditions.
         started: Start time of containers that are given up as soon as they end once, by podman's name, in seconds since
             the epoch.
         timeout_s: Seconds to wait.
@@ -126,7 +126,10 @@ def _conditions(
     url: str,
     first_checks: Mapping[str, Check],
 ) -> dict[str, Condition]:
-    """Return what to wait for, by the container's name; a published login page is requested from outside alone."""
+    """Return the conditions to wait for, by the container's name.
+
+    A published login page is requested only from outside the pod.
+    """
     page = entrance(instance.environment, Client.BROWSER).component.name
     found = {
         container.name: Condition(
@@ -143,7 +146,7 @@ def _conditions(
     for component in components(instance.environment):
         others = found.keys() & set(component.after)
         if component.name in found and others:
-            # The check cannot succeed before those of the others, and each attempt takes the processor from them.
+            # The check cannot succeed before the checks of those components, and each attempt takes processor time.
             after = frozenset({*others, LOGIN_PAGE} & found.keys())
             found[component.name] = replace(found[component.name], after=after)
     return found
@@ -156,7 +159,10 @@ def _checker(
     container: Container,
     first_checks: Mapping[str, Check],
 ) -> Check:
-    """Return the check of a container; its first call takes the answer of a check that is under way."""
+    """Return the check of a container.
+
+    Its first call takes the answer of a check that is under way.
+    """
     name = f"{spec.name}-{container.name}"
 
     def check() -> CheckResult:

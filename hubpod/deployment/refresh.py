@@ -1,4 +1,4 @@
-"""New content for a running pod: volumes are re-seeded in place, and only the containers that read them restart."""
+"""Re-seed the volumes of a running pod, and restart only the containers that read them."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ from hubpod.pod import REFUSED, Container, PodSpec, Seed, SeedKind
 from hubpod.podman.cli import Podman
 
 NOTHING_RESTARTED_TIMEOUT_S = 20.0
-"""Without a restart, what is not ready by then will not become ready."""
+"""Without a restart, a container that is not ready by then will not become ready."""
 
 REFUSED_REMEDY = "correct the cause and run the command again"
 RESTORED_REMEDY = "what ran before runs again; your edit is untouched: correct it and run `dev.reload` again"
@@ -51,13 +51,13 @@ class VolumeUpdate:
 
 
 def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *, keep: bool) -> tuple[str, ...]:
-    """Re-seed changed volumes, restart the containers that read them, and wait until they are ready.
+    """Re-seed changed volumes, and restart the containers that read them until they are ready.
 
     If a container fails after an edit, its previous content is restored.
 
     Args:
-        context: What the command works with.
-        site: What the pod derives from.
+        context: Context of the command.
+        site: Everything that the pod derives from.
         spec: The pod, which runs as planned but for the content of volumes.
         stale: The volumes that differ.
         keep: Leave the new content even if it does not work.
@@ -89,7 +89,7 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *,
 
 
 def find_readers(spec: PodSpec, seeds: tuple[Seed, ...]) -> tuple[str, ...]:
-    """Return the names of the containers that have to restart before they read new content of these volumes."""
+    """Return the names of the containers that must restart to read new content of volumes."""
     changed = {seed.volume for seed in seeds if not seed.read_each_time}
     return tuple(each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts})
 
@@ -112,10 +112,12 @@ def _apply(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate) ->
 
 
 def renew(podman: Podman, spec: PodSpec, container: Container, written: Collection[str]) -> None:
-    """Have a container read what was written into volumes: by its own command if it has one, else by a restart.
+    """Make a container read new content of its volumes.
+
+    The container's own command does this, if it has one. Otherwise the container is restarted.
 
     Raises:
-        NotReadyError: The container refuses what was written.
+        NotReadyError: The container refuses the new content.
     """
     name = f"{spec.name}-{container.name}"
     credentials = {seed.volume for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL}
@@ -131,7 +133,10 @@ def renew(podman: Podman, spec: PodSpec, container: Container, written: Collecti
 
 
 def _wait(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, started: Mapping[str, int]) -> None:
-    """Wait for the restarted containers, for the hub, whose check goes all the way to Slurm, and for the login page."""
+    """Wait for the restarted containers, the hub and the login page.
+
+    The hub's check includes Slurm.
+    """
     url = published_url(site)
     awaited = {
         *update.readers,
@@ -152,7 +157,7 @@ def _wait(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, sta
 
 
 def _restore(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, error: NotReadyError) -> None:
-    """Restore the previous content, and say in the error's remedy what came of it."""
+    """Restore the previous content, and report the result in the error's remedy."""
     context.reporter.say("! the change does not work; what ran before is restored")
     try:
         _apply(context, site, spec, update.undo)

@@ -1,4 +1,4 @@
-"""Removing a pod with everything that podman created for it."""
+"""Remove a pod with everything that podman created for it."""
 
 from hubpod.manifests import podman as podman_manifest
 from hubpod.podman import volumes as podman_volumes
@@ -6,7 +6,9 @@ from hubpod.podman.cli import Podman
 
 
 def remove_pod(podman: Podman, name: str) -> None:
-    """Stop and remove a pod, its containers and the volumes of its tmpfs; a pod that does not exist is not an error.
+    """Stop and remove a pod, its containers and the volumes of its tmpfs.
+
+    A pod that does not exist is not an error.
 
     Raises:
         CommandError: podman cannot remove it.

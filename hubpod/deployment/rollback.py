@@ -1,4 +1,4 @@
-"""Restoring what ran before an upgrade, when what replaces it does not become ready."""
+"""Restore the previous pod and volumes if an upgrade fails."""
 
 import json
 import shutil
@@ -30,12 +30,12 @@ STATUS_INTERVAL_S = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """What ran before the upgrade, beside the archives of its volumes.
+    """The previous pod of an upgrade, beside the archives of its volumes.
 
     Attributes:
         manifest: The manifest that its pod was played from.
         labels: Labels of the volumes that were archived, by name.
-        written: Digests of what had been written into volumes after their creation, by name.
+        written: Digests of the content that was written into volumes after their creation, by name.
     """
 
     manifest: str
@@ -45,20 +45,20 @@ class Backup:
 
 @contextmanager
 def restoring_on_failure(context: Context, instance: Instance, found: Snapshot, *, database: bool) -> Iterator[bool]:
-    """Run the block that replaces an instance; if it fails, restore the volumes and the pod from before.
+    """Run the block that replaces an instance, and restore the previous instance if it fails.
 
     Args:
-        context: What the command works with.
+        context: Context of the command.
         instance: The instance.
         found: Its containers and volumes.
-        database: Whether the hub's database may change as well; the hub stops while that is archived. An upgrade does
-            not touch other data, which is not archived.
+        database: Whether the hub's database may change as well. It is archived while the hub is stopped. Other data is
+            not archived, because an upgrade does not change it.
 
     Yields:
-        Whether there is something to restore.
+        Whether the previous instance can be restored.
 
     Raises:
-        MachineError: What ran before could not be restored; names the directory with the archives.
+        MachineError: The previous instance could not be restored. The error names the directory with the archives.
     """
     directory = context.workspace.files(instance).backup
     backup = _read_interrupted(context, directory) or _back_up(context, instance, found, database=database)
@@ -83,7 +83,7 @@ def _read_interrupted(context: Context, directory: Path) -> Backup | None:
 
 
 def _back_up(context: Context, instance: Instance, found: Snapshot, *, database: bool) -> Backup | None:
-    """Archive what a failed upgrade restores; return None if it is not known what was played."""
+    """Archive the instance for a failed upgrade; return None if its manifest is unknown."""
     podman, files = context.podman, context.workspace.files(instance)
     record = files.load_record()
     if not record.manifest:

@@ -1,7 +1,7 @@
-"""The content of volumes: comparing it with the seeds, creating volumes and writing into them.
+"""Create and write volumes, and compare their content with the seeds.
 
-A volume's labels say what it was created with. podman cannot change them, so the instance's record holds what was
-written into a volume later, before it is written and after.
+A volume's labels state the content at its creation, and podman cannot change labels. The instance's record therefore
+states the content that is written into a volume later. It is updated before and after each write.
 """
 
 import shutil
@@ -30,9 +30,9 @@ class StaleVolumes:
     """The seeds whose volumes differ from them.
 
     Attributes:
-        missing: Missing, or labelled for another deployment: must be recreated.
-        changed: Different content: can be re-seeded in place.
-        digests: Digest of the content of each existing volume, by name; UNFINISHED for one that is half-written.
+        missing: Seeds whose volume is missing or labelled for another deployment, and must be recreated.
+        changed: Seeds whose volume has other content, and can be re-seeded in place.
+        digests: Digest of the content of each existing volume, by name; UNFINISHED for a half-written volume.
     """
 
     missing: tuple[Seed, ...]
@@ -60,7 +60,7 @@ def find_stale(workspace: Workspace, site: Site, spec: PodSpec, found: Snapshot)
 
 
 def recreate_volumes(context: Context, site: Site, stale: StaleVolumes) -> None:
-    """Create the stale volumes and fill them; the content of those that exist is lost."""
+    """Create and seed the stale volumes; the content of existing ones is lost."""
     seeds = stale.all
     note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
     context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in stale.digests])
@@ -73,13 +73,13 @@ def recreate_volumes(context: Context, site: Site, stale: StaleVolumes) -> None:
 def rewriting_volumes(
     context: Context, site: Site, spec: PodSpec, archives: Mapping[str, bytes], current: Mapping[str, bytes]
 ) -> Iterator[None]:
-    """Replace the content of volumes that containers have mounted, and run the block in which they read it.
+    """Replace the content of mounted volumes, and run the block in which containers read it.
 
     The content counts as written when the block ends. A command that is killed earlier repeats all of it.
 
     Args:
-        context: What the command works with.
-        site: What the pod derives from.
+        context: Context of the command.
+        site: Everything that the pod derives from.
         spec: The pod.
         archives: The new content, by the volume's name.
         current: The present content of these volumes, as far as it is known.
@@ -94,17 +94,17 @@ def rewriting_volumes(
 
 def save_seeds(workspace: Workspace, site: Site, spec: PodSpec) -> None:
     """Save the seeds of configuration and code, because the pod is ready with them."""
-    folder = private_directory(workspace.files(site.instance).seeds)
+    directory = private_directory(workspace.files(site.instance).seeds)
     for seed in spec.seeds:
-        path, archive = folder / f"{seed.volume}.tar", seed.tar()
+        path, archive = directory / f"{seed.volume}.tar", seed.tar()
         if seed.kind is SeedKind.CONFIG and not (path.exists() and path.read_bytes() == archive):
             write_private(path, archive)
 
 
 def load_saved_seeds(workspace: Workspace, site: Site, stale: StaleVolumes) -> dict[str, bytes]:
     """Return the saved seeds of changed volumes that still are the content of their volumes."""
-    folder, key = workspace.files(site.instance).seeds, site.credentials.digest_key
-    paths = {seed.volume: folder / f"{seed.volume}.tar" for seed in stale.changed}
+    directory, key = workspace.files(site.instance).seeds, site.credentials.digest_key
+    paths = {seed.volume: directory / f"{seed.volume}.tar" for seed in stale.changed}
     archives = {volume: path.read_bytes() for volume, path in paths.items() if path.exists()}
     return {volume: archive for volume, archive in archives.items() if digest_of(archive, key) == stale.digests[volume]}
 
@@ -117,7 +117,7 @@ def note_written(workspace: Workspace, instance: Instance, digests: Mapping[str,
 
 
 def forget_volumes(workspace: Workspace, instance: Instance) -> None:
-    """Drop what is recorded of an instance's volumes, because they were removed."""
+    """Drop the records of an instance's volumes, because they were removed."""
     workspace.files(instance).update_record(written={})
     shutil.rmtree(workspace.files(instance).seeds, ignore_errors=True)
 
@@ -132,7 +132,7 @@ def _labels(site: Site, seed: Seed) -> dict[str, str]:
 
 
 def _purpose(volume: Volume) -> dict[str, str]:
-    """Return the labels that say what a volume was created for, apart from its content; none for data."""
+    """Return the labels that state a volume's purpose, apart from its content; none for data."""
     if volume.labels.get(LABEL_KIND) == SeedKind.DATA.value:
         return {}
     return {name: value for name, value in volume.labels.items() if name != LABEL_DIGEST}
@@ -151,7 +151,7 @@ def _digest(site: Site, seed: Seed) -> str:
 
 
 def _writer(context: Context, spec: PodSpec, volume: str, archive: bytes, current: bytes | None) -> Callable[[], None]:
-    # Six times as fast as a container that empties the volume first, but files that no longer exist would stay.
+    # An import is six times as fast as a container that empties the volume first, but it does not remove files.
     if current and contents(current).keys() <= contents(archive).keys():
         return lambda: add_files(context.podman, volume, archive)
     image = next(each.image for each in spec.containers if any(mount.volume == volume for mount in each.mounts))

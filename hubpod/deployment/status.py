@@ -101,7 +101,7 @@ def hub_url(port: int, base_url: str) -> str:
 
 
 def published_url(site: Site) -> str:
-    """Return the address at which a browser on this machine reaches a site's hub; empty behind a tunnel."""
+    """Return the address of a site's hub for a browser on this machine; empty behind a tunnel."""
     return hub_url(site.port, site.settings.base_url) if site.port else ""
 
 

@@ -1,4 +1,4 @@
-"""Finding Python modules that cannot be compiled, before a container restarts with them."""
+"""Find Python modules that cannot be compiled, before a container restarts with them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,10 @@ COMPILE = "import sys; compile(sys.stdin.buffer.read(), sys.argv[1], 'exec')"
 
 
 def find_changed_files(seed: Seed, current: bytes | None) -> tuple[File, ...]:
-    """Return the files of the seed that are new or differ in the volume; all of them if its content is not known."""
+    """Return the files of the seed that are new or differ in the volume.
+
+    All files are returned if the volume's content is not known.
+    """
     known = contents(current) if current else {}
     return tuple(file for file in seed.files if file.path not in known or known[file.path].content != file.content)
 
@@ -32,10 +35,10 @@ def require_valid(
 
 
 def _require_valid(podman: Podman, site: Site, spec: PodSpec, seed: Seed, file: File) -> None:
-    container, folder = next(
+    container, directory = next(
         (each.name, mount.path) for each in spec.containers for mount in each.mounts if mount.volume == seed.volume
     )
-    path = own_path(site, f"{folder}/{file.path}")
+    path = own_path(site, f"{directory}/{file.path}")
     try:
         compile(file.content, str(path), "exec")
     except (SyntaxError, ValueError) as error:  # ValueError: null bytes

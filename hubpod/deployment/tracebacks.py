@@ -1,10 +1,13 @@
-"""Excerpts of tracebacks in a log: frames in the developer's code, with the paths of the developer's files. Pure."""
+"""Excerpt the frames in the developer's code from tracebacks in a log.
+
+Paths inside the container are replaced by the paths of the developer's files.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from hubpod.components.jupyterhub import CONFIG
-from hubpod.components.site import SOURCE_FOLDER, Site
+from hubpod.components.site import SOURCE_DIRECTORY, Site
 from hubpod.system.tracebacks import find_tracebacks, is_mark, parse_parts
 
 
@@ -12,8 +15,8 @@ def own_path(site: Site, inside: str) -> Path | None:
     """Return the developer's file at a path in a container; None for other files."""
     path = PurePosixPath(inside)
     for name, code in site.sources.items():
-        if path.is_relative_to(f"{SOURCE_FOLDER}/{name}"):
-            return code.folder / path.relative_to(f"{SOURCE_FOLDER}/{name}")
+        if path.is_relative_to(f"{SOURCE_DIRECTORY}/{name}"):
+            return code.directory / path.relative_to(f"{SOURCE_DIRECTORY}/{name}")
     hub = site.volumes / "jupyterhub"
     if path.is_relative_to(f"{CONFIG}/fragments"):
         return hub / "axes" / path.name
@@ -21,13 +24,16 @@ def own_path(site: Site, inside: str) -> Path | None:
 
 
 def excerpt_own_code(site: Site, log: str) -> tuple[str, ...]:
-    """Return the last traceback through the developer's code: its frames there and the exception; empty without one."""
+    """Excerpt the last traceback through the developer's code; empty without one."""
     tracebacks = reversed(list(find_tracebacks(log.splitlines())))
     return next((excerpt for each in tracebacks if (excerpt := _excerpt(site, each))), ())
 
 
 def _excerpt(site: Site, traceback: Sequence[str]) -> tuple[str, ...]:
-    """Return the frames in the developer's code with their source lines, and the exception; empty without a frame."""
+    """Return the frames in the developer's code, and the exception; empty without a frame.
+
+    Each frame has its source line.
+    """
     excerpt: list[str] = []
     is_own = has_own = False
     for part in parse_parts(traceback):

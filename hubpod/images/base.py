@@ -1,4 +1,4 @@
-"""The base image of all others: pulled from a registry, or bootstrapped from Debian packages."""
+"""Pull the base image from a registry, or bootstrap it from Debian packages."""
 
 import json
 import tempfile

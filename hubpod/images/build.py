@@ -138,7 +138,10 @@ def build_error(plan: BuildPlan, result: Result) -> BuildError:
 
 
 def write_build_environment(directory: Path) -> Path:
-    """Create a directory with the host's CA bundle and a file ``env``, which points package managers at it."""
+    """Create a directory with the host's CA bundle and environment for a build.
+
+    The file ``env`` in it points package managers at the bundle and at the host's package indexes.
+    """
     directory.mkdir(mode=0o755)  # apt reads the directory as another user
     lines = []
     bundle = ca_bundle()

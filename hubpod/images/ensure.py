@@ -1,4 +1,7 @@
-"""Ensure that the clones, the base image and all images of an environment exist; build missing ones in parallel."""
+"""Ensure that the clones, the base image and all images of an environment exist.
+
+Missing images are built in parallel.
+"""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +51,7 @@ def ensure_images(
     *,
     image_ids: ImageIds | None = None,
 ) -> ImageSet:
-    """Clone the sources and build the base image and the images of an environment, as far as they are missing.
+    """Clone missing sources, and build missing images of an environment and their base.
 
     Args:
         context: Workspace, podman and reporter.
@@ -93,7 +96,10 @@ def _image_set(context: Context, plans: Sequence[images.BuildPlan], pulled: Mapp
 
 
 def _image_names(environment: Environment, zenith_client: Callable[[], str]) -> tuple[set[str], dict[str, str]]:
-    """Return the names of the images to build, and the references by name of those from a registry."""
+    """Return the names of the images to build, and the references of images from a registry.
+
+    The references are by the image's name.
+    """
     own = set(image_names(environment))
     if not environment.ingress.uses_zenith:
         return own, {}
@@ -120,7 +126,7 @@ def clone_sources(workspace: Workspace, reporter: Reporter, origins: Mapping[str
 
 
 def plan_images(context: Context, request: UpRequest) -> ImageSet:
-    """Return what ``ensure_images`` would return, without building anything.
+    """Return the result of ``ensure_images`` without building anything.
 
     If a clone or the base image is missing, tags are unknown, and images have the tag ``unbuilt``.
     """
@@ -133,7 +139,8 @@ def plan_images(context: Context, request: UpRequest) -> ImageSet:
         unbuilt = {name: unbuilt_reference(name) for name in names}
         mounts = [each for each in sources.SOURCES if each.image in names and environment.stage.uses_clones]
         return ImageSet(
-            images=unbuilt | pulled, sources={each.name: MountedSource(folder=each.clone(project)) for each in mounts}
+            images=unbuilt | pulled,
+            sources={each.name: MountedSource(directory=each.clone(project)) for each in mounts},
         )
     plans = _plan_builds(context, request, base, _ensure_checkouts(context.workspace, request), sorted(names))
     return _image_set(context, plans, pulled)
@@ -177,7 +184,10 @@ def _report_changed_sources(context: Context, plans: list[images.BuildPlan]) -> 
 
 
 def _build_all(context: Context, plans: list[images.BuildPlan]) -> None:
-    """Build images in parallel, after clearing what a killed build left in the scratch directory."""
+    """Clear the scratch directory, and build images in parallel.
+
+    A killed build leaves files in the scratch directory.
+    """
     scratch = context.workspace.scratch
     shutil.rmtree(scratch, ignore_errors=True)
     private_directory(scratch)

@@ -13,7 +13,10 @@ DIGEST_CHARACTERS = 12
 
 
 def reference_prefix(name: str, variant: str) -> str:
-    """Return what all references to an image in one variant start with; the variant is a stage or an origin."""
+    """Return the common prefix of all references to an image in one variant.
+
+    The variant is a stage or an origin.
+    """
     return f"{REPOSITORY}/{name}:{variant}-"
 
 
@@ -28,7 +31,7 @@ def unbuilt_reference(name: str) -> str:
 
 
 def base_digest(content: str) -> str:
-    """Return the digest of what a base image is made from."""
+    """Return the digest of a base image's definition."""
     return hashlib.sha256(content.encode()).hexdigest()
 
 

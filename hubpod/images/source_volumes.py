@@ -1,10 +1,13 @@
-"""The code of sources that development containers mount: files of the clone, and files that installing it adds."""
+"""The code of sources that development containers mount.
+
+It consists of the clone's files and of files that the installation generates.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hubpod.components.site import SOURCE_FOLDER, MountedSource
+from hubpod.components.site import SOURCE_DIRECTORY, MountedSource
 from hubpod.images.build import BuildPlan
 from hubpod.instances import Instance
 from hubpod.pod import File, contents
@@ -29,12 +32,14 @@ def _code(checkout: Checkout, installed: tuple[File, ...]) -> MountedSource:
     files = checkout.files()
     known = {file.path for file in files}
     return MountedSource(
-        folder=checkout.directory, files=(*files, *(file for file in installed if file.path not in known))
+        directory=checkout.directory, files=(*files, *(file for file in installed if file.path not in known))
     )
 
 
 def _installed_files(workspace: Workspace, podman: Podman, plan: BuildPlan, name: str) -> tuple[File, ...]:
-    """Return the files of a source in its image, among them those that installing it wrote, such as a version module.
+    """Return the files of a source in its image.
+
+    Among them are files that the installation wrote, such as a version module.
 
     They are read from the image once and cached: a tag identifies one installation. Empty while the image is missing.
     """
@@ -42,12 +47,12 @@ def _installed_files(workspace: Workspace, podman: Podman, plan: BuildPlan, name
     if not cache.exists():
         if not podman.image_id(plan.reference):
             return ()
-        write_private(cache, export_directory(podman, plan.reference, f"{SOURCE_FOLDER}/{name}"))
+        write_private(cache, export_directory(podman, plan.reference, f"{SOURCE_DIRECTORY}/{name}"))
     return tuple(contents(cache.read_bytes()).values())
 
 
 def find_reinstalled(workspace: Workspace, plans: Iterable[BuildPlan]) -> tuple[Checkout, ...]:
-    """Return the sources whose installation differs from the one in the last build of this checkout."""
+    """Return the sources whose installation has changed since this checkout's last build."""
     known = read_record(_record(workspace))
     return tuple(
         each
@@ -63,12 +68,12 @@ def record_installations(workspace: Workspace, plans: Iterable[BuildPlan]) -> No
 
 
 def record_directories(workspace: Workspace, instance: Instance, sources: Mapping[str, MountedSource]) -> None:
-    """Remember where the code of an instance comes from, for the next `dev.reload`."""
-    workspace.files(instance).update_record(sources={name: str(code.folder) for name, code in sources.items()})
+    """Record the source directories of an instance for the next `dev.reload`."""
+    workspace.files(instance).update_record(sources={name: str(code.directory) for name, code in sources.items()})
 
 
 def recorded_origins(workspace: Workspace, instance: Instance) -> dict[str, Origin]:
-    """Return the directories that an instance has its code from, without the clones of this checkout."""
+    """Return the directories of an instance's code, without the clones of this checkout."""
     known = workspace.files(instance).load_record().sources
     clones = {source.name: str(source.clone(workspace.project)) for source in SOURCES}
     edited = {name: known[name] for name, clone in clones.items() if known.get(name, clone) != clone}

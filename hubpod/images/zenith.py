@@ -1,4 +1,7 @@
-"""Choose and pull the image of the Zenith client: the registry's, another one, or a stand-in built here."""
+"""Choose and pull the image of the Zenith client.
+
+It is the registry's image, another one, or a stand-in that is built here.
+"""
 
 from collections.abc import Callable
 

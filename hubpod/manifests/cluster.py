@@ -146,7 +146,10 @@ def _container(pod: PodSpec, container: Container) -> Document:
 
 
 def _user(container: Container) -> Document:
-    """Render a user other than root, as a number because a cluster does not resolve names of the image."""
+    """Render a user other than root as a number.
+
+    A cluster does not resolve user names of the image.
+    """
     return {"runAsNonRoot": True, "runAsUser": container.uid, "runAsGroup": container.uid} if container.uid else {}
 
 

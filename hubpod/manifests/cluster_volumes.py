@@ -98,21 +98,21 @@ def _steps(pod: PodSpec) -> list[list[str]]:
     """List the calls of the script's functions that prepare the volumes."""
     steps: list[list[str]] = []
     for seed in filter(_is_prepared, pod.seeds):
-        folder = volume_name(pod, seed.volume)
+        directory = volume_name(pod, seed.volume)
         if _is_copied(seed):
-            steps += _copy_steps(seed, _source_name(pod, seed), folder)
-        steps.append(["own", folder, *_owner_and_mode(seed)])
+            steps += _copy_steps(seed, _source_name(pod, seed), directory)
+        steps.append(["own", directory, *_owner_and_mode(seed)])
     # The usual mode of a tmpfs. A cluster omits the sticky bit: users could remove each other's files, and munged
     # refuses a socket below such a directory.
     return [*steps, *(["own", tmpfs, "0:0", "1777"] for tmpfs in _tmpfs_names(pod))]
 
 
-def _copy_steps(seed: Seed, source: str, folder: str) -> list[list[str]]:
+def _copy_steps(seed: Seed, source: str, directory: str) -> list[list[str]]:
     parents = {parent for file in seed.files for parent in PurePosixPath(file.path).parents if parent.parts}
-    inner = [f"{folder}/{path}" for path in sorted(str(parent) for parent in parents)]
+    inner = [f"{directory}/{path}" for path in sorted(str(parent) for parent in parents)]
     return [
-        *(["take", path] for path in (folder, *inner)),
-        *(["copy", f"{source}/{file.path}", f"{folder}/{file.path}", *_owner_and_mode(file)] for file in seed.files),
+        *(["take", path] for path in (directory, *inner)),
+        *(["copy", f"{source}/{file.path}", f"{directory}/{file.path}", *_owner_and_mode(file)] for file in seed.files),
         *(["own", path, *_owner_and_mode(seed)] for path in reversed(inner)),
     ]
 
@@ -135,7 +135,10 @@ def _source(seed: Seed) -> Document:
 
 
 def _is_copied(seed: Seed) -> bool:
-    """Whether containers mount a copy: credentials, and configuration with owners other than root."""
+    """Whether containers mount a copy of a seed's files.
+
+    Credentials, and configuration with owners other than root, need a copy.
+    """
     foreign = any((file.uid, file.gid) != (0, 0) for file in seed.files)
     return seed.kind is SeedKind.CREDENTIAL or (seed.kind is SeedKind.CONFIG and foreign)
 

@@ -17,7 +17,10 @@ def name(text: str, longest: int = 63) -> str:
 
 
 def key(path: str) -> str:
-    """Return the unique key of a file in a ConfigMap or Secret, such as ``fragments--login_dummy.py``."""
+    """Return a file's unique key in a ConfigMap or Secret.
+
+    An example is ``fragments--login_dummy.py``.
+    """
     flat = path.replace("/", "--")
     if flat.replace("--", "/") == path and re.fullmatch(r"(?!\.\.)[-._a-zA-Z0-9]{1,253}", flat):
         return flat

@@ -27,7 +27,7 @@ def digest(pod: PodSpec) -> str:
 
 
 def as_yaml(document: Document) -> str:
-    """Render a document with texts as literal blocks, and with strings that no YAML version misreads."""
+    """Render a document with literal blocks, and with strings that no YAML version misreads."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -46,7 +46,10 @@ def find_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> dict[
 
 
 def remove_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> int:
-    """Kill and remove all objects with a label; return their number. The arguments are those of find_by_label."""
+    """Kill and remove all objects with a label; return their number.
+
+    The arguments are those of find_by_label.
+    """
     found = find_by_label(podman, label, name_part=name_part)
     if found["container"]:
         # --depend: podman refuses to remove a container whose network others still share.

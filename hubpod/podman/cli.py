@@ -57,7 +57,7 @@ class Podman:
 
     @property
     def conf_variables(self) -> dict[str, str]:
-        """The environment variable that selects the project-local containers.conf; empty without one."""
+        """The variable that selects the project-local containers.conf; empty without that file."""
         if not self.containers_conf:
             return {}
         override = self.version >= CONF_OVERRIDE_VERSION
@@ -126,12 +126,12 @@ class Podman:
     # -- the machine ------------------------------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
-        """Return what ``podman info`` reports about host and storage."""
+        """Return the report of ``podman info`` about host and storage."""
         info: dict[str, Any] = json.loads(self.run("info", "--format", "json").stdout)
         return info
 
     def smoke_test(self) -> Result:
-        """Start and remove an empty pod: this exercises runtime, cgroups, limits and network without an image."""
+        """Start and remove an empty pod, to test runtime, cgroups, limits and network."""
         name = f"hubpod-smoke-{secrets.token_hex(4)}"
         try:
             created = self.run("pod", "create", "--name", name, f"--label={MANAGED_BY}=hubpod", check=False)
@@ -175,7 +175,7 @@ class Podman:
     # -- pods -------------------------------------------------------------------------------------------------------
 
     def play(self, manifest: str) -> None:
-        """Create and start what a manifest describes.
+        """Create and start the pods and volumes of a manifest.
 
         Raises:
             CommandError: podman refused the manifest, or a container did not start.
@@ -200,7 +200,7 @@ class Podman:
         return result.ok
 
     def containers(self, labels: Mapping[str, str]) -> dict[str, ContainerState]:
-        """Return the containers with all these labels by podman's name, without infrastructure containers."""
+        """Return the containers with all these labels by name, except infrastructure."""
         filters = [f"--filter=label={name}={value}" for name, value in labels.items()]
         rows = self.rows("ps", "--all", *filters)
         states = (container_state(row) for row in rows if not row.get("IsInfra"))
@@ -219,7 +219,10 @@ class Podman:
         stdin: bytes | None = None,
         timeout_s: float | None = None,
     ) -> Result:
-        """Run a command inside a container, optionally as another user; the exit status is not checked."""
+        """Run a command inside a container, optionally as another user.
+
+        The exit status is not checked.
+        """
         options = [*([f"--user={user}"] if user else []), *(["--interactive"] if stdin is not None else [])]
         return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
@@ -237,7 +240,7 @@ class Podman:
 
 
 def _own_temporary_directory() -> Path:
-    """Create this user's own temporary directory, on disk because image layers do not fit into memory."""
+    """Create this user's own temporary directory on disk, because memory is too small."""
     directory = Path(f"/var/tmp/hubpod-{os.getuid()}")  # noqa: S108 - the owner is checked below
     directory.mkdir(mode=0o700, exist_ok=True)
     if directory.is_symlink() or directory.stat().st_uid != os.getuid():

@@ -30,7 +30,7 @@ class Finding:
 
     Attributes:
         check: Name of the check.
-        verdict: Whether hubpod works with what was found.
+        verdict: Whether hubpod works with the finding.
         text: What was found.
         remedy: What to do about it; empty when nothing is wrong.
     """

@@ -10,7 +10,7 @@ from hubpod.podman.cli import Podman
 
 
 def repository_digest(podman: Podman, reference: str, repository: str) -> str:
-    """Return the digest of a pulled image in a repository, ``sha256:…``; empty if podman does not know it.
+    """Return a pulled image's digest in a repository, ``sha256:…``; empty if it is unknown.
 
     This is not the image's own digest, because podman records that of the first manifest with the same content.
     """
@@ -63,7 +63,7 @@ def remove(podman: Podman, references: Sequence[str]) -> None:
 
 
 def build_containers(podman: Podman, base: str) -> set[str]:
-    """Return the ids of the working containers of builds on a base image, including abandoned ones."""
+    """Return the ids of all working containers of builds on a base image, even abandoned ones."""
     rows = podman.rows("ps", "--all", "--external", f"--filter=ancestor={base}")
     return {row["Id"] for row in rows if row["State"] == "storage"}
 

@@ -1,4 +1,4 @@
-"""Make podman work on this machine: add a project-local containers.conf if a smoke test shows the need."""
+"""Add a project-local containers.conf if a smoke test shows that podman needs it."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
 
 
 def smoke_test(podman: Podman, state: Path) -> SmokeTest:
-    """Start an empty pod with the machine's configuration and, if that fails, with the project-local one."""
+    """Start an empty pod with the machine's configuration, else with the project-local one."""
     private_directory(state)
     plain = podman.smoke_test()
     if plain.ok:
@@ -109,7 +109,7 @@ def _with_conf(podman: Podman, state: Path) -> Podman:
 
 
 def _facts(podman: Podman) -> dict[str, object]:
-    """Return what the result of a smoke test depends on: after a change it is run again."""
+    """Return the facts that a smoke test depends on; a change of one repeats the test."""
     return {
         "podman": version_text(podman.version),
         "user": os.getuid(),

@@ -1,4 +1,4 @@
-"""Port forwards that outlived their container, because podman was killed while it removed the container.
+"""Port forwards that remain when podman is killed while it removes a container.
 
 netavark forwards a published port with an iptables rule, and the first rule for a port wins, so that a later container
 on the same port is unreachable. Only podman as root leaves such rules: without root a process forwards the ports.
@@ -40,7 +40,10 @@ class Forward:
 
 
 def find_stale(podman: Podman) -> tuple[Forward, ...]:
-    """Return the forwards to addresses in podman's networks that no container has; empty if that is unknown."""
+    """Return the forwards to addresses in podman's networks that no container has.
+
+    The result is empty if the containers' addresses are unknown.
+    """
     forwards = _list_forwards()  # before the containers, so that the address of a new one is known
     addresses = _container_addresses(podman) if forwards else None
     if addresses is None:

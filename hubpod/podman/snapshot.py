@@ -1,4 +1,4 @@
-"""What podman has of an instance at one moment, as a value that a command passes on."""
+"""The containers and volumes of an instance at one moment, as a value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -35,7 +35,10 @@ def create(podman: Podman, volumes: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def _claim(name: str, labels: Mapping[str, str]) -> str:
-    """Return a PersistentVolumeClaim, of which podman reads name and labels, in JSON (a subset of YAML)."""
+    """Render a PersistentVolumeClaim in JSON, which is a subset of YAML.
+
+    podman reads its name and labels.
+    """
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -73,7 +76,9 @@ def replace_content(podman: Podman, name: str, image: str, archive: bytes) -> No
 
 
 def add_files(podman: Podman, name: str, archive: bytes) -> None:
-    """Write the files of a tar archive into a volume, even while it is mounted; other files in it stay.
+    """Write the files of a tar archive into a volume, even while it is mounted.
+
+    Other files in the volume stay.
 
     Raises:
         CommandError: podman failed.
@@ -91,7 +96,7 @@ def export(podman: Podman, name: str, archive: Path) -> None:
 
 
 def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:
-    """Replace a volume that is not mounted by one with new labels and the content of a tar archive.
+    """Replace an unmounted volume by a new one with these labels and an archive's content.
 
     Raises:
         CommandError: podman failed; the volume is then missing or incomplete.

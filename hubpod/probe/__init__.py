@@ -1,1 +1,1 @@
-"""A spawn as a user does it, and where its time went."""
+"""Spawn a notebook as a user does, and measure the stages of the spawn."""

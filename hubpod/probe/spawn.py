@@ -1,4 +1,4 @@
-"""Probe a hub as a user: log in, start a notebook as a Slurm job, run code in it, and stop it."""
+"""Probe a hub as a user: log in, start a notebook in a Slurm job, run code, and stop it."""
 
 import json
 import time
@@ -199,7 +199,10 @@ class _Steps:
 
 @contextmanager
 def _stopping_on_failure(server: Server) -> Iterator[None]:
-    """Stop the server if the block fails, unless the spawn was refused: then a server, if any, is another one."""
+    """Stop the server if the block fails, unless the spawn was refused.
+
+    After a refusal a running server, if any, is not the one of this spawn.
+    """
     try:
         yield
     except SpawnRefused:

@@ -1,4 +1,6 @@
-"""Split one spawn into stages, from the logs of the hub, Slurm and the server and the steps of the probe.
+"""Split one spawn into stages.
+
+Their limits come from the logs of the hub, Slurm and the server, and from the steps of the probe.
 
 All clocks are this machine's. Times of log lines are podman's, which are precise to milliseconds and the same for every
 container. Slurm's own SubmitTime and StartTime of a job are in whole seconds.
@@ -66,7 +68,10 @@ _OUTPUT = re.compile(r".* StdOut=(/\S+)")  # the last match, because a job's nam
 
 
 def collect_stages(podman: Podman, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:
-    """Return the stages of a spawn that a probe has just made; stages with unknown limits are merged."""
+    """Return the stages of a spawn that a probe has just made.
+
+    Stages with unknown limits are merged.
+    """
     names = {"user": re.escape(report.user), "job": re.escape(report.job_id)}
     events = {step.name: report.began + step.at_s for step in report.timeline} | {"began": report.began}
     for container, lines in ((jupyterhub.NAME, HUB_LINES), (slurm.NAME, SLURM_LINES)):
@@ -78,7 +83,10 @@ def collect_stages(podman: Podman, instance: Instance, report: ProbeReport) -> t
 
 
 def find_events(log: str, patterns: Mapping[str, str], since: float) -> dict[str, float]:
-    """Return when each pattern first matched in a log with podman's timestamps, in seconds since the epoch."""
+    """Return the time at which each pattern first matched in a log, in seconds since the epoch.
+
+    The lines start with podman's timestamps.
+    """
     found: dict[str, float] = {}
     for line in log.splitlines():
         at, _, text = line.partition(" ")
@@ -97,7 +105,7 @@ def find_first_line(log: str) -> dict[str, float]:
 
 
 def _server_log(podman: Podman, container: str, job: str) -> str:
-    """Return the log of a job's server; empty if Slurm is external or the job has no output file."""
+    """Return the log of a job's server; empty without an output file, or with external Slurm."""
     output = _OUTPUT.match(podman.execute(container, ["scontrol", "show", "job", job, "--oneliner"]).stdout)
     owner = podman.execute(container, ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%U"])
     uid = owner.stdout.strip()
@@ -106,7 +114,10 @@ def _server_log(podman: Podman, container: str, job: str) -> str:
 
 
 def stages(events: Mapping[str, float]) -> Iterator[Span]:
-    """Yield the stages as spans, in seconds since `began`; a stage without an end is merged into the next one."""
+    """Yield the stages as spans, in seconds since `began`.
+
+    A stage without an end is merged into the next one.
+    """
     began = last = events["began"]
     unknown: list[str] = []
     for stage in STAGES:

@@ -19,9 +19,9 @@ text { fill: #1f2328 } .quiet { fill: #59636e } .title { font-size: 17px; font-w
 .paper { fill: #ffffff } .grid { stroke: #d1d9e0 } .band { fill: #f6f8fa }
 .beside { stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round; paint-order: stroke }
 .c0 { fill: #0969da } .c1 { fill: #8250df } .c2 { fill: #bc4c00 } .c3 { fill: #1a7f37 }
-.dot { fill-opacity: 0.65 } .median { fill: #1f2328 } .middle { text-anchor: middle }
+.middle { text-anchor: middle }
 @media (prefers-color-scheme: dark) {
-  text, .median { fill: #e6edf3 } .quiet { fill: #9198a1 }
+  text { fill: #e6edf3 } .quiet { fill: #9198a1 }
   .paper { fill: #0d1117 } .grid { stroke: #3d444d } .band { fill: #151b23 } .beside { stroke: #0d1117 }
   .c0 { fill: #4493f8 } .c1 { fill: #ab7df8 } .c2 { fill: #db6d28 } .c3 { fill: #3fb950 }
 }
@@ -67,7 +67,10 @@ class Drawing:
         ET.SubElement(self._root, "text", place).text = printable(words)
 
     def legend(self, colours: Mapping[str, str]) -> None:
-        """Add a legend of the colours below the subtitle, as far as it fits; an empty name is omitted."""
+        """Add a legend of the colours below the subtitle, as far as it fits.
+
+        An empty name is omitted.
+        """
         x = 24
         for name, colour in colours.items():
             if name and x + 16 + LETTER * len(name) < WIDTH:

@@ -36,7 +36,7 @@ class Span:
 
 
 def draw_timeline(title: str, subtitle: str, spans: Sequence[Span]) -> str:
-    """Return an SVG document with one bar for each span, in the given order, over an axis of seconds."""
+    """Draw one bar for each span, in the given order, over an axis of seconds, as SVG."""
     bottom = TOP + ROW * len(spans)
     drawing = Drawing(title, subtitle, height=bottom + 44)
     longest = max((span.end_s for span in spans), default=0.0)

@@ -1,6 +1,6 @@
 """Checks of the values in the deploy ConfigMap.
 
-A check returns the end of a sentence about what is wrong with a value, and an empty string for a valid one.
+A check returns the problem of a value as the end of a sentence, and an empty string for a valid value.
 """
 
 import re
@@ -19,7 +19,7 @@ Check = Callable[[str], str]
 
 
 def one_of(*choices: str) -> Check:
-    """Require one of a few words."""
+    """Require one of these words."""
     return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
 
 
@@ -42,7 +42,7 @@ def url(value: str) -> str:
 
 
 def dev_users(value: str) -> str:
-    """Require at least one account, and none twice."""
+    """Require at least one account, without repetitions."""
     names = value.split()
     if not names:
         return "is empty; give at least one <USER>.<PROJECT>"
@@ -62,7 +62,7 @@ def _is_account(name: str) -> bool:
 
 
 def admins(value: str) -> str:
-    """Require user names; none is valid."""
+    """Require user names; an empty value is valid."""
     wrong = [name for name in value.split() if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", name)]
     return f"has {', '.join(map(repr, wrong))}, which is not a user name" if wrong else ""
 

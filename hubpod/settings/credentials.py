@@ -55,7 +55,7 @@ class Credentials:
 
 
 def load_or_create(directory: Path, credentials: Iterable[Credential]) -> Credentials:
-    """Read an instance's key material, and generate what is missing.
+    """Read an instance's key material, and generate missing files.
 
     Raises:
         SettingsError: A file cannot be read, or is not the key material that its name promises.

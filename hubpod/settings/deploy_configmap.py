@@ -1,4 +1,4 @@
-"""The deploy ConfigMap: read and validate it, render an example, generate one that works as it is."""
+"""Read, validate and generate the deploy ConfigMap, and render an example of it."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,7 +98,7 @@ def read(
 
 
 def _resolve(setting: Setting, entry: Entry | None, environment: Environment) -> tuple[str, str]:
-    """Return a setting's value, and what is wrong with it."""
+    """Return a setting's value, and its problem."""
     fixed = setting.fixed_value(environment)
     if entry is None:
         value = setting.default if fixed is None else fixed
@@ -109,7 +109,10 @@ def _resolve(setting: Setting, entry: Entry | None, environment: Environment) ->
 
 
 def can_generate(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> bool:
-    """Check whether a generated file works: only if none of its values names something that exists at the site."""
+    """Check whether a generated file works.
+
+    It does unless one of its values names an object at the site, such as a host.
+    """
     return all(setting.can_generate or setting.default is not None for setting in _chosen_by_site(environment, rows))
 
 
@@ -135,7 +138,10 @@ def _chosen_by_site(environment: Environment, rows: Sequence[Setting]) -> list[S
 
 
 def _lines(settings: Iterable[Setting], values: Mapping[str, str], *, mark: str = "") -> list[str]:
-    """Render settings with their meanings; a value is the given one, else the default, else the example."""
+    """Render settings with their meanings.
+
+    A value is the given one, else the default, else the example.
+    """
     lines = []
     for setting in settings:
         value = setting.example if setting.default is None else setting.default

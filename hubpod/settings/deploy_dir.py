@@ -1,4 +1,4 @@
-"""A deploy directory: the deploy ConfigMap and the files beside it, with all of their problems reported at once."""
+"""Read a deploy directory, and report the problems of all its files at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class DeployDir:
     Attributes:
         settings: The deploy ConfigMap.
         key_files: The files beside it.
-        warnings: What is valid, but may not be intended; each a sentence that names the file.
+        warnings: Sentences about valid but possibly unintended content; each names the file.
     """
 
     settings: Settings

@@ -1,4 +1,7 @@
-"""The files that a site puts beside its deploy ConfigMap: keys, known_hosts, the Zenith client's configuration."""
+"""The files that a site puts beside its deploy ConfigMap.
+
+They are keys, known_hosts and the Zenith client's configuration.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +42,7 @@ class KeyFile:
         name: The file's name in the deploy directory.
         meaning: What the file is, in one line.
         applies_to: Whether an environment uses the file.
-        check: Finds what is wrong with the content.
+        check: Finds the problems of the content.
         remedy: How to get such a file; FILE stands for its path, ENVIRONMENT for the environment's name.
         optional: Whether an environment that uses the file works without it.
     """

@@ -1,4 +1,6 @@
-"""known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): keys that ssh trusts for a host, lines that it ignores.
+"""known_hosts files: the keys that ssh trusts for a host, and the lines that ssh ignores.
+
+The format is described in sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 
 paramiko's HostKeys does not know markers, wildcards and negation; docs/decisions/0028-ssh-files-by-cryptography.md
 compares them.
@@ -46,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownHosts:
-    """What a file says about one host.
+    """The entries of a file for one host.
 
     Attributes:
         trusted: Whether ssh trusts a key or a certificate authority for the host.
@@ -110,7 +112,10 @@ def _parse_hash(names: str) -> tuple[bytes, bytes] | None:
 
 
 def _is_key(kind: str, key: str) -> bool:
-    """Check whether a key is of its type; of a type that cryptography does not know, only the name is checked."""
+    """Check whether a key is of its type.
+
+    For a type that cryptography does not know, only the name is checked.
+    """
     try:
         serialization.load_ssh_public_key(f"{kind} {key}".encode())
     except UnsupportedAlgorithm:

@@ -10,7 +10,7 @@ REMEDY = "correct the file and run the command again"
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What is wrong with one file of the deploy directory.
+    """A problem of one file of the deploy directory.
 
     Attributes:
         path: The file.

@@ -1,4 +1,4 @@
-"""SSH keys: check that ssh in the hub's container can use a private key, and derive its public key."""
+"""Check that ssh in the hub's container can use a private key, and derive its public key."""
 
 import re
 
@@ -49,7 +49,7 @@ def load_private_key(content: bytes) -> PrivateKey:
     load = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
     try:
         key = load(content, password=None)
-    except TypeError as error:  # cryptography's answer to a passphrase that it was not given
+    except TypeError as error:  # cryptography raises it for a missing passphrase
         raise UnusableKeyError(
             "is encrypted with a passphrase, which the hub does not have",
             remedy="remove it from a copy with `ssh-keygen -p -N '' -f FILE`, or create a new key",
@@ -77,12 +77,15 @@ def public_line(private_key: bytes) -> bytes:
 
 
 def normalize(content: bytes) -> bytes:
-    """Give a key the line ends, including the last one, without which ssh reports an invalid format."""
+    """Normalize the line ends of a key, including the last one.
+
+    ssh reports an invalid format otherwise.
+    """
     return content.replace(b"\r\n", b"\n").strip() + b"\n"
 
 
 def is_pair(private_key: bytes, public_file: bytes) -> bool | None:
-    """Check whether a ``.pub`` file has the public key of a private key; None if it does not have a public key.
+    """Check whether a ``.pub`` file has the public key of a private key; None without any key.
 
     Raises:
         UnusableKeyError: The hub cannot use the private key.

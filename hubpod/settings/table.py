@@ -1,4 +1,4 @@
-"""The common keys of the deploy ConfigMap; a row defines a key's variable, validation and example.
+"""The common keys of the deploy ConfigMap, with their variables, validation and examples.
 
 Keys and meanings are those of existing sites' files. A component may add keys of its own.
 """
@@ -19,7 +19,7 @@ class Setting:
         key: Name in the file.
         variable: Environment variable in the containers, ``DEPLOY_CONFIG_…``.
         meaning: Meaning, in one line.
-        check: Returns what is wrong with a value.
+        check: Returns the problem of a value; empty if it is valid.
         applies_to: Whether an environment uses the key; the files of others may contain it, too.
         fixed_value: The only value that an environment admits, or None if the site chooses.
         default: Value if the file lacks the key; None makes the key required.

@@ -1,4 +1,4 @@
-"""Read the files of a deploy directory: regular files of limited size, and YAML with the line of every key."""
+"""Read regular files of limited size, and YAML with the line of every key."""
 
 import os
 import re
@@ -27,7 +27,7 @@ class Entry:
 
 
 def read_configmap(path: Path) -> tuple[dict[str, Entry] | None, list[Problem]]:
-    """Read the entries below ``data`` of a ConfigMap, and find everything that is wrong with the YAML.
+    """Read the entries below ``data`` of a ConfigMap, and find all problems of the YAML.
 
     No value is constructed as an object: tags, anchors and aliases have no effect.
 
@@ -135,7 +135,10 @@ def _entries(path: Path, data: yaml.Node) -> tuple[dict[str, Entry], list[Proble
 
 
 def _reason(error: Exception) -> str:
-    """Return the parser's message without the name of an alias or tag, which may be an unquoted secret."""
+    """Return the parser's message without the name of an alias or tag.
+
+    The name may be an unquoted secret.
+    """
     reason = str(getattr(error, "problem", None) or "it cannot be read")
     return reason.partition(" '")[0] if reason.startswith("found undefined") else reason
 

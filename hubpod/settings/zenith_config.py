@@ -1,4 +1,4 @@
-"""The configuration of the Zenith client: refuse what contradicts hubpod, warn about unknown keys.
+"""Validate the Zenith client's configuration, and warn about its unknown keys.
 
 The client takes each key in camel case and in snake case, and ignores keys that it does not know. A key of the file
 overrides the variables that hubpod sets. Values that concern only the client are left to the client to validate.
@@ -65,12 +65,12 @@ def _secret(value: object) -> str:
     return _LINE(value)
 
 
-def _decided(*same: object) -> Check:
-    """Accept only values that agree with what hubpod sets."""
+def _accept_only(*same: object) -> Check:
+    """Accept only values that agree with hubpod's own."""
     return lambda value: "" if value in same else "is decided by hubpod; remove the line"
 
 
-def _not_mounted(_: object) -> str:
+def _refuse_file(_: object) -> str:
     return "names a file, and hubpod does not mount such files into the container; remove the line"
 
 
@@ -88,11 +88,11 @@ CHECKS: dict[str, Check] = {
     "authOidcClientSecret": _secret,
     "debug": _flag,
     "skipAuth": _flag,
-    "backendProtocol": _decided("http"),  # what the hub's proxy speaks
-    "forwardToHost": _decided("127.0.0.1", "localhost"),
-    "forwardToPort": _decided(8000, "8000"),
-    **dict.fromkeys(("sshIdentityPath", "sshPrivateKeyData", "sshExecutable", "runAsUser"), _decided()),
-    **dict.fromkeys(("tlsCertFile", "tlsKeyFile", "tlsClientCaFile"), _not_mounted),
+    "backendProtocol": _accept_only("http"),  # what the hub's proxy speaks
+    "forwardToHost": _accept_only("127.0.0.1", "localhost"),
+    "forwardToPort": _accept_only(8000, "8000"),
+    **dict.fromkeys(("sshIdentityPath", "sshPrivateKeyData", "sshExecutable", "runAsUser"), _accept_only()),
+    **dict.fromkeys(("tlsCertFile", "tlsKeyFile", "tlsClientCaFile"), _refuse_file),
 }
 CLIENT_ONLY = {
     *("authOidcAllowedGroups", "authExternalParams", "internal", "logging", "readTimeout", "configureTimeout"),
@@ -104,7 +104,7 @@ CLIENT_ONLY = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """A key of the file as written, with its line; the value is None if YAML cannot construct it."""
+    """A key of the file as written, its line and its value; None if it cannot be constructed."""
 
     written: str
     value: object
@@ -112,7 +112,7 @@ class _Entry:
 
 
 def find_problems(path: Path, content: bytes, environment: Environment) -> Iterator[Problem]:
-    """Find everything that is wrong with a configuration; no value is in the messages."""
+    """Find all problems of a configuration; the messages contain no values."""
     try:
         entries, problems = _read(path, content)
     except UnreadableError as error:
@@ -138,7 +138,7 @@ def find_warnings(path: Path, content: bytes) -> Iterator[str]:
 
 
 def issuer_of(content: bytes) -> str:
-    """Return the issuer of the front door's tokens by a valid configuration; empty if the Zenith server decides."""
+    """Return the token issuer in a valid configuration; empty if the Zenith server decides."""
     entry = _read(Path(FILE_NAME), content)[0].get("authOidcIssuer")
     return str(entry.value) if entry else ""
 
@@ -174,7 +174,10 @@ def _read(path: Path, content: bytes) -> tuple[dict[str, _Entry], list[Problem]]
 
 
 def _construct(node: yaml.Node) -> object:
-    """Construct a value as the client's loader does; None for a tag of a Python object or of a file to include."""
+    """Construct a value as the client's loader does.
+
+    The result is None for a tag of a Python object or of a file to include.
+    """
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)

@@ -26,7 +26,7 @@ class Source:
     image: str
 
     def clone(self, project: Path) -> Path:
-        """The path of its clone."""
+        """Return the path of the source's clone."""
         return project / "containers" / self.image / "_dev_build_data" / self.name
 
 
@@ -61,7 +61,7 @@ class Checkout:
         return content.snapshot(self.directory)
 
     def installation_digest(self) -> str:
-        """Return the digest of what installing it depends on; edits of code do not change it."""
+        """Return the digest of the installation's inputs; edits of code do not change it."""
         return content.installation_digest(self.directory)
 
     def export(self, target: Path) -> None:
@@ -71,7 +71,9 @@ class Checkout:
 
 
 def ensure_clones(project: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    """Ensure a checkout of every source: use an existing clone unchanged, and create a missing one.
+    """Ensure a checkout of every source.
+
+    An existing clone is used unchanged. A missing clone is created.
 
     Raises:
         SourceError: A source cannot be cloned, or something else occupies the place of its clone.
@@ -127,7 +129,10 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
 
 
 def _import_package(package: Path, new: Path) -> None:
-    """Create a repository from a directory in packages/, so that `git diff` shows a developer's edits."""
+    """Create a repository from a directory in packages/.
+
+    In the repository, `git diff` shows a developer's edits.
+    """
     content.copy(package, new)
     identity = ("user.name=hubpod", "user.email=hubpod@localhost", "commit.gpgsign=false")
     git.run(new, "init", "--quiet", "--initial-branch=main")
@@ -146,7 +151,7 @@ def _status(project: Path, source: Source, clone: Path, origin: Origin | None) -
     files = len(git.run(clone, "status", "--porcelain", "--untracked-files=all").splitlines())
     if origin:
         _require_origin(source, clone, origin)
-    imported, digest = _imported(clone)
+    imported, digest = _import_record(clone)
     commits = len(git.local_commits(clone, since=imported))
     counts = ((files, "file"), (commits, "commit"))
     changes = ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
@@ -171,8 +176,11 @@ def _require_origin(source: Source, clone: Path, origin: Origin) -> None:
         )
 
 
-def _imported(clone: Path) -> tuple[str, str]:
-    """Return the first commit of a clone of packages/ and the package's digest then; empty for other clones."""
+def _import_record(clone: Path) -> tuple[str, str]:
+    """Return a clone's first commit, and the digest of the package that it imported.
+
+    Both are empty for a clone of another origin.
+    """
     if not git.has_commit(clone):
         return "", ""
     trailer = f"%(trailers:key={IMPORTED},valueonly,separator=%x20)"

@@ -27,13 +27,19 @@ _ARCHIVAL_TEXT = f"node: {'0' * 40}\nnode-date: 1970-01-01T00:00:00+00:00\ndescr
 
 
 def list_files(directory: Path) -> list[Path]:
-    """List the files of a source, sorted: those that git does not ignore or, without git, all except caches."""
+    """List the files of a source, sorted.
+
+    Files that git ignores are omitted. Without git, only caches are omitted.
+    """
     found = _list_git_files(directory) if (directory / ".git").exists() else _walk(directory)
     return sorted(path for path in found if not is_scratch(path.name))
 
 
 def is_scratch(name: str) -> bool:
-    """Whether an editor (vim, emacs, PyCharm, gedit) uses that file name for its temporary files."""
+    """Whether an editor uses that file name for temporary files.
+
+    The editors are vim, emacs, PyCharm and gedit.
+    """
     return bool(_SCRATCH.fullmatch(name))
 
 
@@ -43,7 +49,7 @@ def digest(directory: Path) -> str:
 
 
 def installation_digest(directory: Path) -> str:
-    """Return the digest of what an editable installation depends on; edits of code do not change it.
+    """Return the digest of an editable installation's inputs; edits of code do not change it.
 
     An editable installation (PEP 660) depends on the build configuration, the compiled files, and the names of the
     top-level modules and packages. Their code is imported from the directory.

@@ -1,4 +1,4 @@
-"""Run git without prompts, and report its failures in sentences."""
+"""Run git without prompts, and raise its failures as SourceError."""
 
 import ast
 import os
@@ -70,7 +70,10 @@ def _error(directory: Path, command: str, result: Result) -> SourceError:
 
 
 def ssh_environment(directory: Path) -> dict[str, str]:
-    """Return the variables that keep ssh from prompting, unless the user has configured an ssh command."""
+    """Return the variables that keep ssh from prompting.
+
+    An ssh command that the user has configured stays in effect.
+    """
     own = "GIT_SSH_COMMAND" in os.environ or "GIT_SSH" in os.environ
     if own or run(directory, "config", "--get", "core.sshCommand", check=False):
         return {}
@@ -78,7 +81,10 @@ def ssh_environment(directory: Path) -> dict[str, str]:
 
 
 def ls_files(directory: Path) -> set[str]:
-    """List the names of all files that git does not ignore; a nested repository or submodule is one name."""
+    """List the names of all files that git does not ignore.
+
+    A nested repository or submodule is one name.
+    """
     # git quotes names that are not ASCII, with the escapes of Python, so even names that are not UTF-8 survive.
     listing = run(
         directory, "ls-files", "--cached", "--others", "--exclude-standard", config=("core.quotePath=true",)
@@ -92,7 +98,7 @@ def has_commit(directory: Path) -> bool:
 
 
 def local_commits(directory: Path, since: str = "") -> set[str]:
-    """Return the commits since a commit or, by default, those that are in no remote branch and no tag."""
+    """Return the commits since a commit or, by default, since the remote branches and tags."""
     if not has_commit(directory):
         return set()
     known = (since,) if since else ("--remotes", "--tags")

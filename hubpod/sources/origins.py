@@ -1,4 +1,7 @@
-"""Origins of sources that replace those in packages/: a repository to clone, or a directory to use in place."""
+"""Origins of sources that replace those in packages/.
+
+An origin is a repository to clone, or a directory to use in place.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -22,7 +25,10 @@ class Origin:
 
 
 def mask_secrets(text: str) -> str:
-    """Replace passwords and tokens in the URLs of a text; over HTTP the user name may be a token too."""
+    """Replace passwords and tokens in the URLs of a text.
+
+    Over HTTP the user name may be a token too.
+    """
     text = re.sub(r"(\bhttps?://)[^/\s]*@", r"\1***@", text, flags=re.IGNORECASE)
     return re.sub(r"(\b[a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", r"\1:***@", text, flags=re.IGNORECASE)
 

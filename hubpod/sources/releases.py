@@ -20,7 +20,9 @@ _STATUS = ("status", "--porcelain", "--untracked-files=all")
 
 
 def ensure_releases(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
-    """Ensure a release of every source: packages/ as committed in this checkout, other origins at a tag or commit.
+    """Ensure a release of every source.
+
+    A release is packages/ as committed in this checkout, or another origin at a tag or commit.
 
     Raises:
         UsageError: An origin is not a release.
@@ -102,7 +104,10 @@ def _commit(clone: Path, ref: str) -> str:
 
 
 def _require_fixed(source: Source, origin: Origin, clone: Path) -> None:
-    """Refuse a ref that can move to another commit, such as a branch, even one with the name of a tag."""
+    """Refuse a ref that can move to another commit, such as a branch.
+
+    A branch is refused even if a tag has the same name.
+    """
     head = _commit(clone, "HEAD")
     if head not in {_commit(clone, f"refs/tags/{origin.ref}"), origin.ref}:
         raise SourceError(

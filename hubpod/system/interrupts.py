@@ -9,7 +9,10 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class TerminationSignal(KeyboardInterrupt):
-    """A signal to this process alone: unlike Ctrl-C in a terminal, it does not reach the child processes."""
+    """A signal to this process alone.
+
+    Unlike Ctrl-C in a terminal, it does not reach the child processes.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
@@ -17,7 +20,9 @@ class TerminationSignal(KeyboardInterrupt):
 
 
 class DeferredSignals:
-    """Defer signals between defer() and release(), which then calls their handlers and may raise.
+    """Defer signals from defer() until release().
+
+    release() calls the handlers of the signals, and may raise.
 
     Only signals with a Python handler are deferred. An ignored signal stays ignored, also in processes started
     meanwhile. Handlers run in the main thread only, so there is nothing to do in other threads.

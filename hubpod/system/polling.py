@@ -9,7 +9,7 @@ from threading import Event
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """Whether a condition holds and, if not, a short reason."""
+    """Result of a check: whether the condition holds and, if not, a short reason."""
 
     ready: bool
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Ports of this machine: which are free, and choosing one that no other hubpod command chooses at the same time."""
+"""Find free ports of this machine, and reserve them against other hubpod commands."""
 
 import socket
 from collections.abc import Collection

@@ -1,4 +1,7 @@
-"""Files and directories that only this user can read, written atomically and whatever the umask."""
+"""Files and directories that only this user can read.
+
+Files are written atomically, with the same modes under any umask.
+"""
 
 import json
 import os
@@ -11,7 +14,7 @@ from hubpod.errors import UsageError
 
 
 def private_directory(directory: Path) -> Path:
-    """Create a directory with mode 0700, including missing parents, or give an existing one that mode."""
+    """Create a directory with mode 0700 and missing parents, or give an existing one that mode."""
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)

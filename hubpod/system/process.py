@@ -109,7 +109,7 @@ def stream(
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
 ) -> Result:
-    """Run a command and pass each line of its output, including standard error, to `on_line` as it arrives.
+    """Run a command, and pass each line of stdout and stderr to `on_line` as it arrives.
 
     Returns:
         The result, with the last lines of the output as stdout. The exit status is not checked.
@@ -129,7 +129,7 @@ def stream(
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
-    """Run a command on this process's standard input and output; return its exit status as a shell reports it.
+    """Run a command on this process's standard streams; return its exit status as in a shell.
 
     Ctrl-C is left to the command, which gets the signal itself because it shares the terminal.
 
@@ -142,7 +142,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     if handler != signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        with _run_owned(argv, env=env) as process:
+        with _run_until_exit(argv, env=env) as process:
             status = process.wait()
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -164,7 +164,7 @@ def start(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Proce
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True, close_fds=True
         )
     except FileNotFoundError:
-        raise _not_installed(argv[0]) from None
+        raise _missing_program_error(argv[0]) from None
 
 
 @contextmanager
@@ -176,15 +176,15 @@ def _run_with_pipes(
     cwd: str | os.PathLike[str] | None,
     stderr: int = subprocess.PIPE,
 ) -> Iterator[Process]:
-    """Run a process whose output can be read, and that terminate_all can end from another thread."""
+    """Run a process with readable output that terminate_all can end from another thread."""
     source = subprocess.PIPE if isinstance(stdin, bytes) else (stdin or subprocess.DEVNULL)
     pipes = {"stdin": source, "stdout": subprocess.PIPE, "stderr": stderr}
-    with _run_owned(argv, **pipes, env=env, cwd=cwd) as process, _register(process):
+    with _run_until_exit(argv, **pipes, env=env, cwd=cwd) as process, _register(process):
         yield process
 
 
 @contextmanager
-def _run_owned(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
+def _run_until_exit(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
     """Run a process for the block; end it, and wait for it, if the block raises."""
     interrupts = DeferredSignals()  # an interrupt inside Popen would leave a process that nothing refers to
     try:
@@ -193,7 +193,7 @@ def _run_owned(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noq
     except BaseException as error:
         interrupts.release()
         if isinstance(error, FileNotFoundError):
-            raise _not_installed(argv[0]) from None
+            raise _missing_program_error(argv[0]) from None
         raise
     with process:
         try:
@@ -210,7 +210,7 @@ _running_lock = threading.Lock()
 
 @contextmanager
 def _register(process: Process) -> Iterator[None]:
-    """Register a process for terminate_all, so that an interrupt in the main thread ends those of its workers."""
+    """Register a process, so that an interrupt in the main thread can terminate it."""
     with _running_lock:
         _running.add(process)
     try:
@@ -246,5 +246,5 @@ def _result(argv: Sequence[str], returncode: int, out: bytes, err: bytes) -> Res
     )
 
 
-def _not_installed(program: str) -> MachineError:
+def _missing_program_error(program: str) -> MachineError:
     return MachineError(f"the program {program} is not installed", remedy="`./run` installs what hubpod needs")

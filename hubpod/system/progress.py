@@ -53,7 +53,7 @@ class Phase(Protocol):
 
 
 class Reporter(Protocol):
-    """Where commands report their progress."""
+    """The interface through which commands report their progress."""
 
     def phase(self, title: str) -> AbstractContextManager[Phase]:
         """Report the start of a phase and, when the block ends, its end and duration."""
@@ -94,7 +94,9 @@ class _Line:
 
 @dataclass(kw_only=True)
 class ConsoleReporter:
-    """Reports on a console: spinners with the current detail on a terminal, one line per finished phase elsewhere.
+    """A reporter that prints phases to a console.
+
+    A terminal shows spinners with the current detail. Elsewhere, each finished phase is one line.
 
     Phases of several threads may run in parallel. Lines do not interleave.
     """

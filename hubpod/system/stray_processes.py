@@ -13,7 +13,9 @@ PROC = Path("/proc")
 
 
 def kill_processes_with_mount(directory: Path) -> None:
-    """Kill every process with a mount of the directory, such as the steps of an image build that has ended.
+    """Kill every process with a mount of the directory.
+
+    An example is a step of an image build that has ended.
 
     The main process of a step is among them, and its child processes end with it.
     """
@@ -24,7 +26,7 @@ def kill_processes_with_mount(directory: Path) -> None:
 
 
 def kill_processes_with_variable(name: str, value: str, *, spare: int = 0) -> int:
-    """Kill every process that was started with an environment variable, except this one and `spare`.
+    """Kill every process with a value of an environment variable, except this one and `spare`.
 
     Args:
         name: Name of the variable.

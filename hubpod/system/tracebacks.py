@@ -27,7 +27,10 @@ class Part:
 
 
 def begins_record(line: str) -> bool:
-    """Return whether a line is the first one of a record of a traitlets application such as JupyterHub."""
+    """Return whether a line is the first one of a traitlets application's log record.
+
+    JupyterHub is such an application.
+    """
     return bool(_RECORD.match(line))
 
 

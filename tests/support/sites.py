@@ -85,7 +85,7 @@ def code_of(environment: Environment) -> dict[str, MountedSource]:
     """Return a module for each source that the environment mounts."""
     return {
         source.name: MountedSource(
-            folder=source.clone(PROJECT),
+            directory=source.clone(PROJECT),
             files=(File(path=f"src/{source.name}/__init__.py", content=b"# its code\n"),),
         )
         for source in SOURCES

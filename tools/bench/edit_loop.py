@@ -86,8 +86,8 @@ def main(project: Path, document: Path | None) -> None:
 @contextmanager
 def running_copy(project: Path) -> Iterator[RunningInstance]:
     """Copy a checkout and bring up an instance of the copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "hubpod"
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "hubpod"
         content.copy(project, copy)
         podman = usable_podman(Workspace(project=PROJECT).state)
         instance = RunningInstance(name=f"loop-{secrets.token_hex(3)}", podman=podman, project=copy)

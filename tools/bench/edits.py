@@ -187,9 +187,9 @@ def watch(instance: RunningInstance, *options: str) -> Iterator[Iterator[str]]:
             process.send_signal(signal.SIGINT)
 
 
-def start_process(words: list[str], folder: Path) -> Callable[[], float]:
+def start_process(words: list[str], directory: Path) -> Callable[[], float]:
     """Start a process; the returned function waits for it and returns its end time."""
-    process = subprocess.Popen(words, cwd=folder, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+    process = subprocess.Popen(words, cwd=directory, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
     def wait() -> float:
         output, _ = process.communicate()

@@ -35,12 +35,12 @@ class CaseRun:
         series: The values so far, by metric.
     """
 
-    def __init__(self, tool: Tool, case: Case, folder: Path) -> None:
+    def __init__(self, tool: Tool, case: Case, directory: Path) -> None:
         self._case = case
         self._project = tool.project
         self.tool = tool.name
         self.series: dict[str, list[float]] = {}
-        paths = {"python": sys.executable, "bench": tool.scripts, "project": tool.project, "folder": folder}
+        paths = {"python": sys.executable, "bench": tool.scripts, "project": tool.project, "folder": directory}
         self._words = {
             **tool.words,
             **{word: str(path) for word, path in paths.items()},
@@ -138,11 +138,11 @@ def measure(tools: Sequence[Tool], name: str, rounds: int, report: Callable[[str
 @contextmanager
 def _open_run(tool: Tool, case: Case) -> Iterator[CaseRun]:
     """Set up a case, and tear it down at the end of the block."""
-    folder = Path(tempfile.mkdtemp(prefix="hubpod-bench-"))
-    run = CaseRun(tool, case, folder)
+    directory = Path(tempfile.mkdtemp(prefix="hubpod-bench-"))
+    run = CaseRun(tool, case, directory)
     try:
         run.setup()
         yield run
     finally:
         run.teardown()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)

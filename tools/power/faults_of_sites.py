@@ -78,7 +78,7 @@ SITES = (
         file=f"{CORE}/jupyterhub_config.py",
         old='(HERE / "fragments").glob("*.py")',
         new='(HERE / "fragment").glob("*.py")',
-        breaks="The environment's login is not configured, and nobody can log in.",
+        breaks="The environment's login is not configured, and no user can log in.",
     ),
     Fault(
         name="cancel-without-job-id",

@@ -1,4 +1,4 @@
-"""Mistakes around a spawn: projects, what a user chooses, the account, the report of the port."""
+"""Faults around a spawn: projects, form options, the account, the report of the port."""
 
 from power.fault import BRICS, Fault
 

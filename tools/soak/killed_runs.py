@@ -43,11 +43,11 @@ def main(runs: int, seed: int) -> int:
     podman = usable_podman(state)
     names: set[str] = set()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "test_user.py").write_text(TEST)
+        directory = Path(name)
+        (directory / "test_user.py").write_text(TEST)
         for number in range(1, runs + 1):
             lifetime_s = generator.uniform(0, MAX_LIFETIME_S)
-            names |= _kill_one(folder, state / "harness", lifetime_s)
+            names |= _kill_one(directory, state / "harness", lifetime_s)
             took_s = _wait_for_reaper(state / "harness", names)
             print(f"run {number:3} killed after {lifetime_s:5.1f} s, cleaned up {took_s:4.1f} s later", flush=True)  # noqa: T201
     left = [resource for name in sorted(names) for resource in _find_resources(podman, name)]
@@ -56,12 +56,12 @@ def main(runs: int, seed: int) -> int:
     return len(left)
 
 
-def _kill_one(folder: Path, records: Path, lifetime_s: float) -> set[str]:
+def _kill_one(directory: Path, records: Path, lifetime_s: float) -> set[str]:
     """Start a run and kill it; return its name, if it had one by then."""
     before = set(records.glob("*.json"))
     seen: set[Path] = set()
     with subprocess.Popen(
-        pytest_argv(str(folder)),
+        pytest_argv(str(directory)),
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -24,7 +24,10 @@ def test_a_reload_takes_the_sources_that_up_took(tmp_path: Path) -> None:
     instance = Instance(environment=find_environment("dev_dummyauth"), name="default")
     request, other = UpRequest(instance=instance), Origin(directory=tmp_path / "other")
     own, in_place = SOURCES[0], SOURCES[1]
-    code = {own.name: MountedSource(folder=own.clone(tmp_path)), in_place.name: MountedSource(folder=tmp_path / "mine")}
+    code = {
+        own.name: MountedSource(directory=own.clone(tmp_path)),
+        in_place.name: MountedSource(directory=tmp_path / "mine"),
+    }
 
     assert with_recorded_sources(context, request) == request
     source_volumes.record_directories(context.workspace, instance, code)

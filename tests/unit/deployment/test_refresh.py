@@ -156,7 +156,7 @@ def test_a_traceback_names_the_developers_files(dummy: Site) -> None:
 
     Other frames and markers are left out.
     """
-    clone = dummy.sources["bricsauthenticator"].folder
+    clone = dummy.sources["bricsauthenticator"].directory
 
     assert tracebacks.excerpt_own_code(dummy, HUB_LOG) == (
         f'  File "{PROJECT}/volumes/jupyterhub/axes/login_dummy.py", line 12, in <module>',

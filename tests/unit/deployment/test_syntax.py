@@ -38,7 +38,7 @@ def test_a_module_that_cannot_be_compiled_is_refused(dummy: Site) -> None:
     with pytest.raises(SourceError) as caught:
         syntax.require_valid(podman, dummy, pod_spec(dummy), (edit(dummy, b"a = 1\nb = (\n"),), {})
 
-    clone = dummy.sources["bricsauthenticator"].folder
+    clone = dummy.sources["bricsauthenticator"].directory
     assert f"{clone}/{MODULE}, line 2: " in caught.value.message
 
 

@@ -75,7 +75,7 @@ def test_every_environment_mounts_the_sources(tmp_path: Path, environment: str) 
     This includes production, because test images contain no releases.
     """
     code = tuple(
-        (name, MountedSource(folder=tmp_path, files=(File(path="code.py", content=name.encode()),)))
+        (name, MountedSource(directory=tmp_path, files=(File(path="code.py", content=name.encode()),)))
         for name in SOURCE_NAMES
     )
     plan = blueprint(site(tmp_path, replace(stack_request(environment), sources=code)), HarnessSecrets())
