@@ -63,7 +63,7 @@ ask(8001, "DELETE", f"/api/routes{path}", {"Authorization": f"token {api_token}"
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-def test_a_valid_token_logs_in(hub: Hub, issuer: Issuer, user: User, algorithm: str) -> None:
+def test_a_good_token_logs_in(hub: Hub, issuer: Issuer, user: User, algorithm: str) -> None:
     """A token signed with any common algorithm logs in the user in its claims."""
     session = hub.login(issuer.mint(user, algorithm=algorithm))
 
