@@ -13,15 +13,13 @@ from hubpod.cli.checkout import WORKSPACE
 from hubpod.cli.console import out, print_error, quiet_context
 from hubpod.cli.harness_tests import OUTCOMES, find_python, pytest_command, require_tests
 from hubpod.commands import prove
-from hubpod.commands.inspect import require_running
+from hubpod.commands.inspect import read_settings, require_running
 from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import ReloadResult, find_directories, watch
-from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.errors import HubpodError, UsageError
 from hubpod.instances import Instance
 from hubpod.request import SpawnRequest, UpRequest
-from hubpod.settings import deploy_configmap
 from hubpod.system import process
 from hubpod.system.progress import marks
 
@@ -95,10 +93,7 @@ def _prepare_steps(context: Context, request: UpRequest, after: AfterReload) -> 
 
 
 def _last_user(context: Context, instance: Instance) -> str:
-    now = require_running(context, instance)
-    path = Path(now.deploy_dir) / deploy_configmap.FILE_NAME
-    accounts = deploy_configmap.load(path, instance.environment, assembly.settings()).dev_users
-    return accounts[-1].user
+    return read_settings(instance, require_running(context, instance)).dev_users[-1].user
 
 
 def _spawn(context: Context, request: SpawnRequest) -> None:

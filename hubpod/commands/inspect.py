@@ -2,12 +2,16 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.deployment.status import State, Status, read_status
 from hubpod.errors import NotRunningError, UsageError, nearest
 from hubpod.instances import Instance
 from hubpod.podman.snapshot import Snapshot
+from hubpod.settings import FILE_NAME
+from hubpod.settings.deploy_configmap import Settings, load
 
 
 def require_running(context: Context, instance: Instance) -> Status:
@@ -20,6 +24,15 @@ def require_running(context: Context, instance: Instance) -> Status:
     if status.state is State.DOWN:
         raise _not_running(instance)
     return status
+
+
+def read_settings(instance: Instance, status: Status) -> Settings:
+    """Read the deploy ConfigMap that an instance was brought up with.
+
+    Raises:
+        SettingsError: The file is missing or wrong.
+    """
+    return load(Path(status.deploy_dir) / FILE_NAME, instance.environment, assembly.settings())
 
 
 def require_up(instance: Instance, found: Snapshot) -> None:

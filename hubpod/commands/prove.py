@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from hubpod.client import HubClient
-from hubpod.commands.inspect import require_running
-from hubpod.components import assembly, slurm
+from hubpod.commands.inspect import read_settings, require_running
+from hubpod.components import slurm
 from hubpod.context import Context
 from hubpod.deployment.status import Status
 from hubpod.errors import UsageError
@@ -16,7 +15,6 @@ from hubpod.probe import spawn_timeline
 from hubpod.probe.spawn import ProbeReport, Step, probe_session
 from hubpod.probe.timeline import Span
 from hubpod.request import SpawnRequest
-from hubpod.settings import deploy_configmap
 
 
 def spawn(
@@ -40,9 +38,7 @@ def spawn(
     if by_token:
         login = partial(client.login_with_token, request.token)
     else:
-        site_settings = deploy_configmap.load(
-            Path(status.deploy_dir) / deploy_configmap.FILE_NAME, instance.environment, assembly.settings()
-        )
+        site_settings = read_settings(instance, status)
         name = request.user or site_settings.dev_users[0].user
         login = partial(client.login, name, site_settings.dummy_auth_password)
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))

@@ -1,13 +1,10 @@
 """Attack the hub of a running instance."""
 
-from pathlib import Path
-
-from hubpod.commands.inspect import require_running
+from hubpod.commands.inspect import read_settings, require_running
 from hubpod.commands.prove import hub_address
-from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.instances import Instance
-from hubpod.settings import deploy_configmap
+from hubpod.settings.deploy_configmap import Settings
 from hubpod.settings.table import SETTINGS
 from hubpod_harness.attack.cases import Target, cases
 from hubpod_harness.attack.verdicts import Verdict, attempt
@@ -21,14 +18,12 @@ def attack_instance(context: Context, instance: Instance, *, url: str) -> tuple[
         NotRunningError: The instance is down.
         HubError: The hub does not answer.
     """
-    now = require_running(context, instance)
-    path = Path(now.deploy_dir) / deploy_configmap.FILE_NAME
-    values = deploy_configmap.load(path, instance.environment, assembly.settings())
-    target = _make_target(instance, hub_address(instance, now, url), values)
+    status = require_running(context, instance)
+    target = _make_target(instance, hub_address(instance, status, url), read_settings(instance, status))
     return tuple(attempt(target, case) for case in cases(target))
 
 
-def _make_target(instance: Instance, url: str, values: deploy_configmap.Settings) -> Target:
+def _make_target(instance: Instance, url: str, values: Settings) -> Target:
     """Describe the hub by its settings: the claims of a token, and the passwords to try."""
     return Target(
         url=url,
