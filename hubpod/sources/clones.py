@@ -110,7 +110,7 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
         SourceError: git failed.
     """
     try:
-        env = git.ssh_environment(new.parent)
+        env = git.network_environment(new.parent)
         git.run(new.parent, "clone", "--quiet", "--origin=origin", "--", origin.url, str(new), env=env)
         (new / ".git" / "config").chmod(0o600)
         if origin.ref:
@@ -134,7 +134,7 @@ def _import_package(package: Path, new: Path) -> None:
     In the repository, `git diff` shows a developer's edits.
     """
     content.copy(package, new)
-    identity = ("user.name=hubpod", "user.email=hubpod@localhost", "commit.gpgsign=false")
+    identity = {"user.name": "hubpod", "user.email": "hubpod@localhost", "commit.gpgsign": "false"}
     git.run(new, "init", "--quiet", "--initial-branch=main")
     git.run(new, "add", "--all")
     message = f"Imported from packages/{package.name}\n\n{IMPORTED}: {content.digest(package)}"
@@ -148,7 +148,7 @@ def _status(project: Path, source: Source, clone: Path, origin: Origin | None) -
             remedy=f"move it away, or use it in place with --source {source.name}={clone}",
         )
     require_project(source, clone)
-    files = len(git.run(clone, "status", "--porcelain", "--untracked-files=all").splitlines())
+    files = len(git.list_changes(clone))
     if origin:
         _require_origin(source, clone, origin)
     imported, digest = _import_record(clone)

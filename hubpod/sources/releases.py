@@ -16,7 +16,6 @@ from hubpod.system.private_files import private_directory
 DIRECTORY = "releases"
 SHORT = 12
 _SCRATCH = ".clone-"
-_STATUS = ("status", "--porcelain", "--untracked-files=all")
 
 
 def ensure_releases(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
@@ -60,7 +59,7 @@ def _commit_text(project: Path, package: Path) -> str:
         return ""
     committed = set(git.run(project, "ls-files", "-z", "--", str(package)).split("\0"))
     installed = {str((package / path).relative_to(project)) for path in content.list_files(package)}
-    if installed - committed or git.run(project, *_STATUS, "--", str(package)):
+    if installed - committed or git.list_changes(project, "--", str(package)):
         raise SourceError(
             f"{package} has changes that are not committed, and production is built from releases",
             remedy="commit or remove them, or give --source NAME=URL@REF with a tag or a full commit id",
@@ -93,7 +92,7 @@ def _is_untouched(clone: Path, ref: str) -> bool:
         return False
     head, released = _commit(clone, "HEAD"), _commit(clone, f"refs/tags/{ref}") or ref
     try:
-        return head == released and not git.run(clone, *_STATUS, "--ignored")
+        return head == released and not git.list_changes(clone, "--ignored")
     except SourceError:  # the clone is incomplete
         return False
 

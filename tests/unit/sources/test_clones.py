@@ -529,7 +529,7 @@ def test_configured_ssh_command_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("GIT_SSH", raising=False)
     monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
 
-    assert hubpod_git.ssh_environment(tmp_path) == {}
+    assert "GIT_SSH_COMMAND" not in hubpod_git.network_environment(tmp_path)
 
 
 def test_remains_of_a_killed_clone_are_removed(project: Path) -> None:
