@@ -18,7 +18,7 @@ from websockets.typing import Origin
 from hubpod.client.deadline import Deadline
 from hubpod.client.errors import HubError, HubTimeoutError
 from hubpod.client.pages import sentence_of_response
-from hubpod.system.loopback import is_loopback
+from hubpod.system.addresses import is_loopback
 
 Mode = Literal["navigate", "cors"]
 

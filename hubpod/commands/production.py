@@ -21,9 +21,9 @@ from hubpod.pod import STOP_GRACE_S
 from hubpod.podman.findings import Finding, Verdict, good
 from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
+from hubpod.settings.ssh_address import SshAddress
 from hubpod.sources import releases
 
-SSH_PORT = 22
 SSH_GREETING = b"SSH-"
 SERVICE_TIMEOUT_S = 5.0
 DISCOVERY = "/.well-known/openid-configuration"
@@ -55,10 +55,9 @@ def _check_external_services(plan: Plan) -> Iterator[Finding]:
     """
     environment, values = plan.request.instance.environment, plan.deploy.settings
     if not environment.slurm.in_pod:
-        host = values.ssh_hostname
-        yield _finding(
-            "Slurm host", f"{host} takes SSH connections", _find_ssh_problem(host), "see whether sshHostname is right"
-        )
+        address = values.ssh_address
+        problem = _find_ssh_problem(address)
+        yield _finding("Slurm host", f"{address} takes SSH connections", problem, "see whether sshHostname is right")
     if environment.login.uses_token:
         issuer = values.oidc_server
         yield _finding("issuer", f"{issuer} answers", _find_issuer_problem(issuer), "see whether oidcServer is right")
@@ -70,13 +69,13 @@ def _finding(check: str, answer: str, problem: str, remedy: str) -> Finding:
     return good(check, answer)
 
 
-def _find_ssh_problem(host: str) -> str:
+def _find_ssh_problem(address: SshAddress) -> str:
     try:
-        with socket.create_connection((host, SSH_PORT), SERVICE_TIMEOUT_S) as connection:
+        with socket.create_connection((address.host, address.port), SERVICE_TIMEOUT_S) as connection:
             greeting = connection.recv(len(SSH_GREETING))
     except (OSError, UnicodeError) as error:
-        return f"{host} does not take SSH connections: {getattr(error, 'strerror', None) or error}"
-    return "" if greeting == SSH_GREETING else f"the server on port {SSH_PORT} of {host} is not an SSH server"
+        return f"{address} does not take SSH connections: {getattr(error, 'strerror', None) or error}"
+    return "" if greeting == SSH_GREETING else f"{address} is not an SSH server: port {address.port} greets otherwise"
 
 
 def _find_issuer_problem(issuer: str) -> str:

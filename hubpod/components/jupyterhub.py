@@ -8,6 +8,7 @@ from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 from hubpod.settings.credentials import Credential, new_token
+from hubpod.settings.ssh_address import SshAddress
 
 NAME = "jupyterhub"
 IMAGE = "jupyterhub"
@@ -83,21 +84,22 @@ def _config_seed(site: Site, volume: str) -> Seed:
         )
         if (directory / "axes" / name).exists()
     ]
-    ssh_config = File(path="ssh_config", content=_ssh_config(site.settings.ssh_hostname).encode())
+    ssh_config = File(path="ssh_config", content=_ssh_config(site.settings.ssh_address).encode())
     files = (*files_below(directory / "core"), *fragments, ssh_config)
     return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
 
 
-def _ssh_config(hostname: str) -> str:
+def _ssh_config(address: SshAddress) -> str:
     """Render two SSH aliases of the Slurm host: a connection per command, and a shared one."""
-    options = _ssh_options(hostname)
+    options = _ssh_options(address)
     return f"Host slurm\n{options}\nHost slurm-shared\n{options}{SHARED_LOGIN}"
 
 
-def _ssh_options(hostname: str) -> str:
+def _ssh_options(address: SshAddress) -> str:
     """Render options that admit only the hub's own key and only a pinned host key."""
     return f"""\
-    HostName {hostname}
+    HostName {address.host}
+    Port {address.port}
     User jupyterspawner
     IdentityFile {CREDENTIALS}/ssh_client_key
     IdentitiesOnly yes

@@ -12,7 +12,7 @@ from hubpod.errors import MachineError, SettingsError, UsageError
 from hubpod.pod import Port
 from hubpod.request import UpRequest
 from hubpod.settings.deploy_configmap import Settings
-from hubpod.system.loopback import is_loopback
+from hubpod.system.addresses import is_loopback, is_own_only
 from hubpod.system.ports import require_bindable
 
 ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
@@ -83,7 +83,7 @@ def find_hub_api(settings: Settings, environment: Environment, hub_api: Port | N
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SCHEME_PORTS[parts.scheme]
     setting = f"{settings.source}: hubConnectUrl: {url}"
-    if _is_own_only(host):
+    if is_own_only(host):
         raise SettingsError(
             f"{setting} leads users' servers to themselves",
             remedy="name this machine by an address that the compute nodes reach",
@@ -130,11 +130,6 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_own_only(host: str) -> bool:
-    """Return whether a host name or address means the machine that uses it."""
-    return is_loopback(host) or (_is_address(host) and ipaddress.ip_address(host).is_unspecified)
 
 
 def _format_host(host: str) -> str:

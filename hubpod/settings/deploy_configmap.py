@@ -1,7 +1,8 @@
 """Read, validate and generate the deploy ConfigMap, and render an example of it."""
 
+import difflib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from hubpod.accounts import Account
 from hubpod.environments import Environment
 from hubpod.errors import nearest
 from hubpod.settings import FILE_NAME
-from hubpod.settings.problems import Problem, report
+from hubpod.settings.problems import Problem, UnreadableError, report
+from hubpod.settings.ssh_address import SshAddress
 from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, read_configmap
 from hubpod.system.private_files import private_directory, write_private
@@ -48,7 +50,16 @@ class Settings:
     hub_connect_url = _Text("hubConnectUrl")
     jwt_audience = _Text("jwtAudience")
     oidc_server = _Text("oidcServer")
-    ssh_hostname = _Text("sshHostname")
+
+    @property
+    def ssh_address(self) -> SshAddress:
+        """The host where the Slurm wrappers run, and the port of its SSH server."""
+        return SshAddress.parse(self.values["sshHostname"])
+
+    @property
+    def ssh_hostname(self) -> str:
+        """The host where the Slurm wrappers run, without a port."""
+        return self.ssh_address.host
 
     @property
     def dev_users(self) -> tuple[Account, ...]:
@@ -64,48 +75,86 @@ class Settings:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a deploy ConfigMap says for an environment.
+
+    Attributes:
+        values: The text of every setting that the environment uses, by key.
+        problems: Everything that must be corrected.
+        warnings: Keys without effect.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
 def load(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Settings:
     """Read and validate a deploy ConfigMap, and report all of its problems at once.
 
     Raises:
-        SettingsError: The file is missing or unreadable, or a key is missing, unknown or wrong.
+        SettingsError: The file is missing or unreadable, or a key is missing or wrong.
     """
-    values, problems = read(path, environment, rows)
-    report(path, problems)
-    return Settings(source=path, values=values)
+    reading = read(path, environment, rows)
+    report(path, reading.problems)
+    return Settings(source=path, values=reading.values)
 
 
-def read(
-    path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS
-) -> tuple[dict[str, str], list[Problem]]:
+def read(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Reading:
     """Read the values of a deploy ConfigMap, and find all of its problems."""
-    entries, problems = read_configmap(path)
-    if entries is None:
-        return {}, problems
-    known = {setting.key: setting for setting in rows}
-    for key, entry in entries.items():
-        if key not in known:
-            text = f"is not a known key{nearest(key, known)}"
-            problems.append(Problem(path=path, key=key, line=entry.line, text=text))
+    try:
+        content = read_configmap(path)
+    except UnreadableError as error:
+        return Reading(problems=(error.problem,))
+    known = {setting.key for setting in rows}
+    unknown = {key: entry.line for key, entry in content.entries.items() if key not in known}
+    problems = [each for each in content.problems if each.key not in unknown]
+    problems += _find_outside(path, content.outside, known)
     values: dict[str, str] = {}
     for setting in rows:
         if setting.applies_to(environment):
-            values[setting.key], text = _resolve(setting, entries.get(setting.key), environment)
+            entry = content.entries.get(setting.key)
+            values[setting.key], text = _resolve(setting, entry, environment)
             if text:
-                line = entries[setting.key].line if setting.key in entries else None
+                text += _suggest(setting.key, unknown) if entry is None else ""
+                line = entry.line if entry else None
                 problems.append(Problem(path=path, key=setting.key, line=line, text=text))
-    return values, problems
+    warnings = (
+        Problem(path=path, key=key, line=line, text=f"is not a known key, and has no effect{nearest(key, known)}")
+        for key, line in unknown.items()
+    )
+    return Reading(values=values, problems=tuple(problems), warnings=tuple(warnings))
+
+
+def _find_outside(path: Path, outside: Mapping[str, int], known: Collection[str]) -> Iterator[Problem]:
+    """Find settings that are not below ``data``."""
+    for key, line in outside.items():
+        if key in known:
+            yield Problem(path=path, key=key, line=line, text="must be below `data:`; indent the line")
+
+
+def _suggest(key: str, unknown: Mapping[str, int]) -> str:
+    """Name the unknown key that a missing one may be a misspelling of."""
+    found = difflib.get_close_matches(key, unknown, n=1)
+    return f"; line {unknown[found[0]]} has {found[0]!r}" if found else ""
 
 
 def _resolve(setting: Setting, entry: Entry | None, environment: Environment) -> tuple[str, str]:
     """Return a setting's value, and its problem."""
     fixed = setting.fixed_value(environment)
-    if entry is None:
+    written = entry.value if entry else None
+    if written is not None and not written.strip():
+        written = setting.empty
+    if written is None:
         value = setting.default if fixed is None else fixed
         return ("", f"is missing: {setting.meaning}") if value is None else (value, "")
-    if fixed is not None and entry.value != fixed:
-        return entry.value, f"is fixed to {fixed} in {environment.name}; remove the line"
-    return " ".join(entry.value.split()) if setting.is_list else entry.value, setting.check(entry.value)
+    value = setting.normalize(written)
+    if fixed is None:
+        return value, setting.check(value)
+    if value == fixed or setting.is_fixed(value):
+        return fixed, ""
+    return value, f"is fixed to {fixed} in {environment.name}; remove the line"
 
 
 def can_generate(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> bool:

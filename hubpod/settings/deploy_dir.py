@@ -6,9 +6,10 @@ from pathlib import Path
 
 from hubpod.environments import Environment
 from hubpod.settings import deploy_configmap, key_files, zenith_config
-from hubpod.settings.deploy_configmap import Settings
+from hubpod.settings.deploy_configmap import Reading, Settings
 from hubpod.settings.key_files import KeyFiles
 from hubpod.settings.problems import report
+from hubpod.settings.ssh_address import SshAddress
 from hubpod.settings.table import SETTINGS, Setting
 
 
@@ -34,13 +35,19 @@ def load(directory: Path, environment: Environment, rows: Sequence[Setting] = SE
         SettingsError: A file is missing, unreadable or wrong.
     """
     path = directory / deploy_configmap.FILE_NAME
-    values, problems = deploy_configmap.read(path, environment, rows)
-    wrong = {problem.key for problem in problems}
-    ssh_hostname = "" if "sshHostname" in wrong else values.get("sshHostname", "")
-    files, more = key_files.read(directory, environment, ssh_hostname)
-    report(path, [*problems, *more])
-    settings = Settings(source=path, values=values)
-    return DeployDir(settings=settings, key_files=files, warnings=tuple(_warnings(settings, files, environment)))
+    reading = deploy_configmap.read(path, environment, rows)
+    files, more = key_files.read(directory, environment, _find_ssh_address(reading))
+    report(path, [*reading.problems, *more])
+    settings = Settings(source=path, values=reading.values)
+    warnings = (*(each.message for each in reading.warnings), *_warnings(settings, files, environment))
+    return DeployDir(settings=settings, key_files=files, warnings=warnings)
+
+
+def _find_ssh_address(reading: Reading) -> SshAddress | None:
+    """Return the address in sshHostname, if it is valid."""
+    wrong = any(problem.key == "sshHostname" for problem in reading.problems)
+    text = reading.values.get("sshHostname", "")
+    return None if wrong or not text else SshAddress.parse(text)
 
 
 def _warnings(settings: Settings, files: KeyFiles, environment: Environment) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hubpod.environments import Environment
 from hubpod.settings import known_hosts, ssh_keys, zenith_config
 from hubpod.settings.problems import Problem, UnreadableError
+from hubpod.settings.ssh_address import SshAddress
 from hubpod.settings.ssh_keys import UnusableKeyError
 from hubpod.settings.yaml_files import read_file
 
@@ -21,12 +22,12 @@ class CheckContext:
 
     Attributes:
         environment: The environment that uses the files.
-        ssh_hostname: The valid sshHostname of the deploy ConfigMap; may be empty.
+        ssh_address: The valid sshHostname of the deploy ConfigMap, if any.
         contents: The files of earlier rows, by name.
     """
 
     environment: Environment
-    ssh_hostname: str
+    ssh_address: SshAddress | None
     contents: Mapping[str, bytes]
 
 
@@ -87,14 +88,15 @@ def _check_public_key(path: Path, content: bytes, context: CheckContext) -> Iter
 
 
 def _check_known_hosts(path: Path, content: bytes, context: CheckContext) -> Iterator[Problem]:
-    host = context.ssh_hostname
-    found = known_hosts.look_up(content, host)
+    names = context.ssh_address.known_hosts_names if context.ssh_address else ()
+    found = known_hosts.look_up(content, names)
     for number, text in found.malformed.items():
         yield Problem(path=path, line=number, text=text, remedy="correct or remove the line")
-    if host and not found.trusted:
+    if names and not found.trusted:
         other = f", only for {', '.join(found.with_port)}" if found.with_port else ""
-        remedy = f"add `{host} TYPE KEY` from /etc/ssh/ssh_host_ed25519_key.pub of that host"
-        yield Problem(path=path, text=f"has no key that ssh would accept for sshHostname {host}{other}", remedy=remedy)
+        remedy = f"add `{names[0]} TYPE KEY` from /etc/ssh/ssh_host_ed25519_key.pub of that host"
+        text = f"has no key that ssh would accept for sshHostname {context.ssh_address}{other}"
+        yield Problem(path=path, text=text, remedy=remedy)
 
 
 def _check_zenith_config(path: Path, content: bytes, context: CheckContext) -> Iterator[Problem]:
@@ -168,17 +170,17 @@ class KeyFiles:
     unused: tuple[str, ...] = ()
 
 
-def read(directory: Path, environment: Environment, ssh_hostname: str) -> tuple[KeyFiles, list[Problem]]:
+def read(directory: Path, environment: Environment, ssh_address: SshAddress | None) -> tuple[KeyFiles, list[Problem]]:
     """Read the files that the environment uses, and find all of their problems.
 
     Args:
         directory: The deploy directory.
         environment: The environment that uses the files.
-        ssh_hostname: The valid sshHostname of the deploy ConfigMap; may be empty.
+        ssh_address: The valid sshHostname of the deploy ConfigMap, if any.
     """
     contents: dict[str, bytes] = {}
     problems: list[Problem] = []
-    context = CheckContext(environment=environment, ssh_hostname=ssh_hostname, contents=contents)
+    context = CheckContext(environment=environment, ssh_address=ssh_address, contents=contents)
     present = {row.name for row in FILES if os.path.lexists(directory / row.name)}
     for row in FILES:
         if row.applies_to(environment) and (row.name in present or not row.optional):

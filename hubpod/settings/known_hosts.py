@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -61,19 +62,24 @@ class KnownHosts:
     with_port: tuple[str, ...]
 
 
-def look_up(content: bytes, host: str) -> KnownHosts:
-    """Look up a host as ssh does for port 22: by its name without a port."""
+def look_up(content: bytes, names: Sequence[str]) -> KnownHosts:
+    """Look up a host as ssh does.
+
+    Args:
+        content: The file.
+        names: The names by which ssh looks up the host, such as ``[ssh.example.org]:2222``.
+    """
     lines = _parse_lines(content.decode(errors="replace"))
     malformed = {line.number: line.fault for line in lines if line.fault}
     usable = [line for line in lines if line.number not in malformed]
-    matching = [line for line in usable if matches(line.fields[0], host)]
+    matching = [line for line in usable if any(matches(line.fields[0], name) for name in names)]
     revoked = {line.fields[2] for line in matching if line.marker == "@revoked"}
-    start = f"[{host.lower()}]:"
+    starts = tuple(f"[{name.lower()}]:" for name in names)
     return KnownHosts(
         trusted=any(line.fields[2] not in revoked for line in matching),
         malformed=malformed,
         with_port=tuple(
-            name for line in usable for name in line.fields[0].split(",") if name.lower().startswith(start)
+            name for line in usable for name in line.fields[0].split(",") if name.lower().startswith(starts)
         ),
     )
 

@@ -1,5 +1,6 @@
 """Problems of the files in a deploy directory, which are all reported at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class UnreadableError(Exception):
         self.problem = problem
 
 
-def report(path: Path, problems: list[Problem]) -> None:
+def report(path: Path, problems: Sequence[Problem]) -> None:
     """Raise one error that lists all problems in the order of files and lines, each key once.
 
     Args:

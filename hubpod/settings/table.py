@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubpod.environments import Environment
-from hubpod.settings import checks
-from hubpod.settings.checks import Check
+from hubpod.settings import checks, ssh_address
+from hubpod.settings.checks import Check, Normalizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +19,14 @@ class Setting:
         key: Name in the file.
         variable: Environment variable in the containers, ``DEPLOY_CONFIG_…``.
         meaning: Meaning, in one line.
-        check: Returns the problem of a value; empty if it is valid.
+        check: Returns the problem of a normalized value; empty if it is valid.
+        normalize: Returns the usual form of a value.
         applies_to: Whether an environment uses the key; the files of others may contain it, too.
         fixed_value: The only value that an environment admits, or None if the site chooses.
+        is_fixed: Whether a value that differs from the fixed one means the same.
+        empty: Value that an empty text means; None if it means that the key is not set.
         default: Value if the file lacks the key; None makes the key required.
         example: Value in the example files, unless there is a default.
-        is_list: Whether the value is a list of words separated by whitespace.
         secret: Whether the value must not be printed.
         can_generate: Whether hubpod can generate a value, because it does not refer to the site.
     """
@@ -33,11 +35,13 @@ class Setting:
     variable: str
     meaning: str
     check: Check
+    normalize: Normalizer = str.strip
     applies_to: Callable[[Environment], bool] = lambda _: True
     fixed_value: Callable[[Environment], str | None] = lambda _: None
+    is_fixed: Callable[[str], bool] = lambda _: False
+    empty: str | None = None
     default: str | None = None
     example: str = ""
-    is_list: bool = False
     secret: bool = False
     can_generate: bool = False
 
@@ -46,9 +50,9 @@ def _in_pod(value: str) -> Callable[[Environment], str | None]:
     return lambda environment: value if environment.slurm.in_pod else None
 
 
-_PATH = checks.matching(r"(/[A-Za-z0-9._+-]+)+", "an absolute path of letters, digits and . _ + -")
-_HOST = checks.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", "a host name or address")
-_NAME = checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", "a name of letters, digits and . _ : / -")
+def _words(value: str) -> str:
+    """Separate the words of a list by single spaces."""
+    return " ".join(value.split())
 
 
 def _uses_password(environment: Environment) -> bool:
@@ -68,22 +72,25 @@ SETTINGS = (
         key="logLevel",
         variable="DEPLOY_CONFIG_LOG_LEVEL",
         meaning="log level of JupyterHub",
-        check=checks.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        check=checks.one_of(*checks.LOG_LEVELS),
+        normalize=checks.normalize_level,
         default="INFO",
     ),
     Setting(
         key="baseUrl",
         variable="DEPLOY_CONFIG_BASE_URL",
         meaning="path prefix of every URL of the hub",
-        check=checks.matching(r"/|(/[A-Za-z0-9._~-]+)+", "a path such as /jupyter, without a slash at its end"),
+        check=checks.base_url,
+        normalize=checks.normalize_base_url,
         default="/jupyter",
+        empty="/",
     ),
     Setting(
         key="devUsers",
         variable="DEPLOY_CONFIG_DEV_USERS",
         meaning="space-separated accounts `<USER>.<PROJECT>`",
         check=checks.dev_users,
-        is_list=True,
+        normalize=_words,
         applies_to=_has_accounts,
         example="testuser.project1 testuser.project2 otheruser.project1",
         can_generate=True,
@@ -93,7 +100,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DEV_ADMINS",
         meaning="space-separated users who administer the hub",
         check=checks.admins,
-        is_list=True,
+        normalize=lambda value: _words(value).lower(),  # as JupyterHub writes user names
         applies_to=_uses_password,
         default="",
     ),
@@ -102,6 +109,7 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_DUMMYAUTH_PASSWORD",
         meaning="password of the login form",
         check=checks.password,
+        normalize=lambda value: value,
         applies_to=_uses_password,
         secret=True,
         example="change-this-password",
@@ -110,16 +118,19 @@ SETTINGS = (
     Setting(
         key="sshHostname",
         variable="DEPLOY_CONFIG_SSH_HOSTNAME",
-        meaning="host where the Slurm wrappers run, reached over SSH",
-        check=_HOST,
+        meaning="host where the Slurm wrappers run, reached over SSH; `HOST:PORT` for a port other than 22",
+        check=ssh_address.find_problem,
+        normalize=ssh_address.normalize,
         fixed_value=_in_pod("localhost"),
+        is_fixed=ssh_address.is_own,
         example="ssh.example.org",
     ),
     Setting(
         key="slurmSpawnerWrappersBin",
         variable="DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN",
         meaning="directory of the Slurm wrappers on that host",
-        check=_PATH,
+        check=checks.path,
+        normalize=checks.normalize_path,
         fixed_value=_in_pod("/opt/jupyter/slurmspawner_wrappers/bin"),
         example="/opt/jupyter/slurmspawner_wrappers/bin",
     ),
@@ -127,7 +138,8 @@ SETTINGS = (
         key="condaPrefixDir",
         variable="DEPLOY_CONFIG_CONDA_PREFIX_DIR",
         meaning="conda prefix, whose bin/activate knows jupyter-user-env",
-        check=_PATH,
+        check=checks.path,
+        normalize=checks.normalize_path,
         fixed_value=_in_pod("/opt/jupyter/miniforge3"),
         example="/opt/jupyter/miniforge3",
     ),
@@ -135,7 +147,8 @@ SETTINGS = (
         key="jupyterDataDir",
         variable="DEPLOY_CONFIG_JUPYTER_DATA_DIR",
         meaning="Jupyter data directory of the users' servers",
-        check=_PATH,
+        check=checks.path,
+        normalize=checks.normalize_path,
         fixed_value=_in_pod("/opt/jupyter/jupyter_data"),
         example="/opt/jupyter/jupyter_data",
     ),
@@ -144,7 +157,9 @@ SETTINGS = (
         variable="DEPLOY_CONFIG_HUB_CONNECT_URL",
         meaning="URL at which the users' servers reach the hub's API",
         check=checks.url,
-        fixed_value=_in_pod("http://127.0.0.1:8081"),
+        normalize=checks.normalize_url,
+        fixed_value=_in_pod(f"http://127.0.0.1:{checks.HUB_API_PORT}"),
+        is_fixed=checks.is_hub_in_pod,
         example="http://hub.example.org:8081",
     ),
     Setting(
@@ -159,7 +174,7 @@ SETTINGS = (
         key="bricsPlatform",
         variable="DEPLOY_CONFIG_BRICS_PLATFORM",
         meaning="platform whose projects may log in",
-        check=_NAME,
+        check=checks.text,
         applies_to=_uses_token,
         example="portal.dummy.platform.shared",
     ),
@@ -167,7 +182,7 @@ SETTINGS = (
         key="jwtAudience",
         variable="DEPLOY_CONFIG_JWT_AUDIENCE",
         meaning="audience of the JWT (aud)",
-        check=_NAME,
+        check=checks.text,
         applies_to=_uses_token,
         example="jupyter",
     ),

@@ -1,18 +1,7 @@
-"""This machine as a network address, and HTTP requests to servers on it."""
+"""HTTP requests to servers on this machine."""
 
-import ipaddress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def fetch_status(url: str, timeout_s: float) -> int:

@@ -1,5 +1,6 @@
 """Deploy directories with real keys, and their problems."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -7,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from hubpod.environments import find_environment
 from hubpod.settings import key_files
+from hubpod.settings.ssh_address import SshAddress
 
 PROD = find_environment("prod")
 HOST = "ssh.example.org"
@@ -55,6 +57,58 @@ FILES = {
 ZENITH = FILES["zenith_client_config.yaml"].decode()
 
 
+COMMON = {
+    "logLevel": "DEBUG",
+    "baseUrl": "/jupyter",
+    "sshHostname": "localhost",
+    "slurmSpawnerWrappersBin": "/opt/jupyter/slurmspawner_wrappers/bin",
+    "condaPrefixDir": "/opt/jupyter/miniforge3",
+    "jupyterDataDir": "/opt/jupyter/jupyter_data",
+    "hubConnectUrl": "http://127.0.0.1:8081",
+    "oidcServer": "https://keycloak.example/realms/site",
+    "bricsPlatform": "portal.dummy.platform.shared",
+    "jwtAudience": "dummy-audience",
+}
+USERS = {"devUsers": "testuser.project1 testuser.project2 otheruser.project1"}
+PASSWORD = {"devAdmins": "test1-admin test2-admin", "dummyAuthPassword": "a-password-of-this-site"}
+SITE = {
+    "sshHostname": HOST,
+    "slurmSpawnerWrappersBin": "/opt/site/slurmspawner_wrappers/bin",
+    "condaPrefixDir": "/opt/site/conda",
+    "jupyterDataDir": "/opt/site/jupyter/data",
+    "hubConnectUrl": "http://hub.example:8081",
+}
+ORIGINAL: dict[str, dict[str, str]] = {
+    "dev_dummyauth": {**COMMON, **USERS, **PASSWORD},
+    "dev_dummyauth_extslurm": {**COMMON, **USERS, **PASSWORD, **SITE},
+    "dev_realauth": {**COMMON, **USERS},
+    "dev_realauth_zenithclient": {**COMMON, **USERS},
+    "prod": {**COMMON, **SITE},
+}
+"""The data of each environment's deploy ConfigMap at a site that has used brics_jupyterhub_envs.
+
+Such a file sets fixed values, too, and keys that the environment does not use.
+"""
+
+
+def write_original(directory: Path, environment: str, changes: Mapping[str, str]) -> Path:
+    """Write the deploy directory of a site that has used brics_jupyterhub_envs.
+
+    Args:
+        directory: The directory.
+        environment: Name of the environment.
+        changes: Keys with values in another spelling, written as they are into the YAML.
+    """
+    data = {key: f'"{value}"' for key, value in ORIGINAL[environment].items()} | dict(changes)
+    lines = "".join(f"  # Change this to deployment specific value\n  {key}: {value}\n" for key, value in data.items())
+    head = "apiVersion: core/v1\nkind: ConfigMap\nmetadata:\n  name: deploy-config\ndata:\n"
+    put(directory, "deploy-configmap.yaml", f"{head}{lines}\nimmutable: true")
+    for name, content in FILES.items():
+        put(directory, name, content)
+    put(directory, "combined.yaml", "apiVersion: core/v1\nkind: Secret\n")  # which its scripts write there
+    return directory
+
+
 def put(directory: Path, name: str, content: bytes | str) -> Path:
     """Write one file of mode 0600."""
     path = directory / name
@@ -65,7 +119,7 @@ def put(directory: Path, name: str, content: bytes | str) -> Path:
 
 def find_problems(directory: Path) -> list[str]:
     """Find the problems of the files for production, which uses all of them."""
-    return [f"{each.message}; {each.remedy}" for each in key_files.read(directory, PROD, HOST)[1]]
+    return [f"{each.message}; {each.remedy}" for each in key_files.read(directory, PROD, SshAddress(host=HOST))[1]]
 
 
 def find_problem_of(directory: Path, name: str, content: bytes | str) -> str:

@@ -27,7 +27,7 @@ from hubpod.client import (
 from hubpod.client.browser import Browser
 from hubpod.client.deadline import Deadline
 from hubpod.probe.spawn import ProbeStepError, Step, probe_session
-from hubpod.system.loopback import is_loopback
+from hubpod.system.addresses import is_loopback
 
 PASSWORD = "correct horse"
 LOGIN_PAGE = '<form action="/b/hub/login?next=%2Fb%2Fhub%2Fhome" method="post">{}<input type="hidden" name="_xsrf"\

@@ -310,6 +310,23 @@ def test_the_unread_hostname_is_in_the_ssh_configuration(arrangement: Made) -> N
     assert ["HostName", arrangement.site.settings.ssh_hostname] in lines
 
 
+@pytest.mark.parametrize(
+    ("written", "host", "port"),
+    [
+        ("SSH.example.org", "ssh.example.org", "22"),
+        ("ssh.example.org:2222", "ssh.example.org", "2222"),
+        ("[2001:db8::1]:2222", "2001:db8::1", "2222"),
+    ],
+)
+def test_host_and_port_of_the_slurm_host_reach_the_ssh_configuration(written: str, host: str, port: str) -> None:
+    """Both aliases of the Slurm host have the host without brackets, and its port."""
+    pod = pod_spec(site(next(each for each in ENVIRONMENTS if each.name == "prod"), changes={"sshHostname": written}))
+
+    lines = [line.split() for line in hub_files(pod)["ssh_config"].decode().splitlines()]
+
+    assert [line for line in lines if line[:1] in (["HostName"], ["Port"])] == [["HostName", host], ["Port", port]] * 2
+
+
 def test_no_secret_is_a_variable_of_the_manifest(arrangement: Made) -> None:
     """Secret settings, tokens and the key of auth_state reach the hub in credential files only."""
     secrets = {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"} | {each.variable for each in SETTINGS if each.secret}

@@ -140,6 +140,12 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
         "http://[::1]:8081",
         "http://0.0.0.0:8081",
         "http://[::]:8081",
+        "http://LOCALHOST.:8081",
+        "http://ip6-localhost:8081",
+        "http://127.1:8081",
+        "http://0:8081",
+        "http://2130706433:8081",
+        "http://[::ffff:127.0.0.1]:8081",
     ],
 )
 @pytest.mark.parametrize("hub_api", [None, at("0.0.0.0")], ids=str)  # noqa: S104 - compared, not listened at

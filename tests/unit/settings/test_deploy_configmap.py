@@ -10,6 +10,8 @@ import yaml
 from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.errors import SettingsError
 from hubpod.settings import checks, deploy_configmap
+from hubpod.settings.table import SETTINGS
+from hubpod.settings.yaml_files import read_configmap
 
 DUMMY = find_environment("dev_dummyauth")
 
@@ -70,11 +72,12 @@ def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
 def test_a_sites_file_works_in_every_environment(path: Path, environment: Environment) -> None:
     """The file may have core/v1, immutable, keys of other environments, and fixed values."""
-    path.write_text(SITE_FILE)
+    host = "localhost" if environment.slurm.value == "in the pod" else "ssh.example.org"
+    path.write_text(SITE_FILE.replace('"localhost"', host))
 
     loaded = deploy_configmap.load(path, environment)
 
-    assert loaded.ssh_hostname == "localhost"
+    assert loaded.ssh_hostname == host
     assert ("DEPLOY_CONFIG_OIDC_SERVER" in loaded.variables(secret=False)) is (environment.login.value == "JWT")
 
 
@@ -87,22 +90,24 @@ def test_fixed_settings_may_be_omitted(path: Path) -> None:
 
 
 def test_all_problems_are_reported_at_once_with_file_line_and_key(path: Path) -> None:
-    """Four problems give one error with file, line and key of each; a missing key has no line."""
-    path.write_text('kind: ConfigMap\ndata:\n  logLevel: "LOUD"\n  devUsers: "testuser"\n  baseURL: "/jupyter"\n')
+    """Three problems give one error with file, line and key of each; a missing key has no line."""
+    path.write_text(
+        'kind: ConfigMap\ndata:\n  logLevel: "LOUD"\n  devUsers: "testuser"\n  dummyauthPassword: "long enough"\n'
+    )
 
     error = refusal(path)
 
-    assert "4 settings" in error.message
+    assert "3 settings" in error.message
     assert error.detail[0].startswith(f"{path}:3: logLevel: must be one of DEBUG")
     assert error.detail[1].startswith(f"{path}:4: devUsers: has 'testuser'")
-    assert error.detail[2] == f"{path}:5: baseURL: is not a known key; did you mean 'baseUrl'?"
-    assert error.detail[3].startswith(f"{path}: dummyAuthPassword: is missing")
+    assert error.detail[2].startswith(f"{path}: dummyAuthPassword: is missing: password of the login form; line 5 has")
 
 
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("devUsers", "", "is empty"),
+        ("devUsers", "", "is missing"),
+        ("devUsers", " \n", "is missing"),
         ("devUsers", "a.b a.b", "twice"),
         ("devUsers", "Root.p", "'Root.p'"),
         ("devUsers", "a.b; id", "is not <USER>.<PROJECT>"),
@@ -113,8 +118,14 @@ def test_all_problems_are_reported_at_once_with_file_line_and_key(path: Path) ->
         ("dummyAuthPassword", "pässword-pässword", "ASCII"),
         ("devUsers", "root.project1", "is not <USER>.<PROJECT>"),
         ("devUsers", "_x.project1", "is not <USER>.<PROJECT>"),
-        ("baseUrl", "jupyter", "must be a path"),
-        ("baseUrl", "/jupyter/", "without a slash"),
+        ("logLevel", "WARNNG", "did you mean 'WARN'?"),
+        ("logLevel", "5", "must be one of DEBUG, INFO, WARN, ERROR, CRITICAL"),
+        ("baseUrl", "jupyter", "must be a path that starts with a slash"),
+        ("baseUrl", "//jupyter", "must be a path"),
+        ("baseUrl", "/jupyter/../x", "must be a path"),
+        ("baseUrl", "/./", "must be a path"),
+        ("baseUrl", "/jupyter?x=1", "must be a path"),
+        ("baseUrl", "https://example.org/jupyter", "must be a path"),
         ("baseUrl", "/a\nb", "must be a path"),
         ("hubConnectUrl", "http://10.0.0.1:8081", "fixed to http://127.0.0.1:8081"),
         ("devAdmins", "$(id)", "is not a user name"),
@@ -136,6 +147,18 @@ def test_a_wrong_value_is_named_with_its_key(path: Path, key: str, value: str, e
         ("kind: ConfigMap\ndata: {}\n---\nkind: ConfigMap\n", "2 YAML documents"),
         ("kind: Secret\ndata: {}\n", "must be ConfigMap"),
         ("kind: ConfigMap\n", "data: is missing"),
+        ("kind: ConfigMap\ndata:\n", "data: is empty"),
+        ("kind: ConfigMap\ndata: ~\n", "data: is empty"),
+        ("kind: ConfigMap\ndata: {}\ndata: {}\n", ":3: data: is in the file twice"),
+        ("kind: ConfigMap\nbinaryData:\n  devUsers: YS5i\n", ":2: binaryData: is not read"),
+        ("kind: ConfigMap\ndata: {}\nstringData:\n  devUsers: a.b\n", ":3: stringData: is not read"),
+        ("kind: ConfigMap\nx: &x {a: b}\n<<: *x\ndata: {}\n", ":3: <<: is a merge key"),
+        ("kind: ConfigMap\nx: &x {a: b}\ndata:\n  <<: *x\n", ":4: <<: is a merge key"),
+        ("kind: ConfigMap\ndata: !include other.yaml\n", "data must be a mapping"),
+        ("kind: ConfigMap\ndata:\n\tdevUsers: a.b\n", ":3: is not YAML: a tab"),
+        ("kind: ConfigMap\ndata:\n  dummyAuthPassword: @secret\n", ":3: is not YAML: a value starts with @"),
+        ("kind: ConfigMap\ndata:\n  devUsers: a: b\n", ":3: is not YAML: a value with a colon"),
+        ("kind: ConfigMap\ndata:\n  devUsers: a\x01b\n", ":3: is not YAML: it has a control character"),
         ("kind: ConfigMap\ndata: hello\n", "must be a mapping"),
         ("- a\n", "must be a mapping"),
         ("kind: ConfigMap\ndata:\n  ? [a]\n  : b\n", "key must be a string"),
@@ -151,11 +174,135 @@ def test_a_file_that_is_not_a_configmap_is_refused(path: Path, text: str, expect
     assert str(path) in error.message
 
 
-def test_a_python_object_in_the_file_stays_a_string(path: Path) -> None:
-    """A tag that constructs an object in other loaders has no effect."""
-    path.write_text('kind: ConfigMap\ndata:\n  devUsers: !!python/object/apply:os.system ["touch x"]\n')
+def test_bytes_that_are_not_utf8_are_named(path: Path) -> None:
+    """A file in another encoding is refused with its line."""
+    path.write_bytes("kind: ConfigMap\ndata:\n  devUsers: ä.b\n".encode("latin-1"))
 
-    assert "devUsers: must be a string" in "\n".join(refusal(path).detail)
+    assert refusal(path).message == f"{path}:3: is not YAML: it has bytes that are not UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("!!python/object/apply:os.system [touch x]", "must be a string, not a list"),
+        ("!!python/name:os.system x", "has a YAML tag"),
+        ("!hunter2 x", "has a YAML tag"),
+        ("!!binary YS5i", "has a YAML tag"),
+        ("!include users.yaml", "reads another file by `!include`"),
+        ("[a.b, c.d]", "must be a string, not a list; write the words into one string"),
+        ("\n  - a.b\n  - c.d", "must be a string, not a list"),
+        ("{a: b}", "must be a string, not a mapping"),
+        *((word, "is true or false for YAML; put the value in quotes") for word in ("on", "off", "yes", "No", "TRUE")),
+    ],
+)
+def test_a_value_that_is_not_one_text_is_refused(path: Path, value: str, expected: str) -> None:
+    """A list, a mapping, a boolean or a tag is refused with the reason, and nothing is executed."""
+    path.write_text(f"kind: ConfigMap\ndata:\n  dummyAuthPassword: long enough\n  devUsers: {value}\n")
+
+    error = refusal(path)
+
+    assert error.message.startswith(f"{path}:4: devUsers: {expected}")
+    assert "hunter2" not in error.message
+
+
+@pytest.mark.parametrize("null", ["", "~", "null", "Null", "NULL", "# a comment", "!!null x", "&anchor"])
+@pytest.mark.parametrize("key", [setting.key for setting in SETTINGS])
+def test_null_means_that_a_key_is_not_set(path: Path, key: str, null: str) -> None:
+    """A key without a value has its default or fixed value, or is missing if the environment requires it."""
+    data = {"devUsers": "testuser.project1", "dummyAuthPassword": "long enough", key: null}
+    lines = "".join(f"  {name}: {value}\n" for name, value in data.items())
+    path.write_text(f"kind: ConfigMap\ndata:\n{lines}")
+    required = key in {"devUsers", "dummyAuthPassword"}
+
+    reading = deploy_configmap.read(path, DUMMY)
+
+    assert [(each.key, each.text.split(":")[0]) for each in reading.problems] == ([(key, "is missing")] * required)
+    if not required:
+        del data[key]
+        path.write_text(f"kind: ConfigMap\ndata: {data}\n")
+        assert reading.values == deploy_configmap.load(path, DUMMY).values
+
+
+def test_an_empty_text_is_the_root_for_the_base_url_and_not_set_for_other_keys(path: Path) -> None:
+    """The hub is at / if the prefix is an empty text; other empty texts mean the default."""
+    loaded = deploy_configmap.load(write(path, baseUrl="", logLevel="", devAdmins="", sshHostname=" "), DUMMY)
+
+    assert loaded.base_url == "/"
+    assert loaded.values["logLevel"] == "INFO"
+    assert loaded.values["devAdmins"] == ""
+    assert loaded.ssh_hostname == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("22:22", "22:22"),
+        ("0123456789", "0123456789"),
+        ("1_000_000_0", "1_000_000_0"),
+        ("12345678.90", "12345678.90"),
+        ("0x0123456789", "0x0123456789"),
+        ("2026-11-28", "2026-11-28"),
+        ("2026-11-28T12:00:00Z", "2026-11-28T12:00:00Z"),
+        ("'null' ", "null"),
+        ('"yes"', "yes"),
+        ("!!str yes", "yes"),
+        ("!!int '12'", "12"),
+        ("=", "="),
+        ('"a\\tb"', "a\tb"),
+    ],
+)
+def test_a_value_has_the_text_that_is_written(path: Path, written: str, expected: str) -> None:
+    """Numbers, times and dates stay as they are written, and quotes make any word a text."""
+    path.write_text(f"kind: ConfigMap\ndata:\n  dummyAuthPassword: {written}\n")
+
+    assert read_configmap(path).entries["dummyAuthPassword"].value == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_byte_order_marks_and_line_ends_of_other_systems_are_read(path: Path, encoding: str, end: str) -> None:
+    """A file that an editor on another system wrote has the same settings."""
+    path.write_bytes(SITE_FILE.replace("\n", end).encode(encoding))
+
+    assert deploy_configmap.load(path, DUMMY).values["baseUrl"] == "/jupyter"
+
+
+def test_an_alias_has_the_value_of_its_anchor(path: Path) -> None:
+    """Aliases within the file work."""
+    path.write_text(
+        "kind: ConfigMap\ndata:\n  devUsers: &users >-\n    a.b\n    c.d\n  x: *users\n"
+        "  dummyAuthPassword: long enough\n---\n"
+    )
+
+    assert list(map(str, deploy_configmap.load(path, DUMMY).dev_users)) == ["a.b", "c.d"]
+
+
+def test_an_unknown_key_is_a_warning_with_the_nearest_known_key(path: Path) -> None:
+    """A key that hubpod does not know has no effect, whatever its value; the warning names the nearest one."""
+    path.write_text(
+        "kind: ConfigMap\ndata:\n  devUsers: a.b\n  dummyAuthPassword: long enough\n  baseURL: /hub\n"
+        "  aKeyOfTheSite: [1]\n  x: null\n"
+    )
+
+    reading = deploy_configmap.read(path, DUMMY)
+
+    assert not reading.problems
+    assert reading.values["baseUrl"] == "/jupyter"
+    text = "is not a known key, and has no effect"
+    assert [each.message for each in reading.warnings] == [
+        f"{path}:5: baseURL: {text}; did you mean 'baseUrl'?",
+        f"{path}:6: aKeyOfTheSite: {text}",
+        f"{path}:7: x: {text}",
+    ]
+
+
+def test_a_setting_beside_data_is_refused(path: Path) -> None:
+    """A setting that is not indented would have no effect; other keys are not hubpod's business."""
+    path.write_text(
+        "kind: ConfigMap\nextra: 1\ndata:\n  devUsers: a.b\n  dummyAuthPassword: long enough\nbaseUrl: /hub\n"
+    )
+
+    assert refusal(path).message == f"{path}:6: baseUrl: must be below `data:`; indent the line"
 
 
 def test_whitespace_only_separates_users(path: Path) -> None:

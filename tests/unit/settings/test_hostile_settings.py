@@ -69,8 +69,15 @@ def accepted(environment: Environment, setting: Setting) -> Iterator[str]:
             assert f" {key}: " in text_of_error, repr(value)
             assert "Traceback" not in text_of_error
         else:
-            assert loaded.values[key] in {value, " ".join(value.split())}
+            assert loaded.values[key] == _usual(setting, value)
             yield loaded.values[key]
+
+
+def _usual(setting: Setting, value: str) -> str | None:
+    """Return the usual form of a value."""
+    if value.strip():
+        return setting.normalize(value)
+    return setting.default if setting.empty is None else setting.empty
 
 
 def parsed(text: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pytest
 
 from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.settings import key_files
+from hubpod.settings.ssh_address import SshAddress
 from support.deploy_dirs import HOST, find_problems, put
 
 EXTERNAL = find_environment("dev_dummyauth_extslurm")
@@ -23,7 +24,7 @@ def test_each_environment_requires_its_own_files(tmp_path: Path, environment: En
         "prod": ["ssh_client_key", "ssh_known_hosts", "ssh_zenith_client_key", "zenith_client_config.yaml"],
     }
 
-    _, problems = key_files.read(tmp_path, environment, HOST)
+    _, problems = key_files.read(tmp_path, environment, SshAddress(host=HOST))
 
     assert [each.path.name for each in problems] == needed.get(environment.name, [])
     assert all(each.text == "is missing" and each.remedy for each in problems)
@@ -33,7 +34,7 @@ def test_unused_files_are_warned_about_and_not_checked(directory: Path) -> None:
     """Files that only other environments use are warnings, whatever their content."""
     put(directory, "ssh_zenith_client_key", "garbage")
 
-    read, problems = key_files.read(directory, EXTERNAL, HOST)
+    read, problems = key_files.read(directory, EXTERNAL, SshAddress(host=HOST))
 
     assert not problems
     assert read.unused == ("ssh_zenith_client_key", "ssh_zenith_client_key.pub", "zenith_client_config.yaml")

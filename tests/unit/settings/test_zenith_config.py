@@ -45,7 +45,7 @@ DUMMY = find_environment("dev_dummyauth")
         (ZENITH + "tlsCertFile: /cert\n", ":9: tlsCertFile: names a file, and hubpod does not mount such files"),
         (ZENITH + "backendProtocol: https\n", ":9: backendProtocol: is decided by hubpod"),
         ("{serverAddress: x, authOidcClientSecret:" + SECRET + "}", ":1: has a key that is not a word"),
-        (f"serverAddress: x\nauthOidcClientSecret: *{SECRET}", ":2: is not YAML: found undefined alias"),
+        (f"serverAddress: x\nauthOidcClientSecret: *{SECRET}", ":2: is not YAML: a value starts with *"),
         (f"serverAddress: x\nauthOidcClientSecret: !{SECRET} x", ":2: authOidcClientSecret: must be one line"),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_hub_with_its_own_login_may_skip_the_front_doors(directory: Path) -> N
     environment = Environment(name="x", stage=DUMMY.stage, login=DUMMY.login, slurm=DUMMY.slurm, ingress=TUNNEL.ingress)
     put(directory, "zenith_client_config.yaml", ZENITH + "skipAuth: true\n")
 
-    assert not key_files.read(directory, environment, "")[1]
+    assert not key_files.read(directory, environment, None)[1]
 
 
 def test_the_example_configuration_needs_only_a_secret(directory: Path) -> None:

@@ -4,6 +4,7 @@ JupyterHub's own loader executes it.
 """
 
 import ast
+import logging
 import os
 import re
 import shlex
@@ -242,9 +243,13 @@ def test_a_notebook_survives_the_hub(hub: Hub) -> None:
     assert [mount.read_only for mount in container.mounts if mount.path == jupyterhub.DATA] == [False]
 
 
-def test_the_log_level_is_that_of_the_settings(tmp_path: Path) -> None:
-    """The hub logs at the level of the deploy ConfigMap."""
-    assert hub_of(ENVIRONMENTS[0], tmp_path, logLevel="ERROR").app.log_level == 40
+@pytest.mark.parametrize("level", range(10, 60, 10))
+def test_every_level_of_the_settings_is_one_of_jupyterhub(level: int, tmp_path: Path) -> None:
+    """JupyterHub accepts each level that a deploy ConfigMap may have, in any spelling, and logs at that level."""
+    names = [name for name, number in logging.getLevelNamesMapping().items() if number == level]
+
+    for number, written in enumerate((*names, str(level), names[0].lower(), names[-1].title())):
+        assert hub_of(ENVIRONMENTS[0], tmp_path / str(number), logLevel=written).app.log_level == level
 
 
 # Login
