@@ -1,5 +1,6 @@
 """Fixtures of all unit tests."""
 
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ def compiled_once() -> Iterator[None]:
             patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
             patch.setenv("PYTHONPYCACHEPREFIX", folder)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_hangup() -> None:
+    """Let SIGHUP end the commands that tests start, also when pytest runs below nohup, whose children ignore it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
