@@ -35,7 +35,8 @@ MOST = "git podman netavark aardvark-dns catatonit slirp4netns"
 PYTHON = """\
 echo "python $1" >>"$JOURNAL"
 case $1$2 in
-  -c*) echo "3.12.1 $(cat "$MACHINE/ensurepip" || echo True) $MACHINE/bin/python3" ;;
+  -c*) [ ! -e "$MACHINE/no-ensurepip" ] && echo "$MACHINE/bin/python3" ;;
+  -V) echo 'Python 3.12.1' ;;
   -mvenv) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   -mpip) cp "$MACHINE/uv" "${0%/*}/uv" ;;
 esac
@@ -58,7 +59,7 @@ case " $* " in
     if [ -e "$MACHINE/offline" ]; then echo "E: Unable to fetch $last" >&2; exit 100; fi
     for package in ${*#*recommends }; do
       case $package in
-        python3*) rm -f "$MACHINE/ensurepip"; package=python3 ;;
+        python3*) rm -f "$MACHINE/no-ensurepip"; package=python3 ;;
         uidmap) package=newuidmap ;;
         libatomic1)
           mkdir -p "$MACHINE/usr/lib/any"
@@ -265,6 +266,23 @@ def test_moved_project_gets_a_new_environment(machine: Machine, tmp_path: Path) 
     assert "making the virtual environment" in machine.run("nox").stderr
 
 
+def test_other_python_gets_a_new_environment(machine: Machine) -> None:
+    """Another HUBPOD_PYTHON makes a new environment. Later calls without the variable keep it."""
+    machine.run("nox")
+
+    assert "making the virtual environment" in machine.run("nox", HUBPOD_PYTHON="python3").stderr
+    assert machine.run("nox").stderr == ""
+
+
+def test_environment_whose_python_was_removed_is_made_again(machine: Machine) -> None:
+    """An environment is rebuilt after the Python it was made with is removed, as by an upgrade of the system."""
+    machine.run("nox")
+    (machine.project / ".venv/bin/python").unlink()
+    (machine.project / ".venv/bin/python").symlink_to("/usr/bin/python3.0")
+
+    assert "making the virtual environment" in machine.run("nox").stderr
+
+
 def test_failed_installation_is_repaired(machine: Machine) -> None:
     """A failed installation exits with 4, prints the last lines and a remedy.
 
@@ -382,18 +400,17 @@ def test_working_directory_of_a_command(machine: Machine, command: str, *, in_pr
     assert result.stdout == (f"{command} note in {machine.project}\n" if in_project else "here")
 
 
-@pytest.mark.parametrize("missing", [("python3",), ()])
+@pytest.mark.parametrize("missing", [("python3",), ()], ids=["python", "ensurepip"])
 def test_python_packages_are_installed_on_debian(machine: Machine, missing: tuple[str, ...]) -> None:
     """If Python or its venv module is missing, root gets it from apt-get."""
     machine.remove(*missing)
-    (machine.directory / "ensurepip").write_text("False")
+    (machine.directory / "no-ensurepip").touch()
 
     result = machine.run("nox")
 
-    package = "python3-venv" if missing else "python3.12-venv"
     assert result.returncode == 0
-    assert result.stderr.startswith(f"hubpod: installing {package} … (apt-get)\n")
-    assert [line for line in machine.journal if "apt" in line] == ["apt-get update", f"apt-get install {package}"]
+    assert result.stderr.startswith("hubpod: installing python3-venv … (apt-get)\n")
+    assert [line for line in machine.journal if "apt" in line] == ["apt-get update", "apt-get install python3-venv"]
 
 
 def test_unusable_python_is_refused(machine: Machine) -> None:
@@ -403,7 +420,7 @@ def test_unusable_python_is_refused(machine: Machine) -> None:
     result = machine.run("nox", HUBPOD_PYTHON="python2")
 
     assert result.returncode == 4
-    assert result.stderr == "hubpod: HUBPOD_PYTHON=python2 is not a Python 3.11 or newer\n"
+    assert result.stderr == "hubpod: HUBPOD_PYTHON=python2 is not a Python 3.11 or newer with ensurepip\n"
 
 
 @every_shell
