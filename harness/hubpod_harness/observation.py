@@ -11,6 +11,7 @@ import requests
 
 from hubpod.client.browser import direct_session
 from hubpod.client.errors import HubError
+from hubpod.system.redaction import find_lines
 from hubpod_harness.slurm_jobs import Job
 from hubpod_harness.stack import Stack
 
@@ -20,7 +21,6 @@ JOB_NAME = "spawner-jupyterhub"
 ANSWER_S = 10.0
 PAGE_SIZE = 100
 MAX_WORKERS = 8
-MIN_SECRET_LINE = 32  # a line of a longer secret counts as a secret from this many characters
 SUBSTITUTE_STATUSES = frozenset({404, 424, 500, 502, 503, 504})
 """Statuses with which the proxy or the hub respond in place of a server."""
 
@@ -123,14 +123,9 @@ def server_responds(url: str) -> bool:
 
 
 def find_secret(text: str, secrets: Iterable[str]) -> str:
-    """Return the position of a secret in a text as `line N`; empty when the text has none."""
-    for secret in secrets:
-        lines = secret.strip().splitlines()
-        parts = lines if len(lines) == 1 else [line for line in lines if len(line) >= MIN_SECRET_LINE]
-        for part in parts:
-            if (at := text.find(part)) >= 0:
-                return f"line {text.count(chr(10), 0, at) + 1}"
-    return ""
+    """Return the positions of all secrets in a text as `line N` or `lines N, M`; empty when the text has none."""
+    numbers = [str(number) for number in find_lines(text, frozenset(secrets))]
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}" if numbers else ""
 
 
 def _find_leaks(stack: Stack) -> Iterator[str]:

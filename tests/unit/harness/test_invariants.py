@@ -132,6 +132,7 @@ def test_only_routes_to_servers_are_parsed() -> None:
         (f"a\nb\n{'k' * 64}", "line 3"),
         ("a\nshort\n", ""),
         ("a\nb\nc is pass word\n", "line 3"),
+        ("abc123\nb\nabc123 and pass%20word\nthe pass word\n", "lines 1, 3, 4"),
     ],
 )
 def test_a_secret_is_found_by_its_line(text: str, place: str) -> None:

@@ -3,14 +3,17 @@
 import base64
 import html
 import json
+import re
+import textwrap
 import time
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from hubpod_harness.redaction import MARK, Redactor
+from hubpod.system.redaction import MARK, Redactor, find_lines
 
 secrets = st.text(st.characters(codec="utf-8", exclude_characters="[]"), min_size=8).filter(
     lambda secret: len(secret.strip()) >= 8
@@ -43,7 +46,15 @@ def forms(secret: str) -> list[str]:
         quote_plus(secret),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(json.dumps(secret)[1:-1])[1:-1],
+        json.dumps(secret)[1:-1].replace("/", "\\/"),
         html.escape(secret),
+        html.escape(secret).replace("&#x27;", "&#39;"),
+        "".join(f"%{byte:02X}" for byte in raw),
+        raw.hex(),
+        raw.hex().upper(),
+        raw.hex(" "),
+        raw.hex(":"),
         base64.b64encode(raw).decode(),
         base64.b64encode(raw).decode().rstrip("="),
         base64.urlsafe_b64encode(raw).decode(),
@@ -70,6 +81,54 @@ def test_a_secret_inside_base64_does_not_survive(secret: str, before: str, after
 
     assert encoded not in Redactor([secret]).text(f"value {encoded} end")
     assert MARK in Redactor([secret]).text(f"value {encoded} end")
+
+
+def rest_of_base64(redacted: str, secret: str) -> list[str]:
+    """Return pieces of a secret's base64 that remain in a redacted text, for any alignment."""
+    cores = (base64.b64encode(bytes(before) + secret.encode()).decode()[before and 2 : -4] for before in range(3))
+    left = re.sub(r"[^A-Za-z0-9+/]", "", redacted)
+    return [core[at : at + 8] for core in cores for at in range(len(core) - 7) if core[at : at + 8] in left]
+
+
+@pytest.mark.parametrize(
+    "newline", ["\n", "\r\n", "\\n", "\n    ", "\n2026-11-21T08:16:50.140000000Z ", "\npod-zenith app "]
+)
+@pytest.mark.parametrize("columns", [60, 64, 76])
+def test_a_secret_in_wrapped_base64_does_not_survive(columns: int, newline: str) -> None:
+    """A document in base64 hides its secret at no offset, whatever its lines begin with."""
+    secret = "k9#Qz/7wX+pL~m&Vt2-Rb5"
+    redactor = Redactor([secret])
+    for before in range(2 * columns):
+        document = json.dumps({"port": "1" * before, "auth_oidc_client_secret": secret, "next": "value"})
+        lines = textwrap.wrap(base64.b64encode(document.encode()).decode(), columns)
+        text = f"SEND_CONFIGURATION{newline}" + newline.join([*lines, "END_CONFIGURATION"])
+
+        redacted = redactor.text(text)
+
+        assert not rest_of_base64(redacted, secret), before
+        assert "END_CONFIGURATION" in redacted
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_inside_of_a_url_does_not_survive(encode: Callable[[bytes], bytes]) -> None:
+    """Base64 is found where a URL or JSON escapes its characters."""
+    secret = "~~~???>>>subjects?_d"  # has both characters that the two alphabets differ in
+    encoded = encode(secret.encode()).decode()
+
+    for form in (encoded, quote(encoded, safe=""), encoded.replace("/", "\\/"), encoded.replace("/", "%2f")):
+        assert form.rstrip("=") not in Redactor([secret]).text(f"a {form} b")
+
+
+def test_every_secret_of_a_log_is_redacted() -> None:
+    """All occurrences of all secrets are redacted, in every line."""
+    known = ["hunter22hunter22", "other-secret-of-a-test"]
+    encoded = [base64.b64encode(secret.encode()).decode() for secret in known]
+    log = "\n".join([*known, "x", *encoded, *known, f"{known[0]} {known[1]} {known[0]}"])
+
+    redacted = Redactor(known).text(log)
+
+    assert redacted.replace(MARK, "").replace("=", "").split() == ["x"]
+    assert find_lines(log, known) == [1, 2, 4, 5, 6, 7, 8]
 
 
 @given(st.lists(secrets, max_size=3), innocent)
