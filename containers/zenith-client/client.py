@@ -113,11 +113,13 @@ def from_file(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def configuration(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the value of every key; TunnelError names all invalid ones."""
+    """Return the value of every known key; TunnelError names all invalid ones."""
     entries: list[tuple[str, str, object]] = []
     entries += [(each, each.removeprefix(PREFIX).lower(), environ[each]) for each in environ if each.startswith(PREFIX)]
     entries += [(key, CAMEL.get(key, key), value) for key, value in from_file(environ).items()]
-    problems = [f"unknown key {written}" for written, name, _ in entries if name not in KEYS]
+    problems: list[str] = []
+    for written in (written for written, name, _ in entries if name not in KEYS):
+        LOG.warning("unknown key %s is ignored", written)  # another version of the client may know it
     settings: dict[str, Any] = dict(DEFAULTS)
     for name, (written, value) in {name: (written, value) for written, name, value in entries if name in KEYS}.items():
         try:

@@ -1,7 +1,7 @@
 """Read a deploy directory, and report the problems of all its files at once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubpod.environments import Environment
@@ -40,6 +40,8 @@ def load(directory: Path, environment: Environment, rows: Sequence[Setting] = SE
     report(path, [*reading.problems, *more])
     settings = Settings(source=path, values=reading.values)
     warnings = (*(each.message for each in reading.warnings), *_warnings(settings, files, environment))
+    if files.zenith_client_config:
+        files = replace(files, zenith_client_config=zenith_config.render(files.zenith_client_config))
     return DeployDir(settings=settings, key_files=files, warnings=warnings)
 
 
