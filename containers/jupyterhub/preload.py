@@ -12,6 +12,7 @@ production runs `jupyterhub` itself.
 """
 
 import atexit
+import ctypes
 import gc
 import importlib
 import os
@@ -30,6 +31,8 @@ EDITED = ("/usr/src/", "/etc/jupyterhub/")
 GRACE_S = 5.0
 RESTART_TIMEOUT_S = 30.0
 SIGNAL_STATUS = 128
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>; see prctl(2)."""
 
 PRELOADED = (
     "jupyterhub.app",
@@ -52,9 +55,10 @@ class Hub:
     """A fork of this process that runs the hub."""
 
     def __init__(self, argv: list[str]) -> None:
+        parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:
-            _exec_hub(argv)
+            _exec_hub(argv, parent)
         self.exit_fd = os.pidfd_open(self.pid)  # readable once the process has exited
 
     def stop(self) -> int:
@@ -72,11 +76,12 @@ class Hub:
         return SIGNAL_STATUS - code if code < 0 else code
 
 
-def _exec_hub(argv: list[str]) -> None:
-    """Do what `jupyterhub` does, and exit; never returns."""
+def _exec_hub(argv: list[str], parent: int) -> None:
+    """Do what `jupyterhub` does, and exit without returning."""
     code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _stop_with(parent)
         gc.enable()
         importlib.invalidate_caches()
         sys.argv = ["jupyterhub", *argv]
@@ -96,6 +101,13 @@ def _exec_hub(argv: list[str]) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _stop_with(parent: int) -> None:
+    """Have the kernel send SIGTERM to this process when its parent ends, even by SIGKILL or an error."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before the call
+        sys.exit(1)
 
 
 def _preload() -> None:
@@ -129,7 +141,8 @@ def _run(argv: list[str]) -> int:
                 with connection:
                     hub.stop()
                     hub = Hub(argv)
-                    connection.sendall(b"restarted\n")
+                    with suppress(OSError):  # the requester may have been interrupted
+                        connection.sendall(b"restarted\n")
         except Terminated:
             return hub.stop()
 

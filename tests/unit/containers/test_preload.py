@@ -4,7 +4,9 @@ A fake JupyterHub package prints its arguments and then waits.
 """
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +116,32 @@ def test_sigterm_stops_the_hub(running: subprocess.Popen[str]) -> None:
     assert running.wait(ENDS_S) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(hub), 0)
+
+
+def test_a_killed_process_leaves_no_hub(running: subprocess.Popen[str]) -> None:
+    """The hub ends when its parent is killed, which cannot stop it any more."""
+    *_, hub = read_words(running)
+    exit_fd = os.pidfd_open(int(hub))
+
+    running.kill()
+
+    has_exited, _, _ = select.select([exit_fd], [], [], ENDS_S)
+    os.close(exit_fd)
+    assert has_exited
+
+
+def test_an_interrupted_request_leaves_the_hub_running(running: subprocess.Popen[str], directory: Path) -> None:
+    """A requester that ends before its response gets another hub all the same."""
+    read_words(running)
+    with socket.socket(socket.AF_UNIX) as requester:
+        requester.connect(str(directory / "hubpod-preload"))
+    interrupted = read_words(running)
+
+    request = again(directory)
+
+    assert interrupted[-2:-1] == ["first"]
+    assert request.returncode == 0, request.stderr
+    assert read_words(running)[-2:-1] == ["first"]
 
 
 def test_the_traceback_of_a_broken_hub_is_printed(running: subprocess.Popen[str], directory: Path) -> None:
