@@ -70,7 +70,7 @@ def prepare(workspace: Workspace, reporter: Reporter) -> Context:
         MachineError: podman does not work.
     """
     with reporter.phase("preflight") as phase, explaining_full_disk(workspace):
-        podman = usable_podman(workspace.state)
+        podman = usable_podman(workspace)
         phase.result(f"podman {version_text(podman.version)}")
     return Context(workspace=workspace, podman=podman, reporter=reporter)
 

@@ -111,6 +111,26 @@ class Workspace:
         """Directory of the files that the installation of a source has generated in an image."""
         return self.state / "installed"
 
+    @property
+    def containers_conf(self) -> Path:
+        """Podman's configuration for this checkout; missing where the machine's own works."""
+        return self.state / "containers.conf"
+
+    @property
+    def machine_record(self) -> Path:
+        """File of the facts with which a smoke test of podman succeeded last."""
+        return self.state / "machine.json"
+
+    @property
+    def base_image_record(self) -> Path:
+        """File of the digest of each base image that was pulled, by its reference."""
+        return self.state / "base-image.json"
+
+    @property
+    def releases(self) -> Path:
+        """Directory of the clones from which production is built."""
+        return self.state / "releases"
+
     def files(self, instance: Instance) -> InstanceFiles:
         """Return the paths of one instance."""
         return InstanceFiles(directory=self.state / instance.environment.name / instance.name)

@@ -215,7 +215,7 @@ def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName
         from hubpod.podman.findings import Verdict
 
         arguments.parse_instance(environment, instance)
-        findings = command.examine(WORKSPACE.state)
+        findings = command.examine(WORKSPACE)
         output.show_findings(findings)
     if any(finding.verdict is Verdict.BAD for finding in findings):
         raise SystemExit(MachineError.exit_code)

@@ -13,17 +13,18 @@ from hubpod.errors import HubpodError
 from hubpod.podman import port_forwards
 from hubpod.podman.cli import Podman
 from hubpod.podman.findings import Finding, Verdict, check_disk_space, check_storage, good
-from hubpod.podman.machine import CONF_NAME, require_version, smoke_test, version_text
+from hubpod.podman.machine import require_version, smoke_test, version_text
 from hubpod.system.certificates import ca_bundle
 from hubpod.system.ports import FIRST_PORT, LAST_PORT, port_is_free
+from hubpod.workspace import Workspace
 
 SUBORDINATE_IDS_NEEDED = 65536
 TUN = Path("/dev/net/tun")
 
 
-def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
+def examine(workspace: Workspace, executable: str = "podman") -> tuple[Finding, ...]:
     """Run every check, even after a failure."""
-    findings: list[Finding] = [_git(), *_podman(state, executable)]
+    findings: list[Finding] = [_git(), *_podman(workspace, executable)]
     if os.getuid():
         findings += _rootless()
     try:
@@ -37,7 +38,7 @@ def examine(state: Path, executable: str = "podman") -> tuple[Finding, ...]:
     return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
 
 
-def _podman(state: Path, executable: str) -> Iterator[Finding]:
+def _podman(workspace: Workspace, executable: str) -> Iterator[Finding]:
     podman = Podman(executable=executable)
     try:
         require_version(podman)
@@ -45,13 +46,13 @@ def _podman(state: Path, executable: str) -> Iterator[Finding]:
         yield Finding(check="podman", verdict=Verdict.BAD, text=error.message, remedy=error.remedy)
         return
     yield good("podman", version_text(podman.version))
-    outcome = smoke_test(podman, state)
+    outcome = smoke_test(podman, workspace)
     if not outcome.works:
         text = "cannot start a container: " + (outcome.lines[-1] if outcome.lines else "podman gives no reason")
         remedy = f"make `{executable} run` work for this user; look at cgroups, user namespaces and the OCI runtime"
         yield Finding(check="containers", verdict=Verdict.BAD, text=text, remedy=remedy)
     elif outcome.with_conf:
-        yield good("containers", f"start, with {state / CONF_NAME} (used by hubpod alone)")
+        yield good("containers", f"start, with {workspace.containers_conf} (used by hubpod alone)")
     else:
         yield good("containers", "start")
 

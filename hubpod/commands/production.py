@@ -43,7 +43,7 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
             where = f"hub API at {plan.hub_api.host_ip}:{plan.hub_api.host}, for users' servers as hubConnectUrl"
             findings.append(good("publish", where))
         with context.workspace.lock("build", context.reporter.say):
-            checkouts = releases.ensure_releases(context.workspace.project, context.workspace.state, request.origins)
+            checkouts = releases.ensure_releases(context.workspace, request.origins)
         findings += [good("source", f"{checkout.source.name} {checkout.status}") for checkout in checkouts]
         return (*findings, *_check_external_services(plan))
 

@@ -17,6 +17,7 @@ from hubpod.request import BaseFrom
 from hubpod.system import process
 from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.system.process import CommandError
+from hubpod.workspace import Workspace
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ImageIds = Callable[[Sequence[str]], dict[str, str]]
@@ -82,30 +83,28 @@ def find_base(image_ids: ImageIds, project: Path, wanted: BaseFrom) -> BaseImage
     return next((BaseImage(reference=name, id=image) for name, image in found.items()), None)
 
 
-def make_base(
-    podman: Podman, project: Path, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]
-) -> BaseImage:
+def make_base(podman: Podman, workspace: Workspace, wanted: BaseFrom, on_line: Callable[[str], None]) -> BaseImage:
     """Pull or bootstrap the base image.
 
     Raises:
         BuildError: The image can neither be pulled nor bootstrapped.
     """
-    name = _pull_or_bootstrap(podman, read_base(project), state, wanted, on_line)
+    name = _pull_or_bootstrap(podman, read_base(workspace.project), workspace.base_image_record, wanted, on_line)
     return BaseImage(reference=name, id=podman.image_id(name) or name)
 
 
 def _pull_or_bootstrap(
-    podman: Podman, base: BaseSpec, state: Path, wanted: BaseFrom, on_line: Callable[[str], None]
+    podman: Podman, base: BaseSpec, record: Path, wanted: BaseFrom, on_line: Callable[[str], None]
 ) -> str:
     """Create the base image and return its reference."""
     match wanted:
         case BaseFrom.REGISTRY:
-            _pull(podman, base, state, on_line)
+            _pull(podman, base, record, on_line)
         case BaseFrom.BOOTSTRAP:
             _bootstrap(podman, base, on_line)
         case BaseFrom.AUTO:
             try:
-                _pull(podman, base, state, on_line, timeout_s=PULL_TIMEOUT_S)
+                _pull(podman, base, record, on_line, timeout_s=PULL_TIMEOUT_S)
             except BuildError:
                 on_line("no registry answers; bootstrapping with mmdebstrap")
                 _bootstrap(podman, base, on_line)
@@ -117,10 +116,9 @@ def _pull_or_bootstrap(
 
 
 def _pull(
-    podman: Podman, base: BaseSpec, state: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
+    podman: Podman, base: BaseSpec, record: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
 ) -> None:
     """Pull the recorded digest or, without one, the tag; then record the digest of the image."""
-    record = private_directory(state) / "base-image.json"
     recorded = read_record(record)
     digest = str(recorded.get(base.registry, ""))
     wanted = f"{base.repository}@{digest}" if digest else base.registry
@@ -138,6 +136,7 @@ def _pull(
     # If podman had the same content from elsewhere, it reports the digest of that manifest, which the registry may not
     # know. So the digest is recorded only if it can be pulled.
     if resolved and podman.run("pull", "--quiet", f"{base.repository}@{resolved}", check=False).ok:
+        private_directory(record.parent)
         write_private(record, json.dumps({**recorded, base.registry: resolved}, indent=2).encode())
     else:
         on_line(f"no digest of {base.registry} is recorded: the registry does not have {resolved or 'one'}")

@@ -73,7 +73,7 @@ def ensure_images(
         if not found:
             _report_build_warnings(context)
         with context.reporter.phase("base image") as phase:
-            base = found or base_image.make_base(podman, workspace.project, workspace.state, request.base, phase.detail)
+            base = found or base_image.make_base(podman, workspace, request.base, phase.detail)
             phase.result(base.reference)
         plans = _plan_builds(context, request, base, checkouts, sorted({*own, *names}))
         existing = image_ids([plan.reference for plan in plans])
@@ -158,7 +158,7 @@ def _ensure_checkouts(workspace: Workspace, request: UpRequest) -> tuple[Checkou
     """Return the clones with their edits for development, releases for production."""
     if request.instance.environment.stage.uses_clones:
         return sources.ensure_clones(workspace.project, request.origins)
-    return releases.ensure_releases(workspace.project, workspace.state, request.origins)
+    return releases.ensure_releases(workspace, request.origins)
 
 
 def _report_build_warnings(context: Context) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from hubpod.errors import MachineError
 from hubpod.podman.cli import MINIMUM_VERSION, Podman
 from hubpod.system.private_files import private_directory, read_record, write_private
+from hubpod.workspace import Workspace
 
 CONTAINERS_CONF = """\
 # Written by hubpod, because podman cannot start a container here with its defaults: there is no systemd, and limits may
@@ -21,7 +22,6 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-CONF_NAME = "containers.conf"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -58,7 +58,7 @@ def require_version(podman: Podman) -> None:
         )
 
 
-def usable_podman(state: Path, executable: str = "podman") -> Podman:
+def usable_podman(workspace: Workspace, executable: str = "podman") -> Podman:
     """Return a podman that can start containers here; smoke-test it once per boot.
 
     Raises:
@@ -66,37 +66,37 @@ def usable_podman(state: Path, executable: str = "podman") -> Podman:
     """
     podman = Podman(executable=executable)
     require_version(podman)
-    record = private_directory(state) / "machine.json"
     facts = _facts(podman)
-    known = read_record(record)
+    known = read_record(workspace.machine_record)
     if {name: known.get(name) for name in facts} == facts:
         if not known.get("with_conf"):
             return podman
-        if (state / CONF_NAME).exists():
-            return _with_conf(podman, state)
-    outcome = smoke_test(podman, state)
+        if workspace.containers_conf.exists():
+            return _with_conf(podman, workspace)
+    outcome = smoke_test(podman, workspace)
     if not outcome.works:
         raise MachineError(
             "podman cannot start a container on this machine",
             detail=outcome.lines,
             remedy="run `invoke dev.doctor` to find the reason",
         )
-    write_private(record, json.dumps({**facts, "with_conf": outcome.with_conf}, indent=2).encode())
-    return _with_conf(podman, state) if outcome.with_conf else podman
+    record = {**facts, "with_conf": outcome.with_conf}
+    write_private(workspace.machine_record, json.dumps(record, indent=2).encode())
+    return _with_conf(podman, workspace) if outcome.with_conf else podman
 
 
-def smoke_test(podman: Podman, state: Path) -> SmokeTest:
+def smoke_test(podman: Podman, workspace: Workspace) -> SmokeTest:
     """Start an empty pod with the machine's configuration, else with the project-local one."""
-    private_directory(state)
+    private_directory(workspace.state)
     plain = podman.smoke_test()
     if plain.ok:
         return SmokeTest(works=True)
     if "CONTAINERS_CONF" in os.environ:
         return SmokeTest(works=False, lines=plain.last_lines)
-    conf = state / CONF_NAME
+    conf = workspace.containers_conf
     was_there = conf.exists()
     write_private(conf, CONTAINERS_CONF.encode())
-    helped = _with_conf(podman, state).smoke_test()
+    helped = _with_conf(podman, workspace).smoke_test()
     if helped.ok:
         return SmokeTest(works=True, with_conf=True)
     if not was_there:
@@ -104,8 +104,8 @@ def smoke_test(podman: Podman, state: Path) -> SmokeTest:
     return SmokeTest(works=False, lines=(*plain.last_lines, *helped.last_lines))
 
 
-def _with_conf(podman: Podman, state: Path) -> Podman:
-    return replace(podman, containers_conf=state / CONF_NAME)  # the copy keeps the version already queried
+def _with_conf(podman: Podman, workspace: Workspace) -> Podman:
+    return replace(podman, containers_conf=workspace.containers_conf)  # the copy keeps the version already queried
 
 
 def _facts(podman: Podman) -> dict[str, object]:

@@ -12,13 +12,13 @@ from hubpod.sources import content, git
 from hubpod.sources.clones import SOURCES, Checkout, Source, clone_from, require_project
 from hubpod.sources.origins import Origin
 from hubpod.system.private_files import private_directory
+from hubpod.workspace import Workspace
 
-DIRECTORY = "releases"
 SHORT = 12
 _SCRATCH = ".clone-"
 
 
-def ensure_releases(project: Path, state: Path, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
+def ensure_releases(workspace: Workspace, origins: Mapping[str, Origin]) -> tuple[Checkout, ...]:
     """Ensure a release of every source.
 
     A release is packages/ as committed in this checkout, or another origin at a tag or commit.
@@ -27,19 +27,20 @@ def ensure_releases(project: Path, state: Path, origins: Mapping[str, Origin]) -
         UsageError: An origin is not a release.
         SourceError: A release cannot be cloned, or packages/ has local edits.
     """
-    return tuple(_ensure_release(project, state, source, origins.get(source.name)) for source in SOURCES)
+    return tuple(_ensure_release(workspace, source, origins.get(source.name)) for source in SOURCES)
 
 
-def _ensure_release(project: Path, state: Path, source: Source, origin: Origin | None) -> Checkout:
+def _ensure_release(workspace: Workspace, source: Source, origin: Origin | None) -> Checkout:
     if origin is None:
-        package = project / "packages" / source.name
-        return Checkout(source=source, directory=package, status=f"{_version(package)}{_commit_text(project, package)}")
+        package = workspace.project / "packages" / source.name
+        status = f"{_version(package)}{_commit_text(workspace.project, package)}"
+        return Checkout(source=source, directory=package, status=status)
     if origin.directory or not origin.ref:
         raise UsageError(
             f"--source {source.name}={origin} is not a release, and production is built from releases",
             remedy="give URL@REF with a tag or a full commit id",
         )
-    clone = _ensure_clone(state, source, origin)
+    clone = _ensure_clone(workspace, source, origin)
     commit = git.run(clone, "rev-parse", "HEAD").strip()
     return Checkout(source=source, directory=clone, status=f"{origin.ref}, commit {commit[:SHORT]}")
 
@@ -67,9 +68,9 @@ def _commit_text(project: Path, package: Path) -> str:
     return f", commit {git.run(project, 'rev-parse', 'HEAD').strip()[:SHORT]}"
 
 
-def _ensure_clone(state: Path, source: Source, origin: Origin) -> Path:
+def _ensure_clone(workspace: Workspace, source: Source, origin: Origin) -> Path:
     """Clone a release, or return its existing clone."""
-    releases = private_directory(private_directory(state) / DIRECTORY)
+    releases = private_directory(workspace.releases)
     identity = hashlib.sha256(f"{origin.url} {origin.ref}".encode()).hexdigest()[:SHORT]
     clone = releases / f"{source.name}-{identity}"
     if _is_untouched(clone, origin.ref):

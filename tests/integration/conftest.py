@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def podman() -> Podman:
     """Return the podman that the commands use."""
-    return usable_podman(Workspace(project=PROJECT).state)
+    return usable_podman(Workspace(project=PROJECT))
 
 
 @pytest.fixture

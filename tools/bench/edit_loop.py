@@ -89,7 +89,7 @@ def running_copy(project: Path) -> Iterator[RunningInstance]:
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "hubpod"
         content.copy(project, copy)
-        podman = usable_podman(Workspace(project=PROJECT).state)
+        podman = usable_podman(Workspace(project=PROJECT))
         instance = RunningInstance(name=f"loop-{secrets.token_hex(3)}", podman=podman, project=copy)
         try:
             up = instance.invoke("dev.up")

@@ -215,7 +215,7 @@ if __name__ == "__main__":
     parser.add_argument("--instance", required=True)
     parser.add_argument("--by", default=COMMANDS[0], choices=COMMANDS)
     arguments = parser.parse_args()
-    podman = usable_podman(Workspace(project=PROJECT).state)
+    podman = usable_podman(Workspace(project=PROJECT))
     running = RunningInstance(name=arguments.instance, podman=podman, project=arguments.project)
     result = measure_edit(running, KINDS[arguments.kind], arguments.by)
     print(json.dumps({name: round(value, 3) for name, value in result.items()}))  # noqa: T201 - the script's result

@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
         )
     names = case.select(tools, arguments.case)
     before = results.load(arguments.compare) if arguments.compare else None
-    machine = results.describe_machine(usable_podman(Workspace(project=PROJECT).state), PROJECT)
+    machine = results.describe_machine(usable_podman(Workspace(project=PROJECT)), PROJECT)
     series, failed = _measure_all(tools, names, arguments.rounds)
     found = Results(machine=machine, series=tuple(series))
     for line in (*report.table(found), *report.compare_tools(found)):

@@ -39,16 +39,16 @@ def test_a_user_works(session, stack):
 def main(runs: int, seed: int) -> int:
     """Kill a number of runs; return the number of resources left behind."""
     generator = random.Random(seed)  # noqa: S311 - no secrets
-    state = Workspace(project=PROJECT).state
-    podman = usable_podman(state)
+    workspace = Workspace(project=PROJECT)
+    podman, records = usable_podman(workspace), workspace.state / "harness"
     names: set[str] = set()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "test_user.py").write_text(TEST)
         for number in range(1, runs + 1):
             lifetime_s = generator.uniform(0, MAX_LIFETIME_S)
-            names |= _kill_one(directory, state / "harness", lifetime_s)
-            took_s = _wait_for_reaper(state / "harness", names)
+            names |= _kill_one(directory, records, lifetime_s)
+            took_s = _wait_for_reaper(records, names)
             print(f"run {number:3} killed after {lifetime_s:5.1f} s, cleaned up {took_s:4.1f} s later", flush=True)  # noqa: T201
     left = [resource for name in sorted(names) for resource in _find_resources(podman, name)]
     summary = f"{runs} runs killed, seed {seed}, {len(names)} had a record; left behind: "

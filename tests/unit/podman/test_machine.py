@@ -9,6 +9,7 @@ import pytest
 
 from hubpod.errors import MachineError
 from hubpod.podman.machine import usable_podman
+from hubpod.workspace import Workspace
 
 # Prints what podman prints; "works" decides whether a pod can be started: always, with a containers.conf, or never.
 STAND_IN = """\
@@ -46,17 +47,17 @@ def _unset_containers_conf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_working_podman_keeps_its_configuration(tmp_path: Path, calls: Path) -> None:
     """In a new checkout a podman that works is used without a configuration of hubpod's own."""
-    podman = usable_podman(tmp_path / "state", stand_in(tmp_path, calls))
+    podman = usable_podman(Workspace(project=tmp_path), stand_in(tmp_path, calls))
 
     assert podman.containers_conf is None
-    assert not (tmp_path / "state" / "containers.conf").exists()
+    assert not (Workspace(project=tmp_path).containers_conf).exists()
 
 
 def test_smoke_test_runs_once_and_removes_its_pod(tmp_path: Path, calls: Path) -> None:
     """A successful smoke test is not repeated until the next boot, and it removes its pod."""
     executable = stand_in(tmp_path, calls)
-    usable_podman(tmp_path / "state", executable)
-    usable_podman(tmp_path / "state", executable)
+    usable_podman(Workspace(project=tmp_path), executable)
+    usable_podman(Workspace(project=tmp_path), executable)
 
     pods = [line.split() for line in calls.read_text().splitlines() if line.startswith("pod ")]
     assert [words[1] for words in pods] == ["create", "start", "rm"]
@@ -69,11 +70,11 @@ def test_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: Pat
     A deleted file is written again.
     """
     executable = stand_in(tmp_path, calls, works="with-conf")
-    conf = tmp_path / "state" / "containers.conf"
-    assert usable_podman(tmp_path / "state", executable).containers_conf == conf
+    conf = Workspace(project=tmp_path).containers_conf
+    assert usable_podman(Workspace(project=tmp_path), executable).containers_conf == conf
     conf.unlink()
 
-    assert usable_podman(tmp_path / "state", executable).containers_conf == conf
+    assert usable_podman(Workspace(project=tmp_path), executable).containers_conf == conf
 
     assert conf.exists()
 
@@ -81,14 +82,14 @@ def test_machine_that_needs_it_gets_a_containers_conf(tmp_path: Path, calls: Pat
 def test_failing_podman_is_reported_with_its_output(tmp_path: Path, calls: Path) -> None:
     """The error has podman's output and a remedy, and a useless configuration is removed."""
     with pytest.raises(MachineError) as caught:
-        usable_podman(tmp_path / "state", stand_in(tmp_path, calls, works="never"))
+        usable_podman(Workspace(project=tmp_path), stand_in(tmp_path, calls, works="never"))
 
     assert "no user namespaces here" in caught.value.detail
     assert "dev.doctor" in caught.value.remedy
-    assert not (tmp_path / "state" / "containers.conf").exists()
+    assert not (Workspace(project=tmp_path).containers_conf).exists()
 
 
 def test_old_podman_is_refused(tmp_path: Path, calls: Path) -> None:
     """The error for a podman that cannot play the manifests names the required version."""
     with pytest.raises(MachineError, match=r"3\.4\.4 is too old: hubpod needs 4\.3"):
-        usable_podman(tmp_path / "state", stand_in(tmp_path, calls, version="3.4.4"))
+        usable_podman(Workspace(project=tmp_path), stand_in(tmp_path, calls, version="3.4.4"))

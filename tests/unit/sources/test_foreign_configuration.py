@@ -12,6 +12,7 @@ from hubpod.errors import SourceError
 from hubpod.sources import clones, releases
 from hubpod.sources.clones import SOURCE_NAMES, Checkout
 from hubpod.sources.origins import Origin
+from hubpod.workspace import Workspace
 
 NAME = "bricsauthenticator"
 ATTRIBUTES = "* filter=trap diff=trap merge=trap\n"
@@ -165,11 +166,11 @@ def test_a_release_runs_no_command(project: Path, repository: Path, trap: Path, 
     """Neither does the clone of a release, nor the repository from which it was cloned."""
     change(repository, trap)
     origin = Origin(url=f"file://{repository}", ref="v1")
-    found = releases.ensure_releases(project, project / ".hubpod", {NAME: origin})[0]
+    found = releases.ensure_releases(Workspace(project=project), {NAME: origin})[0]
     change(found.directory, trap)
     change_later(found.directory / "pyproject.toml")
 
-    again = releases.ensure_releases(project, project / ".hubpod", {NAME: origin})[0]
+    again = releases.ensure_releases(Workspace(project=project), {NAME: origin})[0]
     again.export(project / "export")
 
     assert not (tmp_path / "sprung").exists()

@@ -14,6 +14,7 @@ from hubpod.sources import releases
 from hubpod.sources.clones import SOURCE_NAMES, Checkout
 from hubpod.sources.origins import Origin, parse_origins
 from hubpod.system import process
+from hubpod.workspace import Workspace
 
 NAME = "bricsauthenticator"
 
@@ -77,7 +78,7 @@ def repository(originals: Path, tmp_path: Path) -> Path:
 
 def ensure(project: Path, origin: Origin | None = None) -> Checkout:
     """Return the release of the first source."""
-    return releases.ensure_releases(project, project / ".hubpod", {NAME: origin} if origin else {})[0]
+    return releases.ensure_releases(Workspace(project=project), {NAME: origin} if origin else {})[0]
 
 
 def release(project: Path, repository: Path, ref: str) -> Checkout:
@@ -220,7 +221,7 @@ def test_origin_without_a_release_is_refused(project: Path, repository: Path, wh
     with pytest.raises(
         UsageError, match=f"--source {NAME}=.* is not a release, and production is built from releases"
     ) as caught:
-        releases.ensure_releases(project, project / ".hubpod", origins)
+        releases.ensure_releases(Workspace(project=project), origins)
 
     assert caught.value.remedy == "give URL@REF with a tag or a full commit id"
     assert not (project / ".hubpod").exists()
