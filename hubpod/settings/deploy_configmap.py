@@ -16,7 +16,7 @@ from hubpod.settings.table import SETTINGS, Setting
 from hubpod.settings.yaml_files import Entry, read_configmap
 from hubpod.system.private_files import private_directory, write_private
 
-__all__ = ["FILE_NAME", "SETTINGS", "Setting", "Settings", "can_generate", "example", "generate", "load", "read"]
+__all__ = ["FILE_NAME", "Setting", "Settings", "can_generate", "example", "generate", "load", "read"]
 
 HEAD = ("apiVersion: v1", "kind: ConfigMap", "metadata:", "  name: deploy-config", "data:")
 
@@ -90,7 +90,7 @@ class Reading:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Settings:
+def load(path: Path, environment: Environment, rows: Sequence[Setting]) -> Settings:
     """Read and validate a deploy ConfigMap, and report all of its problems at once.
 
     Raises:
@@ -101,7 +101,7 @@ def load(path: Path, environment: Environment, rows: Sequence[Setting] = SETTING
     return Settings(source=path, values=reading.values)
 
 
-def read(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> Reading:
+def read(path: Path, environment: Environment, rows: Sequence[Setting]) -> Reading:
     """Read the values of a deploy ConfigMap, and find all of its problems."""
     try:
         content = read_configmap(path)
@@ -157,7 +157,7 @@ def _resolve(setting: Setting, entry: Entry | None, environment: Environment) ->
     return value, f"is fixed to {fixed} in {environment.name}; remove the line"
 
 
-def can_generate(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> bool:
+def can_generate(environment: Environment, rows: Sequence[Setting]) -> bool:
     """Check whether a generated file works.
 
     It does unless one of its values names an object at the site, such as a host.
@@ -165,14 +165,14 @@ def can_generate(environment: Environment, rows: Sequence[Setting] = SETTINGS) -
     return all(setting.can_generate or setting.default is not None for setting in _chosen_by_site(environment, rows))
 
 
-def generate(path: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> None:
+def generate(path: Path, environment: Environment, rows: Sequence[Setting]) -> None:
     """Write a file that works as it is, with example accounts and a random password."""
     passwords = {setting.key: secrets.token_urlsafe(18) for setting in rows if setting.secret}
     private_directory(path.parent)
     write_private(path, "\n".join([*HEAD, *_lines(_chosen_by_site(environment, rows), passwords), ""]).encode())
 
 
-def example(environment: Environment, rows: Sequence[Setting] = SETTINGS) -> str:
+def example(environment: Environment, rows: Sequence[Setting]) -> str:
     """Render an example file: first the required keys, then the optional ones, commented out."""
     settings = _chosen_by_site(environment, rows)
     required = [setting for setting in settings if setting.default is None]

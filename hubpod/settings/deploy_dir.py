@@ -10,7 +10,7 @@ from hubpod.settings.deploy_configmap import Reading, Settings
 from hubpod.settings.key_files import KeyFiles
 from hubpod.settings.problems import report
 from hubpod.settings.ssh_address import SshAddress
-from hubpod.settings.table import SETTINGS, Setting
+from hubpod.settings.table import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class DeployDir:
     warnings: tuple[str, ...] = ()
 
 
-def load(directory: Path, environment: Environment, rows: Sequence[Setting] = SETTINGS) -> DeployDir:
+def load(directory: Path, environment: Environment, rows: Sequence[Setting]) -> DeployDir:
     """Read and validate a deploy directory, and report the problems of all of its files at once.
 
     Raises:

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from hubpod.client import HubClient, Session
+from hubpod.components import assembly
 from hubpod.components import slurm as slurm_component
 from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.site import Site
@@ -21,7 +22,7 @@ from hubpod.instances import Instance
 from hubpod.podman.by_label import subnet_of
 from hubpod.podman.cli import Podman
 from hubpod.podman.volumes import add_files, create
-from hubpod.settings.deploy_configmap import FILE_NAME, SETTINGS
+from hubpod.settings.deploy_configmap import FILE_NAME
 from hubpod_harness import zenith
 from hubpod_harness.blueprint import AUDIENCE, PLATFORM, HarnessSecrets
 from hubpod_harness.containers import Network, create_in_network
@@ -98,7 +99,8 @@ class ExternalServices:
             "bricsPlatform": PLATFORM,
             "jwtAudience": AUDIENCE,
         }
-        used = {each.key for each in SETTINGS if each.applies_to(environment) and each.fixed_value(environment) is None}
+        rows = assembly.settings()
+        used = {each.key for each in rows if each.applies_to(environment) and each.fixed_value(environment) is None}
         data = {key: value for key, value in values.items() if key in used}
         document = {"apiVersion": "core/v1", "kind": "ConfigMap", "metadata": {"name": "deploy-config"}, "data": data}
         files = {FILE_NAME: yaml.safe_dump({**document, "immutable": True}).encode()}

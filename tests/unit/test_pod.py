@@ -32,10 +32,10 @@ def site(tmp_path: Path) -> Site:
     """A site with the settings and credentials that dev.up would make."""
     instance = find_instance("dev_dummyauth", "default")
     path = tmp_path / "deploy" / deploy_configmap.FILE_NAME
-    deploy_configmap.generate(path, instance.environment)
+    deploy_configmap.generate(path, instance.environment, assembly.settings())
     return Site(
         instance=instance,
-        settings=deploy_configmap.load(path, instance.environment),
+        settings=deploy_configmap.load(path, instance.environment, assembly.settings()),
         credentials=credentials.load_or_create(tmp_path / "credentials", assembly.credentials()),
         images={"jupyterhub": "localhost/hubpod/jupyterhub:dev", "slurm": "localhost/hubpod/slurm:dev"},
         volumes=PROJECT / "volumes",

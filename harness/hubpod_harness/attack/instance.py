@@ -2,10 +2,10 @@
 
 from hubpod.commands.inspect import read_settings, require_running
 from hubpod.commands.prove import hub_address
+from hubpod.components import assembly
 from hubpod.context import Context
 from hubpod.instances import Instance
 from hubpod.settings.deploy_configmap import Settings
-from hubpod.settings.table import SETTINGS
 from hubpod_harness.attack.cases import Target, cases
 from hubpod_harness.attack.verdicts import Verdict, attempt
 
@@ -30,5 +30,5 @@ def _make_target(instance: Instance, url: str, values: Settings) -> Target:
         login=instance.environment.login,
         claims={"iss": values.oidc_server, "aud": values.jwt_audience, "short_name": "testuser"},
         password=values.dummy_auth_password,
-        known_passwords=tuple(setting.example for setting in SETTINGS if setting.secret and setting.example),
+        known_passwords=tuple(setting.example for setting in assembly.settings() if setting.secret and setting.example),
     )

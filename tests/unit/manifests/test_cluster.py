@@ -39,11 +39,11 @@ def environment_pod(name: str, folder: Path, instance: str = "default") -> PodSp
     """The pod that an environment's example settings give."""
     environment = next(each for each in ENVIRONMENTS if each.name == name)
     path = folder / "deploy" / site_settings.FILE_NAME
-    site_settings.generate(path, environment)
+    site_settings.generate(path, environment, assembly.settings())
     return pod_spec(
         Site(
             instance=Instance(environment=environment, name=instance),
-            settings=site_settings.load(path, environment),
+            settings=site_settings.load(path, environment, assembly.settings()),
             credentials=credentials.load_or_create(folder / "credentials", assembly.credentials()),
             images={image: f"registry.example/{image}:1" for image in ("jupyterhub", "slurm", "zenith-client")},
             volumes=PROJECT / "volumes",

@@ -55,7 +55,7 @@ def write(path: Path, **data: str) -> Path:
 def refusal(path: Path) -> SettingsError:
     """Return the error by which a file is refused."""
     with pytest.raises(SettingsError) as caught:
-        deploy_configmap.load(path, DUMMY)
+        deploy_configmap.load(path, DUMMY, SETTINGS)
     return caught.value
 
 
@@ -63,7 +63,7 @@ def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
     """An existing file with every key is valid."""
     path.write_text(SITE_FILE)
 
-    loaded = deploy_configmap.load(path, DUMMY)
+    loaded = deploy_configmap.load(path, DUMMY, SETTINGS)
 
     assert list(map(str, loaded.dev_users)) == ["testuser.project1", "testuser.project2", "otheruser.project1"]
     assert loaded.variables(secret=False)["DEPLOY_CONFIG_CONDA_PREFIX_DIR"] == "/opt/jupyter/miniforge3"
@@ -75,7 +75,7 @@ def test_a_sites_file_works_in_every_environment(path: Path, environment: Enviro
     host = "localhost" if environment.slurm.value == "in the pod" else "ssh.example.org"
     path.write_text(SITE_FILE.replace('"localhost"', host))
 
-    loaded = deploy_configmap.load(path, environment)
+    loaded = deploy_configmap.load(path, environment, SETTINGS)
 
     assert loaded.ssh_hostname == host
     assert ("DEPLOY_CONFIG_OIDC_SERVER" in loaded.variables(secret=False)) is (environment.login.value == "JWT")
@@ -83,7 +83,7 @@ def test_a_sites_file_works_in_every_environment(path: Path, environment: Enviro
 
 def test_fixed_settings_may_be_omitted(path: Path) -> None:
     """For dev_dummyauth, users and password are sufficient."""
-    loaded = deploy_configmap.load(write(path), DUMMY)
+    loaded = deploy_configmap.load(write(path), DUMMY, SETTINGS)
 
     assert loaded.ssh_hostname == "localhost"
     assert loaded.base_url == "/jupyter"
@@ -214,18 +214,18 @@ def test_null_means_that_a_key_is_not_set(path: Path, key: str, null: str) -> No
     path.write_text(f"kind: ConfigMap\ndata:\n{lines}")
     required = key in {"devUsers", "dummyAuthPassword"}
 
-    reading = deploy_configmap.read(path, DUMMY)
+    reading = deploy_configmap.read(path, DUMMY, SETTINGS)
 
     assert [(each.key, each.text.split(":")[0]) for each in reading.problems] == ([(key, "is missing")] * required)
     if not required:
         del data[key]
         path.write_text(f"kind: ConfigMap\ndata: {data}\n")
-        assert reading.values == deploy_configmap.load(path, DUMMY).values
+        assert reading.values == deploy_configmap.load(path, DUMMY, SETTINGS).values
 
 
 def test_an_empty_text_is_the_root_for_the_base_url_and_not_set_for_other_keys(path: Path) -> None:
     """The hub is at / if the prefix is an empty text; other empty texts mean the default."""
-    loaded = deploy_configmap.load(write(path, baseUrl="", logLevel="", devAdmins="", sshHostname=" "), DUMMY)
+    loaded = deploy_configmap.load(write(path, baseUrl="", logLevel="", devAdmins="", sshHostname=" "), DUMMY, SETTINGS)
 
     assert loaded.base_url == "/"
     assert loaded.values["logLevel"] == "INFO"
@@ -264,7 +264,7 @@ def test_byte_order_marks_and_line_ends_of_other_systems_are_read(path: Path, en
     """A file that an editor on another system wrote has the same settings."""
     path.write_bytes(SITE_FILE.replace("\n", end).encode(encoding))
 
-    assert deploy_configmap.load(path, DUMMY).values["baseUrl"] == "/jupyter"
+    assert deploy_configmap.load(path, DUMMY, SETTINGS).values["baseUrl"] == "/jupyter"
 
 
 def test_an_alias_has_the_value_of_its_anchor(path: Path) -> None:
@@ -274,7 +274,7 @@ def test_an_alias_has_the_value_of_its_anchor(path: Path) -> None:
         "  dummyAuthPassword: long enough\n---\n"
     )
 
-    assert list(map(str, deploy_configmap.load(path, DUMMY).dev_users)) == ["a.b", "c.d"]
+    assert list(map(str, deploy_configmap.load(path, DUMMY, SETTINGS).dev_users)) == ["a.b", "c.d"]
 
 
 def test_an_unknown_key_is_a_warning_with_the_nearest_known_key(path: Path) -> None:
@@ -284,7 +284,7 @@ def test_an_unknown_key_is_a_warning_with_the_nearest_known_key(path: Path) -> N
         "  aKeyOfTheSite: [1]\n  x: null\n"
     )
 
-    reading = deploy_configmap.read(path, DUMMY)
+    reading = deploy_configmap.read(path, DUMMY, SETTINGS)
 
     assert not reading.problems
     assert reading.values["baseUrl"] == "/jupyter"
@@ -307,7 +307,7 @@ def test_a_setting_beside_data_is_refused(path: Path) -> None:
 
 def test_whitespace_only_separates_users(path: Path) -> None:
     """Whitespace around accounts does not reach the containers' variable."""
-    loaded = deploy_configmap.load(write(path, devUsers="  a.b \n c.d "), DUMMY)
+    loaded = deploy_configmap.load(write(path, devUsers="  a.b \n c.d "), DUMMY, SETTINGS)
 
     assert loaded.variables(secret=False)["DEPLOY_CONFIG_DEV_USERS"] == "a.b c.d"
 
@@ -333,31 +333,31 @@ def test_a_generated_file_is_valid_and_private_with_a_unique_password(path: Path
     """The file that dev.up generates loads, has mode 0600, and has a password of its own."""
     os.umask(0)
     try:
-        deploy_configmap.generate(path, DUMMY)
+        deploy_configmap.generate(path, DUMMY, SETTINGS)
         other = path.with_name("other") / "deploy-configmap.yaml"
-        deploy_configmap.generate(other, DUMMY)
+        deploy_configmap.generate(other, DUMMY, SETTINGS)
     finally:
         os.umask(0o022)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    passwords = {deploy_configmap.load(file, DUMMY).dummy_auth_password for file in (path, other)}
+    passwords = {deploy_configmap.load(file, DUMMY, SETTINGS).dummy_auth_password for file in (path, other)}
     assert len(passwords) == 2
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
 def test_an_example_needs_only_a_password(path: Path, environment: Environment) -> None:
     """Each example loads with a password of the site's own, and has no fixed setting."""
-    text = deploy_configmap.example(environment)
+    text = deploy_configmap.example(environment, SETTINGS)
     path.write_text(text.replace("change-this-password", "a-password-of-this-site"))
 
-    assert deploy_configmap.load(path, environment)
+    assert deploy_configmap.load(path, environment, SETTINGS)
     assert ("sshHostname" in text) is (environment.slurm.value == "external")
 
 
 def test_an_unedited_example_is_refused(path: Path) -> None:
     """A hub with the password of the public examples cannot be deployed."""
-    path.write_text(deploy_configmap.example(DUMMY))
+    path.write_text(deploy_configmap.example(DUMMY, SETTINGS))
 
     assert "dummyAuthPassword: is the documented example" in refusal(path).message
     assert "change-this-password" in checks.EXAMPLE_PASSWORDS
@@ -365,7 +365,7 @@ def test_an_unedited_example_is_refused(path: Path) -> None:
 
 def test_an_example_has_the_required_keys_first() -> None:
     """Optional keys follow the required ones, commented out, with their default."""
-    lines = deploy_configmap.example(DUMMY).splitlines()
+    lines = deploy_configmap.example(DUMMY, SETTINGS).splitlines()
 
     assert lines.index('  # baseUrl: "/jupyter"') > max(
         i for i, line in enumerate(lines) if "dummyAuthPassword:" in line
@@ -384,12 +384,12 @@ def test_a_password_without_the_space_before_it_is_not_printed(path: Path) -> No
 
 def test_the_password_is_in_no_repr(path: Path) -> None:
     """The repr of settings, which a traceback may print, has no password."""
-    assert "long enough" not in repr(deploy_configmap.load(write(path), DUMMY))
+    assert "long enough" not in repr(deploy_configmap.load(write(path), DUMMY, SETTINGS))
 
 
 def test_the_password_is_only_among_the_secret_variables(path: Path) -> None:
     """Manifests do not have the password; the credential volume does."""
-    loaded = deploy_configmap.load(write(path), DUMMY)
+    loaded = deploy_configmap.load(write(path), DUMMY, SETTINGS)
 
     assert "DEPLOY_CONFIG_DUMMYAUTH_PASSWORD" not in loaded.variables(secret=False)
     assert loaded.variables(secret=True) == {"DEPLOY_CONFIG_DUMMYAUTH_PASSWORD": "long enough"}

@@ -60,7 +60,11 @@ def accepted(environment: Environment, setting: Setting) -> Iterator[str]:
 
     The remaining values must be refused.
     """
-    text, key, usual = deploy_configmap.example(environment), setting.key, setting.example or setting.default or "a"
+    text, key, usual = (
+        deploy_configmap.example(environment, SETTINGS),
+        setting.key,
+        setting.example or setting.default or "a",
+    )
     for value in (*HOSTILE, *(usual + hostile for hostile in HOSTILE)):
         try:
             loaded = settings_of(environment, text, {key: value})

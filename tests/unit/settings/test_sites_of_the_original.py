@@ -8,6 +8,7 @@ from hubpod.environments import ENVIRONMENTS, Environment
 from hubpod.errors import SettingsError
 from hubpod.settings import deploy_dir
 from hubpod.settings.deploy_dir import DeployDir
+from hubpod.settings.table import SETTINGS
 from support.deploy_dirs import ORIGINAL, write_original
 
 EXTERNAL = tuple(each for each in ENVIRONMENTS if not each.slurm.in_pod)
@@ -16,7 +17,7 @@ IN_POD = tuple(each for each in ENVIRONMENTS if each.slurm.in_pod)
 
 def load(directory: Path, environment: Environment, **changes: str) -> DeployDir:
     """Load a site's deploy directory, with some values in another spelling."""
-    return deploy_dir.load(write_original(directory, environment.name, changes), environment)
+    return deploy_dir.load(write_original(directory, environment.name, changes), environment, SETTINGS)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
@@ -185,7 +186,7 @@ def test_a_host_with_a_port_needs_the_key_of_that_port(tmp_path: Path) -> None:
     def reload(names: str, host: str) -> DeployDir:
         write_original(tmp_path, environment.name, {"sshHostname": f'"{host}"'})
         (tmp_path / "ssh_known_hosts").write_text(f"{names} {known.partition(' ')[2]}")
-        return deploy_dir.load(tmp_path, environment)
+        return deploy_dir.load(tmp_path, environment, SETTINGS)
 
     assert reload("[ssh.example.org]:2222", "ssh.example.org:2222")
     assert reload("[2001:db8::1]:2222", "[2001:db8::1]:2222")

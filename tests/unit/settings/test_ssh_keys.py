@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from hubpod.environments import find_environment
 from hubpod.settings import deploy_dir
+from hubpod.settings.table import SETTINGS
 from support.deploy_dirs import (
     ED25519,
     FILES,
@@ -52,7 +53,7 @@ def test_line_ends_that_ssh_refuses_are_normalized(directory: Path) -> None:
     """
     for content in (FILES["ssh_client_key"].replace(b"\n", b"\r\n"), FILES["ssh_client_key"].rstrip()):
         put(directory, "ssh_client_key", content)
-        assert deploy_dir.load(directory, PROD).key_files.ssh_client_key == FILES["ssh_client_key"]
+        assert deploy_dir.load(directory, PROD, SETTINGS).key_files.ssh_client_key == FILES["ssh_client_key"]
 
 
 def sk_key() -> bytes:

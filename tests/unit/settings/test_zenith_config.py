@@ -11,6 +11,7 @@ import yaml
 
 from hubpod.environments import Environment, find_environment
 from hubpod.settings import deploy_dir, key_files, zenith_config
+from hubpod.settings.table import SETTINGS
 from hubpod.settings.zenith_checks import EXAMPLE_SECRET
 from support.deploy_dirs import SECRET, ZENITH, find_problem_of, find_problems_of, put
 
@@ -131,7 +132,7 @@ def test_keys_that_the_zenith_client_does_not_know_are_warned_about(directory: P
     """
     path = put(directory, "zenith_client_config.yaml", ZENITH + "serverAdress: other\nserver_prt: 22\ninternal: no\n")
 
-    warnings = deploy_dir.load(directory, PROD).warnings
+    warnings = deploy_dir.load(directory, PROD, SETTINGS).warnings
 
     text = "is not a known key of the Zenith client; did you mean"
     assert warnings[:2] == (
@@ -189,7 +190,7 @@ logging:
 def test_the_line_of_the_tunnel_is_logged_whatever_the_site_logs(directory: Path, more: str) -> None:
     """The client's own defaults and the delivered configuration print the tunnel's message at level INFO."""
     put(directory, "zenith_client_config.yaml", ZENITH + more)
-    content = deploy_dir.load(directory, PROD).key_files.zenith_client_config or b""
+    content = deploy_dir.load(directory, PROD, SETTINGS).key_files.zenith_client_config or b""
     delivered = yaml.safe_load(content)
     program = f"import json, logging.config, sys; logger = logging.getLogger({zenith_config.TUNNEL_LOGGER!r}); "
     program += "logging.config.dictConfig(json.load(sys.stdin)); logger.info('the tunnel stands')"
@@ -222,7 +223,7 @@ def test_a_more_talkative_level_is_kept(directory: Path) -> None:
     """The delivered configuration adds a level only where the site's own would hide the message."""
     put(directory, "zenith_client_config.yaml", ZENITH + "logging: {loggers: {zenith: {level: DEBUG}}}\n")
 
-    content = deploy_dir.load(directory, PROD).key_files.zenith_client_config or b""
+    content = deploy_dir.load(directory, PROD, SETTINGS).key_files.zenith_client_config or b""
 
     assert "level" not in yaml.safe_load(content)["logging"]["loggers"][zenith_config.TUNNEL_LOGGER]
 
@@ -230,9 +231,9 @@ def test_a_more_talkative_level_is_kept(directory: Path) -> None:
 def test_the_client_gets_the_file_as_it_is_without_null_and_logging(directory: Path) -> None:
     """The client refuses null for most keys, so that such keys are left out of the file; comments stay otherwise."""
     put(directory, "zenith_client_config.yaml", ZENITH)
-    assert deploy_dir.load(directory, PROD).key_files.zenith_client_config == ZENITH.encode()
+    assert deploy_dir.load(directory, PROD, SETTINGS).key_files.zenith_client_config == ZENITH.encode()
 
     put(directory, "zenith_client_config.yaml", ZENITH + "server_port:\nauthOidcAllowedGroups: ~\nread_timeout: 5\n")
 
-    delivered = yaml.safe_load(deploy_dir.load(directory, PROD).key_files.zenith_client_config or b"")
+    delivered = yaml.safe_load(deploy_dir.load(directory, PROD, SETTINGS).key_files.zenith_client_config or b"")
     assert delivered == yaml.safe_load(ZENITH) | {"read_timeout": 5}
