@@ -25,7 +25,7 @@ EXAMPLE = f"""\
 serverAddress: zenith.example.org
 # its port
 # serverPort: 22
-# issuer that people log in with; the same as oidcServer
+# issuer of the tokens with which users log in, the same as oidcServer
 authOidcIssuer: https://keycloak.example.org/realms/site
 # client at that issuer
 authOidcClientId: jupyter

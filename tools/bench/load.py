@@ -134,8 +134,8 @@ def _log_in(stack: Stack) -> Callable[[], object]:
 
 
 def make_users(number: int) -> list[User]:
-    """Return users with the names person001, person002 and so on, in one project."""
-    return [User(name=f"person{each:03}", projects=("project1",)) for each in range(1, number + 1)]
+    """Return users with the names user001, user002 and so on, in one project."""
+    return [User(name=f"user{each:03}", projects=("project1",)) for each in range(1, number + 1)]
 
 
 def measure_queries(stack: Stack, *, users: Sequence[User], servers: Sequence[int]) -> Metrics:
