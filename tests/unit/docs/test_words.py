@@ -82,12 +82,14 @@ def _prose(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def _prose_of_node(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield docstrings, attribute docstrings, names of tests and texts of raised errors."""
+    """Yield docstrings, attribute docstrings, names of tests, texts of raised errors and effects of faults."""
     match node:
         case ast.Expr(value=ast.Constant(value=str(docstring))):
             yield node.lineno, docstring
         case ast.FunctionDef(name=name) if name.startswith("test_"):
             yield node.lineno, name.replace("_", " ")
+        case ast.keyword(arg="breaks", value=ast.Constant(value=str(effect))):
+            yield node.value.lineno, effect
         case ast.Raise(exc=ast.Call(args=arguments)):
             inner = [part for argument in arguments for part in ast.walk(argument)]
             texts = [part for part in inner if isinstance(part, ast.Constant) and isinstance(part.value, str)]
