@@ -87,7 +87,7 @@ def types(session: nox.Session) -> None:
 
 @check
 def unit(session: nox.Session) -> None:
-    """Run the tests that need neither podman nor network; -- PYTEST ARGUMENTS select some."""
+    """Run the tests that need neither podman nor network (-- PYTEST ARGUMENTS select some)."""
     _prepare(session)
     chosen = session.posargs or ("-n", "auto")  # starting processes is slower than a few selected tests
     _pytest(session, "tests/unit packages/*/tests", *chosen)
@@ -95,7 +95,7 @@ def unit(session: nox.Session) -> None:
 
 @check
 def integration(session: nox.Session) -> None:
-    """Run the tests with environments in podman and a browser; -- PYTEST ARGUMENTS select some."""
+    """Run the tests with environments in podman and a browser (-- PYTEST ARGUMENTS select some)."""
     _integration(session)
 
 
@@ -114,7 +114,7 @@ def integration_jupyterhub(session: nox.Session) -> None:
 
 @nox.session
 def security(session: nox.Session) -> None:
-    """Attack hubs of the harness with what they must refuse; -- PYTEST ARGUMENTS select tests."""
+    """Attack hubs of the harness with what they must refuse (-- PYTEST ARGUMENTS select some)."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     _pytest(session, "harness/suite", "-m", "security", *session.posargs)
@@ -122,7 +122,7 @@ def security(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the fault tests, then random users with random faults; -- `--minutes M --seed S --users N`."""
+    """Run the fault tests, then random users with random faults (-- --minutes M --seed S --users N)."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     _pytest(session, "harness/suite", "-m", "faults")
@@ -140,7 +140,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure how long the commands take on this machine; -- --list, --case NAME, --rounds N, --help."""
+    """Measure how long the commands take on this machine (-- --list, --case NAME, --rounds N, --help)."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tools/bench/run.py", *session.posargs)
@@ -148,7 +148,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def recorded(session: nox.Session) -> None:
-    """Record docs/edit-loop.md again; the page stays unchanged if a step fails."""
+    """Record docs/edit-loop.md again, unless a step fails."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tools/bench/edit_loop.py", "--write", "docs/edit-loop.md")
@@ -156,7 +156,7 @@ def recorded(session: nox.Session) -> None:
 
 @nox.session
 def kills(session: nox.Session) -> None:
-    """Kill runs of the harness at random moments and check that nothing is left behind; -- RUNS SEED."""
+    """Kill runs of the harness at random moments and check that nothing is left behind (-- RUNS SEED)."""
     _prepare(session)
     session.run("./run", "--prepare", "podman", external=True)
     session.run("python", "tools/soak/killed_runs.py", *session.posargs)
@@ -164,7 +164,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session
 def power(session: nox.Session) -> None:
-    """Seed many small faults and report which tests catch each; -- --unit or --integration, --list, --only NAME."""
+    """Seed many small faults and report which tests catch each (-- --unit or --integration, --list, --only NAME)."""
     _prepare(session)
     if "--integration" in session.posargs:
         session.run("./run", "--prepare", "podman", "chromium", external=True)
@@ -181,7 +181,7 @@ def generated(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lock(session: nox.Session) -> None:
-    """Regenerate requirements/*.lock; -- --upgrade also updates pinned versions, -- -P NAME only that one."""
+    """Regenerate requirements/*.lock (-- --upgrade also updates pinned versions, -- -P NAME only that one)."""
     compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
     header = ("--no-header", *session.posargs)
     run, checks = "requirements/run", "requirements/checks"

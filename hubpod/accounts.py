@@ -11,7 +11,7 @@ _NAME = re.compile(r"(?!root\.)([a-z][a-z0-9_-]{0,31})\.([a-z0-9][a-z0-9_-]{0,31
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """One user's account in one project; the jobs of that user and project run as this account.
+    """One user's account in one project, as which the jobs of that user and project run.
 
     Attributes:
         user: The user's name at the hub.

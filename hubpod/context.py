@@ -76,7 +76,7 @@ def prepare(workspace: Workspace, reporter: Reporter) -> Context:
 
 
 def side_by_side(jobs: list[Callable[[], None]]) -> None:
-    """Run jobs in threads; if one fails or the user interrupts, end the commands of the others.
+    """Run jobs in threads, and end the commands of the others if one fails or on an interrupt.
 
     Raises:
         HubpodError: The error of the job that failed first.

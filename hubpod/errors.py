@@ -79,6 +79,6 @@ class ProbeError(HubpodError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the most similar name, as the end of an error message; empty without one."""
+    """Suggest the most similar name, if any, as the end of an error message."""
     matches = difflib.get_close_matches(name, tuple(known), n=1)
     return f"; did you mean {matches[0]!r}?" if matches else ""

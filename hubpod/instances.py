@@ -13,7 +13,7 @@ _INSTANCE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One copy of an environment; the names and labels of its podman resources derive from it."""
+    """One copy of an environment, from which the names and labels of its podman resources derive."""
 
     environment: Environment
     name: str

@@ -22,7 +22,7 @@ class SeedKind(Enum):
 
     @property
     def follows_seed(self) -> bool:
-        """Whether the volume is re-seeded when its seed changes; data is never overwritten."""
+        """Whether the volume is re-seeded when its seed changes, as all but data are."""
         return self is not SeedKind.DATA
 
 
@@ -92,7 +92,7 @@ class Seed:
         return member
 
     def digest(self, key: bytes) -> str:
-        """Return a keyed digest of the content for a label; without the key it reveals no secret."""
+        """Return a keyed digest of the content for a label, which reveals no secret without the key."""
         return digest_of(self.tar(), key)
 
 
@@ -132,7 +132,7 @@ class Port:
 
 
 STOP_GRACE_S = 5
-"""Seconds that a container has to stop before it is killed; hubpod's own need less than one."""
+"""Seconds that a container has to stop before it is killed. hubpod's own need less than one."""
 
 REFUSED = 65
 """Exit status of a container's reload command that refuses the content of its volumes (EX_DATAERR of sysexits.h)."""

@@ -31,7 +31,7 @@ class Target(Enum):
 
 
 def jupyterhub_lock(line: str) -> str:
-    """Return the lock file of a line of JupyterHub; an empty text is the current line.
+    """Return the lock file of a line of JupyterHub, or of the current line for an empty text.
 
     The path is relative to containers/jupyterhub.
 

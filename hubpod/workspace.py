@@ -63,13 +63,13 @@ class InstanceFiles:
         return self.directory / "record.json"
 
     def load_record(self) -> InstanceRecord:
-        """Return the record of the instance; empty if the file is missing or damaged."""
+        """Return the record of the instance, which is empty if the file is missing or damaged."""
         known = read_record(self._record) if self._record.exists() else self._read_separate_files()
         names = InstanceRecord.__dataclass_fields__
         return InstanceRecord(**{name: value for name, value in known.items() if name in names})  # type: ignore[arg-type]
 
     def update_record(self, **changes: Any) -> None:  # noqa: ANN401 - attributes of InstanceRecord
-        """Change attributes of the instance's record; the file is written only if they differ."""
+        """Change attributes of the instance's record, and write the file only if they differ."""
         before = self.load_record()
         record = replace(before, **changes)
         if record == before and self._record.exists():
@@ -113,7 +113,7 @@ class Workspace:
 
     @property
     def containers_conf(self) -> Path:
-        """Podman's configuration for this checkout; missing where the machine's own works."""
+        """Podman's configuration for this checkout, which is missing where the machine's own works."""
         return self.state / "containers.conf"
 
     @property

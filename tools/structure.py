@@ -17,7 +17,7 @@ PACKAGE = "hubpod"
 
 
 def find_modules(checkout: Path) -> dict[str, Path]:
-    """Return the modules of hubpod by dotted name; a package stands for its ``__init__.py``."""
+    """Return the modules of hubpod by dotted name, with a package for its ``__init__.py``."""
     paths = (checkout / PACKAGE).rglob("*.py")
     names = {path: ".".join(path.relative_to(checkout).with_suffix("").parts) for path in paths}
     return {name.removesuffix(".__init__"): path for path, name in names.items()}
@@ -41,7 +41,7 @@ def _imports(path: Path, known: Collection[str]) -> set[str]:
 
 
 def measure_floors(imports: dict[str, set[str]]) -> dict[str, int]:
-    """Return the floor of each module, counted from 1; 0 for a module in a circle."""
+    """Return the floor of each module, counted from 1, or 0 for a module in a circle."""
     floors: dict[str, int] = {}
     while ready := [name for name in imports.keys() - floors.keys() if imports[name] <= floors.keys()]:
         floors |= {name: 1 + max((floors[each] for each in imports[name]), default=0) for name in ready}
@@ -49,7 +49,7 @@ def measure_floors(imports: dict[str, set[str]]) -> dict[str, int]:
 
 
 def group(imports: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return the imports between packages; a module at the top of hubpod counts as a package."""
+    """Return the imports between packages and modules at the top of hubpod."""
     grouped: dict[str, set[str]] = {}
     for name, targets in imports.items():
         grouped.setdefault(_package(name), set()).update(map(_package, targets))

@@ -19,7 +19,7 @@ packages, which takes half a second for each container."""
 
 LINK_ADDRESS = 2
 FIRST_EXTERNAL = 3
-"""Host numbers in the stack's private network; 1 is the gateway."""
+"""Host numbers in the stack's private network, where 1 is the gateway."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ Execute = Callable[[Sequence[str]], Result]
 
 SERVICES = "/run/service"
 ANSWER_S = 10
-"""Seconds that a command in the container may take; a paused slurmctld never replies."""
+"""Seconds that a command in the container may take, because a paused slurmctld never replies."""
 
 TIMED_OUT = 124
 """Exit status of timeout(1) after it ended the command."""

@@ -240,7 +240,7 @@ def _runs(state: Mapping[str, Any]) -> bool:
 
 
 def _state(inspected: str | bytes) -> Mapping[str, Any]:
-    """Return the state in the output of `podman inspect`; empty when it has none."""
+    """Return the state in the output of `podman inspect`, or an empty one."""
     try:
         state = json.loads(inspected)[0]["State"]
     except (ValueError, LookupError, TypeError):

@@ -15,7 +15,7 @@ DISCOVERY_PATH = "/.well-known/openid-configuration"
 KEYS_PATH = "/certs"
 MOVED_PATH = "/moved"
 TOO_BIG_BYTES = 2**20
-"""Larger than any key set; the hub reads at most 256 kB."""
+"""Larger than any key set, of which the hub reads at most 256 kB."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,7 @@ def slurm(stack: "Stack") -> "SlurmProbe":
 
 @pytest.fixture
 def issuer(stack: "Stack") -> "Iterator[Issuer]":
-    """The token issuer; reset after the test."""
+    """The token issuer, which is reset after the test."""
     assert stack.issuer  # noqa: S101 - the plugin deselects tests of other logins
     yield stack.issuer
     if stack.issuer.changed:

@@ -101,7 +101,7 @@ def _job(fields: Mapping[str, str]) -> Job:
 
 
 def _seconds(limit: str) -> int | None:
-    """Parse a time limit `[DAYS-]HH:MM:SS`; None for `UNLIMITED` and `Partition_Limit`."""
+    """Parse a time limit `[DAYS-]HH:MM:SS`, or return None for `UNLIMITED` and `Partition_Limit`."""
     if not (match := _TIME_RE.fullmatch(limit)):
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())

@@ -23,7 +23,7 @@ from hubpod_harness.user_pool import UserPool
 from hubpod_harness.users import User
 
 PAUSE_ERRORS = ("unable to freeze",)
-"""Error of runc when it fails to pause a container on a busy machine with cgroups v1; a retry succeeds."""
+"""Error of runc when it fails to pause a container on a busy machine with cgroups v1, where a retry succeeds."""
 
 EXECUTE_TIMEOUT_S = 60.0
 """Seconds after which a command in a container counts as hung, as when its network is cut."""

@@ -56,7 +56,7 @@ class StackRequest:
 
 
 def create_site(request: StackRequest, instance: Instance, directory: Path, keys: HarnessSecrets) -> Site:
-    """Write a site's deploy ConfigMap and credentials to a private directory; return the site.
+    """Write a site's deploy ConfigMap and credentials to a private directory, and return the site.
 
     Raises:
         SettingsError: A changed value is invalid.

@@ -89,7 +89,7 @@ def parse_sources(source: Sequence[str] | None) -> Mapping[str, Origin]:
 
 
 def parse_target(text: str | None) -> Target:
-    """Parse --target; podman is the default.
+    """Parse --target, which is podman by default.
 
     Raises:
         UsageError: The target does not exist.
@@ -141,7 +141,7 @@ def parse_picture_path(option: str, text: str) -> Path:
 
 
 def read_token(file: str | None) -> str:
-    """Read a token from a file; an argument would be visible to other users of the machine.
+    """Read a token from a file, because other users of the machine could see an argument.
 
     Args:
         file: Path; ``-`` is standard input, and None means no token.

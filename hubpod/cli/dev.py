@@ -254,7 +254,7 @@ def manifest(
 def clone(
     *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, source: Source = None
 ) -> None:
-    """Clone the development repositories that are missing; all environments share the clones."""
+    """Clone the missing development repositories, which all environments share."""
     with reporting_errors():
         from hubpod.cli import arguments, console
         from hubpod.cli.checkout import WORKSPACE

@@ -68,7 +68,7 @@ def up(
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
 ) -> None:
-    """Bring production up; a running pod that differs is left to prod.upgrade."""
+    """Bring production up, but leave a running pod that differs to prod.upgrade."""
     with reporting_errors(INTERRUPTED_CLEAN):
         from hubpod.cli import console, output
         from hubpod.commands import production
@@ -163,7 +163,7 @@ def down(
     volumes: Annotated[bool, "also remove the volumes: the hub's database and credentials"] = False,
     yes: Annotated[bool, "remove without confirmation"] = False,
 ) -> None:
-    """Remove the pod after a confirmation; the hub's database stays unless --volumes is given."""
+    """Remove the pod after a confirmation, but keep the hub's database unless --volumes is given."""
     with reporting_errors():
         from hubpod.cli import console
         from hubpod.cli.confirmation import confirm
@@ -178,7 +178,7 @@ def down(
 
 
 def systemd(*, environment: ProductionName = PRODUCTION_ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:
-    """Print a systemd unit that starts the pod at boot; its first lines say where to install it."""
+    """Print a systemd unit that starts the pod at boot, and where to install it."""
     with reporting_errors():
         from hubpod.cli import console
         from hubpod.commands import production

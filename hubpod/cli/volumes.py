@@ -11,7 +11,7 @@ ACTIONS = ("list", "export", "import", "reset")
 
 
 def manage_volumes(instance: Instance, action: str, *, name: str, file: str) -> None:
-    """Run one of the actions; export and import require a file.
+    """Run one of the actions, of which export and import require a file.
 
     Raises:
         UsageError: The action is unknown, or the file is missing.

@@ -45,7 +45,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Method and path for messages; without the query, which may contain secrets."""
+        """Method and path for messages, without the query, which may contain secrets."""
         return f"{self.method} {urlsplit(self.url).path}"
 
     def __repr__(self) -> str:
@@ -160,7 +160,7 @@ class Browser:
             raise_unanswered(name, error, timeout_s)
 
     def xsrf_token(self, url: str) -> str:
-        """Return the XSRF token for an address; the hub and each server have their own."""
+        """Return the XSRF token for an address of the hub or a server, which have different ones."""
         path = urlsplit(url).path
         found = [cookie for cookie in self._http.cookies if cookie.name == "_xsrf" and path.startswith(cookie.path)]
         return max(found, key=lambda cookie: len(cookie.path)).value or "" if found else ""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bs4 import Tag
 
 ENABLED_CONTROLS = ":is(input, select, textarea)[name]:not([name=''], :disabled, template *)"
-"""CSS selector of the controls that a form may submit; `:disabled` includes those in a disabled fieldset."""
+"""CSS selector of the controls that a form may submit. `:disabled` includes those in a disabled fieldset."""
 
 UNSENT_INPUTS = frozenset({"button", "image", "reset", "submit", "file"})
 TICKED_INPUTS = frozenset({"checkbox", "radio"})
@@ -59,7 +59,7 @@ class Field:
 
     @property
     def default(self) -> str:
-        """The first value submitted when the user changes nothing; empty without one."""
+        """The first value submitted when the user changes nothing, or an empty text."""
         return next(iter(self.defaults), "")
 
     @property
@@ -117,7 +117,7 @@ def _kind(control: "Tag") -> str:
 
 
 def _field(control: "Tag") -> Field:
-    """Return the field for a control; a radio button or checkbox is a field with one choice."""
+    """Return the field for a control, with one choice for a radio button or checkbox."""
     kind = _kind(control)
     field = Field(name=_attribute(control, "name"), kind=kind)
     if kind == "select":

@@ -18,7 +18,7 @@ INLINE_TAGS = frozenset({"a", "b", "code", "em", "i", "span", "strong", "tt"})
 
 
 def parse_html(page: str) -> "BeautifulSoup":
-    """Parse a page; the first of repeated attributes counts, as in a browser."""
+    """Parse a page with the first of repeated attributes, as a browser does."""
     from bs4 import BeautifulSoup  # noqa: PLC0415 - slow to import, and most commands parse no page
 
     return BeautifulSoup(page, "html.parser", on_duplicate_attribute="ignore")
@@ -37,7 +37,7 @@ def sentence_of_response(response: requests.Response) -> str:
 
 
 def refusal_of_page(page: str) -> str:
-    """Return the error message on JupyterHub's login or spawn page; empty without one."""
+    """Return the error message on JupyterHub's login or spawn page, if any."""
     return _refusal(_parse_visible(page))
 
 
@@ -68,7 +68,7 @@ def _parse_visible(page: str) -> "BeautifulSoup":
 
 
 def _text(soup: "BeautifulSoup", selector: str) -> str:
-    """Return the text inside the selected elements; text inside nested ones counts once."""
+    """Return the text inside the selected elements, with that of nested ones only once."""
     selected = {id(tag) for tag in soup.select(selector)}
     pieces = [text for text in soup.strings if any(id(parent) in selected for parent in text.parents)]
     return " ".join("".join(pieces).split())[:MAX_SENTENCE]

@@ -39,12 +39,12 @@ class Server:
 
     @property
     def job(self) -> SlurmState | None:
-        """The latest state of the Slurm job in the progress events; None without one."""
+        """The latest state of the Slurm job in the progress events, or None."""
         return next((event.slurm for event in reversed(self.events) if event.slurm), None)
 
     @property
     def job_id(self) -> str:
-        """Id of the Slurm job; empty if the progress events do not have it."""
+        """Id of the Slurm job, or an empty text if the progress events do not have it."""
         return self.job.job_id if self.job else ""
 
     def progress(self, deadline_s: float) -> Iterator[ProgressEvent]:
@@ -79,7 +79,7 @@ class Server:
 
     @contextmanager
     def kernel(self, *, timeout_s: float = KERNEL_TIMEOUT_S) -> Iterator[Kernel]:
-        """Start a kernel and connect to it; shut it down when the block ends."""
+        """Start a kernel, connect to it, and shut it down when the block ends."""
         self.open()
         kernels = f"{self._url}/api/kernels"
         model = self._browser.api_object("POST", kernels, json={}, timeout_s=timeout_s)

@@ -53,7 +53,7 @@ def _not_running(instance: Instance) -> NotRunningError:
 
 
 def logs(context: Context, instance: Instance, container: str | None, tail: str | None, *, follow: bool) -> int:
-    """Print the logs of one container or of all; return podman's exit status.
+    """Print the logs of one container or of all, and return podman's exit status.
 
     Raises:
         NotRunningError: The instance has no pod.
@@ -66,7 +66,7 @@ def logs(context: Context, instance: Instance, container: str | None, tail: str 
 
 
 def execute(context: Context, instance: Instance, container: str, argv: Sequence[str]) -> int:
-    """Run a command in a container on this terminal; return the command's exit status.
+    """Run a command in a container on this terminal, and return the command's exit status.
 
     Raises:
         NotRunningError: The instance has no pod.

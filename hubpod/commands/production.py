@@ -141,7 +141,7 @@ def upgrade(context: Context, request: UpRequest) -> Site:
 
 
 def _build_site(context: Context, plan: Plan) -> tuple[Site, Snapshot]:
-    """Build the images; return the pod's site, and a new snapshot of the instance.
+    """Build the images, and return the pod's site and a new snapshot of the instance.
 
     The instance may change during the minutes of a build.
     """

@@ -67,7 +67,7 @@ def hub_address(instance: Instance, status: Status, url: str) -> str:
 
 
 def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | None:
-    """Return a function that checks whether a job is gone; None if Slurm is not in the pod."""
+    """Return a function that checks whether a job is gone, or None if Slurm is not in the pod."""
     if not instance.environment.slurm.in_pod:
         return None
     container = f"{instance.resource}-{slurm.NAME}"

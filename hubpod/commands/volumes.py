@@ -74,7 +74,7 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
 
 
 def reset(context: Context, instance: Instance, part: str) -> None:
-    """Remove a data volume, or all of them with ``all``; the next `up` recreates them.
+    """Remove a data volume, or all of them with ``all``, for the next `up` to recreate.
 
     Raises:
         UsageError: The volume does not exist or does not hold data, or the instance runs.
@@ -147,7 +147,7 @@ def _require_archive(archive: Path) -> None:
 
 
 def _find_stray_member(members: Sequence[tarfile.TarInfo]) -> str:
-    """Return the name of a member with a path or link out of the volume; empty without one."""
+    """Return the name of a member with a path or link out of the volume, or an empty text."""
     links = {PurePosixPath(member.name) for member in members if member.issym()}
     for member in members:
         path, target = PurePosixPath(member.name), PurePosixPath(member.linkname if member.islnk() else "")

@@ -21,7 +21,7 @@ QUIET_MS = 100
 LONGEST_MS = 2000
 DIRECTORY_CHECK_MS = 200
 LISTED_FILES = 3
-"""Number of saved files that a summary names; a checkout of another branch may change hundreds."""
+"""Number of saved files that a summary names, because a checkout of another branch may change hundreds."""
 
 
 @dataclass(frozen=True, kw_only=True)

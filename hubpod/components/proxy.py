@@ -19,7 +19,7 @@ TOKEN = Credential(name="proxy_token", generate=new_token)
 """Authenticates the hub to the proxy's API."""
 
 MAX_HEADER_BYTES = 32768
-"""Enough for a token with about 70 large projects; the default of Node.js is 16 KiB."""
+"""Enough for a token with about 70 large projects. The default of Node.js is 16 KiB."""
 
 
 def spec(site: Site) -> ContainerSpec:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # slow to import, and help texts name components
     from hubpod.settings.key_files import KeyFiles
 
 CREDENTIALS = "/etc/hubpod/credentials"
-"""Directory of a container's credentials; its entry point exports each file below ``env/`` as a variable."""
+"""Directory of a container's credentials. Its entry point exports each file below ``env/`` as a variable."""
 
 SOURCE_DIRECTORY = "/usr/src"
 """Directory of the sources in development images, one subdirectory per source."""

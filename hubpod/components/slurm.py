@@ -35,7 +35,7 @@ LAUNCHED_LINE = r"launch task StepId={job}\.0 "
 """Patterns of the log of Slurm's daemons during a spawn, for one job."""
 
 MUNGE_KEY_BYTES = 128
-"""munge accepts 32 to 1024 bytes; its own mungekey generates 128 (munge 0.5.16, mungekey(8))."""
+"""munge accepts 32 to 1024 bytes, and its own mungekey generates 128 (munge 0.5.16, mungekey(8))."""
 
 CLIENT_KEY = Credential(name="ssh_client_key", generate=new_ssh_key, check=ssh_public_line)
 """The private key that the hub logs in with, in OpenSSH format."""

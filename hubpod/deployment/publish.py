@@ -22,7 +22,7 @@ REMEDY = f"give it as IP:PORT:{API_PORT}, as in --publish 192.0.2.7:{API_PORT}:{
 
 
 def parse_publish(text: str) -> Port:
-    """Parse the value of ``--publish IP:PORT:8081``; an IPv6 address is in brackets.
+    """Parse the value of ``--publish IP:PORT:8081``, with an IPv6 address in brackets.
 
     Raises:
         UsageError: The value has another form.

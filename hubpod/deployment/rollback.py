@@ -83,7 +83,7 @@ def _read_interrupted(context: Context, directory: Path) -> Backup | None:
 
 
 def _back_up(context: Context, instance: Instance, found: Snapshot, *, database: bool) -> Backup | None:
-    """Archive the instance for a failed upgrade; return None if its manifest is unknown."""
+    """Archive the instance for a failed upgrade, or return None if its manifest is unknown."""
     podman, files = context.podman, context.workspace.files(instance)
     record = files.load_record()
     if not record.manifest:

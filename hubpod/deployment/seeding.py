@@ -60,7 +60,7 @@ def find_stale(workspace: Workspace, site: Site, spec: PodSpec, found: Snapshot)
 
 
 def recreate_volumes(context: Context, site: Site, stale: StaleVolumes) -> None:
-    """Create and seed the stale volumes; the content of existing ones is lost."""
+    """Create and seed the stale volumes, and replace the content of existing ones."""
     seeds = stale.all
     note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
     context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in stale.digests])
@@ -110,7 +110,7 @@ def load_saved_seeds(workspace: Workspace, site: Site, stale: StaleVolumes) -> d
 
 
 def note_written(workspace: Workspace, instance: Instance, digests: Mapping[str, str | None]) -> None:
-    """Record the content of some volumes; None where the volume's own labels state it."""
+    """Record the content of some volumes, or None where the volume's own labels state it."""
     files = workspace.files(instance)
     known = {**files.load_record().written, **digests}
     files.update_record(written={name: digest for name, digest in known.items() if digest is not None})
@@ -132,7 +132,7 @@ def _labels(site: Site, seed: Seed) -> dict[str, str]:
 
 
 def _purpose(volume: Volume) -> dict[str, str]:
-    """Return the labels that state a volume's purpose, apart from its content; none for data."""
+    """Return the labels that state a volume's purpose apart from its content, or none for data."""
     if volume.labels.get(LABEL_KIND) == SeedKind.DATA.value:
         return {}
     return {name: value for name, value in volume.labels.items() if name != LABEL_DIGEST}

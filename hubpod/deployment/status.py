@@ -21,7 +21,7 @@ from hubpod.podman.snapshot import take_snapshot
 from hubpod.system.polling import CheckResult
 
 STARTING_S = 60.0
-"""Age in seconds up to which a container that is not ready counts as starting; an older one counts as broken."""
+"""Age in seconds up to which a container that is not ready counts as starting. An older one counts as broken."""
 
 
 class State(Enum):
@@ -101,7 +101,7 @@ def hub_url(port: int, base_url: str) -> str:
 
 
 def published_url(site: Site) -> str:
-    """Return the address of a site's hub for a browser on this machine; empty behind a tunnel."""
+    """Return the address of a site's hub for a browser on this machine, or nothing behind a tunnel."""
     return hub_url(site.port, site.settings.base_url) if site.port else ""
 
 
@@ -143,7 +143,7 @@ def _describe(
 
 
 def _check(podman: Podman, instance: Instance, url: str, state: ContainerState) -> CheckResult:
-    """Check a container as its component defines it; the entrance must serve the login page."""
+    """Check a container as its component defines it, and that the entrance serves the login page."""
     name = state.name.removeprefix(f"{instance.resource}-")
     component = next((each for each in components(instance.environment) if name == each.name), None)
     if component is None:

@@ -12,7 +12,7 @@ from hubpod.system.tracebacks import find_tracebacks, is_mark, parse_parts
 
 
 def own_path(site: Site, inside: str) -> Path | None:
-    """Return the developer's file at a path in a container; None for other files."""
+    """Return the developer's file at a path in a container, or None for other files."""
     path = PurePosixPath(inside)
     for name, code in site.sources.items():
         if path.is_relative_to(f"{SOURCE_DIRECTORY}/{name}"):
@@ -24,13 +24,13 @@ def own_path(site: Site, inside: str) -> Path | None:
 
 
 def excerpt_own_code(site: Site, log: str) -> tuple[str, ...]:
-    """Excerpt the last traceback through the developer's code; empty without one."""
+    """Excerpt the last traceback through the developer's code, if any."""
     tracebacks = reversed(list(find_tracebacks(log.splitlines())))
     return next((excerpt for each in tracebacks if (excerpt := _excerpt(site, each))), ())
 
 
 def _excerpt(site: Site, traceback: Sequence[str]) -> tuple[str, ...]:
-    """Return the frames in the developer's code, and the exception; empty without a frame.
+    """Return the frames in the developer's code and the exception, or nothing without a frame.
 
     Each frame has its source line.
     """

@@ -27,7 +27,7 @@ PULL_TIMEOUT_S = 90
 """With `--base auto`, a registry counts as unreachable after this time, as behind a firewall that drops packets."""
 
 EXCLUDED = ("doc", "info", "lintian", "locale", "man")
-"""Directories below /usr/share without use in a container; 40 MB."""
+"""Directories below /usr/share without use in a container, of 40 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def _pull_or_bootstrap(
 def _pull(
     podman: Podman, base: BaseSpec, record: Path, on_line: Callable[[str], None], *, timeout_s: float | None = None
 ) -> None:
-    """Pull the recorded digest or, without one, the tag; then record the digest of the image."""
+    """Pull the recorded digest or, without one, the tag, and record the digest of the image."""
     recorded = read_record(record)
     digest = str(recorded.get(base.registry, ""))
     wanted = f"{base.repository}@{digest}" if digest else base.registry

@@ -43,7 +43,7 @@ INDEX_VARIABLES = (
     "npm_config_registry",
 )
 BUILD_ENVIRONMENT = "/run/hubpod-build"
-"""Directory in a build with the host's CA bundle and package indexes; mounted, so that no layer contains them."""
+"""Mounted directory in a build with the host's CA bundle and package indexes, so that no layer contains them."""
 
 
 @dataclass(frozen=True, kw_only=True)

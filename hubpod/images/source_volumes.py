@@ -20,7 +20,7 @@ from hubpod.workspace import Workspace
 
 
 def load_code(workspace: Workspace, podman: Podman, plans: Iterable[BuildPlan]) -> dict[str, MountedSource]:
-    """Return the code for the volume of each source, by the source's name; empty for production."""
+    """Return the code for the volume of each source, by the source's name, or nothing for production."""
     return {
         checkout.source.name: _code(checkout, _installed_files(workspace, podman, plan, checkout.source.name))
         for plan in plans

@@ -19,7 +19,7 @@ STAND_IN = "stand-in"
 
 
 def find_image(podman: Podman, wanted: str, stage: Stage) -> str:
-    """Return the reference of the image to use, without pulling it; empty for the stand-in."""
+    """Return the reference of the image to use without pulling it, or an empty text for the stand-in."""
     if wanted:
         return "" if wanted == STAND_IN else wanted
     built = reference_prefix(IMAGE, stage.value)
@@ -28,7 +28,7 @@ def find_image(podman: Podman, wanted: str, stage: Stage) -> str:
 
 
 def ensure_image(podman: Podman, wanted: str, stage: Stage, on_line: Callable[[str], None]) -> str:
-    """Pull the image if it is missing, and return its reference; empty for the stand-in.
+    """Pull the image if it is missing, and return its reference, or an empty text for the stand-in.
 
     Development falls back to the stand-in if the registry does not answer. Production needs `--zenith-image stand-in`.
 

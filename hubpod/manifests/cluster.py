@@ -167,7 +167,7 @@ def _probes(container: Container) -> Document:
 
 
 def _ports(container: Container) -> list[int]:
-    """List the published ports; ports of the host are meaningless in a cluster."""
+    """List the published ports without those of the host, which are meaningless in a cluster."""
     return list(dict.fromkeys(port.container for port in container.ports))
 
 

@@ -40,7 +40,7 @@ def volume_name(pod: PodSpec, volume: str) -> str:
 
 
 def volumes(pod: PodSpec) -> list[Document]:
-    """Render the pod's volumes; a copied volume has two, the original and the copy."""
+    """Render the pod's volumes, two for a copied one: the original and the copy."""
     found: list[Document] = []
     for seed in pod.seeds:
         if _is_copied(seed):

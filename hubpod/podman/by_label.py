@@ -9,7 +9,7 @@ KILL_AT_ONCE = "--time=0"
 
 
 def create_network(podman: Podman, name: str, labels: Mapping[str, str]) -> str:
-    """Create a private network without DNS; return its subnet, such as ``10.89.1.0/24``."""
+    """Create a private network without DNS, and return its subnet, such as ``10.89.1.0/24``."""
     options = [f"--label={key}={value}" for key, value in labels.items()]
     podman.run("network", "create", "--disable-dns", *options, name)
     return subnet_of(podman, name)
@@ -22,12 +22,12 @@ def subnet_of(podman: Podman, name: str) -> str:
 
 
 def remove_network(podman: Podman, name: str) -> None:
-    """Remove a network and the containers on it; a missing network is not an error."""
+    """Remove a network and the containers on it, if it exists."""
     podman.run("network", "rm", "--force", KILL_AT_ONCE, name, check=False)
 
 
 def find_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> dict[str, list[str]]:
-    """Return the names of all objects with a label, by kind; containers by id.
+    """Return the names of all objects with a label, or the ids of containers, by kind.
 
     Args:
         podman: podman.
@@ -46,7 +46,7 @@ def find_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> dict[
 
 
 def remove_by_label(podman: Podman, label: str, *, name_part: str = "\n") -> int:
-    """Kill and remove all objects with a label; return their number.
+    """Kill and remove all objects with a label, and return their number.
 
     The arguments are those of find_by_label.
     """

@@ -28,7 +28,7 @@ CACHE_PER_USER_VERSION = (4, 5)
 
 BUSY = ("device or resource busy",)
 GONE = ("no such ", " not known")
-"""Transient failures: a mount in progress; an object that another process removed while podman listed it."""
+"""Transient failures: a mount in progress, or an object that another process removed while podman listed it."""
 
 TRIES, PAUSE_S = 20, 0.5
 """How often, and with which pause in seconds, a command is retried after a transient failure."""
@@ -57,7 +57,7 @@ class Podman:
 
     @property
     def conf_variables(self) -> dict[str, str]:
-        """The variable that selects the project-local containers.conf; empty without that file."""
+        """The variable that selects the project-local containers.conf, or nothing without that file."""
         if not self.containers_conf:
             return {}
         override = self.version >= CONF_OVERRIDE_VERSION
@@ -116,7 +116,7 @@ class Podman:
         return list(json.loads(self.run_with_retries(*args, "--format=json", transient=GONE).stdout or "[]"))
 
     def stream(self, *args: str, on_line: Callable[[str], None]) -> Result:
-        """Run a podman command and pass on its output line by line; the exit status is not checked."""
+        """Run a podman command and pass on its output line by line, without checking the exit status."""
         return process.stream(self.command(*args), on_line=on_line, env=self.env)
 
     def attach(self, *args: str) -> int:
@@ -168,7 +168,7 @@ class Podman:
         }
 
     def remove_volumes(self, names: Sequence[str]) -> None:
-        """Remove volumes; missing ones are not an error."""
+        """Remove those of the volumes that exist."""
         if names:
             self.run("volume", "rm", "--force", *names)
 
@@ -186,7 +186,7 @@ class Podman:
             raise CommandError(result)
 
     def remove_pod(self, name: str) -> None:
-        """Stop and remove a pod with its containers; a missing pod is not an error."""
+        """Stop and remove a pod with its containers, if it exists."""
         # `pod rm --force` of a running pod stops one container after the other, which takes four seconds longer.
         self.run("pod", "stop", "--ignore", f"--time={STOP_GRACE_S}", name, check=False)
         # A process left by a killed start may still be mounting a container's directories.
@@ -207,7 +207,7 @@ class Podman:
         return {state.name: state for state in states if labels.items() <= state.labels.items()}
 
     def restart(self, container: str) -> None:
-        """Stop a container gracefully and start it again; the others of its pod keep running."""
+        """Stop a container gracefully and start it again, while the others of its pod keep running."""
         self.run("restart", f"--time={STOP_GRACE_S}", container)
 
     def execute(
@@ -227,7 +227,7 @@ class Podman:
         return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
     def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
-        """Return the log of a container, with the lines of standard error last; empty on failure.
+        """Return the log of a container, with the lines of standard error last, or nothing on failure.
 
         Args:
             container: podman's name.

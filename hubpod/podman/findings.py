@@ -10,7 +10,7 @@ from hubpod.errors import MachineError
 from hubpod.podman.cli import Podman
 
 DISK_NEEDED_GIB = 4.0
-"""Enough for a first build: base, two images and their build layers took 2.6 GiB; the rest is room for edits."""
+"""Enough for a first build: base, two images and their build layers took 2.6 GiB. The rest is room for edits."""
 
 DISK_LEAST_GIB = 0.5
 """With less than this a build certainly fails."""
@@ -47,7 +47,7 @@ def good(check: str, text: str) -> Finding:
 
 
 def check_build_prerequisites(podman: Podman) -> tuple[Finding, ...]:
-    """Check disk space and storage driver before a build; return the warnings.
+    """Check disk space and storage driver before a build, and return the warnings.
 
     Raises:
         MachineError: A build is bound to fail, because the disk with podman's images is full.

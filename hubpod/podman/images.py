@@ -10,7 +10,7 @@ from hubpod.podman.cli import Podman
 
 
 def repository_digest(podman: Podman, reference: str, repository: str) -> str:
-    """Return a pulled image's digest in a repository, ``sha256:…``; empty if it is unknown.
+    """Return a pulled image's digest in a repository, ``sha256:…``, or an empty text if it is unknown.
 
     This is not the image's own digest, because podman records that of the first manifest with the same content.
     """

@@ -59,7 +59,7 @@ def require_version(podman: Podman) -> None:
 
 
 def usable_podman(workspace: Workspace, executable: str = "podman") -> Podman:
-    """Return a podman that can start containers here; smoke-test it once per boot.
+    """Return a podman that can start containers here, smoke-tested once per boot.
 
     Raises:
         MachineError: podman is too old or cannot start a container; carries podman's output.
@@ -109,7 +109,7 @@ def _with_conf(podman: Podman, workspace: Workspace) -> Podman:
 
 
 def _facts(podman: Podman) -> dict[str, object]:
-    """Return the facts that a smoke test depends on; a change of one repeats the test."""
+    """Return the facts whose change repeats the smoke test."""
     return {
         "podman": version_text(podman.version),
         "user": os.getuid(),

@@ -55,7 +55,7 @@ def find_stale(podman: Podman) -> tuple[Forward, ...]:
 
 
 def remedy(forwards: Iterable[Forward]) -> str:
-    """Return the commands that remove forwards; empty without forwards."""
+    """Return the commands that remove forwards, or an empty text without forwards."""
     commands = "`, `".join(forward.removal for forward in forwards)
     return f"as root: `{commands}`" if commands else ""
 
@@ -69,7 +69,7 @@ def _list_forwards() -> tuple[Forward, ...]:
 
 
 def _container_addresses(podman: Podman) -> set[str] | None:
-    """Return the addresses of all containers; None if one of them was removed meanwhile."""
+    """Return the addresses of all containers, or None if one of them was removed meanwhile."""
     ids = podman.listing("ps", "--quiet")
     if not ids:
         return set()

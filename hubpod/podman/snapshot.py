@@ -25,7 +25,7 @@ class Snapshot:
         return {name: state for name, state in self.containers.items() if state.state == "running"}
 
     def volume_label(self, label: str) -> str:
-        """Return the value of a label that any of the volumes has; empty if none has it."""
+        """Return the value of a label that any of the volumes has, or an empty text."""
         values = (volume.labels.get(label, "") for volume in self.volumes.values())
         return next(filter(None, values), "")
 

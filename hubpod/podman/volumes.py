@@ -12,7 +12,9 @@ _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
 def create(podman: Podman, volumes: Mapping[str, Mapping[str, str]]) -> None:
-    """Create empty volumes; after an error some of them may exist.
+    """Create empty volumes.
+
+    After an error some of them may exist.
 
     The volumes are created as claims of one manifest: podman needs no longer for a dozen of them than
     `podman volume create` for one.

@@ -138,13 +138,13 @@ def _options(form: Form, options: Mapping[str, str] | None, project: str | None)
 
 
 def _project(form: Form, chosen: Mapping[str, str]) -> str:
-    """Return the project of the server; empty if the form has no field for it."""
+    """Return the project of the server, or an empty text if the form has no field for it."""
     field = form.field(PROJECT_FIELD)
     return chosen.get(PROJECT_FIELD) or (field.default if field else "")
 
 
 def phase_of(event: ProgressEvent) -> str:
-    """Return the step that a progress event completes; empty for none."""
+    """Return the step that a progress event completes, or an empty text."""
     if event.ready:
         return "ready"
     if event.slurm:
@@ -216,7 +216,7 @@ def _stopping_on_failure(server: Server) -> Iterator[None]:
 
 
 def _run_code(server: Server) -> tuple[str, str, str]:
-    """Run code in a kernel of the server; return its result, the job's id and the job's node."""
+    """Run code in a kernel of the server, and return its result, the job's id and the job's node."""
     with server.kernel() as kernel:
         result = kernel.execute(PRODUCT_CODE)
         if result != PRODUCT:

@@ -97,7 +97,7 @@ def find_events(log: str, patterns: Mapping[str, str], since: float) -> dict[str
 
 
 def find_first_line(log: str) -> dict[str, float]:
-    """Return when a server wrote its first log line, as the event `speaks`; empty without one."""
+    """Return when a server wrote its first log line, as the event `speaks`, if it wrote one."""
     match = _SERVER_LINE.search(log)
     with suppress(ValueError):  # users can write anything to this file
         return {"speaks": datetime.fromisoformat(match[1]).replace(tzinfo=UTC).timestamp()} if match else {}
@@ -105,7 +105,7 @@ def find_first_line(log: str) -> dict[str, float]:
 
 
 def _server_log(podman: Podman, container: str, job: str) -> str:
-    """Return the log of a job's server; empty without an output file, or with external Slurm."""
+    """Return the log of a job's server, or nothing without an output file or with external Slurm."""
     output = _OUTPUT.match(podman.execute(container, ["scontrol", "show", "job", job, "--oneliner"]).stdout)
     owner = podman.execute(container, ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%U"])
     uid = owner.stdout.strip()

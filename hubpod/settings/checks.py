@@ -13,7 +13,7 @@ from hubpod.errors import nearest
 from hubpod.system.addresses import is_own_only
 
 EXAMPLE_PASSWORDS = frozenset({"MyVerySecurePassword", "change-this-password"})
-"""Passwords of public example files; with one of them, anyone could log in to the hub."""
+"""Passwords of public example files, with which any client could log in to the hub."""
 
 PASSWORD_MIN_CHARACTERS = 8
 """JupyterHub's SharedPasswordAuthenticator refuses shorter passwords."""
@@ -156,7 +156,7 @@ def _is_account(name: str) -> bool:
 
 
 def admins(value: str) -> str:
-    """Require user names; an empty value is valid."""
+    """Require user names, or an empty value."""
     wrong = [name for name in value.split() if not re.fullmatch(r"[a-z0-9_][a-z0-9._@-]{0,63}", name)]
     return f"has {', '.join(map(repr, wrong))}, which is not a user name" if wrong else ""
 

@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 FIELDS = 3
-"""Host names, key type and key; a comment may follow."""
+"""Host names, key type and key, which a comment may follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Line:
 
     @property
     def fault(self) -> str:
-        """The reason why ssh ignores the line, as the end of a sentence; empty if ssh reads it."""
+        """The reason why ssh ignores the line, if it does, as the end of a sentence."""
         if self.marker not in {"", "@cert-authority", "@revoked"}:
             return "has a marker that is neither @cert-authority nor @revoked"
         if len(self.fields) < FIELDS:
@@ -107,7 +107,7 @@ def _parse_lines(text: str) -> list[Line]:
 
 
 def _parse_hash(names: str) -> tuple[bytes, bytes] | None:
-    """Return salt and digest of ``|1|SALT|DIGEST``; None if it is not of that form."""
+    """Return salt and digest of ``|1|SALT|DIGEST``, or None if it is not of that form."""
     _, version, *parts = names.split("|")
     try:
         salt, digest = (base64.b64decode(part, validate=True) for part in parts)

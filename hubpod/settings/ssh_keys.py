@@ -85,7 +85,7 @@ def normalize(content: bytes) -> bytes:
 
 
 def is_pair(private_key: bytes, public_file: bytes) -> bool | None:
-    """Check whether a ``.pub`` file has the public key of a private key; None without any key.
+    """Return whether a ``.pub`` file has the public key of a private key, or None without any key.
 
     Raises:
         UnusableKeyError: The hub cannot use the private key.

@@ -122,7 +122,7 @@ def compose(path: Path, content: bytes) -> yaml.Node:
 
 
 def pairs(path: Path, node: yaml.Node, what: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
-    """Return the keys and values of a mapping; ``what`` is the node's name in an error.
+    """Return the keys and values of a mapping, which an error names ``what``.
 
     Raises:
         UnreadableError: The node is not a mapping, or a key is not a string.

@@ -17,7 +17,7 @@ EXAMPLE_SECRETS = frozenset({EXAMPLE_SECRET, "exampleoidcsecret", "Secret"})
 """Secrets of public example files."""
 
 Check = Callable[[object], str]
-"""Maps a value of the YAML to its fault, as the end of a sentence without the value itself; empty if it is valid."""
+"""Maps a value of the YAML to its fault, if any, as the end of a sentence without the value itself."""
 
 OWN_ADDRESS = "is the client's own container there; name the Zenith server as containers reach it"
 

@@ -53,7 +53,7 @@ class _Entry:
 
 
 def find_problems(path: Path, content: bytes, environment: Environment) -> Iterator[Problem]:
-    """Find all problems of a configuration; the messages contain no values."""
+    """Find all problems of a configuration, as messages without values."""
     try:
         entries, problems = _read(path, content)
     except UnreadableError as error:
@@ -79,7 +79,7 @@ def find_warnings(path: Path, content: bytes) -> Iterator[str]:
 
 
 def issuer_of(content: bytes) -> str:
-    """Return the token issuer in a valid configuration; empty if the Zenith server decides."""
+    """Return the token issuer in a valid configuration, or an empty text if the Zenith server decides."""
     entry = _read(Path(FILE_NAME), content)[0].get("authOidcIssuer")
     return str(entry.value) if entry else ""
 

@@ -61,7 +61,7 @@ class Checkout:
         return content.snapshot(self.directory)
 
     def installation_digest(self) -> str:
-        """Return the digest of the installation's inputs; edits of code do not change it."""
+        """Return the digest of the installation's inputs, which edits of code do not change."""
         return content.installation_digest(self.directory)
 
     def export(self, target: Path) -> None:

@@ -49,7 +49,7 @@ def digest(directory: Path) -> str:
 
 
 def installation_digest(directory: Path) -> str:
-    """Return the digest of an editable installation's inputs; edits of code do not change it.
+    """Return the digest of an editable installation's inputs, which edits of code do not change.
 
     An editable installation (PEP 660) depends on the build configuration, the compiled files, and the names of the
     top-level modules and packages. Their code is imported from the directory.
@@ -72,7 +72,7 @@ def _digest(directory: Path, names: list[Path]) -> str:
 
 
 def copy(directory: Path, target: Path) -> None:
-    """Copy the content to another directory; symbolic links stay links."""
+    """Copy the content to another directory, with symbolic links as links."""
     for relative in list_files(directory):
         to = target / relative
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def copy(directory: Path, target: Path) -> None:
 
 
 def snapshot(directory: Path) -> tuple[File, ...]:
-    """Return the current content for a volume; symbolic links are replaced by their targets.
+    """Return the current content for a volume, with symbolic links replaced by their targets.
 
     A link is followed only to other content of the source. Files elsewhere on the machine, or in .git, may be secret.
     """

@@ -51,7 +51,7 @@ def _version(package: Path) -> str:
 
 
 def _commit_text(project: Path, package: Path) -> str:
-    """Return the commit of a package for its status; empty if the project is not a git clone.
+    """Return the commit of a package for its status, or an empty text if the project is not a git clone.
 
     Raises:
         SourceError: The package has files or edits that are not committed.
@@ -99,7 +99,7 @@ def _is_untouched(clone: Path, ref: str) -> bool:
 
 
 def _commit(clone: Path, ref: str) -> str:
-    """Return the commit of a ref; empty if the ref does not exist."""
+    """Return the commit of a ref, or an empty text if the ref does not exist."""
     return git.run(clone, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", check=False).strip()
 
 

@@ -13,7 +13,7 @@ SYSTEM_BUNDLES = (
 
 
 def ca_bundle() -> Path | None:
-    """Return the CA bundle named by the environment, else the system's; None if neither exists."""
+    """Return the CA bundle named by the environment, else the system's, or None if neither exists."""
     named = [os.environ.get(variable, "") for variable in CA_VARIABLES]
     candidates = [Path(path) for path in (*named, *SYSTEM_BUNDLES) if path]
     return next((path for path in candidates if path.is_file()), None)

@@ -26,7 +26,7 @@ def choose_port(excluded: Collection[int] = ()) -> int:
 
 
 def reserve_port(port: int) -> bool:
-    """Reserve a free port until this process ends; return whether this process has it reserved."""
+    """Reserve a free port until this process ends, and return whether this process has it reserved."""
     return port_is_free(port) and (port in _reservations or _reserve(port))
 
 

@@ -23,7 +23,7 @@ def private_directory(directory: Path) -> Path:
 
 
 def read_record(path: Path) -> dict[str, object]:
-    """Read a JSON object that hubpod has saved; empty when the file is missing or damaged."""
+    """Read a JSON object that hubpod has saved, or an empty one when the file is missing or damaged."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -33,7 +33,7 @@ def read_record(path: Path) -> dict[str, object]:
 
 @contextmanager
 def new_private_file(path: Path) -> Iterator[None]:
-    """Create an empty file of mode 0600 for the block to fill; remove it if the block fails.
+    """Create an empty file of mode 0600 for the block to fill, and remove it if the block fails.
 
     Raises:
         UsageError: The file exists already or cannot be created.

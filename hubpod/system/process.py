@@ -129,7 +129,7 @@ def stream(
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
-    """Run a command on this process's standard streams; return its exit status as in a shell.
+    """Run a command on this process's standard streams, and return its exit status as in a shell.
 
     Ctrl-C is left to the command, which gets the signal itself because it shares the terminal.
 
@@ -152,7 +152,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
 
 
 def start(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
-    """Start a command in its own session, out of reach of Ctrl-C; the caller has to end it.
+    """Start a command in its own session, out of reach of Ctrl-C, for the caller to end.
 
     Its standard input and output are pipes, so that it notices the end of this process.
 
@@ -185,7 +185,7 @@ def _run_with_pipes(
 
 @contextmanager
 def _run_until_exit(argv: Sequence[str], **options: Any) -> Iterator[Process]:  # noqa: ANN401 - as Popen has them
-    """Run a process for the block; end it, and wait for it, if the block raises."""
+    """Run a process for the block, and end it and wait for it if the block raises."""
     interrupts = DeferredSignals()  # an interrupt inside Popen would leave a process that nothing refers to
     try:
         interrupts.defer()

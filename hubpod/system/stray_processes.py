@@ -41,7 +41,7 @@ def kill_processes_with_variable(name: str, value: str, *, spare: int = 0) -> in
 
 
 def _kill(file: str, is_stray: Callable[[bytes], bool], *, spared: Collection[int] = ()) -> int:
-    """Kill the processes for which a file below /proc/PID matches; return their number."""
+    """Kill the processes for which a file below /proc/PID matches, and return their number."""
     killed = 0
     for path in PROC.glob(f"[0-9]*/{file}"):
         pid = int(path.parent.name)

@@ -144,7 +144,7 @@ def test_the_published_api_accepts_no_login(site: Site) -> None:
 
 
 def statuses(site: Site, *requests: tuple[str, str], **headers: str) -> list[int]:
-    """Send requests (method, path below /jupyter/hub) from a compute node; return the statuses."""
+    """Send requests (method, path below /jupyter/hub) from a compute node, and return the statuses."""
     document = json.dumps([(method, f"http://{site.hub_api}/jupyter/hub{path}", headers) for method, path in requests])
     answer = site.host.run('printf "%s" "$1" | python3 -c "$2"', document, ASK)
     assert answer.ok, answer.stderr

@@ -123,7 +123,7 @@ def find_problems(directory: Path) -> list[str]:
 
 
 def find_problem_of(directory: Path, name: str, content: bytes | str) -> str:
-    """Find the only problem of a file with some content; empty if it has none."""
+    """Find the only problem of a file with some content, or an empty text."""
     lines = find_problems_of(directory, name, content)
     assert len(lines) < 2
     return "".join(lines)

@@ -52,7 +52,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def run_in(site: Path, installed: Path, *arguments: str) -> list[str]:
-    """Run Python in a site's repository with the wheel; return the output's lines."""
+    """Run Python in a site's repository with the wheel, and return the output's lines."""
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{installed}"}
     result = subprocess.run(
         [sys.executable, *arguments], cwd=site, env=environment, check=True, capture_output=True, text=True

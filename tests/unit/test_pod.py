@@ -99,7 +99,7 @@ def test_a_mount_without_a_seed_is_refused() -> None:
 
 
 def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
-    """Password, tokens and keys reach containers in volumes; the manifest shows none of them."""
+    """Password, tokens and keys reach containers in volumes, and are not in the manifest."""
     spec = pod_spec(site)
 
     manifest = podman_manifest.manifest(spec)
@@ -122,7 +122,7 @@ def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -
 
 
 def test_the_manifest_says_whether_it_changed(site: Site) -> None:
-    """Equal pods have equal digests as labels; another port changes the digest."""
+    """Equal pods have equal digests as labels, and another port changes the digest."""
     spec = pod_spec(site)
     label = yaml.safe_load(podman_manifest.manifest(spec))["metadata"]["labels"][LABEL_MANIFEST]
 

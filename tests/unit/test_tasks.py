@@ -59,7 +59,7 @@ SLOW_IMPORTS = {
     *("cryptography", "requests", "rich", "urllib3", "watchfiles", "websockets"),
     *(f"hubpod.{name}" for name in ("client", "commands", "context", "deployment", "images", "podman", "probe")),
 }
-"""Packages that take long to import; commands import them in their bodies."""
+"""Packages that take long to import, so that commands import them in their bodies."""
 
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 

@@ -141,7 +141,7 @@ def audit(context: Context, image: str, unwanted: Mapping[str, bytes]) -> list[s
 
 
 def development_images(context: Context) -> list[str]:
-    """Build missing development images; list the newest image of each name and stage."""
+    """Build missing development images, and list the newest image of each name and stage."""
     ensure_images(context, UpRequest(instance=find_instance(WIDEST, "default"), zenith_image=STAND_IN))
     return newest(list(podman_images.list_managed(context.podman, REPOSITORY)))
 

@@ -72,7 +72,7 @@ SAVES = ((AUTHENTICATOR, banner("at once"), "spawn:"), (WRAPPER, "# at once\n", 
 
 
 def main(project: Path, document: Path | None) -> None:
-    """Record a session; print it, or write it into a document."""
+    """Record a session, and print it or write it into a document."""
     with running_copy(project) as instance:
         client = HubClient(instance.status["url"])
         with open_notebook(client, instance.password) as kernel:
@@ -101,7 +101,7 @@ def running_copy(project: Path) -> Iterator[RunningInstance]:
 
 
 def record_session(instance: RunningInstance, kernel: Kernel) -> str:
-    """Run all edits; return each edit, its command and its output as Markdown."""
+    """Run all edits, and return each edit, its command and its output as Markdown."""
     before = {path: (instance.project / path).read_text() for path in (AUTHENTICATOR, WRAPPER, FRAGMENT)}
     parts = [record_reload(instance, step, before) for step in STEPS]
     parts.append(record_watch(instance, before))

@@ -80,7 +80,7 @@ KINDS = {
 
 
 def measure_edit(instance: RunningInstance, kind: Kind, command: str) -> dict[str, float]:
-    """Edit one file and apply the edit; return the metrics."""
+    """Edit one file, apply the edit, and return the metrics."""
     status, password = instance.status, instance.password
     client, path = HubClient(status["url"]), instance.project / kind.path
     word, before = secrets.token_hex(8), path.read_text()
@@ -126,7 +126,7 @@ def restoring(path: Path) -> Iterator[None]:
 
 
 def wait_until(condition: Callable[[], bool], start: float) -> float:
-    """Poll until a condition holds; return the seconds since `start`."""
+    """Poll until a condition holds, and return the seconds since `start`."""
     deadline = Deadline(LIVE_TIMEOUT_S, "the edit")
     while not condition():
         deadline.pause(POLL_INTERVAL_S)
@@ -145,7 +145,7 @@ def page_shows(client: HubClient, password: str, word: str) -> bool:
 
 
 def call_wrapper(instance: RunningInstance) -> str:
-    """Call a wrapper with an argument; return its standard error."""
+    """Call a wrapper with an argument, and return its standard error."""
     return instance.podman.execute(f"{instance.resource}-slurm", [WRAPPER, "argument"]).stderr
 
 
@@ -173,7 +173,7 @@ def prepare_command(instance: RunningInstance, command: str) -> Iterator[Callabl
 
 @contextmanager
 def watch(instance: RunningInstance, *options: str) -> Iterator[Iterator[str]]:
-    """Run `dev.watch` for the block; yield its further output as lines, errors included."""
+    """Run `dev.watch` for the block, and yield its further output as lines, errors included."""
     command = argv("dev.watch", f"--instance={instance.name}", *options)
     with subprocess.Popen(
         command, cwd=instance.project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -188,7 +188,7 @@ def watch(instance: RunningInstance, *options: str) -> Iterator[Iterator[str]]:
 
 
 def start_process(words: list[str], directory: Path) -> Callable[[], float]:
-    """Start a process; the returned function waits for it and returns its end time."""
+    """Start a process, and return a function that waits for it and returns its end time."""
     process = subprocess.Popen(words, cwd=directory, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
     def wait() -> float:
@@ -201,7 +201,7 @@ def start_process(words: list[str], directory: Path) -> Callable[[], float]:
 
 
 def end_of_reload(line: str) -> float:
-    """Return the current time if the line reports a successful reload; exit otherwise."""
+    """Return the current time if the line reports a successful reload, or exit."""
     if "healthy" not in line:
         raise SystemExit(line)
     return time.monotonic()

@@ -212,7 +212,7 @@ def _timed_spawn(session: Session) -> float | str:
 
 
 def _stop_server(session: Session) -> str:
-    """Stop a user's server; return the error message if it failed."""
+    """Stop a user's server, and return the error message if it failed."""
     try:
         session.server().stop(deadline_s=SPAWN_S)
     except HubError as error:

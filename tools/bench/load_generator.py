@@ -113,7 +113,7 @@ class Connections:
         self._local = threading.local()
 
     def get(self, path: str, headers: Mapping[str, str]) -> int | str:
-        """Send a request; return the status, or the name of the error if there is no response."""
+        """Send a request, and return the status, or the name of the error without a response."""
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = http.client.HTTPConnection(self._address, timeout=REQUEST_TIMEOUT_S)

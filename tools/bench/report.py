@@ -14,7 +14,7 @@ WIDTH = 66
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the quantile by nearest rank, which is always a measured value; NaN without values."""
+    """Return the quantile by nearest rank, which is a measured value, or NaN without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
@@ -48,7 +48,7 @@ class Ratio:
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio | None:
-    """Compare two series; None if one is empty or the second has a value that is not positive."""
+    """Compare two series, unless one is empty or the second has a value that is not positive."""
     if not first or not second or min(second) <= 0:
         return None
     pairs = [one / other for one in first for other in second]

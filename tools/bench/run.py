@@ -34,7 +34,7 @@ ROUNDS = 5
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and report; return 1 when a case failed."""
+    """Measure and report, and return 1 when a case failed."""
     arguments = parse_arguments(words)
     tools = [case.load(PROJECT / CASES, "hubpod"), *map(load_other_tool, arguments.against)]
     if arguments.list:

@@ -69,7 +69,7 @@ def _log(text: str) -> None:
 
 @contextmanager
 def copy_snapshot(source: Path, name: str) -> Iterator[Copy]:
-    """Copy the snapshot for one fault; remove the copy after the reapers of its runs."""
+    """Copy the snapshot for one fault, and remove the copy after the reapers of its runs."""
     directory = source.parent / name
     project = directory / "project"
     try:

@@ -39,7 +39,7 @@ class Plan:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0 if every fault is caught, 1 if not, 130 after Ctrl-C."""
+    """Run the command line, and return 0 if every fault is caught, 1 if not, 130 after Ctrl-C."""
     options = _build_parser().parse_args(argv)
     try:
         faults = select_faults(options.only)
@@ -105,7 +105,7 @@ def _measure_one(fault: Fault, *, source: Path, which: Pass, first: bool) -> tup
 def _measure_each(
     faults: Sequence[Fault], one: Callable[[Fault], tuple[str, ...]], workers: int
 ) -> Generator[tuple[Fault, tuple[str, ...]], None, None]:
-    """Measure the faults with a number of workers; yield each result when available."""
+    """Measure the faults with a number of workers, and yield each result when available."""
     if workers == 1:
         yield from ((fault, one(fault)) for fault in faults)
         return

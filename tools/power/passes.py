@@ -45,7 +45,7 @@ class Pass(Enum):
 
 
 def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = False) -> tuple[str, ...]:
-    """Run a pass in a copy; return the names of the failing tests.
+    """Run a pass in a copy, and return the names of the failing tests.
 
     Args:
         which: The pass.
@@ -65,7 +65,7 @@ def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = Fa
 
 
 def unit_paths(fault: Fault | None, project: Path) -> list[str]:
-    """List the test modules for a fault, the most likely first; without a fault, all.
+    """List the test modules for a fault, the most likely first, or all without a fault.
 
     The packages are independent, and the hub configuration has tests of its own. The golden manifests are left out:
     they fail after any change, and so measure nothing.

@@ -48,7 +48,7 @@ class Results:
         self._save()
 
     def caught_by(self, fault: Fault, which: Pass) -> tuple[str, ...] | None:
-        """Return the tests that caught the unchanged fault; None if the pass has not run."""
+        """Return the tests that caught the unchanged fault, or None if the pass has not run."""
         if self._digests.get(fault.name) != digest(fault):
             return None
         found = self._caught[fault.name].get(which.value)

@@ -65,7 +65,7 @@ def _restore_node(stack: Stack) -> None:
 
 
 def _signal_hub(stack: Stack, signal: str) -> None:
-    """Send a signal to the hub's process; `podman pause` does not work rootless everywhere."""
+    """Send a signal to the hub's process, because `podman pause` does not work rootless everywhere."""
     each = '[ "$(cat $process/comm 2>/dev/null)" != jupyterhub ] || kill -$1 "${process#/proc/}"'
     stack.execute("jupyterhub", ("sh", "-c", f"for process in /proc/[0-9]*; do {each}; done", "signal", signal))
 

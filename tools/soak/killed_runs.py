@@ -37,7 +37,7 @@ def test_a_user_works(session, stack):
 
 
 def main(runs: int, seed: int) -> int:
-    """Kill a number of runs; return the number of resources left behind."""
+    """Kill a number of runs, and return the number of resources left behind."""
     generator = random.Random(seed)  # noqa: S311 - no secrets
     workspace = Workspace(project=PROJECT)
     podman, records = usable_podman(workspace), workspace.state / "harness"
@@ -57,7 +57,7 @@ def main(runs: int, seed: int) -> int:
 
 
 def _kill_one(directory: Path, records: Path, lifetime_s: float) -> set[str]:
-    """Start a run and kill it; return its name, if it had one by then."""
+    """Start a run, kill it, and return its name, if it had one by then."""
     before = set(records.glob("*.json"))
     seen: set[Path] = set()
     with subprocess.Popen(
@@ -81,7 +81,7 @@ def _kill_one(directory: Path, records: Path, lifetime_s: float) -> set[str]:
 
 
 def _wait_for_reaper(records: Path, names: set[str]) -> float:
-    """Wait until the reapers have removed their records; return the seconds that it took."""
+    """Wait until the reapers have removed their records, and return the seconds that it took."""
     start = time.monotonic()
     while any((records / f"{name}.json").exists() for name in names) and time.monotonic() - start < REAPER_TIMEOUT_S:
         time.sleep(0.05)

@@ -50,7 +50,7 @@ SETTLE_S = 60.0
 
 
 def main(minutes: float, seed: int, users: int, *, steady: bool) -> int:
-    """Run a soak; return 1 if an invariant is violated or a process grows."""
+    """Run a soak, and return 1 if an invariant is violated or a process grows."""
     options = Options(artifacts=DIRECTORY)
     arguments = f"--seed {seed} --users {users}{' --steady' if steady else ''}"
     _print(f"seed {seed}, {minutes:g} minutes, {users} users; repeat with {arguments}")
@@ -95,14 +95,14 @@ def _sample(stack: Stack, at_s: float, samples: list[Sample], path: Path) -> Non
 
 
 def _report_growth(samples: Sequence[Sample], path: Path) -> int:
-    """Print the growth of hub and proxy; return 1 if either grows."""
+    """Print the growth of hub and proxy, and return 1 if either grows."""
     growths = measure_growth(samples)
     _print("\n".join((*map(str, growths), f"samples: {path}")))
     return int(any(each.verdict is Verdict.GROWS for each in growths))
 
 
 def _run_round(stack: Stack, crowd: VirtualUsers, fresh: User, each: Round) -> float:
-    """Run one round; return the seconds from the end of the fault until all invariants hold.
+    """Run one round, and return the seconds from the end of the fault until all invariants hold.
 
     Raises:
         AssertionError: An invariant does not hold within a minute.

@@ -89,7 +89,7 @@ class Growth:
 
 
 def parse_sample(output: str, at_s: float, process: str) -> Sample | None:
-    """Parse the output of the script; None if the process is not running."""
+    """Parse the output of the script, or return None if the process is not running."""
     if len(fields := output.split()) < 3:
         return None
     memory_mib = int(fields[1]) / 1024

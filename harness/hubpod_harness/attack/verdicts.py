@@ -11,7 +11,7 @@ from hubpod_harness.attack.transport import Response, send
 
 HINTS = {500: ": the hub has failed", 503: ": it could not decide, for example without the issuer"}
 ANONYMOUS_COOKIE = "_xsrf"
-"""JupyterHub sets this cookie for every visitor; it identifies no user."""
+"""JupyterHub sets this cookie for every visitor, and it identifies no user."""
 
 CONTROLS_AND_SPACE = "".join(map(chr, range(0x21)))
 """Characters that browsers strip from both ends of an address."""

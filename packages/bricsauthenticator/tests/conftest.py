@@ -129,7 +129,7 @@ class Issuer:
         return json.dumps(discovery | self.extra_discovery).encode()
 
     def mint(self, *, key: SigningKey | None = None, headers: dict[str, Any] | None = None, **changes: Any) -> str:
-        """Sign a token; a claim that is changed to `...` is left out."""
+        """Sign a token without the claims that are changed to `...`."""
         key = key or self.keys[0]
         now = int(time.time())
         claims: dict[str, Any] = {"iss": self.url, "aud": AUDIENCE, "iat": now, "exp": now + 300}
@@ -149,7 +149,7 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 
 class NoProxy(Proxy):  # type: ignore[misc]
-    """A proxy that forwards nothing; the tests talk to the hub itself."""
+    """A proxy that forwards nothing, because the tests talk to the hub itself."""
 
     async def get_all_routes(self) -> dict[str, Any]:
         """Return an empty result."""

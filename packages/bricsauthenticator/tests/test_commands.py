@@ -100,7 +100,7 @@ Host key verification failed.
 
 
 async def test_a_wrong_host_key_is_reported_without_sshs_advice() -> None:
-    """The message explains the failure; ssh's own message advises to trust the host."""
+    """The message explains the failure without the advice of ssh to trust the host."""
     complaint = commands.Outcome(status=255, stderr=SWAPPED).complaint
 
     assert complaint == (

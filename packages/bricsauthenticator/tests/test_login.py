@@ -53,7 +53,7 @@ def encode(value: object) -> str:
 
 
 async def assert_refused(hub: Any, token: str | None, status: int) -> str:
-    """Log in and check that it is refused with no trace left; return the page."""
+    """Log in, check that it is refused with no trace left, and return the page."""
     users = set(hub.app.users.keys())
     begun = time.monotonic()
 

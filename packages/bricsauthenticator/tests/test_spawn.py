@@ -294,7 +294,7 @@ async def test_an_unreachable_slurm_is_logged_once(
 
 
 async def test_the_list_of_all_jobs_serves_all_servers(ada: Any, slurm: Any) -> None:
-    """Several servers share one query; a job that is not listed is queried alone."""
+    """Several servers share one query, and only a job that is not listed is queried alone."""
     first, second = (ada.app.users["ada"]._new_spawner("") for _ in range(2))
     first.job_id, second.job_id = "41", "42"
     slurm.says("RUNNING None alone")

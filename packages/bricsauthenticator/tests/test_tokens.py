@@ -53,7 +53,7 @@ def token_of(key: Any, **changes: object) -> str:
 
 
 def is_good(key: Any, token: str) -> bool:
-    """Whether a token is accepted and not refused; any other error passes through."""
+    """Whether a token is accepted and not refused, with any other error passed through."""
     try:
         read_header(token)
         validate(token, jwt.PyJWK(key.public_jwk), POLICY)
@@ -101,7 +101,7 @@ def test_times_are_exact_to_the_second(key: Any, claims: dict[str, int], *, good
     ids=str,
 )
 def test_a_token_is_for_this_hub_alone(key: Any, claims: dict[str, object], *, good: bool) -> None:
-    """A token must name this hub as its only audience; with several, azp does not help."""
+    """A token must name this hub as its only audience, even if azp names it among several."""
     assert is_good(key, token_of(key, **claims)) is good
 
 

@@ -55,7 +55,7 @@ def test_tests_run_in_an_environment_that_has_their_dependencies(monkeypatch: py
 
 
 def test_tests_run_with_the_watched_sources(tmp_path: Path) -> None:
-    """A directory used in place is tested as it is; the other source is tested as cloned."""
+    """A directory used in place is tested as it is, and the other source as cloned."""
     request = UpRequest(instance=INSTANCE, origins={"bricsauthenticator": Origin(directory=tmp_path)})
 
     words = pytest_command(request, "login or spawn")

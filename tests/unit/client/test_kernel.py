@@ -36,7 +36,7 @@ def test_execution_ends_with_reply_and_idle(ends: tuple[Message, Message]) -> No
 
 
 def test_execution_prefers_the_result_and_ignores_others() -> None:
-    """The value of the last expression is the result; messages for other requests are ignored."""
+    """The value of the last expression is the result, and messages for other requests are ignored."""
     execution = Execution(msg_id="m1")
     execution.take(message("stream", {"name": "stdout", "text": "printed"}))
     execution.take(message("execute_result", {"data": {"text/plain": "20"}}))

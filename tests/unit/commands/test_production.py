@@ -164,7 +164,7 @@ def test_a_path_in_a_unit_means_itself(render: Render) -> None:
 
 
 def test_a_unit_names_podman_in_full(render: Render, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory on the PATH may be relative; systemd requires absolute paths."""
+    """A directory on the PATH may be relative, but the unit has absolute paths, as systemd requires."""
     monkeypatch.chdir(programs.parent)
     monkeypatch.setenv("PATH", f"{programs.name}{os.pathsep}{os.environ['PATH']}")
 
@@ -178,7 +178,7 @@ def test_a_unit_names_podman_in_full(render: Render, programs: Path, monkeypatch
 
 @pytest.fixture
 def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Down:
-    """Run prod.down with a keyboard; return the exit code and the removed pods."""
+    """Run prod.down with a keyboard, and return the exit code and the removed pods."""
 
     def loud() -> Context:
         return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
@@ -292,7 +292,7 @@ class RememberedPodman(Podman):
         return Result(argv=args, returncode=int(answer is None), stdout=answer or "")
 
     def _answer(self, args: tuple[str, ...], stdin: bytes) -> str | None:
-        """Return podman's output; None on failure."""
+        """Return podman's output, or None on failure."""
         match args:
             case ["volume", "ls", "--quiet", *_]:
                 return "\n".join(self.volumes_)
@@ -381,7 +381,7 @@ class Site:
         )
 
     def upgrade_and_fail(self, version: int) -> HubpodError:
-        """Upgrade to a version that changes the database and fails; return the error."""
+        """Upgrade to a version that changes the database and fails, and return the error."""
         with pytest.raises(HubpodError) as caught:
             self._upgrade(version)
         return caught.value
@@ -403,7 +403,7 @@ class Site:
 
     @property
     def running(self) -> int:
-        """The version whose credential the hub would read; 0 without one."""
+        """The version whose credential the hub would read, or 0 without one."""
         content = self.podman.volumes_[self.base.instance.volume("hub-credentials")][1]
         found = re.search(rb"KEY-(\d)", content)
         return int(found[1]) if found else 0

@@ -48,7 +48,7 @@ def test_a_summary_names_the_saved_files(names: list[str], words: str) -> None:
 
 
 class Watcher:
-    """Watches a clone, and takes a step after each reload; the last reload ends it."""
+    """Watches a clone, takes a step after each reload, and ends after the last one."""
 
     def __init__(self, patch: pytest.MonkeyPatch, clone: Path) -> None:
         patch.setattr(watching, "reload", lambda *_: self.reload())
@@ -84,7 +84,7 @@ def watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watcher:
 
 
 def test_a_save_by_renaming_is_noticed(watcher: Watcher) -> None:
-    """Editors write a scratch file and rename it; only the rename is a save."""
+    """Editors write a scratch file and rename it, and only the rename is a save."""
     code, scratch = watcher.clone / "code.py", watcher.clone / ".code.py.swp"
 
     def save() -> None:

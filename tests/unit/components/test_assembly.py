@@ -85,7 +85,7 @@ PODMAN_KEYS = {
     "spec.volumes.persistentVolumeClaim.claimName": str,
     "spec.volumes.emptyDir.medium": str,
 }
-"""All that the podman target may say, and as what; podman 4.3 takes it, but ignores the medium of an emptyDir."""
+"""All keys and types that podman 4.3 accepts in a manifest, although it ignores the medium of an emptyDir."""
 
 NO_TEXT_TO_GO = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[-+]?0[xb][0-9a-fA-F]+|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -462,7 +462,7 @@ def test_containers_report_their_readiness(arrangement: Made) -> None:
 
 
 def leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every value of a document with its keys; elements of a list have the list's keys."""
+    """Yield every value of a document with its keys, or the list's keys for an element of a list."""
     match document:
         case dict():
             for key, value in document.items():

@@ -91,7 +91,7 @@ def test_a_bad_tunnel_is_refused(tmp_path: Path, listener: int, changes: dict[st
 
 
 def test_only_known_keys_get_a_tunnel(tmp_path: Path) -> None:
-    """A known key gets a line of authorized_keys; other keys get nothing."""
+    """A known key gets a line of authorized_keys, and other keys get nothing."""
     instance = find_instance("dev_dummyauth", "t-1")
     _, seed = server(instance, image="testkit", keys={"jupyter": "ssh-ed25519 AAAA comment"}, host_key=b"")
     (tmp_path / "zenith_keys").write_bytes(next(file.content for file in seed.files if file.path == "zenith_keys"))

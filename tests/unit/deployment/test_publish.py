@@ -71,7 +71,7 @@ def test_an_address_and_a_port_are_parsed(text: str, port: Port) -> None:
     ],
 )
 def test_an_invalid_publish_option_is_refused_with_a_valid_example(text: str, says: str) -> None:
-    """The error quotes the option as typed and names the problem; its remedy is a valid option."""
+    """The error quotes the option as typed, names the problem and has a valid option as remedy."""
     with pytest.raises(UsageError) as caught:
         parse_publish(text)
 
@@ -231,7 +231,7 @@ def test_a_slurm_in_the_pod_needs_no_published_api() -> None:
 
 @contextmanager
 def listener(ip: str) -> Iterator[int]:
-    """Listen at an address of this machine; yield the port."""
+    """Listen at an address of this machine, and yield the port."""
     with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET) as taken:
         taken.bind((ip, 0))
         taken.listen()

@@ -69,7 +69,7 @@ class Pod:
     ended: str = ""
 
     def execute(self, container: str, argv: tuple[str, ...], **_: object) -> Result:
-        """Answer a readiness command; print the missing condition and fail if there is one."""
+        """Answer a readiness command, or print the missing condition and fail."""
         name = container.removeprefix(f"{self.site.instance.resource}-")
         self.calls.append(name)
         lacks = self.answers[name]()
@@ -103,7 +103,7 @@ def ready() -> str:
 
 @pytest.fixture
 def dummy(monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Return the site of a pod with Slurm; checks follow each other without a pause."""
+    """Return the site of a pod with Slurm, whose checks follow each other without a pause."""
     for name in ("PAGE_INTERVAL_S", "COMMAND_INTERVAL_S", "ENDED_INTERVAL_S"):
         monkeypatch.setattr(readiness, name, 0.01)
     return site(find_environment("dev_dummyauth"))
@@ -113,7 +113,7 @@ def dummy(monkeypatch: pytest.MonkeyPatch) -> Site:
     ("status", "ready"), [(200, True), (302, True), (401, True), (404, False), (500, False), (503, False)]
 )
 def test_the_status_of_the_login_page_decides_readiness(hub: Hub, status: int, *, ready: bool) -> None:
-    """A 401 without a token comes from a working hub; a 5xx comes from a proxy without one."""
+    """A 401 without a token comes from a working hub, and a 5xx from a proxy without a hub."""
     hub.status = status
 
     answer = check_login_page(hub.url + "/")

@@ -13,7 +13,7 @@ from support.stand_ins import find_seed
 
 
 def test_a_saved_seed_counts_while_it_is_the_content_of_its_volume(tmp_path: Path) -> None:
-    """A half-written volume has no known content; credentials are not saved."""
+    """A half-written volume has no known content, and credentials are not saved."""
     dummy = site(find_environment("dev_dummyauth"))
     workspace, spec = Workspace(project=tmp_path), pod_spec(dummy)
     seeding.save_seeds(workspace, dummy, spec)

@@ -110,7 +110,7 @@ def _instead(match: re.Match[str]) -> str:
 
 
 def test_wrong_words_are_found_with_their_lines() -> None:
-    """Each phrase is found on its line; code, link targets and longer words are skipped."""
+    """Each phrase is found on its line, except in code, link targets and longer words."""
     prose = "The task is to ask.\n`told` [page](somebody.md)\n\nIt is no longer there; it is\nno file."
 
     found = [(match[0], _line_breaks(prose, match)) for match in WRONG.finditer(_without_code(prose))]

@@ -387,7 +387,7 @@ def test_containers_have_the_rights_that_they_have_with_podman(manifest: Manifes
 
 
 def test_non_root_containers_must_stay_non_root(manifest: Manifest) -> None:
-    """The cluster refuses to run a container as root; the user is numeric, as it requires."""
+    """The cluster refuses to run a container as root, and gets a numeric user, as it requires."""
     for rendered, container in zip(manifest.spec["containers"], manifest.pod.containers, strict=True):
         confined = {name: value for name, value in rendered["securityContext"].items() if name.startswith("runAs")}
         user = {"runAsNonRoot": True, "runAsUser": container.uid, "runAsGroup": container.uid}

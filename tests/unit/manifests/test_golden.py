@@ -11,7 +11,10 @@ from support.sites import PASSWORD, fake_credentials, ssh_key
 
 
 def test_the_golden_manifests_are_current() -> None:
-    """tests/golden has the manifests that the code renders; the named command updates them."""
+    """tests/golden has the manifests that the code renders.
+
+    The command in the error updates them.
+    """
     kept = {path.name: path.read_text() for path in DIRECTORY.glob("*.yaml")}
     wanted = manifests()
 

@@ -19,5 +19,5 @@ from hubpod.probe.spawn import phase_of
     ],
 )
 def test_phase_comes_from_slurm_or_the_message(event: ProgressEvent, phase: str) -> None:
-    """The state of the job determines the step; without it, batchspawner's messages do."""
+    """The state of the job or, without it, batchspawner's message determines the step."""
     assert phase_of(event) == phase

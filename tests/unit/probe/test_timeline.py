@@ -67,7 +67,7 @@ class FakePodman:
         return {"jupyterhub": HUB_LOG, "slurm": SLURM_LOG if self.slurm else ""}[container.rpartition("-")[2]]
 
     def execute(self, container: str, argv: list[str], *, user: str | None = None) -> Result:
-        """Return the output of a command in a container; only the job's owner can read its file."""
+        """Return the output of a command in a container, where only the job's owner can read its file."""
         if not self.slurm:
             return Result(argv=tuple(argv), returncode=125, stderr=f"no such container {container}")
         answers = {

@@ -388,7 +388,7 @@ def test_the_password_is_in_no_repr(path: Path) -> None:
 
 
 def test_the_password_is_only_among_the_secret_variables(path: Path) -> None:
-    """Manifests do not have the password; the credential volume does."""
+    """The credential volume has the password, and manifests do not."""
     loaded = deploy_configmap.load(write(path), DUMMY, SETTINGS)
 
     assert "DEPLOY_CONFIG_DUMMYAUTH_PASSWORD" not in loaded.variables(secret=False)

@@ -472,7 +472,7 @@ def test_reinitialised_clone_is_used(project: Path) -> None:
 
 
 def test_clone_of_another_user_is_refused_with_advice_of_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git does not read a repository of another user; the error has the command that allows it."""
+    """If git refuses a repository of another user, the error has the command that allows it."""
     checkout(project)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # which may trust every directory

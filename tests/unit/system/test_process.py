@@ -146,7 +146,7 @@ def test_signal_during_start_ends_the_command(
 
 @pytest.mark.parametrize(("end", "status"), [("exit 0", 0), ("exit 1", 130), ("kill -INT $$", 130)])
 def test_attached_command_handles_ctrl_c(end: str, status: int) -> None:
-    """A command may survive Ctrl-C; its failure after Ctrl-C has status 130."""
+    """A command may survive Ctrl-C, and its failure after Ctrl-C has status 130."""
     script = f"kill -INT {os.getpid()}; sleep 0.1; {end}"
 
     assert process.attach(["sh", "-c", script]) == status

@@ -38,7 +38,7 @@ def test_each_traceback_ends_with_its_exception() -> None:
 
 
 def test_a_frame_has_its_source_lines() -> None:
-    """Lines that are indented below a frame belong to it; other lines stand alone."""
+    """Lines that are indented below a frame belong to it, and other lines stand alone."""
     first = next(find_tracebacks(LOG))
 
     assert parse_parts(first) == (

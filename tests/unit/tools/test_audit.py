@@ -32,7 +32,7 @@ def test_every_lock_file_is_audited() -> None:
 
 @pytest.mark.parametrize("lock", locks.lock_files(PROJECT), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_package_is_locked_by_its_hash(lock: Path) -> None:
-    """Each package has an exact version and a hash; the file names no package index."""
+    """Each package has an exact version and a hash, and the file names no package index."""
     entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE))
 
     assert not [

@@ -120,7 +120,7 @@ def test_cases_are_selected_by_name(tmp_path: Path) -> None:
 
 
 def test_an_undefined_placeholder_is_refused() -> None:
-    """Defined placeholders are expanded recursively; a misspelt one is an error."""
+    """Defined placeholders are expanded recursively, and a misspelt one is an error."""
     assert expand("{a} b", {"a": "{c} d", "c": "e"}) == "e d b"
     with pytest.raises(UsageError, match="undefined placeholder 'instanze'"):
         expand("up {instanze}", {"instance": "x"})
@@ -135,7 +135,7 @@ def test_a_case_limits_its_rounds(tmp_path: Path) -> None:
 
 
 def test_tools_are_measured_in_turns(tmp_path: Path) -> None:
-    """Rounds alternate the order; each tool has its own directory and instance name."""
+    """Rounds alternate the order, and each tool has its own directory and instance name."""
     log = tmp_path / "log"
     text = f"""
 [[case]]
@@ -188,7 +188,7 @@ def test_output_without_metrics_is_an_error(reads: str, output: str) -> None:
 
 
 def test_results_survive_a_round_trip_through_a_file(tmp_path: Path) -> None:
-    """The file contains every round and the machine facts; another file is refused."""
+    """The file contains every round and the machine facts, and another file is refused."""
     found = Results(machine={"processors": 2}, series=(series(1.0, 2.0), series(3.0, metric="memory, MiB")))
 
     found.save(tmp_path / "kept.json")
@@ -308,7 +308,7 @@ class RefusingHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def refusing_server() -> Iterator[tuple[str, list[str]]]:
-    """Run a server; yield its URL and the tokens that it receives."""
+    """Run a server, and yield its URL and the tokens that it receives."""
     tokens: list[str] = []
     handler = type("Handler", (RefusingHandler,), {"tokens": tokens})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -100,7 +100,7 @@ def test_a_file_without_results_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_table_marks_faults_that_no_test_caught() -> None:
-    """A caught fault shows the first test; a missed one shows its effect."""
+    """A caught fault shows the first test, and a missed one shows its effect."""
     caught, missed = FAULTS[:2]
     results = Results()
     results.add(caught, Pass.UNIT, ["tests.test_a::test_b", "tests.test_a::test_c"])
@@ -114,7 +114,7 @@ def test_the_table_marks_faults_that_no_test_caught() -> None:
 
 
 def test_failing_tests_are_read_from_a_report(tmp_path: Path) -> None:
-    """Failures and errors count once each; skipped and passed tests do not count."""
+    """Failures and errors count once each, and skipped and passed tests do not count."""
     report = tmp_path / "report.xml"
     report.write_text(
         "<testsuites><testsuite>"

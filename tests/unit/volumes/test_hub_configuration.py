@@ -392,7 +392,7 @@ def subvars(hub: Hub, **chosen: str) -> dict[str, str]:
 
 
 def options(**chosen: str) -> dict[str, str]:
-    """Return the user's options as template variables; an empty one stays as configured."""
+    """Return the user's options as template variables, without the empty ones."""
     nothing = {"brics_project": "project1.portal", "runtime": "", "ngpus": "", "partition": "", "reservation": ""}
     return {name: value for name, value in Options(**{**nothing, **chosen}).as_dict().items() if value}
 
@@ -422,7 +422,7 @@ COMMON = [
     ],
 )
 def test_the_job_requests_the_chosen_options(one: Hub, chosen: dict[str, str], directives: list[str]) -> None:
-    """Each chosen option gives one directive before the first command; empty options give none."""
+    """Each chosen option gives one directive before the first command, and an empty one gives none."""
     lines = rendered(one, **options(**chosen)).splitlines()
 
     assert lines[0] == "#!/bin/bash"
@@ -451,7 +451,7 @@ def test_the_job_runs_the_server_in_its_conda_environment(one: Hub, tmp_path: Pa
 
 
 def test_the_template_uses_known_variables(one: Hub) -> None:
-    """The spawner sets each variable of the template; a mistyped one would be empty."""
+    """The spawner sets each variable of the template, where a mistyped one would be empty."""
     parsed = jinja2.Environment(autoescape=False).parse(one.spawner.batch_script)  # noqa: S701 - a shell script
 
     assert meta.find_undeclared_variables(parsed) <= set(subvars(one, **options(runtime="01:00:00")))
@@ -470,7 +470,7 @@ def configuration_reads(pod: PodSpec) -> Iterator[str]:
 
 
 def what_is_missed(pod: PodSpec, directory: Path, *, without: str) -> str:
-    """Return the missing variable that ends the hub; empty if the hub starts."""
+    """Return the missing variable that ends the hub, or an empty text if the hub starts."""
     try:
         load_hub_configuration(pod, directory, without=without)
     except KeyError as error:

@@ -69,7 +69,7 @@ def form(tmp_path: Path) -> Form:
 
 
 def test_the_password_decides(form: Form) -> None:
-    """The site's password logs in; a wrong one, an empty one and one that is not ASCII do not."""
+    """The site's password logs in, but not a wrong one, an empty one and one that is not ASCII."""
     assert form.try_password(PASSWORD) == "testuser"
     assert [form.try_password(wrong) for wrong in (WRONG, "", "pässword", PASSWORD.upper())] == [FORBIDDEN] * 4
 
@@ -78,7 +78,7 @@ def test_the_password_decides(form: Form) -> None:
     ("typed", "name"), [("otheruser", "otheruser"), (" OtherUser ", "otheruser"), ("x", "testuser")]
 )
 def test_the_typed_name_selects_a_dev_user(form: Form, typed: str, name: str) -> None:
-    """A typed name selects its dev user in any case; any other name selects the first dev user."""
+    """A typed name selects its dev user in any case, and any other name the first dev user."""
     assert form.send({"username": typed, "password": PASSWORD}) == name
 
 

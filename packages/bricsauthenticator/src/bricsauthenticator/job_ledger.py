@@ -73,7 +73,7 @@ class JobLedger:
     # The current job
 
     def record_key(self, key: str) -> None:
-        """Set the current job's key and save it; empty when there is certainly no job."""
+        """Set the current job's key and save it, or an empty one when the job certainly does not exist."""
         self.current.job_key = key
         self.save()
 
@@ -83,7 +83,7 @@ class JobLedger:
         self.save()
 
     async def find_current(self, timeout_s: float) -> str | None:
-        """Find the current job by its key; see SlurmCommands.find_job."""
+        """Find the current job by its key, as SlurmCommands.find_job does."""
         return await self.commands().find_job(self.current.job_key, self.current.req_username, timeout_s)
 
     async def recover_id(self) -> bool | None:

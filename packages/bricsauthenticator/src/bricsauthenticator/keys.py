@@ -44,7 +44,7 @@ class KeySet:
     keys: Mapping[str, jwt.PyJWK]
 
     def find(self, header: Header) -> jwt.PyJWK | None:
-        """Return the key that the token names; when it names none, the only key."""
+        """Return the key that the token names or, when it names none, the only key."""
         if header.key_id is not None:
             return self.keys.get(header.key_id)
         return next(iter(self.keys.values())) if len(self.keys) == 1 else None
@@ -127,7 +127,7 @@ async def fetch_keys(server: str, timeout_s: float) -> KeySet:
 
 
 def usable_keys(document: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
-    """Return the signing keys of a key set with an allowed algorithm; other keys are skipped."""
+    """Return the signing keys of a key set with an allowed algorithm, and skip other keys."""
     entries = document.get("keys")
     keys: dict[str, jwt.PyJWK] = {}
     for entry in entries[:MAX_KEYS] if isinstance(entries, list) else ():

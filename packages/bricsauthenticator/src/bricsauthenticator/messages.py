@@ -46,7 +46,7 @@ END_REASONS = {
 
 
 def why_waiting(reason: str) -> str:
-    """Return why a job waits, in words; empty for an unknown reason of Slurm."""
+    """Return why a job waits, in words, or an empty text for an unknown reason of Slurm."""
     return next((words for start, words in WAIT_REASONS if reason.startswith(start)), "")
 
 

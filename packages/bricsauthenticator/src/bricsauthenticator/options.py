@@ -18,7 +18,7 @@ SLURM_NAME_RE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
 class OptionsError(ValueError):
-    """Invalid options; the message is a sentence for the user."""
+    """Invalid options, with a sentence for the user as the message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Options:
 
 
 def from_form(form: Mapping[str, Sequence[object]]) -> dict[str, object]:
-    """Return the single values of a submitted form; JupyterHub has a list for each field."""
+    """Return the single values of a submitted form, in which JupyterHub has a list for each field."""
     fields = {name: values for name, values in form.items() if name != "_xsrf"}
     for name, values in fields.items():
         if len(values) != 1:

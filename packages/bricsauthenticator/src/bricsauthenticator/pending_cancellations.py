@@ -51,7 +51,7 @@ def from_state(state: Mapping[str, Any] | None) -> list[PendingCancellation]:
 
 
 def to_state(pending: list[PendingCancellation]) -> dict[str, Any]:
-    """Return the part of a spawner's state that holds pending cancellations; empty without any."""
+    """Return the part of a spawner's state that holds pending cancellations, if any."""
     return {STATE_KEY: [asdict(each) for each in pending]} if pending else {}
 
 

@@ -30,7 +30,7 @@ class ProgressEvents:
             self._wake_readers()
 
     def end(self) -> None:
-        """Let readers return after the last event; later events are dropped."""
+        """Let readers return after the last event, and drop later ones."""
         self._ended = True
         self._wake_readers()
 

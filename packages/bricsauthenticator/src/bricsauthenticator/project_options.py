@@ -134,7 +134,7 @@ class ProjectOptions(HasTraits):
         return ["JUPYTERHUB_SINGLEUSER_APP"]
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
-        """Add the account's own variables; the account need not exist on the hub's machine."""
+        """Add the variables of the account, which need not exist on the hub's machine."""
         return env | {"USER": self.req_username, "HOME": self.req_homedir, "SHELL": self.shell}
 
 

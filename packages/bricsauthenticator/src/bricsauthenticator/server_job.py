@@ -97,7 +97,7 @@ class ServerJob:
         self.events.add(event if percent is None else {**event, "progress": percent})
 
     async def query(self, max_age_s: float) -> JobStatus:
-        """Query Slurm about the job; see BricsSlurmSpawner.query_job_status.
+        """Query Slurm about the job, as BricsSlurmSpawner.query_job_status describes.
 
         An unknown job id is first looked up by the job's key.
         """
@@ -113,7 +113,7 @@ class ServerJob:
         return STATUS_OF[job.life]
 
     def job_to_cancel(self) -> PendingCancellation | None:
-        """Return the job for cancellation; None without a job that may run."""
+        """Return the job for cancellation, or None without a job that may run."""
         return None if self.status.is_gone else self.ledger.job_to_cancel()
 
     def is_being_cancelled(self) -> bool:

@@ -103,7 +103,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         return self.ip, self.port
 
     async def submit_batch_script(self) -> str:
-        """Submit the job and return its id; see Submission.submit."""
+        """Submit the job and return its id, as Submission.submit does."""
         return await self._job.submission.submit()
 
     @observe("port")
@@ -148,7 +148,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         return await self._job.query(max_age_s)
 
     def state_gethost(self) -> str:
-        """Return the name of the node that runs the job; empty while Slurm has not named one."""
+        """Return the name of the node that runs the job, or an empty text until Slurm names one."""
         return self._job.status.job.node
 
     # Progress
