@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from hubpod.errors import HubpodError, nearest
 from hubpod_harness.keys import SigningKey
 from hubpod_harness.token_mutations import FOREIGN_KEYS_PATH, foreign_key_set
 
@@ -68,10 +69,6 @@ def _discovery(**changes: object) -> Callable[[Documents], Documents]:
     return change
 
 
-def _key_set(*keys: object) -> Callable[[Documents], Documents]:
-    return lambda good: {**good, KEYS_PATH: Document(body=json.dumps({"keys": keys}))}
-
-
 def _redirect(good: Documents) -> Documents:
     # A client that follows the redirect finds valid documents, and would accept logins.
     base = urlsplit(json.loads(good[DISCOVERY_PATH].body)["issuer"]).path
@@ -91,8 +88,7 @@ GARBAGE: Mapping[str, Callable[[Documents], Documents]] = {
     "wrong issuer": _discovery(issuer="https://issuer.example/realms/test"),
     "no key set": _discovery(jwks_uri=None),
     "file as key set": _discovery(jwks_uri="file:///etc/passwd"),
-    "no keys": _key_set(),
-    "useless keys": _key_set({"kty": "oct", "k": "AA", "alg": "HS256"}, {"kty": "RSA"}, "key", None),
+    "keys elsewhere": _discovery(jwks_uri="http://169.254.169.254/latest/meta-data/"),
     "error page": _everywhere(lambda _: ERROR_PAGE),
     "not found": lambda _: {},
     "too big": _everywhere(lambda good: replace(good, body=good.body + " " * TOO_BIG_BYTES)),
@@ -100,6 +96,41 @@ GARBAGE: Mapping[str, Callable[[Documents], Documents]] = {
     "redirect": _redirect,
 }
 """Responses of a broken issuer by name, each made from the valid documents."""
+
+
+Keys = list[dict[str, object]]
+
+
+def _key_set(change: Callable[[Keys], Sequence[object]]) -> Callable[[Documents], Documents]:
+    def change_keys(good: Documents) -> Documents:
+        keys = json.loads(good[KEYS_PATH].body)["keys"]
+        return {**good, KEYS_PATH: Document(body=json.dumps({"keys": change(keys)}))}
+
+    return change_keys
+
+
+_USELESS: Sequence[object] = (
+    {"kty": "oct", "k": "AA", "alg": "HS256", "kid": "secret"},
+    {"kty": "RSA", "kid": "half"},
+    {"kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "none", "kid": "none"},
+    {"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AQAB", "kid": "private"},
+    "key",
+    None,
+)
+
+KEY_SETS: Mapping[str, Callable[[Documents], Documents]] = {
+    "without alg": _key_set(
+        lambda good: [{name: value for name, value in key.items() if name != "alg"} for key in good]
+    ),
+    "beside useless ones": _key_set(lambda good: [*_USELESS, *good]),
+    "none": _key_set(lambda _: []),
+    "useless ones": _key_set(lambda _: _USELESS),
+    "for encryption": _key_set(lambda good: [{**key, "use": "enc"} for key in good]),
+    "of alg none": _key_set(lambda good: [{**key, "alg": "none"} for key in good]),
+    "with private halves": _key_set(lambda good: [{**key, "d": "AQAB"} for key in good]),
+    "twice": _key_set(lambda good: [*good, *good]),
+}
+"""Readable key sets of an issuer by name, each made from the current keys. Only the first two accept tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +141,27 @@ class Behaviour:
         mood: The state in the server's control API: up, down, slow or hanging.
         delay_s: Seconds before each response, when it is slow.
         garbage: The key in GARBAGE of the documents; empty for valid ones.
+        keys: The key in KEY_SETS of the published keys; empty for the usual ones.
     """
 
     mood: str = "up"
     delay_s: float = 0.0
     garbage: str = ""
+    keys: str = ""
+
+    def documents(self, good: Documents) -> Documents:
+        """Return the documents that are served in place of the valid ones."""
+        change = GARBAGE.get(self.garbage) or KEY_SETS.get(self.keys)
+        return change(good) if change else good
+
+
+def check_kind(what: str, kind: str, known: Mapping[str, object]) -> None:
+    """Check that a kind of documents exists.
+
+    Raises:
+        HubpodError: It does not.
+    """
+    if kind not in known:
+        raise HubpodError(
+            f"the test issuer knows no {what} {kind!r}{nearest(kind, known)}", remedy="kinds: " + ", ".join(known)
+        )

@@ -14,7 +14,7 @@ from hubpod.client.browser import direct_session
 from hubpod.client.deadline import Deadline
 from hubpod.errors import HubpodError, nearest
 from hubpod_harness.blueprint import AUDIENCE, ISSUER_URL, PLATFORM
-from hubpod_harness.documents import GARBAGE, Behaviour, valid_documents
+from hubpod_harness.documents import GARBAGE, KEY_SETS, Behaviour, check_kind, valid_documents
 from hubpod_harness.keys import ALGORITHMS, SigningKey, new_key, unknown_algorithm
 from hubpod_harness.token_flaws import FLAWS, VARIANTS, Variant
 from hubpod_harness.token_mutations import with_claims
@@ -154,12 +154,17 @@ class Issuer:
         Raises:
             HubpodError: The kind is not one of GARBAGE, or the server does not accept the change.
         """
-        if kind not in GARBAGE:
-            raise HubpodError(
-                f"the test issuer knows no garbage {kind!r}{nearest(kind, GARBAGE)}",
-                remedy="kinds: " + ", ".join(GARBAGE),
-            )
+        check_kind("garbage", kind, GARBAGE)
         self._set_behaviour(Behaviour(garbage=kind))
+
+    def publish_keys(self, kind: str) -> None:
+        """Publish an unusual set of the current keys.
+
+        Raises:
+            HubpodError: The kind is not one of KEY_SETS, or the server does not accept the change.
+        """
+        check_kind("key set", kind, KEY_SETS)
+        self._set_behaviour(Behaviour(keys=kind))
 
     def reset(self) -> None:
         """Serve valid documents with the initial keys."""
@@ -190,9 +195,7 @@ class Issuer:
         self._apply(self._current, self._kept, behaviour)
 
     def _apply(self, current: SigningKeys | None, kept: tuple[SigningKey, ...], behaviour: Behaviour) -> None:
-        documents = valid_documents(self.url, current or self._first, kept)
-        if behaviour.garbage:
-            documents = GARBAGE[behaviour.garbage](documents)
+        documents = behaviour.documents(valid_documents(self.url, current or self._first, kept))
         base = urlsplit(self.url).path
         state = {
             "mood": behaviour.mood,

@@ -18,8 +18,10 @@ RSA_BITS = 2048
 
 _MAKERS: Mapping[str, Callable[[], PrivateKey]] = {
     "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS),
+    "RS512": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS),
     "PS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS),
     "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate,
 }
 ALGORITHMS = tuple(_MAKERS)

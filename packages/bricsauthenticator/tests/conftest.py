@@ -63,17 +63,33 @@ class SigningKey:
         """The public half as a key set has it."""
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
         jwk: dict[str, Any] = algorithm.to_jwk(self.private.public_key(), as_dict=True)
+        jwk.pop("key_ops", None)
         return {**jwk, "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
+    @property
+    def private_jwk(self) -> dict[str, Any]:
+        """Both halves, which no issuer should publish."""
+        algorithm = jwt.get_algorithm_by_name(self.algorithm)
+        return {**self.public_jwk, **algorithm.to_jwk(self.private, as_dict=True), "key_ops": ["sign", "verify"]}
 
-def new_key(algorithm: str, kid: str) -> SigningKey:
-    """Make a key for one of the three families."""
-    makers: dict[str, Callable[[], Any]] = {
-        "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
-        "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
-        "EdDSA": ed25519.Ed25519PrivateKey.generate,
-    }
-    return SigningKey(makers[algorithm](), algorithm, kid)
+
+CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {
+    "ES256": ec.SECP256R1,
+    "ES384": ec.SECP384R1,
+    "ES512": ec.SECP521R1,
+}
+
+
+def new_key(algorithm: str, kid: str, bits: int = 2048) -> SigningKey:
+    """Make a key for an algorithm, of this size if it is an RSA key."""
+    private: Any
+    if algorithm == "EdDSA":
+        private = ed25519.Ed25519PrivateKey.generate()
+    elif algorithm in CURVES:
+        private = ec.generate_private_key(CURVES[algorithm]())
+    else:
+        private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return SigningKey(private, algorithm, kid)
 
 
 RSA_KEY = new_key("RS256", "rsa-1")
@@ -91,6 +107,7 @@ class Issuer:
         self.requests: list[str] = []
         self.extra_discovery: dict[str, Any] = {}
         self.raw_keys: bytes | None = None
+        self.redirect: tuple[int, str] | None = None
         self.delay = asyncio.Event()
         self.delay.set()
         self._socket, self.port = bind_unused_port()
@@ -105,7 +122,10 @@ class Issuer:
             async def get(self, name: str) -> None:
                 issuer.requests.append(name)
                 await issuer.delay.wait()
-                self.write(issuer.document(name))
+                if issuer.redirect:
+                    self.redirect(issuer.redirect[1], status=issuer.redirect[0])
+                else:
+                    self.write(issuer.document(name))
 
         self._server = HTTPServer(web.Application([(r"/realms/main/(.*)", Documents)], log_function=lambda _: None))
         self._server.add_socket(self._socket)
@@ -438,6 +458,6 @@ def until_fixture() -> Callable[..., Any]:
 
 
 @pytest.fixture(name="new_key")
-def new_key_fixture() -> Callable[[str, str], SigningKey]:
+def new_key_fixture() -> Callable[..., SigningKey]:
     """Return the function that makes a signing key."""
     return new_key

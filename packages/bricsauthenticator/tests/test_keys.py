@@ -1,6 +1,7 @@
 """The issuer's keys over time: rotation, outages, floods."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -9,7 +10,7 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from bricsauthenticator import BricsAuthenticator
-from bricsauthenticator.keys import KeyStore, usable_keys
+from bricsauthenticator.keys import KeyStore
 from bricsauthenticator.login_errors import BadTokenError, IssuerUnavailableError
 from bricsauthenticator.tokens import Header
 
@@ -65,7 +66,7 @@ async def test_a_new_key_is_accepted_after_one_fetch_and_the_removed_one_refused
     issuer.keys = [new_key("ES256", "new")]
     clock.now += 31
 
-    await store.find(header("new"))
+    await store.find(header("new", "ES256"))
 
     with pytest.raises(BadTokenError):
         await store.find(header("rsa-1"))
@@ -147,7 +148,9 @@ async def test_a_slow_issuer_times_out(store: KeyStore, issuer: Any) -> None:
     issuer.delay.set()
 
 
-@pytest.mark.parametrize("fault", ["down", "slow", "broken", "empty", "huge", "other issuer", "other scheme"])
+@pytest.mark.parametrize(
+    "fault", ["down", "slow", "broken", "not a set", "huge", "other issuer", "other scheme", "other origin", "repeated"]
+)
 async def test_the_last_good_keys_serve_while_the_issuer_fails(
     store: KeyStore, issuer: Any, clock: Clock, fault: str
 ) -> None:
@@ -162,8 +165,15 @@ async def test_the_last_good_keys_serve_while_the_issuer_fails(
         issuer.extra_discovery = {"issuer": "https://evil.example"}
     elif fault == "other scheme":
         issuer.extra_discovery = {"jwks_uri": "file:///etc/passwd"}
+    elif fault == "other origin":
+        issuer.extra_discovery = {"jwks_uri": "http://169.254.169.254/latest/meta-data"}
     else:
-        issuer.raw_keys = {"broken": b"{", "empty": b'{"keys": []}', "huge": b" " * 10**6}[fault]
+        issuer.raw_keys = {
+            "broken": b"{",
+            "not a set": b'{"keys": {}}',
+            "huge": b" " * 10**6,
+            "repeated": b'{"keys": [], "keys": []}',
+        }[fault]
 
     assert await store.find(header("rsa-1"))
     issuer.delay.set()
@@ -190,18 +200,64 @@ async def test_a_token_without_key_id_uses_the_only_key(store: KeyStore, issuer:
         await other.find(header(None))
 
 
-async def test_keys_that_cannot_sign_tokens_are_skipped(issuer: Any) -> None:
-    """Secrets, encryption keys and malformed keys of a key set are not used."""
-    good = issuer.keys[0].public_jwk
-    document = {
-        "keys": [
-            {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"},
-            {**good, "kid": "enc", "use": "enc"},
-            {**good, "kid": 5},
-            {"kty": "RSA", "kid": "half", "n": "AQ"},
-            "text",
-            good,
-        ]
-    }
+async def test_an_empty_key_set_withdraws_all_keys(store: KeyStore, issuer: Any, clock: Clock) -> None:
+    """Once the issuer publishes no key, no token is accepted any more."""
+    await store.find(header("rsa-1"))
+    issuer.raw_keys = b'{"keys": []}'
+    clock.now += 700
 
-    assert set(usable_keys(document)) == {"rsa-1"}
+    for _ in range(2):
+        with pytest.raises(BadTokenError):
+            await store.find(header("rsa-1"))
+
+
+async def test_an_unusable_key_does_not_keep_withdrawn_ones(store: KeyStore, issuer: Any, clock: Clock) -> None:
+    """A key set without any usable key withdraws the earlier keys, and the log has the reason."""
+    await store.find(header("rsa-1"))
+    issuer.raw_keys = json.dumps({"keys": [{**issuer.keys[0].public_jwk, "alg": "none"}]}).encode()
+    clock.now += 700
+
+    with pytest.raises(BadTokenError):
+        await store.find(header("rsa-1"))
+
+
+async def test_both_documents_have_one_time_limit(
+    store: KeyStore, issuer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two slow answers do not add up past the limit of a fetch, which covers both requests."""
+    limits: list[tuple[float | None, int]] = []
+    real = asyncio.timeout
+
+    def limit(delay: float | None) -> Any:
+        limits.append((delay, len(issuer.requests)))
+        return real(delay)
+
+    monkeypatch.setattr("bricsauthenticator.keys.asyncio.timeout", limit)
+
+    await store.find(header("rsa-1"))
+
+    assert limits == [(store.timeout_s, 0)]
+    assert len(issuer.requests) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_not_followed(store: KeyStore, issuer: Any, status: int) -> None:
+    """An issuer that redirects provides no keys."""
+    issuer.redirect = (status, f"{issuer.url}/jwks")
+
+    with pytest.raises(IssuerUnavailableError):
+        await store.find(header("rsa-1"))
+
+    assert issuer.requests == [".well-known/openid-configuration"]
+
+
+async def test_keys_of_another_origin_are_fetched_only_if_the_site_lists_it(issuer: Any, clock: Clock) -> None:
+    """An origin that the site lists serves keys as the issuer does."""
+    other = f"http://localhost:{issuer.port}"
+    issuer.extra_discovery = {"jwks_uri": f"{other}/realms/main/jwks"}
+    refused = key_store(issuer.url, clock=clock)
+    allowed = key_store(issuer.url, clock=clock, allowed_origins=[other])
+
+    with pytest.raises(IssuerUnavailableError):
+        await refused.find(header("rsa-1"))
+    assert await allowed.find(header("rsa-1"))

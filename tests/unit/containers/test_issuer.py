@@ -131,7 +131,7 @@ def test_the_server_serves_its_documents(server: Server, issuer: Issuer) -> None
 
     assert discovery.json()["issuer"] == issuer.url
     assert discovery.headers["Content-Type"] == "application/json"
-    assert {key["alg"] for key in keys} == {"RS256", "PS256", "ES256", "EdDSA"}
+    assert {key["alg"] for key in keys} == {"RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"}
     assert not any("d" in key for key in keys)
     assert server.get("/nothing").status_code == 404
 
