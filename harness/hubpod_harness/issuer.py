@@ -16,8 +16,9 @@ from hubpod.errors import HubpodError, nearest
 from hubpod_harness.blueprint import AUDIENCE, ISSUER_URL, PLATFORM
 from hubpod_harness.documents import GARBAGE, KEY_SETS, Behaviour, check_kind, valid_documents
 from hubpod_harness.keys import ALGORITHMS, SigningKey, new_key, unknown_algorithm
-from hubpod_harness.token_flaws import FLAWS, VARIANTS, Variant
+from hubpod_harness.token_flaws import FLAWS
 from hubpod_harness.token_mutations import with_claims
+from hubpod_harness.token_variants import VARIANTS, Variant
 from hubpod_harness.tokens import TokenUser, valid_draft
 
 __all__ = ["FLAWS", "VARIANTS", "Issuer"]
@@ -236,7 +237,7 @@ def _variant(name: str) -> Variant:
     if name not in known:
         raise HubpodError(
             f"unknown flaw {name!r} of a token{nearest(name, known)}",
-            remedy="see FLAWS and VARIANTS in hubpod_harness.token_flaws",
+            remedy="see FLAWS in hubpod_harness.token_flaws and VARIANTS in hubpod_harness.token_variants",
         )
     return known[name]
 

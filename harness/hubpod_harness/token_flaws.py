@@ -3,15 +3,22 @@
 The statuses are the valid responses of the login. The flaws follow RFC 8725 (best practices for JWT).
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from hubpod_harness import token_mutations
 from hubpod_harness.attack import forgeries
-from hubpod_harness.token_mutations import (
+from hubpod_harness.project_mutations import (
     account,
+    accounts,
+    deep_projects,
+    entries,
+    on_platform,
+    project_name,
+    resources,
+)
+from hubpod_harness.token_mutations import (
     map_claim,
     times,
     with_claims,
@@ -23,6 +30,7 @@ from hubpod_harness.token_mutations import (
     without_claim,
     without_signature,
 )
+from hubpod_harness.token_variants import Rows, Variant
 from hubpod_harness.tokens import Mutation
 
 DAY_S = 86400
@@ -38,21 +46,6 @@ class Layer(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A valid token in another form.
-
-    Attributes:
-        name: The keyword argument of `Issuer.mint` that selects the variant.
-        title: The difference from an ordinary token, in a sentence.
-        mutate: Turns a valid draft into the variant.
-    """
-
-    name: str
-    title: str
-    mutate: Mutation = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Flaw(Variant):
     """A flaw that makes a token invalid.
 
@@ -64,8 +57,6 @@ class Flaw(Variant):
     statuses: frozenset[int]
     layer: Layer = Layer.HUB
 
-
-Rows = Mapping[str, tuple[str, Mutation]]
 
 _TIMES: Rows = {
     "expired": ("it expired an hour ago", times(iat=-7200, nbf=-7200, exp=-3600)),
@@ -93,8 +84,9 @@ _REQUIRED: Mapping[str, tuple[str, Mutation]] = {
 
 _PURPOSE: Rows = {
     "wrong_audience": ("it is for another audience", with_claims(aud="another-client")),
-    "list_audience": ("aud is a list with the right audience", map_claim("aud", lambda good: [good])),
+    "list_audience_of_another": ("aud is a list with another audience", with_claims(aud=["another-client"])),
     "two_audiences": ("aud has another audience, too", map_claim("aud", lambda good: [good, "another-client"])),
+    "nested_audience": ("aud is a list in a list", map_claim("aud", lambda good: [[good]])),
     "wrong_issuer": ("it is of another issuer", with_claims(iss="https://issuer.example/realms/test")),
     "list_issuer": ("iss is a list with the right issuer", map_claim("iss", lambda good: [good])),
     "issuer_with_slash": ("iss has a slash at its end", map_claim("iss", lambda good: f"{good}/")),
@@ -128,6 +120,10 @@ _FORM: Rows = {
     "jwe": ("it is encrypted", token_mutations.encrypt),
     "nested": ("it is a signed token in a signed token", token_mutations.nest),
     **{name: (title, with_parts(form)) for name, (title, form) in forgeries.FORMS.items()},
+    "repeated_claim": ("it has two users", token_mutations.repeat_claim("short_name", "admin")),
+    "repeated_audience": ("it has two audiences", token_mutations.repeat_claim("aud", "another-client")),
+    "repeated_alg": ("its header has two algorithms", token_mutations.repeat_header("alg", "none")),
+    "repeated_kid": ("its header has two key ids", token_mutations.repeat_header("kid", "other")),
     "not_json": ("its payload is not JSON", with_payload(lambda _: b"not JSON")),
     "array_payload": ("its payload is an array", with_payload(lambda payload: b"[" + payload + b"]")),
 }
@@ -148,28 +144,29 @@ _NAMES: Rows = {
 
 _PROJECTS: Rows = {
     "projects_list": ("projects is a list", map_claim("projects", lambda good: [good])),
-    "projects_deep": (f"projects is nested {MANY} deep", token_mutations.deep_projects(MANY)),
+    "projects_deep": (f"projects is nested {MANY} deep", deep_projects(MANY)),
     "projects_deep_text": (f"projects is a text, nested {MANY} deep", with_claims(projects="[" * MANY + "]" * MANY)),
     "projects_string_garbage": ("projects is a text that is not JSON", with_claims(projects="{")),
-    "project_list": ("a project is a list", token_mutations.entries(lambda _draft, _name: [])),
-    "project_nameless": (
-        "a project's name is null",
-        token_mutations.entries(lambda *_: {"name": None, "resources": []}),
-    ),
-    "resources_object": ("a project's resources are an object", token_mutations.resources(lambda *_: {})),
-    "resource_string": ("a resource is a string", token_mutations.resources(lambda *_: ["x"])),
+    "project_list": ("a project is a list", entries(lambda *_: [])),
+    "project_nameless": ("a project's name is null", entries(lambda *_: {"name": None, "resources": []})),
+    "project_name_surrogate": ("a project's name is half a character", project_name("\ud800")),
+    "resources_object": ("a project's resources are an object", resources(lambda *_: {})),
+    "resource_string": ("a resource is a string", resources(lambda *_: ["x"])),
     "resource_username_null": ("the account is null", account(None)),
     "resource_username_root": ("the account is root", account("root")),
     "resource_username_spawner": ("the account is the service's own", account("jupyterspawner")),
     "resource_username_option": ("the account looks like options", account("-u root")),
     "resource_username_shell": ("the account has a command", account("x; id")),
-    "resource_of_another_user": ("the account is another user's", token_mutations.accounts("mallory.{project}")),
-    "resource_of_another_project": ("the account is in another project", token_mutations.accounts("{user}.elsewhere")),
-    "resource_username_newline": ("the account ends with a newline", token_mutations.accounts("{user}.{project}\n")),
+    "resource_of_another_user": ("the account is another user's", accounts("mallory.{project}")),
+    "resource_of_another_project": (
+        "the account is in another project",
+        accounts("{user}.elsewhere"),
+    ),
+    "resource_username_newline": ("the account ends with a newline", accounts("{user}.{project}\n")),
 }
 
 _NOWHERE: Rows = {
-    "no_project_here": ("its projects are on another platform", token_mutations.on_platform("elsewhere")),
+    "no_project_here": ("its projects are on another platform", on_platform("elsewhere")),
     "no_projects": ("it has no projects", with_claims(projects={})),
 }
 
@@ -201,18 +198,4 @@ FLAWS: Mapping[str, Flaw] = {
     **_flaws(_PROJECTS, 401, 403),
     **_flaws(_NOWHERE, 403),
     **_flaws(_SIZES, 400, 401, 431, layer=Layer.FRONT_DOOR),
-}
-
-_VARIANTS: Rows = {
-    "projects_as_text": ("projects is a string of JSON", map_claim("projects", json.dumps)),
-    "bare_header": ("its header has no typ", token_mutations.without_header("typ")),
-    "without_nbf": ("it has no nbf", without_claim("nbf")),
-    "azp_of_ours": ("it was issued to our own client", lambda draft: with_claims(azp=draft.claims.get("aud"))(draft)),
-    "markup_in_project": ("a project's name is markup", token_mutations.project_name("<script>alert(1)</script>")),
-    "on_other_platforms_too": ("its projects are on another platform, too", token_mutations.on_another_platform_too),
-    "size_8_kB": ("it has 8 kB", token_mutations.of_size(8 * KB)),
-    "size_31_kB": ("it has 31 kB", token_mutations.of_size(31 * KB)),
-}
-VARIANTS: Mapping[str, Variant] = {
-    name: Variant(name=name, title=title, mutate=mutate) for name, (title, mutate) in _VARIANTS.items()
 }

@@ -51,6 +51,22 @@ def with_payload(edit: Callable[[bytes], bytes]) -> Mutation:
     return lambda draft: replace(draft, payload_edits=(*draft.payload_edits, edit))
 
 
+def repeat_claim(name: str, first: object) -> Mutation:
+    """Put another value of a claim before the valid one."""
+    return with_payload(lambda payload: _with_first(payload, name, first))
+
+
+def repeat_header(name: str, first: object) -> Mutation:
+    """Put another value of a header parameter before the valid one."""
+    return lambda draft: replace(
+        draft, header_edits=(*draft.header_edits, lambda header: _with_first(header, name, first))
+    )
+
+
+def _with_first(text: bytes, name: str, value: object) -> bytes:
+    return text.replace(b"{", f"{{{json.dumps(name)}: {json.dumps(value)}, ".encode(), 1)
+
+
 def with_token(edit: Callable[[str], str]) -> Mutation:
     """Edit the token after it is signed."""
     return lambda draft: replace(draft, token_edits=(*draft.token_edits, edit))
@@ -189,7 +205,8 @@ def break_signature(header: str, payload: str, signature: str) -> str:
     return f"{header}.{payload}.{base64url(bytes(content))}"
 
 
-def _project_names(draft: Draft) -> list[str]:
+def project_names(draft: Draft) -> list[str]:
+    """Return the draft's projects without portal."""
     claim = draft.claims.get("projects")
     return [key.partition(".")[0] for key in claim] if isinstance(claim, Mapping) else []
 
@@ -197,53 +214,5 @@ def _project_names(draft: Draft) -> list[str]:
 def with_short_name(name: str) -> Mutation:
     """Name another user, with matching accounts."""
     return lambda draft: with_claims(
-        short_name=name, projects=projects_claim(name, _project_names(draft), draft.platform)
+        short_name=name, projects=projects_claim(name, project_names(draft), draft.platform)
     )(draft)
-
-
-def entries(entry: Callable[[Draft, str], object]) -> Mutation:
-    """Replace the entry of each project."""
-    return lambda draft: with_claims(projects={f"{name}.portal": entry(draft, name) for name in _project_names(draft)})(
-        draft
-    )
-
-
-def resources(resources: Callable[[Draft, str], object]) -> Mutation:
-    """Replace the resources of each project."""
-    return entries(lambda draft, name: {"name": f"Project {name}", "resources": resources(draft, name)})
-
-
-def account(username: object) -> Mutation:
-    """Replace each project's account on this platform."""
-    return resources(lambda draft, _: [{"name": draft.platform, "username": username}])
-
-
-def accounts(pattern: str) -> Mutation:
-    """Replace each project's account by a pattern with `{user}` and `{project}`."""
-    return resources(lambda draft, name: [_resource(draft, name, pattern=pattern)])
-
-
-def on_platform(platform: str) -> Mutation:
-    """Move all accounts to another platform."""
-    return resources(lambda draft, name: [_resource(draft, name) | {"name": platform}])
-
-
-def on_another_platform_too(draft: Draft) -> Draft:
-    """Add accounts on another platform, whose names are unrestricted."""
-    return resources(lambda draft, name: [{"name": "elsewhere", "username": "root"}, _resource(draft, name)])(draft)
-
-
-def project_name(text: str) -> Mutation:
-    """Set each project's display name."""
-    return entries(lambda draft, name: {"name": text, "resources": [_resource(draft, name)]})
-
-
-def _resource(draft: Draft, project: str, pattern: str = "{user}.{project}") -> dict[str, object]:
-    user = draft.claims.get("short_name")
-    return {"name": draft.platform, "username": pattern.format(user=user, project=project)}
-
-
-def deep_projects(depth: int) -> Mutation:
-    """Nest the projects claim deeper than parsers support."""
-    nested = b"[" * depth + b"]" * depth  # inserted into the JSON text, because the encoder has its own limit
-    return chain(with_claims(projects="@"), with_payload(lambda payload: payload.replace(b'"@"', nested)))

@@ -40,6 +40,7 @@ class Draft:
         leeway_s: The hub's tolerance for clock differences.
         now: Time of minting in seconds since 1970.
         signer: Makes the signature in place of the key.
+        header_edits: Edits of the header's bytes before the signature.
         payload_edits: Edits of the payload's bytes before the signature.
         token_edits: Edits of the signed token.
     """
@@ -52,24 +53,29 @@ class Draft:
     leeway_s: float
     now: float
     signer: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    header_edits: tuple[Callable[[bytes], bytes], ...] = field(default=(), repr=False)
     payload_edits: tuple[Callable[[bytes], bytes], ...] = field(default=(), repr=False)
     token_edits: tuple[Callable[[str], str], ...] = field(default=(), repr=False)
 
     @property
     def payload(self) -> bytes:
         """Return the payload before it is encoded."""
-        content = json.dumps(self.claims).encode()
-        for edit in self.payload_edits:
-            content = edit(content)
-        return content
+        return _edited(self.claims, self.payload_edits)
 
     def sign(self) -> str:
         """Return the signed token."""
-        signed = f"{base64url(json.dumps(self.header).encode())}.{base64url(self.payload)}"
+        signed = f"{base64url(_edited(self.header, self.header_edits))}.{base64url(self.payload)}"
         token = f"{signed}.{base64url((self.signer or self.key.sign)(signed.encode()))}"
         for edit in self.token_edits:
             token = edit(token)
         return token
+
+
+def _edited(part: Mapping[str, object], edits: Sequence[Callable[[bytes], bytes]]) -> bytes:
+    content = json.dumps(part).encode()
+    for edit in edits:
+        content = edit(content)
+    return content
 
 
 Mutation = Callable[[Draft], Draft]

@@ -11,9 +11,11 @@ from hubpod.client import HubClient, HubError, LoginRefused
 from hubpod.client.browser import Browser, direct_session
 from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer
+from hubpod_harness.keys import ALGORITHMS
 from hubpod_harness.stack import Stack
 from hubpod_harness.steps import accepts_token, require_issuer, wait_until
 from hubpod_harness.token_flaws import FLAWS, Flaw, Layer
+from hubpod_harness.token_variants import VARIANTS
 from hubpod_harness.tokens import projects_claim
 from hubpod_harness.users import User
 
@@ -62,7 +64,7 @@ ask(8001, "DELETE", f"/api/routes{path}", {"Authorization": f"token {api_token}"
 """
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_good_token_logs_in(hub: Hub, issuer: Issuer, user: User, algorithm: str) -> None:
     """A token signed with any common algorithm logs in the user in its claims."""
     session = hub.login(issuer.mint(user, algorithm=algorithm))
@@ -128,6 +130,28 @@ def test_a_flawed_token_is_refused(hub: Hub, issuer: Issuer, refused_tokens: lis
     assert "Set-Cookie" not in refusal.value.response.headers
     if flaw.layer is Layer.HUB:
         refused_tokens.append(token)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_of_a_good_token_logs_in(hub: Hub, issuer: Issuer, user: User, variant: str) -> None:
+    """Tokens that RFC 7519 and OpenID Core allow log in, and useless projects cost no other project."""
+    token = issuer.mint(user, projects=None, algorithm="RS256", claims=None, **{variant: True})
+
+    assert hub.login(token).user == user.name
+
+
+@pytest.mark.security
+def test_a_token_that_denies_all_projects_ends_the_session(hub: Hub, issuer: Issuer, user: User) -> None:
+    """After a valid token without a project, the user's session starts no server."""
+    session = hub.login(issuer.mint(user))
+    with pytest.raises(LoginRefused):
+        hub.login(issuer.mint(user, projects=[]))
+
+    with pytest.raises(HubError):
+        session.spawn(project=user.projects[0])
+
+    assert not hub.servers_of(user.name)
+    hub.login(issuer.mint(user))
 
 
 @pytest.mark.security
@@ -226,7 +250,46 @@ def test_a_withdrawn_key_is_refused(quick: Stack, quick_issuer: Issuer, quick_us
     assert refusal.value.status == UNAUTHORIZED
 
 
-@pytest.mark.parametrize("kind", ["not JSON", "wrong issuer", "no keys"])
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256", "ES384", "EdDSA"])
+def test_a_key_that_names_no_algorithm_is_used(
+    quick: Stack, quick_issuer: Issuer, quick_user: User, algorithm: str
+) -> None:
+    """Keys without `alg`, as some issuers publish them, accept tokens of every algorithm of their type."""
+    quick_issuer.publish_keys("without alg")
+    token = quick_issuer.mint(quick_user, algorithm=algorithm)
+
+    wait_until("a login", lambda: accepts_token(quick.hub, token), 10)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("kind", ["none", "useless ones", "with private halves", "twice"])
+def test_an_issuer_without_usable_keys_has_withdrawn_them(
+    quick: Stack, quick_issuer: Issuer, quick_user: User, kind: str
+) -> None:
+    """A key set without a usable key withdraws the earlier keys, and logins are refused, not failed."""
+    token = quick_issuer.mint(quick_user)
+    quick.hub.login(token)
+
+    quick_issuer.publish_keys(kind)
+
+    wait_until("a refused login", lambda: not accepts_token(quick.hub, token), 10)
+    with pytest.raises(LoginRefused) as refusal:
+        quick.hub.login(token)
+    assert refusal.value.status == UNAUTHORIZED
+
+
+@pytest.mark.security
+def test_a_useless_key_costs_no_other_key(quick: Stack, quick_issuer: Issuer, quick_user: User) -> None:
+    """Keys that cannot be used do not keep the hub from the issuer's new keys."""
+    quick_issuer.rotate(overlap=False)
+    quick_issuer.publish_keys("beside useless ones")
+
+    token = quick_issuer.mint(quick_user)
+
+    wait_until("a login with the new key", lambda: accepts_token(quick.hub, token), 10)
+
+
+@pytest.mark.parametrize("kind", ["not JSON", "wrong issuer", "keys elsewhere"])
 def test_garbage_from_the_issuer_changes_nothing(
     quick: Stack, quick_issuer: Issuer, quick_user: User, kind: str
 ) -> None:

@@ -79,12 +79,74 @@ async def test_the_token_logs_in_and_its_projects_become_auth_state(hub: Any, is
     }
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
-async def test_elliptic_keys_are_accepted(hub: Any, issuer: Any, algorithm: str, new_key: Any) -> None:
-    """The issuer may sign with ES256 and EdDSA as well."""
-    issuer.keys = [new_key(algorithm, "k")]
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"])
+async def test_every_algorithm_is_accepted(  # noqa: PLR0913 - a table and the fixtures
+    hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch, new_key: Any, algorithm: str, *, named: bool
+) -> None:
+    """The issuer may sign with any accepted algorithm, whether or not its key names the algorithm."""
+    key = new_key(algorithm, "k")
+    entry = {name: value for name, value in key.public_jwk.items() if named or name != "alg"}
+    monkeypatch.setattr(issuer, "raw_keys", json.dumps({"keys": [entry]}).encode())
 
-    assert (await hub.login(issuer.mint())).code == 302
+    assert (await hub.login(issuer.mint(key=key))).code == 302
+
+
+@pytest.mark.parametrize("changes", [{"aud": ["hub-client"]}, {"aud": ["hub-client", "other"], "azp": "hub-client"}])
+async def test_a_token_for_a_list_of_audiences_logs_in(hub: Any, issuer: Any, changes: dict[str, Any]) -> None:
+    """A token may name its audience in a list, and further ones if it was issued to the hub."""
+    assert (await hub.login(issuer.mint(**changes))).code == 302
+
+
+def project(name: object = "P", **resource: object) -> dict[str, Any]:
+    """Return a project with one resource on this platform."""
+    return {"name": name, "resources": [{"name": PLATFORM, **resource}]}
+
+
+USELESS: list[dict[str, Any]] = [
+    {"q.portal": {"name": "Q", "resources": [{"name": "elsewhere", "username": "x"}]}},
+    {"q.portal": project(None, username="ada.q")},
+    {"q.portal": project("\ud800", username="ada.q")},
+    {"q.portal": project("Q" * 300, username="ada.q")},
+    {"q.portal": project(username="bob.q")},
+    {"q.portal": project(username="root")},
+    {"q.portal": project(username="ada.q\n")},
+    {"q.portal": project(username=None)},
+    {"q.portal": project()},
+    {"q.portal": []},
+    {"q.portal": None},
+    {"q.portal": {"name": "Q"}},
+    {"q.portal": {"name": "Q", "resources": {}}},
+    {"q.portal": {"name": "Q", "resources": [{"name": PLATFORM, "username": "ada.q"},
+                                             {"name": PLATFORM, "username": "root"}]}},
+    {"q": project(username="ada.q")},
+    {"": project(username="ada.")},
+    {"\ud800.portal": project(username="ada.\ud800")},
+    {"q.\n": project(username="ada.q")},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("useless", USELESS, ids=lambda useless: json.dumps(useless)[:70])
+async def test_a_useless_project_costs_no_other_project(
+    hub: Any, issuer: Any, all_logs: Any, useless: dict[str, Any]
+) -> None:
+    """A project that cannot be used is skipped with a line in the log, and the user gets the others."""
+    good = {"p.portal": project(username="ada.p")}
+    token = issuer.mint(projects={**useless, **good})
+
+    assert (await hub.login(token)).code == 302
+
+    user = next(user for user in hub.app.users.values() if user.name == "ada")
+    assert set(await user.get_auth_state()) == {"p.portal"}
+    assert ("Skipped a project of ada: " in all_logs.text) is ("elsewhere" not in json.dumps(useless))
+    assert (await hub.request("/hub/spawn")).code == 200
+
+
+async def test_a_resource_that_names_no_platform_is_ignored(hub: Any, issuer: Any) -> None:
+    """A resource without a name is on another platform, and costs nothing."""
+    resources = ["x", {}, {"name": 5}, {"name": PLATFORM, "username": "ada.p"}]
+
+    assert (await hub.login(issuer.mint(projects={"p.portal": {"name": "P", "resources": resources}}))).code == 302
 
 
 async def test_projects_may_be_a_json_string(hub: Any, issuer: Any) -> None:
@@ -108,9 +170,9 @@ CLAIMS: list[dict[str, Any]] = [
     *({name: ...} for name in ("aud", "exp", "iss", "iat", "short_name", "projects")),
     *({name: None} for name in ("aud", "exp", "iss", "iat", "short_name", "projects")),
     {"aud": "other"},
-    {"aud": ["hub-client"]},
+    {"aud": ["other"]},
     {"aud": ["hub-client", "other"]},
-    {"aud": ["hub-client", "other"], "azp": "hub-client"},
+    {"aud": ["hub-client", "other"], "azp": "other"},
     {"iss": "https://issuer.example"},
     {"iss": ["x"]},
     {"exp": "9999999999"},
@@ -130,6 +192,8 @@ CLAIMS: list[dict[str, Any]] = [
     {"projects": "[" * 5000},
     {"projects": {"p.portal": []}},
     {"projects": {"p.portal": {"name": None, "resources": []}}},
+    {"projects": {"p.portal": {"name": "\ud800", "resources": []}}},
+    {"projects": '{"p.portal": {}, "p.portal": {}}'},
     {"projects": {"p.portal": {"name": "P", "resources": {}}}},
     {"projects": {"p.portal": {"name": "P", "resources": ["x"]}}},
     {"projects": {"p.portal": {"name": "P", "resources": [{"name": PLATFORM, "username": None}]}}},
@@ -312,7 +376,7 @@ async def test_a_refusal_is_one_line_beside_the_request_log(hub: Any, issuer: An
     await assert_refused(hub, token, 401)
 
     lines = [record.getMessage() for record in all_logs.records if record.levelno >= logging.INFO]
-    assert lines[0] == "Login refused with 401: InvalidAudienceError"
+    assert lines[0] == "Login refused with 401: wrong audience"
     assert [line[:20] for line in lines[1:]] == ["401 GET /hub/login ("]
     assert not [part for part in token.split(".") if part in all_logs.text]
 

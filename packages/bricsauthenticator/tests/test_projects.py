@@ -13,7 +13,7 @@ def claim(platform: str) -> dict[str, object]:
 
 def test_a_platform_is_matched_by_its_whole_name() -> None:
     """A platform whose name only begins like this platform's is another platform."""
-    assert usable_projects(claim("site.one"), user="ada", platform="site.one")
+    assert usable_projects(claim("site.one"), user="ada", platform="site.one").usable
     for other in ("site.one.test", "site.on", "Site.one"):
         with pytest.raises(NotPermittedError):
             usable_projects(claim(other), user="ada", platform="site.one")

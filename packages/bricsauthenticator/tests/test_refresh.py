@@ -37,7 +37,7 @@ async def known_projects(hub: Any) -> set[str]:
     return set(await user.get_auth_state())
 
 
-async def submit(hub: Any, token: str, of: str = "ada") -> Any:
+async def submit(hub: Any, token: str | None, of: str = "ada") -> Any:
     """Send the form of a spawn page through the front door, which adds a token."""
     return await hub.request(
         f"/hub/spawn/{of}?_xsrf={hub.cookies['_xsrf']}",
@@ -171,7 +171,6 @@ async def test_servers_are_never_cut_off(ada: Any) -> None:
         ({"exp": 1_700_000_300, "iat": 1_700_000_000}, 301, 200),
         ({"exp": 1_700_000_300, "iat": 1_700_000_000}, LONG_S, 302),
         ({"aud": "other"}, 301, 200),
-        ({"projects": {}}, 301, 302),
         ({"projects": []}, 301, 200),
         ({"short_name": "bob", "projects": projects_of("bob", "project1")}, 301, 302),
     ],
@@ -180,16 +179,103 @@ async def test_servers_are_never_cut_off(ada: Any) -> None:
 async def test_a_bad_later_token_changes_nothing(
     ada: Any, issuer: Any, changes: dict[str, Any], later_s: int, *, status: int
 ) -> None:
-    """A bad token changes nothing.
-
-    A good token without projects, or of another user, redirects to the login.
-    """
+    """A bad token changes nothing, and one of another user redirects to the login."""
     pass_time(ada, later_s)
 
     answer = await ada.request("/hub/home", token=issuer.mint(**changes))
 
     assert answer.code == status
     assert await known_projects(ada) == {"project1.portal", "project2.portal"}
+
+
+NO_PROJECTS: list[Any] = [
+    {},
+    "{}",
+    {"project1.portal": {"name": "1", "resources": [{"name": "elsewhere", "username": "ada.project1"}]}},
+    {"project1.portal": {"name": "1", "resources": [{"name": PLATFORM, "username": "bob.project1"}]}},
+    {"project1.portal": {"name": "1", "resources": []}},
+]
+
+
+@pytest.mark.parametrize("where", ["/hub/home", "/hub/login", "/hub/spawn"])
+@pytest.mark.parametrize("claim", NO_PROJECTS, ids=json.dumps)
+async def test_a_token_that_denies_all_projects_ends_them(
+    ada: Any, issuer: Any, slurm: Any, claim: Any, where: str
+) -> None:
+    """After a valid token without a project, neither cookie nor API token nor a restarted hub starts a server."""
+    token = ada.user_token()
+    pass_time(ada, 301)
+    denied = await ada.request(where, token=issuer.mint(projects=claim))
+    pass_time(ada, 302)
+
+    answers = [
+        await ada.request("/hub/spawn"),
+        await submit(ada, None),
+        await ada.api("/users/ada/server", token=token, body=CHOICE),
+    ]
+    ada.app.authenticator.confirmations = type(ada.app.authenticator.confirmations)()
+    restarted = await ada.api("/users/ada/server", token=token, body=CHOICE)
+
+    assert denied.code == (403 if where == "/hub/login" else 302)
+    assert {answer.code for answer in answers} <= {302, 400, 403}
+    assert restarted.code in {400, 403}
+    assert await known_projects(ada) == set()
+    assert not slurm.read("script")
+
+
+async def test_a_blocked_user_starts_no_server_with_a_cookie(ada: Any, slurm: Any) -> None:
+    """A user whom the site blocks must log in again, which the login then refuses."""
+    token = ada.user_token()
+    ada.app.authenticator.blocked_users = {"ada"}
+    pass_time(ada, 301)
+
+    assert (await ada.request("/hub/spawn")).code == 302
+    assert (await ada.api("/users/ada/server", token=token, body=CHOICE)).code == 403
+    assert not slurm.read("script")
+
+
+def issued(seconds_ago: float, *names: str) -> dict[str, Any]:
+    """Return the claims of a token that was issued some time ago."""
+    return {"iat": time.time() - seconds_ago, "projects": projects_of("ada", *names)}
+
+
+@pytest.mark.parametrize("where", ["/hub/login", "/hub/home"])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_older_token_does_not_restore_a_withdrawn_project(
+    ada: Any, issuer: Any, where: str, *, restarted: bool
+) -> None:
+    """A token that was issued before the latest one changes no projects, but it still logs in."""
+    older, newer = issuer.mint(**issued(60, "project1", "project2")), issuer.mint(**issued(-1, "project2"))
+    await ada.login(newer)
+    if restarted:
+        ada.app.authenticator.confirmations = type(ada.app.authenticator.confirmations)()
+    pass_time(ada, 301)
+
+    answer = await ada.request(where, token=older)
+
+    assert answer.code in {200, 302}
+    assert (await ada.request("/hub/home")).code == 200
+    assert await known_projects(ada) == {"project2.portal"}
+
+
+async def test_an_older_token_does_not_undo_a_denial(ada: Any, issuer: Any) -> None:
+    """After a token that denied all projects, only a later one logs in."""
+    await ada.login(issuer.mint(**issued(2)))
+    await ada.login(issuer.mint(**issued(-2)))
+
+    older, later = issuer.mint(**issued(60, "project1")), issuer.mint(**issued(-3, "project1"))
+
+    assert (await ada.login(older)).code == 403
+    assert (await ada.login(later)).code == 302
+
+
+async def test_the_same_token_logs_in_again(ada: Any, issuer: Any) -> None:
+    """A token is not older than itself, nor than others of the same second."""
+    token = issuer.mint(**issued(10, "project2"))
+    ada.app.users.delete(next(iter(ada.app.users.values())))
+
+    assert [(await ada.login(token)).code for _ in range(3)] == [302] * 3
+    assert await known_projects(ada) == {"project2.portal"}
 
 
 async def test_an_unavailable_issuer_does_not_log_users_out(ada: Any, issuer: Any) -> None:

@@ -91,8 +91,18 @@ def test_times_are_exact_to_the_second(key: Any, claims: dict[str, int], *, good
         ({"azp": "another-client"}, False),
         ({"azp": None}, False),
         ({"azp": ["hub-client"]}, False),
-        ({"aud": ["hub-client", "another-client"], "azp": "hub-client"}, False),
-        ({"aud": ["hub-client"], "azp": "hub-client"}, False),
+        ({"aud": ["hub-client", "another-client"], "azp": "hub-client"}, True),
+        ({"aud": ["hub-client", "another-client"]}, False),
+        ({"aud": ["hub-client", "another-client"], "azp": "another-client"}, False),
+        ({"aud": ["hub-client", "another-client"], "azp": None}, False),
+        ({"aud": ["another-client"], "azp": "hub-client"}, False),
+        ({"aud": ["hub-client"], "azp": "hub-client"}, True),
+        ({"aud": ["hub-client"]}, True),
+        ({"aud": ["hub-client", "hub-client"]}, True),
+        ({"aud": ["hub-client"], "azp": "another-client"}, False),
+        ({"aud": [["hub-client"]]}, False),
+        ({"aud": ["hub-client", None], "azp": "hub-client"}, False),
+        ({"aud": []}, False),
         ({"aud": "hub-client "}, False),
         ({"aud": "HUB-CLIENT"}, False),
         ({"aud": ""}, False),
@@ -100,9 +110,52 @@ def test_times_are_exact_to_the_second(key: Any, claims: dict[str, int], *, good
     ],
     ids=str,
 )
-def test_a_token_is_for_this_hub_alone(key: Any, claims: dict[str, object], *, good: bool) -> None:
-    """A token must name this hub as its only audience, even if azp names it among several."""
+def test_a_token_is_for_this_hub(key: Any, claims: dict[str, object], *, good: bool) -> None:
+    """A token must name this hub as its audience, and as azp if it names others, too (OpenID Core, 3.1.3.7)."""
     assert is_good(key, token_of(key, **claims)) is good
+
+
+def test_a_hub_without_an_audience_accepts_no_token(key: Any) -> None:
+    """An empty setting is not an audience that a token can name."""
+    policy = Policy(issuer=ISSUER, audience="", leeway_s=LEEWAY_S, max_lifetime_s=LIFETIME_S)
+
+    with pytest.raises(BadTokenError):
+        validate(token_of(key, aud=""), jwt.PyJWK(key.public_jwk), policy)
+
+
+REPEATED = [
+    ('"aud": "hub-client"', '"aud": "another-client", "aud": "hub-client"'),
+    ('"short_name": "ada"', '"short_name": "bob", "short_name": "ada"'),
+    ('"short_name": "ada"', '"short_name": "ada", "short_name": "ada"'),
+    ('"short_name": "ada"', r'"short_n\u0061me": "bob", "short_name": "ada"'),
+    ('"projects": {}', '"projects": {}, "projects": {}'),
+    ('"projects": {}', '"projects": {"p.portal": {"name": "a", "name": "b"}}'),
+    ('"projects": {}', '"projects": {"p.portal": {}, "p.portal": {}}'),
+]
+
+
+@pytest.mark.parametrize(("unique", "repeated"), REPEATED, ids=[repeated for _, repeated in REPEATED])
+def test_repeated_claims_are_refused(key: Any, unique: str, repeated: str) -> None:
+    """Two claims with one name are refused at every depth, however the name is spelt (RFC 7519, section 4)."""
+    claims = {"iss": ISSUER, "aud": "hub-client", "iat": NOW, "exp": NOW + 300, "short_name": "ada", "projects": {}}
+    payload = json.dumps(claims)
+    assert is_good(key, sign(key, payload.encode()))
+
+    assert unique in payload
+    assert not is_good(key, sign(key, payload.replace(unique, repeated).encode()))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ['{"alg": "none", "alg": "ES256", "kid": "k"}', '{"alg": "ES256", "kid": "other", "kid": "k"}',
+     '{"alg": "ES256", "kid": "k", "typ": "JWT", "typ": "JWT"}', '{"alg": "ES256", "kid": "k", "x": {"a": 1, "a": 2}}'],
+)  # fmt: skip
+def test_repeated_header_parameters_are_refused(key: Any, header: str) -> None:
+    """Two header parameters with one name are refused (RFC 7515, section 4)."""
+    message = f"{jwt.utils.base64url_encode(header.encode()).decode()}.{token_of(key).split('.')[1]}"
+    signature = jwt.get_algorithm_by_name("ES256").sign(message.encode(), key.private)
+
+    assert not is_good(key, f"{message}.{jwt.utils.base64url_encode(signature).decode()}")
 
 
 @pytest.mark.parametrize(

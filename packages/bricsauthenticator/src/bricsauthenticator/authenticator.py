@@ -1,16 +1,16 @@
 """Login with the signed token that the front door puts into a request header."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
-from traitlets import Bool, Float, TraitError, Unicode, default, validate
+from traitlets import Bool, default
 
-from bricsauthenticator import projects, tokens
+from bricsauthenticator import projects, token_order, tokens
 from bricsauthenticator.hub_handlers import own_handlers
 from bricsauthenticator.keys import KeyStore
 from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
 from bricsauthenticator.login_handlers import BricsLoginHandler, BricsLogoutHandler
+from bricsauthenticator.login_settings import LoginSettings
 from bricsauthenticator.project_confirmations import ProjectConfirmations
 from bricsauthenticator.request_log import TOKEN_HEADER, without_token
 
@@ -22,7 +22,7 @@ NOT_SIGNED_IN = "You reach this JupyterHub by signing in through the portal."
 Request = Any  # a JupyterHub request handler; JupyterHub is not annotated
 
 
-class BricsAuthenticator(Authenticator):  # type: ignore[misc]
+class BricsAuthenticator(LoginSettings, Authenticator):  # type: ignore[misc]
     """Authenticates the user named by a JWT in the header `X-Auth-Id-Token`.
 
     The projects that the token lists for this platform become the auth_state:
@@ -30,62 +30,6 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
     """
 
     auto_login = Bool(True, help="There is no login form; the token is in the request.").tag(config=True)  # noqa: FBT003
-
-    oidc_server = Unicode(help="URL of the issuer of the tokens, as in their `iss` claim.").tag(config=True)
-
-    brics_platform = Unicode(help="Name of this platform among the resources of a project.").tag(config=True)
-
-    jwt_audience = Unicode(help="The audience that tokens must name, and no other.").tag(config=True)
-
-    logout_redirect_url = Unicode(
-        help="""The page after a logout, which ends the front door's own session.
-
-        A path on this server, or an http or https URL.
-        """
-    ).tag(config=True)
-
-    invalid_jwt_logout = Bool(
-        False,  # noqa: FBT003
-        help="""Whether a login with an expired or invalid token ends the sessions behind it.
-
-        The hub ends its own session and redirects to `logout_redirect_url`. When the front door sends another bad
-        token within five minutes, the user gets the error page instead.
-        """,
-    ).tag(config=True)
-
-    support_contact = Unicode(
-        "the operators of this platform", help="Contact for users who may not log in, as the end of a sentence."
-    ).tag(config=True)
-
-    jwt_leeway = Float(5.0, min=0, help="Allowed difference from the issuer's clock, in seconds.").tag(config=True)
-
-    jwt_max_lifetime = Float(
-        86400.0, min=1, help="Maximum seconds between a token's `iat` and `exp`; other tokens are refused."
-    ).tag(config=True)
-
-    oidc_timeout = Float(3.0, min=0.1, help="Time limit of each request to the issuer, in seconds.").tag(config=True)
-
-    keys_refresh_interval = Float(
-        30.0, min=1, help="Minimum seconds between two fetches of the issuer's keys, once some are known."
-    ).tag(config=True)
-
-    keys_max_age = Float(
-        600.0,
-        min=1,
-        help="Age in seconds at which the issuer's keys are fetched again, so that a withdrawn key is refused.",
-    ).tag(config=True)
-
-    projects_max_age = Float(
-        43200.0,
-        min=1,
-        help="""Seconds for which a user's projects are valid without a valid token, by default half a day.
-
-        Each login confirms them. So does the token of a request through the front door, which is read again after
-        `auth_refresh_age` and before each spawn. After this time without a confirmation, the user must log in before
-        the next spawn, even if a token of the REST API or an administrator requests it. Running servers keep running.
-        A restart of the hub restarts the time.
-        """,
-    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         super().__init__(**kwargs)
@@ -103,23 +47,6 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         own_check = type(self).check_allowed is not Authenticator.check_allowed
         return not (self.allowed_users or self.allow_existing_users or own_check)
 
-    @validate("oidc_server")
-    def _validate_oidc_server(self, proposal: Any) -> str:  # noqa: ANN401 - a traitlets bunch
-        server = str(proposal["value"])
-        url = urlsplit(server)
-        if server and (url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment):
-            raise TraitError("BricsAuthenticator.oidc_server must be an http or https URL without a query.")
-        return server
-
-    @validate("logout_redirect_url")
-    def _validate_logout_redirect_url(self, proposal: Any) -> str:  # noqa: ANN401 - a traitlets bunch
-        target = str(proposal["value"])
-        url = urlsplit(target)
-        is_path = not url.scheme and not url.netloc and target.startswith("/") and not target.startswith("/\\")
-        if target and not is_path and (url.scheme not in ("http", "https") or not url.hostname):
-            raise TraitError("BricsAuthenticator.logout_redirect_url must be a path or an http or https URL.")
-        return target
-
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
         """Return the handlers of login, logout and servers, and keep tokens out of the hub's log."""
         app.tornado_settings["log_function"] = without_token(app.tornado_settings["log_function"])
@@ -133,7 +60,7 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
                 keys cannot be fetched.
         """
         try:
-            return await self._login(handler.request.headers.get_list(TOKEN_HEADER))
+            return await self._login(handler)
         except LoginRefusedError as refusal:
             self.log.warning(REFUSED_LOG, refusal.status, refusal.detail)
             raise LoginHTTPError(refusal) from None
@@ -158,8 +85,11 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         return self.has_confirmed(user.name)
 
     def has_confirmed(self, user: str) -> bool:
-        """Whether a token has confirmed this user's projects within `projects_max_age`."""
-        return self.confirmations.age_s(user) < self.projects_max_age
+        """Whether a token has confirmed this user's projects within `projects_max_age`.
+
+        A user whom the site blocks has none.
+        """
+        return user not in self.blocked_users and self.confirmations.age_s(user) < self.projects_max_age
 
     async def _reload(self, user: Any, handler: Request) -> bool | dict[str, Any]:  # noqa: ANN401
         try:
@@ -172,15 +102,34 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
         self.confirmations.confirm(user.name)
         return model
 
-    async def _login(self, presented: list[str]) -> dict[str, Any]:
+    async def _login(self, handler: Request) -> dict[str, Any]:
+        presented = handler.request.headers.get_list(TOKEN_HEADER)
         if len(presented) != 1:
             raise BadTokenError(NOT_SIGNED_IN, detail="not exactly one token in the request")
         token = presented[0]
         issuer, key = await self._key_store().find(tokens.read_header(token))
         claims = tokens.validate(token, key, self._policy(issuer))
         user = projects.check_user(claims["short_name"])
-        usable = projects.usable_projects(claims["projects"], user=user, platform=self.brics_platform)
-        return {"name": user, "auth_state": usable}
+        known = handler.find_user(user) if self.enable_auth_state else None
+        if known is not None and token_order.is_outdated(handler.db, user, claims["iat"]):
+            return {"name": user, "auth_state": await _known_projects(known)}
+        try:
+            found = projects.usable_projects(claims["projects"], user=user, platform=self.brics_platform)
+        except NotPermittedError:
+            await self._deny(handler, user, claims["iat"])
+            raise
+        for problem in found.skipped:
+            self.log.warning("Skipped a project of %s: %s", user, problem)
+        token_order.record(handler.db, user, claims["iat"])
+        return {"name": user, "auth_state": found.usable}
+
+    async def _deny(self, handler: Request, user: str, issued_at: float) -> None:
+        """Forget the user's projects, which the issuer has just denied."""
+        self.confirmations.deny(user)
+        token_order.record(handler.db, user, issued_at)
+        known = handler.find_user(user)
+        if known is not None and self.enable_auth_state:
+            await known.save_auth_state({})
 
     def _policy(self, issuer: str) -> tokens.Policy:
         return tokens.Policy(
@@ -197,9 +146,22 @@ class BricsAuthenticator(Authenticator):  # type: ignore[misc]
                 timeout_s=self.oidc_timeout,
                 refresh_interval_s=self.keys_refresh_interval,
                 max_age_s=self.keys_max_age,
+                allowed_origins=frozenset(self.jwks_origins),
                 log=self.log,
             )
         return self._keys
+
+
+async def _known_projects(user: Any) -> dict[str, Any]:  # noqa: ANN401 - JupyterHub is not annotated
+    """Return the projects that a later token has confirmed.
+
+    Raises:
+        NotPermittedError: The later token has denied all projects.
+    """
+    known: dict[str, Any] = await user.get_auth_state() or {}
+    if not known:
+        raise NotPermittedError("You have no project on this platform.", detail="denied by a later token")
+    return known
 
 
 def _is_own_request(handler: Request, user: Any) -> bool:  # noqa: ANN401

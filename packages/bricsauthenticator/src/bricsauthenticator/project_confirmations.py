@@ -1,5 +1,6 @@
 """The time since a valid token last confirmed each user's projects."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ class ProjectConfirmations:
     def confirm(self, user: str) -> None:
         """Record that a token has just confirmed this user's projects."""
         self._times[user] = self.clock()
+
+    def deny(self, user: str) -> None:
+        """Record that a token has just denied this user all projects."""
+        self._times[user] = -math.inf
 
     def age_s(self, user: str) -> float:
         """Return the seconds since this user's projects were confirmed."""

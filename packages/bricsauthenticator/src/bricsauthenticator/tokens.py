@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 
+from bricsauthenticator import strict_json
 from bricsauthenticator.login_errors import BadTokenError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -32,7 +33,7 @@ class Policy:
 
     Attributes:
         issuer: The only issuer.
-        audience: The only audience.
+        audience: The audience that is the hub.
         leeway_s: Allowed difference between the clocks, in seconds.
         max_lifetime_s: Maximum time between `iat` and `exp`, in seconds.
     """
@@ -66,10 +67,7 @@ def read_header(token: str) -> Header:
         raise BadTokenError(NOT_ACCEPTED, detail="too long")
     if not COMPACT_JWS_RE.fullmatch(token):
         raise BadTokenError(NOT_ACCEPTED, detail="not a signed JWT")
-    try:
-        header = jwt.get_unverified_header(token)
-    except (jwt.PyJWTError, ValueError, RecursionError):
-        raise BadTokenError(NOT_ACCEPTED, detail="malformed header") from None
+    header = _parse_object(token, 0, "header")
     if any(name in header for name in REFUSED_HEADERS):
         raise BadTokenError(NOT_ACCEPTED, detail="refused header parameter")
     if not isinstance(header.get("typ", "JWT"), str) or header.get("typ", "JWT").upper() != "JWT":
@@ -93,19 +91,35 @@ def validate(token: str, key: jwt.PyJWK, policy: Policy) -> dict[str, Any]:
             token,
             key,
             algorithms=ALGORITHMS,
-            audience=policy.audience,
             issuer=policy.issuer,
             leeway=policy.leeway_s,
-            options={"require": list(REQUIRED_CLAIMS), "strict_aud": True, "enforce_minimum_key_length": True},
+            options={"require": list(REQUIRED_CLAIMS), "verify_aud": False, "enforce_minimum_key_length": True},
         )
     except jwt.ExpiredSignatureError:
         raise BadTokenError(EXPIRED, detail="expired") from None
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise BadTokenError(NOT_ACCEPTED, detail=type(error).__name__) from None
+    _parse_object(token, 1, "claims")  # PyJWT takes the last of two claims with one name
     _check_types(claims)
     _check_lifetime(claims, policy)
-    _check_purpose(claims, policy)
+    _check_audience(claims, policy)
+    _check_purpose(claims)
     return claims
+
+
+def _parse_object(token: str, part: int, name: str) -> dict[str, Any]:
+    """Return a part of the token as an object.
+
+    Raises:
+        BadTokenError: It is anything else, or repeats a name.
+    """
+    try:
+        parsed = strict_json.parse(jwt.utils.base64url_decode(token.split(".")[part]))
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise BadTokenError(NOT_ACCEPTED, detail=f"malformed {name}")
+    return parsed
 
 
 def _check_types(claims: dict[str, Any]) -> None:
@@ -122,9 +136,22 @@ def _check_lifetime(claims: dict[str, Any], policy: Policy) -> None:
         raise BadTokenError(NOT_ACCEPTED, detail="lifetime too long")
 
 
-def _check_purpose(claims: dict[str, Any], policy: Policy) -> None:
-    # Keycloak puts the type into the payload; azp names the party that an ID token was issued to.
-    if claims.get("typ", "ID") not in ("ID", "JWT"):
-        raise BadTokenError(NOT_ACCEPTED, detail="not an ID token by its claims")
+def _check_audience(claims: dict[str, Any], policy: Policy) -> None:
+    """Check that the token is for the hub (OpenID Connect Core, section 3.1.3.7).
+
+    It may be for others, too, if it was issued to the hub.
+    """
+    audience = claims["aud"]
+    audiences = audience if isinstance(audience, list) else [audience]
+    if not policy.audience or policy.audience not in audiences or not all(isinstance(each, str) for each in audiences):
+        raise BadTokenError(NOT_ACCEPTED, detail="wrong audience")
     if claims.get("azp", policy.audience) != policy.audience:
         raise BadTokenError(NOT_ACCEPTED, detail="issued to another party")
+    if set(audiences) != {policy.audience} and "azp" not in claims:
+        raise BadTokenError(NOT_ACCEPTED, detail="several audiences and no azp")
+
+
+def _check_purpose(claims: dict[str, Any]) -> None:
+    # Keycloak puts the type into the payload.
+    if claims.get("typ", "ID") not in ("ID", "JWT"):
+        raise BadTokenError(NOT_ACCEPTED, detail="not an ID token by its claims")
