@@ -9,6 +9,7 @@ from pathlib import Path
 from hubpod.errors import SourceError
 from hubpod.pod import File
 from hubpod.sources import content, git
+from hubpod.sources.contract import Contract, require_package
 from hubpod.sources.origins import Origin, mask_secrets
 from hubpod.system.private_files import private_directory
 
@@ -20,10 +21,17 @@ _SCRATCH = ".clone-"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A development repository that is installed in a container image."""
+    """A development repository that is installed in a container image.
+
+    Attributes:
+        name: Its name.
+        image: Directory below containers/ of the image.
+        contract: What hub, SSH gate and sudo use of it.
+    """
 
     name: str
     image: str
+    contract: Contract
 
     def clone(self, project: Path) -> Path:
         """Return the path of the source's clone."""
@@ -31,8 +39,19 @@ class Source:
 
 
 SOURCES = (
-    Source(name="bricsauthenticator", image="jupyterhub"),
-    Source(name="slurmspawner_wrappers", image="slurm"),
+    Source(
+        name="bricsauthenticator",
+        image="jupyterhub",
+        contract=Contract(
+            declares=("jupyterhub.authenticators", "jupyterhub.spawners"),
+            module="bricsauthenticator",  # which the hub's configuration imports
+        ),
+    ),
+    Source(
+        name="slurmspawner_wrappers",
+        image="slurm",
+        contract=Contract(declares=("slurmspawner_sbatch", "slurmspawner_squeue", "slurmspawner_scancel")),
+    ),
 )
 
 SOURCE_NAMES = tuple(source.name for source in SOURCES)
@@ -190,13 +209,9 @@ def _import_record(clone: Path) -> tuple[str, str]:
 
 
 def require_project(source: Source, directory: Path) -> None:
-    """Refuse a directory that cannot be installed.
+    """Refuse a directory that cannot be installed as a source.
 
     Raises:
-        SourceError: The directory is not a Python project.
+        SourceError: The directory is not a Python project, or not that of the source.
     """
-    if not any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise SourceError(
-            f"{directory} is not a Python project: it has neither pyproject.toml nor setup.py",
-            remedy=f"point --source {source.name} at the directory that has one",
-        )
+    require_package(source.name, source.contract, directory)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.instances import PROJECT, SOURCES, RunningInstance, argv
+from support.sources import write_project
 
 
 def test_a_stopped_pod_is_started_again(instances: Callable[[], RunningInstance]) -> None:
@@ -69,17 +70,19 @@ def test_a_port_in_use_is_reported_before_the_start(instances: Callable[[], Runn
 
 
 def test_a_changed_setting_reaches_the_hub(instances: Callable[[], RunningInstance]) -> None:
-    """The next dev.up applies an edited deploy ConfigMap."""
+    """The next dev.up applies an edited deploy ConfigMap, in a site's spellings."""
     running = instances()
     assert running.up().code == 0
     file = Path(running.status["deploy_dir"]) / "deploy-configmap.yaml"
-    file.write_text(
-        file.read_text().replace("/jupyter", "/elsewhere").replace("otheruser.project1", "newuser.project3")
-    )
+    text = file.read_text().replace('"INFO"', "warning").replace('"/jupyter"', "/elsewhere/")
+    text = text.replace('devAdmins: ""', "devAdmins: null").replace("otheruser.project1", "newuser.project3")
+    file.write_text(f"{text}  hubConnectUrl: http://localhost:8081/\n  aKeyOfTheSite: x\n")
 
     result = running.up()
 
     assert result.code == 0, result.text
+    assert "aKeyOfTheSite: is not a known key" in result.stderr
+    assert running.execute("jupyterhub", "printenv", "DEPLOY_CONFIG_LOG_LEVEL") == "WARN\n"
     assert running.status["url"].endswith("/elsewhere")
     assert running.login("newuser").user == "newuser"
 
@@ -100,9 +103,24 @@ def test_a_hub_that_does_not_start_is_reported_with_its_log(
     assert not running.remaining_resources()
 
 
+def test_a_source_without_its_package_changes_nothing(instances: Callable[[], RunningInstance]) -> None:
+    """A directory that is not the source is refused before anything is built or removed."""
+    running = instances()
+    assert running.up().code == 0
+    before = running.podman.containers(running.instance.labels)
+
+    result = running.invoke("dev.up", f"--source=bricsauthenticator={PROJECT}")
+
+    assert result.code == 5
+    assert f"{PROJECT} does not contain bricsauthenticator but the project hubpod" in result.stderr
+    assert f"give {PROJECT}/packages/bricsauthenticator" in result.stderr
+    assert running.podman.containers(running.instance.labels) == before
+
+
 def test_a_failing_build_names_its_step(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
     """A failing build gives exit code 6, the failing step and its last lines."""
-    (tmp_path / "pyproject.toml").write_text("[build-system]\nrequires = []\nbuild-backend = 'no_such_backend'\n")
+    system = "[build-system]\nrequires = []\nbuild-backend = 'no_such_backend'\n"
+    write_project(tmp_path, f"{system}[project]\nname = 'slurmspawner_wrappers'\nversion = '1'\n")
 
     result = instances().invoke("dev.up", f"--source=slurmspawner_wrappers={tmp_path}")
 

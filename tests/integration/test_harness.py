@@ -18,6 +18,7 @@ from hubpod.podman.cli import Podman
 from hubpod.workspace import Workspace
 from support.instances import PROJECT
 from support.runs import path_with, path_without, pytest_argv, run_pytest
+from support.sources import write_project
 
 USAGE_ERROR = 4
 SPAWN = """
@@ -107,7 +108,7 @@ def test_a_podman_of_another_version_is_refused(tests: Path) -> None:
 
 def test_a_broken_image_is_one_error(tests: Path, clone: Path) -> None:
     """A clone that cannot be installed ends the run with the failing step and its last lines."""
-    (clone / "pyproject.toml").write_text("[project]\nname = 'bricsauthenticator'\n")
+    write_project(clone, "[project]\nname = 'bricsauthenticator'\n")
 
     run = run_pytest(str(tests), f"--hubpod-source=bricsauthenticator={clone}")
 

@@ -12,6 +12,7 @@ from hubpod.sources import clones
 from hubpod.sources import git as hubpod_git
 from hubpod.sources.clones import SOURCE_NAMES, Checkout
 from hubpod.sources.origins import Origin, mask_secrets, parse_origins
+from support.sources import MODULE, write_project
 
 NAME = "bricsauthenticator"
 
@@ -28,8 +29,7 @@ def project(tmp_path: Path) -> Path:
     """A project with its two packages."""
     for name in SOURCE_NAMES:
         folder = tmp_path / "project" / "packages" / name
-        folder.mkdir(parents=True)
-        (folder / "pyproject.toml").write_text("[project]\n")
+        write_project(folder)
         (folder / "code.py").write_text("answer = 42\n")
         (folder / ".gitignore").write_text("*.log\n")
     return tmp_path / "project"
@@ -42,7 +42,7 @@ def repository(tmp_path: Path) -> Path:
     folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch=main")
     for tag in ("v1", "v2"):
-        (folder / "pyproject.toml").write_text(f"# {tag}\n")
+        write_project(folder, f"# {tag}\n")
         git(folder, "add", ".")
         git(folder, "commit", "--quiet", "-m", tag)
         git(folder, "tag", tag)
@@ -131,7 +131,7 @@ def test_another_repository_is_cloned_at_its_ref(project: Path, repository: Path
 
     found = checkout(project, origin)
 
-    assert (found.directory / "pyproject.toml").read_text() == "# v1\n"
+    assert (found.directory / "pyproject.toml").read_text().startswith("# v1\n")
     assert checkout(project, origin).status == "unchanged"
 
 
@@ -167,13 +167,13 @@ def test_local_directory_is_used_in_place(project: Path, tmp_path: Path) -> None
     folder = tmp_path / "mine"
     (folder / "__pycache__").mkdir(parents=True)
     (folder / "__pycache__" / "x.pyc").write_text("")
-    (folder / "setup.py").write_text("")
+    write_project(folder)
 
     found = checkout(project, Origin(directory=folder))
     found.export(tmp_path / "export")
 
     assert found.directory == folder
-    assert [path.name for path in (tmp_path / "export").rglob("*")] == ["setup.py"]
+    assert [path.name for path in sorted((tmp_path / "export").rglob("*"))] == [MODULE, "pyproject.toml"]
 
 
 def test_directory_without_a_python_project_is_refused(project: Path, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_submodule_is_content(project: Path, repository: Path, tmp_path: Path) -
 
     found = checkout(project, Origin(url=f"file://{repository}"))
 
-    assert exported(found, tmp_path / "export") == {".gitmodules", "pyproject.toml", "mine.py", "lib/lib.py"}
+    assert exported(found, tmp_path / "export") == {".gitmodules", "pyproject.toml", MODULE, "mine.py", "lib/lib.py"}
     before = found.digest()
     (found.directory / "lib" / "lib.py").write_text("edited\n")
     assert found.digest() != before
@@ -329,7 +329,7 @@ def test_nested_repository_is_content_without_its_git_directory(project: Path, t
     before = found.digest()
     names = exported(found, tmp_path / "export")
 
-    assert names == {".gitignore", "pyproject.toml", "code.py", "added/a.py", "other/o.py"}
+    assert names == {".gitignore", "pyproject.toml", MODULE, "code.py", "added/a.py", "other/o.py"}
     (found.directory / "other" / "o.py").write_text("edited")
     assert found.digest() != before
 
@@ -376,12 +376,12 @@ def test_without_git_caches_and_build_output_are_excluded(project: Path, tmp_pat
     for name in ("build/x", "dist/x", "src/build/a.py", "src/dist/b.py", "src/.venv/c.py", "src/p.egg-info/d"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
-    (folder / "setup.py").write_text("")
+    write_project(folder)
     os.mkfifo(folder / "pipe")
 
     names = exported(checkout(project, Origin(directory=folder)), tmp_path / "export")
 
-    assert names == {"setup.py", "src/build/a.py", "src/dist/b.py"}
+    assert names == {"pyproject.toml", MODULE, "src/build/a.py", "src/dist/b.py"}
 
 
 @pytest.mark.parametrize("theirs", ["", "node: $Format:%H$\n"])
@@ -468,7 +468,7 @@ def test_reinitialised_clone_is_used(project: Path) -> None:
     (folder / ".git").rename(folder.parent / "old")
     git(folder, "init", "--quiet")
 
-    assert checkout(project).status == "modified: 3 files"
+    assert checkout(project).status == "modified: 4 files"
 
 
 def test_clone_of_another_user_is_refused_with_advice_of_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

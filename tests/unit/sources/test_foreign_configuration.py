@@ -13,6 +13,7 @@ from hubpod.sources import clones, releases
 from hubpod.sources.clones import SOURCE_NAMES, Checkout
 from hubpod.sources.origins import Origin
 from hubpod.workspace import Workspace
+from support.sources import MODULE, write_project
 
 NAME = "bricsauthenticator"
 ATTRIBUTES = "* filter=trap diff=trap merge=trap\n"
@@ -53,7 +54,7 @@ def repository(tmp_path: Path) -> Path:
     directory = tmp_path / "theirs"
     directory.mkdir()
     git(directory, "init", "--quiet", "--initial-branch=main")
-    (directory / "pyproject.toml").write_text("[project]\n")
+    write_project(directory)
     (directory / ".gitattributes").write_text(ATTRIBUTES)
     git(directory, "add", ".")
     git(directory, "commit", "--quiet", "-m", "First")
@@ -65,9 +66,7 @@ def repository(tmp_path: Path) -> Path:
 def project(tmp_path: Path) -> Path:
     """A project with its two packages."""
     for name in SOURCE_NAMES:
-        package = tmp_path / "project" / "packages" / name
-        package.mkdir(parents=True)
-        (package / "pyproject.toml").write_text("[project]\n")
+        write_project(tmp_path / "project" / "packages" / name)
     return tmp_path / "project"
 
 
@@ -156,7 +155,7 @@ def test_a_clone_runs_no_command(project: Path, repository: Path, trap: Path, tm
     change_later(clone / "pyproject.toml")
 
     assert clones.ensure_clones(project, {NAME: origin})[0].status == "unchanged"
-    (clone / "pyproject.toml").write_text("[project]\nname = 'edited'\n")
+    write_project(clone, "# edited\n")
     assert clones.ensure_clones(project, {NAME: origin})[0].status == "modified: 1 file"
     assert not (tmp_path / "sprung").exists()
 
@@ -181,7 +180,7 @@ def test_a_submodule_runs_no_command(project: Path, repository: Path, trap: Path
     outer = tmp_path / "outer"
     outer.mkdir()
     git(outer, "init", "--quiet", "--initial-branch=main")
-    (outer / "pyproject.toml").write_text("[project]\n")
+    write_project(outer)
     git(outer, "submodule", "--quiet", "add", f"file://{repository}", "inner")
     git(outer, "add", ".")
     git(outer, "commit", "--quiet", "-m", "First")
@@ -222,7 +221,7 @@ def test_another_work_tree_is_not_read(project: Path, repository: Path, tmp_path
 
     use(project, Origin(directory=repository))
 
-    assert {path.name for path in (project / "export").iterdir()} == {".gitattributes", "pyproject.toml"}
+    assert {path.name for path in (project / "export").iterdir()} == {".gitattributes", "pyproject.toml", MODULE}
 
 
 VARIABLES = {

@@ -15,6 +15,7 @@ from hubpod.sources.clones import SOURCE_NAMES, Checkout
 from hubpod.sources.origins import Origin, parse_origins
 from hubpod.system import process
 from hubpod.workspace import Workspace
+from support.sources import MODULE, write_project
 
 NAME = "bricsauthenticator"
 
@@ -49,8 +50,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project, theirs = folder / "project", folder / "theirs"
     for name in SOURCE_NAMES:
         package = project / "packages" / name
-        package.mkdir(parents=True)
-        (package / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+        write_project(package, '[project]\nversion = "1.2.3"\n')
         (package / "code.py").write_text("answer = 42\n")
     (project / ".gitignore").write_text(".hubpod/\n*.log\n__pycache__/\n")
     git(project, "init", "--quiet", "--initial-branch=main")
@@ -58,7 +58,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     theirs.mkdir()
     git(theirs, "init", "--quiet", "--initial-branch=main")
     for tag in ("v1", "v2"):
-        (theirs / "pyproject.toml").write_text(f"# {tag}\n")
+        write_project(theirs, f"# {tag}\n")
         commit(theirs, tag)
         git(theirs, "tag", "-a", "-m", tag, tag)
     return folder
@@ -154,7 +154,7 @@ def test_ignored_files_are_not_released(project: Path, tmp_path: Path) -> None:
     (project / "packages" / NAME / "debug.log").write_text("the developer's")
 
     with suppress(SourceError):  # to refuse it is as good
-        assert exported(ensure(project), tmp_path / "export") == {"pyproject.toml", "code.py"}
+        assert exported(ensure(project), tmp_path / "export") == {"pyproject.toml", MODULE, "code.py"}
 
 
 def test_changes_outside_a_package_are_ignored(project: Path) -> None:
@@ -182,7 +182,7 @@ def test_release_is_a_tag_or_a_full_commit(project: Path, repository: Path, ref:
 
     found = release(project, repository, ref)
 
-    assert (found.directory / "pyproject.toml").read_text() == "# v1\n"
+    assert (found.directory / "pyproject.toml").read_text().startswith("# v1\n")
     assert found.status == f"{ref}, commit {whole[:12]}"
     assert found.directory.parent.stat().st_mode & 0o077 == 0
     assert kept(project) == {found.directory.name}
@@ -209,7 +209,7 @@ def test_branch_with_the_name_of_a_tag_is_refused(project: Path, repository: Pat
     git(repository, "tag", "main", "v1")
 
     with suppress(SourceError):  # to refuse it is as good
-        assert (release(project, repository, "main").directory / "pyproject.toml").read_text() == "# v1\n"
+        assert (release(project, repository, "main").directory / "pyproject.toml").read_text().startswith("# v1\n")
 
 
 @pytest.mark.parametrize("what", ["folder", "no ref"])
@@ -314,7 +314,7 @@ def test_a_moved_tag_is_not_followed(project: Path, repository: Path) -> None:
     moved = release(project, repository, git(repository, "rev-parse", "v2^{commit}"))
 
     assert (again.digest(), again.status) == (first.digest(), first.status)
-    assert (moved.directory / "pyproject.toml").read_text() == "# v2\n"
+    assert (moved.directory / "pyproject.toml").read_text().startswith("# v2\n")
     assert kept(project) == {first.directory.name, moved.directory.name}
 
 
@@ -376,5 +376,5 @@ def test_remains_of_a_killed_clone_are_removed(project: Path, repository: Path, 
 
     found = release(project, repository, "v1")
 
-    assert (found.directory / "pyproject.toml").read_text() == "# v1\n"
+    assert (found.directory / "pyproject.toml").read_text().startswith("# v1\n")
     assert kept(project) == {found.directory.name}
