@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from hubpod.client.deadline import Deadline
 from hubpod.client.errors import HubError
 from hubpod.errors import HubpodError
 from hubpod_harness.hub import GONE, Hub
-from hubpod_harness.slurm import SlurmProbe
+from hubpod_harness.slurm import SlurmError, SlurmProbe
 from hubpod_harness.users import User
 
 CLEAN_DEADLINE_S = 60.0
 POLL_INTERVAL_S = 0.1
 CLEANERS = 4
+STARTING = "spawn"
+"""JupyterHub's word for the pending action of a server that starts."""
 
 
 class PoolExhaustedError(HubpodError):
@@ -42,6 +45,7 @@ class UserPool:
         self._cleaners = ThreadPoolExecutor(CLEANERS)
         self._cleaning: dict[Future[None], tuple[User, str]] = {}
         self._cleaned: list[tuple[User, str]] = []
+        self._lost: list[str] = []
 
     def lease(self, count: int = 1) -> list[User]:
         """Lease free users, and wait for released ones if necessary.
@@ -54,7 +58,9 @@ class UserPool:
             self.settle()
         if count > len(self._free):
             raise PoolExhaustedError(
-                f"{count} users are requested, but {len(self._free)} are free", remedy="lease fewer users at a time"
+                f"{count} users are requested, but {len(self._free)} are free",
+                detail=self._lost,
+                remedy="mend the tests whose servers do not end" if self._lost else "lease fewer users at a time",
             )
         leased, self._free = self._free[:count], self._free[count:]
         return leased
@@ -78,10 +84,11 @@ class UserPool:
         while self._cleaning:
             future, (user, of) = self._cleaning.popitem()
             if error := future.exception():
-                raise CleanupError(f"servers of {user.name}, left by {of}, do not end: {error}") from error
+                self._lost.append(f"servers of {user.name}, left by {of}, do not end: {error}")
+                raise CleanupError(self._lost[-1]) from error
             self._cleaned.append((user, of))
         if self._cleaned:
-            self._cancel_jobs()
+            self._cancel_remaining_jobs()
             self._free += [user for user, _ in self._cleaned]
             self._cleaned.clear()
 
@@ -91,15 +98,31 @@ class UserPool:
             self._hub.admin("DELETE", f"users/{user.name}")
 
     def _stop_servers(self, user: User) -> None:
+        """Stop the user's servers; the hub stops no server that is starting, so its job is cancelled.
+
+        Raises:
+            HubTimeoutError: A server does not end; the message names its state.
+        """
         deadline = Deadline(CLEAN_DEADLINE_S, f"the end of the servers of {user.name}")
         while servers := self._hub.servers_of(user.name):
-            for name, server in servers.items():
-                if server["pending"] is None:
-                    path = f"users/{user.name}/servers/{name}" if name else f"users/{user.name}/server"
-                    self._hub.admin("DELETE", path)
+            pending = {name: server["pending"] for name, server in servers.items()}
+            for name in (name for name, state in pending.items() if state is None):
+                path = f"users/{user.name}/servers/{name}" if name else f"users/{user.name}/server"
+                self._hub.admin("DELETE", path)
+            if STARTING in pending.values():
+                with suppress(SlurmError):  # a Slurm that a test has stopped may come back before the deadline
+                    self._cancel_jobs(user)
+            states = ", ".join(f"{name or 'the default server'}: {state or 'ready'}" for name, state in pending.items())
+            deadline.what = f"the end of the servers of {user.name} ({states})"
             deadline.pause(POLL_INTERVAL_S)
 
-    def _cancel_jobs(self) -> None:
+    def _cancel_jobs(self, user: User) -> None:
+        accounts = {user.account(project) for project in user.projects}
+        for job in self._slurm.jobs():
+            if job.user in accounts:
+                self._slurm.cancel(job.id)
+
+    def _cancel_remaining_jobs(self) -> None:
         """Cancel the remaining jobs of stopped servers, with one query for all users."""
         owners = {user.account(project): of for user, of in self._cleaned for project in user.projects}
         for job in self._slurm.jobs():
