@@ -3,12 +3,13 @@
 import json
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from docker.errors import APIError  # type: ignore[import-untyped]
 
 from hubpod.client import HubClient, Session
 from hubpod.components import assembly
@@ -17,6 +18,7 @@ from hubpod.components.jupyterhub import API_PORT
 from hubpod.components.site import Site
 from hubpod.deployment.status import hub_url
 from hubpod.environments import Environment, Ingress, Login, Slurm, Stage
+from hubpod.errors import MachineError
 from hubpod.images.ensure import ImageSet
 from hubpod.instances import Instance
 from hubpod.podman.by_label import subnet_of
@@ -43,7 +45,10 @@ from support.instances import RunningInstance
 KUBE_NETWORK = "podman-default-kube-network"
 """The network of every pod of `podman kube play`."""
 
-FIRST_ADDRESS = 200  # far from the addresses that podman assigns
+ADDRESSES = range(200, 250)  # far from the addresses that podman assigns to pods first
+TAKEN = "already allocated"
+"""Part of podman's error for an address that another container of the network has."""
+
 EVERYTHING = Environment(
     name="dev_realauth_zenithclient",
     stage=Stage.DEV,
@@ -146,9 +151,8 @@ def open_external_services(run: Run, built: ImageSet, directory: Path) -> Iterat
     site = create_site(order, instance, directory, keys)
     with ExitStack() as cleanup:
         addresses = {}
-        for number, service in enumerate(external_services(site, control_token=keys.control), FIRST_ADDRESS):
-            cleanup.enter_context(open_service(run, site, network, service, number))
-            addresses[service.container.name] = network.address(number)
+        for service in external_services(site, control_token=keys.control):
+            addresses[service.container.name] = cleanup.enter_context(open_service(run, site, network, service))
         states = podman.containers(site.instance.labels)
         port = states[f"{instance.resource}-{ISSUER}"].ports[CONTROL_PORT][1]
         issuer = Issuer(f"http://127.0.0.1:{port}", keys.control, url=f"http://{addresses[ISSUER]}:9000/realms/test")
@@ -171,30 +175,55 @@ def kube_network(podman: Podman) -> Network:
 
 
 @contextmanager
-def open_service(  # noqa: PLR0913 - independent aspects of one service
-    run: Run, site: Site, network: Network, service: ExternalService, number: int, *, writable: bool = False
-) -> Iterator[None]:
-    """Start one service, and remove it after the block."""
-    labels = {**site.instance.labels, **run.labels}
+def open_service(
+    run: Run, site: Site, network: Network, service: ExternalService, *, writable: bool = False
+) -> Iterator[str]:
+    """Start one service, yield its address, and remove it after the block."""
+    labels, name = {**site.instance.labels, **run.labels}, f"{site.instance.resource}-{service.container.name}"
     with ExitStack() as cleanup:
         for seed in service.seeds:
             cleanup.callback(run.podman.remove_volumes, [seed.volume])
             create(run.podman, {seed.volume: labels})
             add_files(run.podman, seed.volume, seed.tar())
-        container = create_in_network(
-            service.container,
-            name=f"{site.instance.resource}-{service.container.name}",
-            labels=labels,
-            client=run.client,
-            network=network,
-            number=number,
-            hosts=service.hosts,
-            aliases=tuple(service.hosts),
-            writable=writable,
-        )
-        cleanup.callback(container.stop)
-        container.start()
-        yield
+
+        def start(number: int) -> None:
+            container = create_in_network(
+                service.container,
+                name=name,
+                labels=labels,
+                client=run.client,
+                network=network,
+                number=number,
+                hosts=service.hosts,
+                aliases=tuple(service.hosts),
+                writable=writable,
+            )
+            cleanup.callback(container.stop)
+            container.start()
+
+        number = start_at_free_number(start, lambda: run.podman.run("rm", "--force", "--ignore", name))
+        yield network.address(number)
+
+
+def start_at_free_number(start: Callable[[int], None], remove: Callable[[], object]) -> int:
+    """Start a container at an address that no other container of the network has; return the address's number.
+
+    Only podman knows the free addresses: other test runs and pods share the network, and start at the same time.
+
+    Args:
+        start: Creates and starts the container at an address.
+        remove: Removes the created container of a failed start.
+    """
+    for number in secrets.SystemRandom().sample(ADDRESSES, k=len(ADDRESSES)):
+        try:
+            start(number)
+        except APIError as error:
+            if TAKEN not in str(error):
+                raise
+            remove()
+        else:
+            return number
+    raise MachineError(f"no address of {KUBE_NETWORK} is free", remedy="end other test runs")
 
 
 def own_address() -> str:

@@ -24,7 +24,6 @@ from support.instances import PROJECT
 
 ENVIRONMENT = "dev_dummyauth_extslurm"
 ACCOUNTS = ("ada.physics", "bob.physics")
-NUMBERS = range(210, 250)  # addresses that neither podman nor the external services use
 COMMAND_TIMEOUT_S = 120
 
 # podman's default capabilities: as close to a machine as a container gets.
@@ -103,7 +102,7 @@ def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
     )
     site = create_site(request, instance, run.directory / instance.name, HarnessSecrets())
     # The name must be unique: pods of other tests share the network, and their node is called node1.
-    node, number = f"node-{run.name}-{token}", secrets.choice(NUMBERS)
+    node = f"node-{run.name}-{token}"
     component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())
     service = ExternalService(
         container=_to_plain_container(component.container),
@@ -111,9 +110,9 @@ def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
         hosts={node: "127.0.0.1"},
     )
     network = kube_network(run.podman)
-    with open_service(run, site, network, service, number, writable=True):
+    with open_service(run, site, network, service, writable=True) as address:
         name = f"{instance.resource}-{service.container.name}"
-        host = PlainHost(podman=run.podman, name=name, address=network.address(number), network=network)
+        host = PlainHost(podman=run.podman, name=name, address=address, network=network)
         host.run_checked(PLAIN.replace("{node}", node))
         host.wait_until_up()
         yield host
