@@ -14,6 +14,7 @@ from hubpod.podman.cli import Podman
 from hubpod.podman.machine import usable_podman, version_text
 from hubpod.podman.snapshot import Snapshot, take_snapshot
 from hubpod.system import process
+from hubpod.system.locks import hold, user_lock
 from hubpod.system.progress import Reporter
 from hubpod.workspace import Workspace
 
@@ -42,8 +43,9 @@ class Context:
         Raises:
             UsageError: The instance belongs to another checkout.
         """
-        name = f"{instance.environment.name}.{instance.name}"
-        with self.workspace.lock(name, self.reporter.say), explaining_full_disk(self.workspace):
+        # Checkouts share podman, so that two of them may bring up the same instance at the same time.
+        lock = user_lock(f"{instance.environment.name}.{instance.name}")
+        with hold(lock, self.reporter.say), explaining_full_disk(self.workspace):
             found = self.snapshot(instance)
             self._require_own(instance, found)
             yield found

@@ -1,21 +1,17 @@
-"""Paths below ``.hubpod``, records of instances, and locks between commands."""
+"""Paths below ``.hubpod``, records of instances, and locks of a checkout."""
 
-import fcntl
 import json
-import os
-import time
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hubpod.errors import MachineError
 from hubpod.instances import Instance
+from hubpod.system.locks import hold
 from hubpod.system.private_files import private_directory, read_record, write_private
 
-LOCK_TIMEOUT_S = 900.0
-LOCK_INTERVAL_S = 0.1
 STATE = ".hubpod"
 
 
@@ -57,6 +53,14 @@ class InstanceFiles:
     def backup(self) -> Path:
         """Directory of the backup that a failed upgrade restores."""
         return self.directory / "before"
+
+    def remove_backup(self) -> None:
+        """Remove the backup, if any; a killed command leaves all of it or nothing that counts as a backup."""
+        removed = self.backup.with_name("before.removed")
+        shutil.rmtree(removed, ignore_errors=True)
+        if self.backup.exists():
+            self.backup.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
 
     @property
     def _record(self) -> Path:
@@ -139,39 +143,13 @@ class Workspace:
     def lock(self, name: str, on_wait: Callable[[str], None]) -> Iterator[None]:
         """Hold a lock of this checkout until the block ends.
 
-        The kernel frees the lock when the process ends, however it ends.
-
         Args:
-            name: Name of the lock, such as "build" or an instance.
+            name: Name of the lock, such as "build".
             on_wait: Called with a sentence if another command holds the lock.
 
         Raises:
             MachineError: Another command holds the lock for LOCK_TIMEOUT_S seconds.
         """
         private_directory(self.state)
-        path = private_directory(self.state / "locks") / name
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _acquire(descriptor, path, on_wait)
+        with hold(private_directory(self.state / "locks") / name, on_wait):
             yield
-        finally:
-            os.close(descriptor)
-
-
-def _acquire(descriptor: int, path: Path, on_wait: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
-    is_waiting = False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise MachineError(
-                    f"another hubpod command has held {path} for {LOCK_TIMEOUT_S:.0f} s", remedy="end that command"
-                ) from None
-            if not is_waiting:
-                on_wait(f"waiting for another hubpod command that works on {path.name}")
-                is_waiting = True
-            time.sleep(LOCK_INTERVAL_S)
-        else:
-            return

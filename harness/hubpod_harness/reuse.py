@@ -1,6 +1,5 @@
 """A stack that outlives its run, so that the next run can reuse it."""
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from hubpod.instances import Instance
 from hubpod.labels import LABEL_INSTANCE, LABEL_STACK
 from hubpod.podman.by_label import remove_by_label, subnet_of
 from hubpod.podman.cli import Podman
+from hubpod.system.locks import try_to_lock, user_lock
 from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod_harness.blueprint import Blueprint, HarnessSecrets, blueprint
 from hubpod_harness.containers import Network
@@ -39,17 +39,23 @@ def reuse_stack(run: Run, request: StackRequest, state: Path, worker: str) -> It
         state: The directory .hubpod of the checkout.
         worker: Name of the worker of pytest-xdist; empty without it.
     """
-    key = f"{request.environment.name} {request.config} {request.changes} {worker}"
-    name = f"reuse-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    name = stack_name(request, state, worker)
     directory = private_directory(private_directory(state / DIRECTORY) / name)
-    with (directory / "lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with user_lock(name).open("wb") as lock:
+        if not try_to_lock(lock.fileno()):
             with launch_stack(run, request) as stack:
                 yield stack
             return
         yield _connect_or_launch(run, request, Instance(environment=request.environment, name=name), directory)
+
+
+def stack_name(request: StackRequest, state: Path, worker: str) -> str:
+    """Return the name of a reusable stack's instance, which no other checkout or worker uses.
+
+    Checkouts share podman, so that equal names would be one stack with the keys of two directories.
+    """
+    key = f"{state.resolve()} {request.environment.name} {request.config} {request.changes} {worker}"
+    return f"reuse-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def _connect_or_launch(run: Run, request: StackRequest, instance: Instance, directory: Path) -> Stack:

@@ -15,6 +15,7 @@ from hubpod.labels import MANAGED_BY
 from hubpod.pod import STOP_GRACE_S
 from hubpod.podman.answers import ContainerState, Volume, container_state
 from hubpod.system import process
+from hubpod.system.private_files import user_directory
 from hubpod.system.process import CommandError, Result
 
 MINIMUM_VERSION = (4, 3)
@@ -52,7 +53,7 @@ class Podman:
         """The environment variables for podman."""
         env = {**os.environ, **self.conf_variables}
         if os.getuid() and self.version < CACHE_PER_USER_VERSION:
-            env.setdefault("TMPDIR", str(_own_temporary_directory()))
+            env.setdefault("TMPDIR", str(user_directory()))
         return env
 
     @property
@@ -237,12 +238,3 @@ class Podman:
         options = [f"--since={since:.0f}", *(["--timestamps"] if timestamps else [])]
         result = self.run("logs", *options, container, check=False)
         return result.stdout + result.stderr if result.ok else ""
-
-
-def _own_temporary_directory() -> Path:
-    """Create this user's own temporary directory on disk, because memory is too small."""
-    directory = Path(f"/var/tmp/hubpod-{os.getuid()}")  # noqa: S108 - the owner is checked below
-    directory.mkdir(mode=0o700, exist_ok=True)
-    if directory.is_symlink() or directory.stat().st_uid != os.getuid():
-        raise MachineError(f"{directory} belongs to another user", remedy="set TMPDIR to a directory of your own")
-    return directory

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hubpod.errors import UsageError
+from hubpod.errors import MachineError, UsageError
+
+USERS = Path("/var/tmp")  # noqa: S108 - the owner of the directory below it is checked
+"""Where each user of this machine has a directory. It is on disk, because memory is too small for image layers."""
 
 
 def private_directory(directory: Path) -> Path:
@@ -19,6 +22,23 @@ def private_directory(directory: Path) -> Path:
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
     directory.chmod(0o700)
+    return directory
+
+
+def user_directory() -> Path:
+    """Create this user's own directory on this machine, for locks and the temporary files of builds.
+
+    Raises:
+        MachineError: It cannot be created, or another user has created it.
+    """
+    directory = USERS / f"hubpod-{os.getuid()}"
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot create {directory}: {error.strerror}"
+        raise MachineError(problem, remedy=f"make {USERS} a directory in which all users may create files") from None
+    if directory.is_symlink() or directory.stat().st_uid != os.getuid():
+        raise MachineError(f"{directory} belongs to another user", remedy=f"have an administrator remove {directory}")
     return directory
 
 

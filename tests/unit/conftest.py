@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from hubpod.cli import reporting
+from hubpod.system import private_files
 
 # The same examples in each run, so that a failure belongs to the change that is tested.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None)
@@ -38,3 +39,9 @@ def default_hangup() -> None:
 def no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the signals of this process to pytest, also where a command is called in it."""
     monkeypatch.setattr(reporting, "INTERRUPTS", ())
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the locks of these tests away from the commands of this machine's user."""
+    monkeypatch.setattr(private_files, "USERS", tmp_path_factory.getbasetemp())

@@ -5,11 +5,16 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 from hubpod.environments import find_environment
 from hubpod.instances import Instance
+from hubpod.system.progress import Reporter
 from hubpod.workspace import InstanceRecord, Workspace
+from support.stand_ins import context_at, podman_returning
 
 
 def test_a_second_command_waits_and_says_so(tmp_path: Path) -> None:
@@ -51,6 +56,26 @@ def test_the_private_directory_is_private(tmp_path: Path) -> None:
         pass
 
     assert stat.S_IMODE((tmp_path / ".hubpod").stat().st_mode) == 0o700
+
+
+def test_two_checkouts_do_not_work_on_one_instance_at_once(tmp_path: Path) -> None:
+    """Checkouts share podman: the second command waits, although the instance's directories differ."""
+    waiting, order = threading.Event(), []
+    podman = podman_returning({"containers": {}, "volumes": {}})
+
+    def second() -> None:
+        reporter = cast("Reporter", SimpleNamespace(say=lambda _: waiting.set()))
+        with replace(context_at(tmp_path / "two", podman), reporter=reporter).locked(INSTANCE):
+            order.append("second")
+
+    with context_at(tmp_path / "one", podman).locked(INSTANCE):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(10)
+        order.append("first")
+    thread.join(10)
+
+    assert order == ["first", "second"]
 
 
 INSTANCE = Instance(environment=find_environment("dev_dummyauth"), name="one")
