@@ -9,7 +9,7 @@ from hubpod.instances import Instance
 
 
 def down(context: Context, instance: Instance, *, volumes: bool) -> None:
-    """Remove an instance's pod and, with ``volumes``, its volumes and generated credentials.
+    """Remove an instance's pod and, with ``volumes``, its volumes, generated credentials and backup.
 
     The instance is found by names and labels alone. A missing object is not an error.
     """
@@ -20,5 +20,7 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
             with context.reporter.phase("volumes removed") as phase:
                 context.podman.remove_volumes(list(found.volumes))
                 seeding.forget_volumes(context.workspace, instance)
-                shutil.rmtree(context.workspace.files(instance).credentials, ignore_errors=True)
+                files = context.workspace.files(instance)
+                shutil.rmtree(files.credentials, ignore_errors=True)
+                files.remove_backup()
                 phase.result(str(len(found.volumes)))

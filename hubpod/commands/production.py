@@ -13,7 +13,7 @@ from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.apply import Difference, bring_up, find_difference
 from hubpod.deployment.plan import Plan, derive_site, validate
-from hubpod.deployment.rollback import restoring_on_failure
+from hubpod.deployment.rollback import finish_restoring, is_interrupted, restoring_on_failure
 from hubpod.errors import UsageError
 from hubpod.images.ensure import ensure_images
 from hubpod.instances import Instance
@@ -103,15 +103,21 @@ def up(context: Context, request: UpRequest) -> Site:
     """
     with context.locked(request.instance) as before:
         plan = validate(context, request, before)
+        finish_restoring(context, request.instance)
         site, found = _build_site(context, plan)
-        spec = pod_spec(site)
-        if found.running and find_difference(context.workspace, site, spec, found) is not Difference.NONE:
-            raise UsageError(
-                f"{request.instance.resource} is running but differs from the requested deployment",
-                remedy="`prod.upgrade` replaces it, keeps notebooks running, and restores what ran before if it fails",
-            )
-        bring_up(context, site, spec, found, keep=request.keep)
+        start(context, site, found, keep=request.keep)
         return site
+
+
+def start(context: Context, site: Site, found: Snapshot, *, keep: bool = False) -> None:
+    """Bring a site's pod up, and refuse to change a running one."""
+    spec = pod_spec(site)
+    if found.running and find_difference(context.workspace, site, spec, found) is not Difference.NONE:
+        raise UsageError(
+            f"{site.instance.resource} is running but differs from the requested deployment",
+            remedy="`prod.upgrade` replaces it, keeps notebooks running, and restores what ran before if it fails",
+        )
+    bring_up(context, site, spec, found, keep=keep)
 
 
 def upgrade(context: Context, request: UpRequest) -> Site:
@@ -125,19 +131,26 @@ def upgrade(context: Context, request: UpRequest) -> Site:
         HubpodError: The upgrade failed. The class states the kind of failure.
     """
     with context.locked(request.instance) as before:
-        if not context.podman.pod_exists(request.instance.resource):
-            raise UsageError(f"there is no {request.instance.resource} to upgrade", remedy="bring it up with `prod.up`")
+        name, interrupted = request.instance.resource, is_interrupted(context.workspace, request.instance)
+        if not interrupted and not context.podman.pod_exists(name):
+            raise UsageError(f"there is no {name} to upgrade", remedy="bring it up with `prod.up`")
         plan = validate(context, request, before)
+        finish_restoring(context, request.instance)
         site, found = _build_site(context, plan)
-        spec = pod_spec(site)
-        difference = find_difference(context.workspace, site, spec, found)
-        if difference is Difference.NONE:
-            bring_up(context, site, spec, found)  # reports that, and waits
-            return site
-        database = difference is Difference.POD
-        with restoring_on_failure(context, request.instance, found, database=database) as can_restore:
-            bring_up(context, site, spec, found, keep=can_restore)
+        replace(context, site, found)
         return site
+
+
+def replace(context: Context, site: Site, found: Snapshot) -> None:
+    """Replace what runs by a site's pod, and restore it if the pod does not become ready."""
+    spec = pod_spec(site)
+    difference = find_difference(context.workspace, site, spec, found)
+    if difference is Difference.NONE:
+        bring_up(context, site, spec, found)  # reports that, and waits
+        return
+    database = difference is Difference.POD
+    with restoring_on_failure(context, site.instance, found, database=database) as can_restore:
+        bring_up(context, site, spec, found, keep=can_restore)
 
 
 def _build_site(context: Context, plan: Plan) -> tuple[Site, Snapshot]:

@@ -83,8 +83,11 @@ def bring_up(  # noqa: PLR0913 - the plan, the present state and two options
         case Difference.NONE:
             context.reporter.say("  nothing changed: the pod runs as it is")
             _wait(context, site, spec, checks or {})
+    files = context.workspace.files(site.instance)
     seeding.save_seeds(context.workspace, site, spec)
-    context.workspace.files(site.instance).update_record(manifest=podman_manifest.manifest(spec))
+    files.update_record(manifest=podman_manifest.manifest(spec))
+    # From now on users write to this pod's database, so that no later command may restore the one of before.
+    files.remove_backup()
     return Outcome(difference=difference, restarted=restarted)
 
 
@@ -137,6 +140,7 @@ def _clean_up(context: Context, site: Site, spec: PodSpec, recreated: tuple[Seed
         remove_pod(context.podman, spec.name)
         existing = context.podman.volumes(site.instance.labels)
         context.podman.remove_volumes([seed.volume for seed in recreated if seed.volume in existing])
+        seeding.note_written(context.workspace, site.instance, {seed.volume: None for seed in recreated})
         if len(recreated) == len(spec.seeds):
             seeding.forget_volumes(context.workspace, site.instance)
 

@@ -1,7 +1,7 @@
 """Restore the previous pod and volumes if an upgrade fails."""
 
 import json
-import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,9 +20,13 @@ from hubpod.pod import STOP_GRACE_S, SeedKind
 from hubpod.podman.snapshot import Snapshot
 from hubpod.podman.volumes import export, replace
 from hubpod.system.private_files import new_private_file, private_directory, read_record, write_private
+from hubpod.workspace import Workspace
 
 COMPLETE = "complete.json"
-"""Written last: a backup without it is incomplete."""
+"""Written last and removed first: a backup without it is incomplete, or of an upgrade that succeeded."""
+
+RESTORING = "restoring"
+"""Exists while volumes are restored, and after a command that was killed meanwhile."""
 
 READY_TIMEOUT_S = 120.0
 STATUS_INTERVAL_S = 0.5
@@ -65,21 +69,47 @@ def restoring_on_failure(context: Context, instance: Instance, found: Snapshot, 
     try:
         yield backup is not None
     except BaseException as error:
-        if backup:
+        if backup and (directory / COMPLETE).exists():
             _restore(context, instance, backup, directory, error)
             if isinstance(error, HubpodError):
                 error.remedy = f"what ran before runs again; {error.remedy or 'correct the cause and try again'}"
         raise
-    shutil.rmtree(directory, ignore_errors=True)
+    context.workspace.files(instance).remove_backup()
+
+
+def is_interrupted(workspace: Workspace, instance: Instance) -> bool:
+    """Return whether an upgrade of the instance was killed, and nothing has become ready since."""
+    return (workspace.files(instance).backup / COMPLETE).exists()
+
+
+def finish_restoring(context: Context, instance: Instance) -> None:
+    """Restore the volumes that a killed command has left half restored, before a container reads them.
+
+    Raises:
+        CommandError: podman failed; the next command tries again.
+    """
+    directory = context.workspace.files(instance).backup
+    backup = _read(directory)
+    if backup and (directory / RESTORING).exists():
+        with context.reporter.phase("interrupted restoration of volumes finished"):
+            remove_pod(context.podman, instance.resource)
+            _restore_volumes(context, instance, backup, directory)
 
 
 def _read_interrupted(context: Context, directory: Path) -> Backup | None:
     """Return the backup of an upgrade that was killed, or None."""
+    backup = _read(directory)
+    if backup:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime((directory / COMPLETE).stat().st_mtime))
+        context.reporter.say(
+            f"! the upgrade of {when} was interrupted; if this one fails, what ran before that one is restored"
+        )
+    return backup
+
+
+def _read(directory: Path) -> Backup | None:
     record = read_record(directory / COMPLETE)
-    if not record:
-        return None
-    context.reporter.say("! an upgrade was interrupted; if this one fails, what ran before that one is restored")
-    return Backup(**record)  # type: ignore[arg-type]  # written below
+    return Backup(**record) if record else None  # type: ignore[arg-type]  # written below
 
 
 def _back_up(context: Context, instance: Instance, found: Snapshot, *, database: bool) -> Backup | None:
@@ -90,7 +120,7 @@ def _back_up(context: Context, instance: Instance, found: Snapshot, *, database:
         context.reporter.say("! the manifest of what runs is not known, so a failed upgrade cannot restore it")
         return None
     writers = sorted({f"{instance.resource}-{each.name}" for each in backups(instance.environment).values()})
-    shutil.rmtree(files.backup, ignore_errors=True)
+    files.remove_backup()
     private_directory(files.backup)
     with context.reporter.phase("what runs backed up"):
         try:
@@ -107,7 +137,7 @@ def _back_up(context: Context, instance: Instance, found: Snapshot, *, database:
             write_private(files.backup / COMPLETE, json.dumps(asdict(backup)).encode())
         except BaseException:
             podman.run("start", *writers, check=False)
-            shutil.rmtree(files.backup, ignore_errors=True)
+            files.remove_backup()
             raise
     return backup
 
@@ -129,9 +159,7 @@ def _restore(context: Context, instance: Instance, backup: Backup, directory: Pa
     try:
         with context.reporter.phase("what ran before restored"):
             remove_pod(context.podman, instance.resource)
-            for name, labels in backup.labels.items():
-                replace(context.podman, name, labels, _archive(directory, name))
-            context.workspace.files(instance).update_record(written=backup.written)
+            _restore_volumes(context, instance, backup, directory)
             apply.play(context.podman, backup.manifest)
     except HubpodError as second:
         raise MachineError(
@@ -139,10 +167,19 @@ def _restore(context: Context, instance: Instance, backup: Backup, directory: Pa
             detail=getattr(error, "detail", ()),
             remedy=f"its database and configuration are in {directory}; prod.upgrade tries again",
         ) from error
-    shutil.rmtree(directory, ignore_errors=True)
+    context.workspace.files(instance).remove_backup()
     try:
         deadline = Deadline(READY_TIMEOUT_S, "the return of what ran before")
         while read_status(context.podman, instance).state is not State.READY:
             deadline.pause(STATUS_INTERVAL_S)
     except HubpodError:  # the command ends with the reason why the upgrade failed
         context.reporter.say("! what ran before was started again, and is not ready yet")
+
+
+def _restore_volumes(context: Context, instance: Instance, backup: Backup, directory: Path) -> None:
+    """Restore the archived volumes, and the record of their content."""
+    write_private(directory / RESTORING, b"")
+    for name, labels in backup.labels.items():
+        replace(context.podman, name, labels, _archive(directory, name))
+    context.workspace.files(instance).update_record(written=backup.written, manifest=backup.manifest)
+    (directory / RESTORING).unlink()
