@@ -196,8 +196,19 @@ class PodSpec:
     host_aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._require_unambiguous_volumes()
         seeded = {seed.volume for seed in self.seeds}
         for container in self.containers:
             for mount in container.mounts:
                 if mount.volume not in seeded:
                     raise ValueError(f"{container.name} mounts {mount.volume}, which has no seed")
+
+    def _require_unambiguous_volumes(self) -> None:
+        """Refuse volumes whose names could be those of another instance.
+
+        With volumes ``config`` and ``hub-config``, instances x and x-hub would share ``…--x-hub-config``.
+        """
+        parts = {seed.volume.removeprefix(f"{self.name}-") for seed in self.seeds}
+        for first in parts:
+            if second := next((each for each in parts if each.endswith(f"-{first}")), None):
+                raise ValueError(f"the volumes {first} and {second} of {self.name} have names that end alike")

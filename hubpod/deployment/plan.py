@@ -12,8 +12,9 @@ from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.publish import find_hub_api, require_free, require_matching_options
-from hubpod.errors import SettingsError
+from hubpod.errors import SettingsError, UsageError
 from hubpod.images.ensure import ImageSet
+from hubpod.instances import Instance
 from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.pod import Port
 from hubpod.podman.snapshot import Snapshot
@@ -56,6 +57,8 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
     """
     environment = request.instance.environment
     require_matching_options(environment, request)
+    if here:
+        _require_own_name(request.instance, found)
     with context.reporter.phase("settings") as phase:
         deploy = load(_find_deploy_dir(context, request, found), environment, assembly.settings())
         published = _published_ports(found)
@@ -69,6 +72,30 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
             _require_free_ports(request, hub_api, published)
         phase.result(str(deploy.settings.source))
     return Plan(request=request, deploy=deploy, hub_api=hub_api, warnings=warnings)
+
+
+def _require_own_name(instance: Instance, found: Snapshot) -> None:
+    """Refuse the name of a new instance if other instances need it.
+
+    An instance that exists keeps its name, because its volumes have it, too.
+    """
+    ending = find_reserved_ending(instance.name)
+    if ending and not (found.volumes or found.containers):
+        other = instance.name.removesuffix(ending)
+        raise UsageError(
+            f"an instance cannot be called {instance.name!r}: "
+            f"{instance.resource} is the name of a container of the instance {other!r}",
+            remedy=f"choose a name that does not end in {ending}",
+        )
+
+
+def find_reserved_ending(name: str) -> str:
+    """Return the end of an instance's name that makes it the name of another instance's container; empty without one.
+
+    podman calls the containers of the instance x ``…--x-slurm`` and so on. Pods and containers share their names.
+    """
+    endings = (f"-{component.name}" for component in assembly.COMPONENTS)
+    return next((each for each in endings if name.endswith(each)), "")
 
 
 def _require_free_ports(request: UpRequest, hub_api: Port | None, published: dict[int, Port]) -> None:
