@@ -59,6 +59,7 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
 
     Raises:
         UsageError: The volume does not exist or does not hold data, the file is not an archive, or the instance runs.
+        MachineError: The disk is full; the volume is unchanged.
     """
     _require_archive(archive)
     with context.locked(instance) as found:
@@ -66,6 +67,8 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
         _require_down(instance, found)
         with context.reporter.phase(f"{part} replaced") as phase:
             labels = found.volumes[volume.name].labels
+            # A full disk is found while the old content still exists.
+            podman_volumes.rehearse(context.podman, f"{volume.name}-import", instance.labels, archive)
             # If this command is killed meanwhile, the next `up` recreates the volume instead of using half of it.
             seeding.note_written(context.workspace, instance, {volume.name: seeding.UNFINISHED})
             podman_volumes.replace(context.podman, volume.name, labels, archive)

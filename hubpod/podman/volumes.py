@@ -108,6 +108,18 @@ def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path)
     podman.run("volume", "import", name, str(archive))
 
 
+def rehearse(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:
+    """Unpack an archive into a volume of its own, which is removed again.
+
+    Raises:
+        CommandError: The archive cannot be unpacked, or not beside all other volumes.
+    """
+    try:
+        replace(podman, name, labels, archive)
+    finally:
+        podman.remove_volumes([name])
+
+
 def remove_by_prefix(podman: Podman, prefix: str) -> None:
     """Remove all volumes whose names start with a prefix."""
     podman.remove_volumes(podman.listing("volume", "ls", "--quiet", f"--filter=name=^{prefix}"))

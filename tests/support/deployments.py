@@ -72,6 +72,10 @@ class Deployment:
         """The instance's containers and volumes."""
         return self.context.snapshot(self.base.instance)
 
+    def instance(self, name: str) -> "Deployment":
+        """Return another instance of the same environment and podman."""
+        return replace(self, base=replace(self.base, instance=replace(self.base.instance, name=name)))
+
     def site(self, version: str) -> Site:
         """Return the site of a version."""
         volumes = self.directory / f"volumes-{CONTENT if version == CONTENT else OLD}"
@@ -106,10 +110,10 @@ class Deployment:
     def runs(self, version: str) -> bool:
         """Whether all containers of a version run, with exactly the content of its seeds."""
         spec = self.spec(version)
-        images = {name: image for pod in self.podman.pods.values() for name, image in pod.images.items()}
+        images = self.podman.pods[spec.name].images if spec.name in self.podman.pods else {}
         return (
             images == {f"{spec.name}-{each.name}": each.image for each in spec.containers}
-            and set(self.podman.states.values()) == {"running"}
+            and set(self.podman.pods[spec.name].states.values()) == {"running"}
             and self.configuration() == seeded(spec)
         )
 

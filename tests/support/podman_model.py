@@ -143,8 +143,7 @@ class PodmanModel(Podman):
             case ["volume", "rm", "--force", *names]:
                 self._remove_volumes(names)
             case ["run", *options]:
-                volume = self._volume(_mounted(options))
-                volume.tree = {ROOT: volume.tree[ROOT], **unpack(stdin)}
+                self._volume(_mounted(options)).tree = {**self._kept(options), **unpack(stdin)}
             case _:
                 return self._answer_for_pods(args, stdin)
         return ""
@@ -155,8 +154,13 @@ class PodmanModel(Podman):
                 entries = unpack(_read(archive, stdin))
                 self.stored[name].tree.update(dict(list(entries.items())[: len(entries) // 2]))
             case ["run", *options]:
-                volume, entries = self._volume(_mounted(options)), unpack(stdin)
-                volume.tree = {ROOT: volume.tree[ROOT], **dict(list(entries.items())[: len(entries) // 2])}
+                half = list(unpack(stdin).items())[: len(unpack(stdin)) // 2]
+                self._volume(_mounted(options)).tree = {**self._kept(options), **dict(half)}
+
+    def _kept(self, options: Sequence[str]) -> Tree:
+        """Return the entries that a script in a container keeps before it unpacks an archive."""
+        tree = self._volume(_mounted(options)).tree
+        return {ROOT: tree[ROOT]} if "-delete" in options[-1] else tree
 
     def _volume(self, name: str) -> ModelVolume:
         if name not in self.stored:

@@ -2,16 +2,21 @@
 
 import re
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from hubpod.commands import volumes
+from hubpod.commands.down import down
 from hubpod.context import Context
-from hubpod.errors import UsageError
+from hubpod.errors import MachineError, UsageError
 from hubpod.instances import Instance, find_instance
+from support.deployments import OLD, Deployment, Killed, deployment, disturbances
+from support.volume_trees import Entry, Tree, pack, unpack
 
+DISTURBANCES = disturbances()
 INSTANCE = find_instance("dev_dummyauth", "default")
 
 
@@ -87,3 +92,91 @@ def test_an_incomplete_archive_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="not a complete tar archive"):
         replace(tmp_path / "half")
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Deployment:
+    """An instance with data, that is down."""
+    found = deployment("dev_dummyauth", tmp_path / "checkout")
+    found.up(OLD)
+    found.write_data()
+    down(found.context, found.base.instance, volumes=False)
+    return found
+
+
+def homes(deployed: Deployment) -> Tree:
+    """Return the homes."""
+    return deployed.podman.data()[deployed.base.instance.volume("homes")]
+
+
+NEW = {".": Entry(mode=0o755), "project1": Entry(mode=0o755), "project1/new": Entry(content=b"new", mode=0o600, uid=7)}
+
+
+def test_an_import_replaces_all_of_the_content(deployed: Deployment, tmp_path: Path) -> None:
+    """The archive's files are there with owners and modes, and no other file; other volumes stay."""
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(pack(NEW))
+    others = deployed.podman.data()
+
+    volumes.replace(deployed.context, deployed.base.instance, "homes", archive)
+
+    assert homes(deployed) == NEW
+    assert deployed.podman.data() == {**others, deployed.base.instance.volume("homes"): NEW}
+    deployed.up(OLD)
+    assert homes(deployed) == NEW
+
+
+def test_an_import_to_a_full_disk_keeps_the_old_content(deployed: Deployment, tmp_path: Path) -> None:
+    """The next `up` uses it, and nothing of the import is left."""
+    archive, data, names = tmp_path / "a.tar", deployed.podman.data(), set(deployed.podman.stored)
+    archive.write_bytes(pack(NEW))
+
+    with pytest.raises(MachineError, match="the disk is full"), deployed.disturbed(DISTURBANCES["the disk is full"](2)):
+        volumes.replace(deployed.context, deployed.base.instance, "homes", archive)
+
+    assert set(deployed.podman.stored) == names
+    assert deployed.podman.data() == data
+    deployed.up(OLD)
+    assert deployed.podman.data() == data
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_killed_import_leaves_no_half_of_an_archive(deployed: Deployment, tmp_path: Path, at: int) -> None:
+    """After the next `up` the homes are the old ones, the new ones, or empty ones."""
+    archive, old = tmp_path / "a.tar", homes(deployed)
+    archive.write_bytes(pack(NEW))
+    empty = unpack(next(each for each in deployed.spec(OLD).seeds if each.volume.endswith("-homes")).tar())
+
+    with suppress(Killed), deployed.disturbed(DISTURBANCES["SIGKILL"](at)):
+        volumes.replace(deployed.context, deployed.base.instance, "homes", archive)
+    deployed.up(OLD)
+
+    assert homes(deployed) in (old, NEW, empty)
+    assert deployed.runs(OLD)
+
+
+def test_a_reset_removes_only_the_named_volume(deployed: Deployment) -> None:
+    """The other data stays, and an unknown name removes nothing."""
+    data = deployed.podman.data()
+    with pytest.raises(UsageError, match="did you mean 'homes'"):
+        volumes.reset(deployed.context, deployed.base.instance, "hmoes")
+    assert deployed.podman.data() == data
+
+    volumes.reset(deployed.context, deployed.base.instance, "homes")
+
+    del data[deployed.base.instance.volume("homes")]
+    assert deployed.podman.data() == data
+
+
+def test_a_running_instance_keeps_its_volumes(deployed: Deployment, tmp_path: Path) -> None:
+    """Neither import nor reset touches volumes in use."""
+    archive, data = tmp_path / "a.tar", deployed.podman.data()
+    archive.write_bytes(pack(NEW))
+    deployed.up(OLD)
+
+    with pytest.raises(UsageError, match="is running and uses its volumes"):
+        volumes.reset(deployed.context, deployed.base.instance, "all")
+    with pytest.raises(UsageError, match="is running and uses its volumes"):
+        volumes.replace(deployed.context, deployed.base.instance, "homes", archive)
+
+    assert deployed.podman.data() == data

@@ -11,6 +11,7 @@ import pytest
 from hubpod.commands.down import down
 from hubpod.deployment import readiness, rollback
 from hubpod.errors import HubpodError
+from hubpod.system.process import CommandError
 from support.deployments import (
     BROKEN,
     CONTENT,
@@ -21,6 +22,7 @@ from support.deployments import (
     deployment,
     disturbances,
 )
+from support.volume_trees import unpack
 
 DISTURBANCES = disturbances()
 
@@ -64,6 +66,60 @@ def test_data_survives_a_disturbed_command(command: str, kind: str, tmp_path: Pa
         deployed.up(version)
         assert deployed.runs(version)
         assert deployed.is_running(version)
+
+
+@pytest.mark.parametrize("kind", DISTURBANCES)
+def test_a_disturbed_first_up_is_repeated(kind: str, tmp_path: Path) -> None:
+    """No half-created volume is used: also the volumes of data have the owners and modes of their seeds."""
+    for at in count(1):
+        deployed = deployment("dev_dummyauth", tmp_path / str(at))
+        hook = DISTURBANCES[kind](at)
+        with suppress(HubpodError, KeyboardInterrupt, Killed), deployed.disturbed(hook):
+            deployed.up(OLD)
+
+        deployed.up(OLD)
+
+        assert deployed.runs(OLD)
+        seeds = {seed.volume: unpack(seed.tar()) for seed in deployed.spec(OLD).seeds}
+        assert {name: volume.tree for name, volume in deployed.podman.stored.items() if name in seeds} == seeds
+        if hook.seen < at:
+            break
+
+
+@pytest.mark.parametrize("other", ["default2", "default-slurm2", "d", "defaul", "homes"])
+@pytest.mark.parametrize("volumes", [False, True])
+def test_down_leaves_other_instances_alone(other: str, tmp_path: Path, *, volumes: bool) -> None:
+    """This holds also for instances whose names begin or end like the removed one."""
+    deployed = deployment("dev_dummyauth", tmp_path)
+    neighbour = deployed.instance(other)
+    for each in (deployed, neighbour):
+        each.up(OLD)
+        each.write_data()
+    data = deployed.podman.data()
+    own = {name for name in data if name in deployed.found.volumes}
+
+    down(deployed.context, deployed.base.instance, volumes=volumes)
+
+    assert deployed.podman.data() == {name: tree for name, tree in data.items() if not volumes or name not in own}
+    assert neighbour.is_running(OLD)
+    assert bool(deployed.found.volumes) is not volumes
+
+
+@pytest.mark.parametrize("first", ["default", "default-slurm"])
+def test_an_instance_whose_name_is_taken_costs_no_data(first: str, tmp_path: Path) -> None:
+    """Instances of an older hubpod may have such names: the second one fails, and leaves the first as it is."""
+    whole = deployment("dev_dummyauth", tmp_path)
+    one, other = sorted((whole, whole.instance("default-slurm")), key=lambda each: each.base.instance.name != first)
+    one.up(OLD)
+    one.write_data()
+    data = one.podman.data()
+
+    with pytest.raises(CommandError, match="already in use"):
+        other.up(OLD)
+
+    assert one.podman.data() == data
+    assert one.runs(OLD)
+    assert not other.found.volumes
 
 
 @pytest.mark.parametrize(
