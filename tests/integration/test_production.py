@@ -68,7 +68,7 @@ def test_a_check_reports_every_problem_and_starts_nothing(
     assert os.getuid() or f"{external_services.issuer.url} answers" in good.stdout
     assert "issuer" in good.stdout
     assert bad.code == 3
-    for text in ("ssh_client_key", "ssh_known_hosts", "jwtAudiense", "did you mean 'jwtAudience'"):
+    for text in ("ssh_client_key", "ssh_known_hosts", "jwtAudiense", "has 'jwtAudiense'"):
         assert text in bad.stderr
     assert not running.remaining_resources()
 

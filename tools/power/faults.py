@@ -1,9 +1,10 @@
-"""All faults, in the order of a user's path: login, spawn, jobs, commands, configuration."""
+"""All faults, in the order of a user's path: login, spawn, jobs, commands, configuration, data in place."""
 
 from power.faults_of_commands import COMMANDS
+from power.faults_of_data import DATA
 from power.faults_of_jobs import JOBS
 from power.faults_of_login import LOGIN
 from power.faults_of_sites import SITES
 from power.faults_of_spawns import SPAWNS
 
-FAULTS = (*LOGIN, *SPAWNS, *JOBS, *COMMANDS, *SITES)
+FAULTS = (*LOGIN, *SPAWNS, *JOBS, *COMMANDS, *SITES, *DATA)

@@ -25,6 +25,11 @@ NEAREST_DEFAULT = "spawn"
 HUB_CONFIGURATION = [
     f"tests/unit/volumes/test_{name}.py" for name in ("hub_configuration", "login_dummy", "published_api")
 ]
+# The tests of what hubpod itself does to an instance, and of the programs in its images.
+INSTANCES = [
+    *(f"tests/unit/{name}" for name in ("deployment", "commands", "podman", "settings", "system", "containers")),
+    *(f"tests/unit/test_{name}.py" for name in ("instances", "pod", "workspace")),
+]
 SUITE = {
     "login_dummy": ("login_form",),
     **dict.fromkeys(("login_jwt", "authenticator", "tokens", "projects", "keys", "login_errors"), ("login",)),
@@ -67,16 +72,19 @@ def run(which: Pass, copy: Copy, fault: Fault | None = None, *, first: bool = Fa
 def unit_paths(fault: Fault | None, project: Path) -> list[str]:
     """List the test modules for a fault, the most likely first, or all without a fault.
 
-    The packages are independent, and the hub configuration has tests of its own. The golden manifests are left out:
-    they fail after any change, and so measure nothing.
+    The packages are independent, and the hub configuration and the tool have tests of their own. The golden manifests
+    are left out: they fail after any change, and so measure nothing.
     """
     if fault and fault.file.startswith("volumes/"):
         return HUB_CONFIGURATION
+    if fault and not fault.file.startswith("packages/"):
+        part = fault.file.split("/")[1] if fault.file.startswith("hubpod/") else "containers"
+        return sorted(INSTANCES, key=lambda path: path != f"tests/unit/{part}")
     own = [name for name in PACKAGES if fault is None or fault.file.startswith(f"packages/{name}/")]
     modules = [path for name in own for path in sorted((project / "packages" / name / "tests").glob("test_*.py"))]
     nearest = f"test_{NEAREST.get(Path(fault.file).stem, NEAREST_DEFAULT)}.py" if fault else ""
     paths = [str(path.relative_to(project)) for path in sorted(modules, key=lambda path: path.name != nearest)]
-    return paths if fault else [*paths, *HUB_CONFIGURATION]
+    return paths if fault else [*paths, *HUB_CONFIGURATION, *INSTANCES]
 
 
 def _unit(copy: Copy, arguments: Sequence[str], report: Path) -> tuple[str, ...]:
