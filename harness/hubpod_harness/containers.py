@@ -7,10 +7,13 @@ from typing import Any
 
 from docker import version  # type: ignore[import-untyped]
 from docker.types import EndpointConfig  # type: ignore[import-untyped]
-from testcontainers.core.config import ConnectionMode, testcontainers_config
-from testcontainers.core.container import DockerContainer
 
 from hubpod.pod import Container
+from hubpod_harness.docker_environment import default_environment
+
+with default_environment(without_home=True):
+    from testcontainers.core.config import ConnectionMode, testcontainers_config
+    from testcontainers.core.container import DockerContainer
 
 CLIENT_TIMEOUT_S = 60
 API_VERSION = "1.41"
@@ -44,6 +47,8 @@ def use_socket(url: str) -> dict[str, Any]:
 
     The reaper of testcontainers is an image from a registry and stays off: reaper.py cleans up instead.
     """
+    testcontainers_config.tc_properties = {}
+    testcontainers_config.hub_image_name_prefix = ""
     testcontainers_config.ryuk_disabled = True
     testcontainers_config.connection_mode_override = ConnectionMode.docker_host
     testcontainers_config.tc_host_override = "127.0.0.1"
@@ -94,7 +99,8 @@ def create_beside(
 
 
 def _create(container: Container, *, name: str, client: dict[str, Any], **more: Any) -> DockerContainer:  # noqa: ANN401
-    created = DockerContainer(container.image, docker_client_kw=client, name=name, env=dict(container.env))
+    with default_environment():
+        created = DockerContainer(container.image, docker_client_kw=client, name=name, env=dict(container.env))
     if container.args:
         created.with_command(list(container.args))
     for mount in container.mounts:
