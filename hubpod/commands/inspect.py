@@ -53,7 +53,7 @@ def _not_running(instance: Instance) -> NotRunningError:
 
 
 def logs(context: Context, instance: Instance, container: str | None, tail: str | None, *, follow: bool) -> int:
-    """Print the logs of one container or of all, and return podman's exit status.
+    """Print the logs of one container or of all on standard output, and return podman's exit status.
 
     Raises:
         NotRunningError: The instance has no pod.
@@ -62,7 +62,8 @@ def logs(context: Context, instance: Instance, container: str | None, tail: str 
     names = _containers(context, instance)
     chosen = [_podman_name(instance, container, names)] if container else list(names.values())
     options = [*(["--follow"] if follow else []), *([f"--tail={tail}"] if tail else [])]
-    return context.podman.attach("logs", *options, *(["--names"] if len(chosen) > 1 else []), *chosen)
+    names_too = ["--names"] if len(chosen) > 1 else []
+    return context.podman.attach("logs", *options, *names_too, *chosen, merged=True)
 
 
 def execute(context: Context, instance: Instance, container: str, argv: Sequence[str]) -> int:

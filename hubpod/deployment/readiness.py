@@ -9,6 +9,7 @@ from itertools import chain, repeat
 from hubpod.components import jupyterhub
 from hubpod.components.assembly import components, entrance
 from hubpod.components.component import Client
+from hubpod.deployment.log_lines import last_lines
 from hubpod.errors import NotReadyError
 from hubpod.instances import Instance
 from hubpod.pod import Container, PodSpec
@@ -29,7 +30,6 @@ ENDED_INTERVAL_S = 1.0
 
 Each call of podman takes processor time from the starting programs. A request for a page takes next to none."""
 
-LOG_LINES = 15
 LASTING_S = 3.0
 """Seconds that a container must have run. A Zenith server confirms a client, and may then refuse its configuration."""
 
@@ -198,7 +198,7 @@ def _is_given_up(state: ContainerState, started: Mapping[str, int]) -> bool:
 
 
 def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str, message: str) -> NotReadyError:
-    lines = podman.log(container).splitlines()[-LOG_LINES:]
+    lines = last_lines(podman, spec, container)
     return NotReadyError(
         message,
         detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),

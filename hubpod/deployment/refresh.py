@@ -11,7 +11,8 @@ from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.context import Context, side_by_side
 from hubpod.deployment import seeding, syntax, tracebacks
-from hubpod.deployment.readiness import LOG_LINES, READY_TIMEOUT_S, wait_until_ready
+from hubpod.deployment.log_lines import last_lines, read_log
+from hubpod.deployment.readiness import READY_TIMEOUT_S, wait_until_ready
 from hubpod.deployment.seeding import StaleVolumes
 from hubpod.deployment.status import published_url
 from hubpod.errors import HubpodError, NotReadyError
@@ -80,7 +81,8 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *,
     try:
         _apply(context, site, spec, update)
     except NotReadyError as error:
-        log = "\n".join(context.podman.log(f"{spec.name}-{reader}", since=started) for reader in update.readers)
+        readers = (f"{spec.name}-{reader}" for reader in update.readers)
+        log = "\n".join(read_log(context.podman, spec, reader, since=started) for reader in readers)
         error.detail = tracebacks.excerpt_own_code(site, log) or error.detail
         if not keep and update.can_be_undone:
             _restore(context, site, spec, update, error)
@@ -125,7 +127,7 @@ def renew(podman: Podman, spec: PodSpec, container: Container, written: Collecti
     if container.renew and not as_variables:
         result = podman.execute(name, container.renew)
         if result.returncode == REFUSED:
-            lines = result.last_lines or tuple(podman.log(name).splitlines()[-LOG_LINES:])
+            lines = result.last_lines or last_lines(podman, spec, name)
             raise NotReadyError(f"{container.name} refuses what was changed", detail=lines, remedy=REFUSED_REMEDY)
         if result.ok:
             return

@@ -120,9 +120,9 @@ class Podman:
         """Run a podman command and pass on its output line by line, without checking the exit status."""
         return process.stream(self.command(*args), on_line=on_line, env=self.env)
 
-    def attach(self, *args: str) -> int:
-        """Run a podman command on this terminal and return its exit status."""
-        return process.attach(self.command(*args), env=self.env)
+    def attach(self, *args: str, merged: bool = False) -> int:
+        """Run a podman command on this terminal, merged into standard output or not, and return its exit status."""
+        return process.attach(self.command(*args), env=self.env, merged=merged)
 
     # -- the machine ------------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class Podman:
         return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
     def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
-        """Return the log of a container, with the lines of standard error last, or nothing on failure.
+        """Return the log of a container, both streams in the order of time, or nothing on failure.
 
         Args:
             container: podman's name.
@@ -236,5 +236,5 @@ class Podman:
             timestamps: Begin each line with its time in ISO 8601.
         """
         options = [f"--since={since:.0f}", *(["--timestamps"] if timestamps else [])]
-        result = self.run("logs", *options, container, check=False)
-        return result.stdout + result.stderr if result.ok else ""
+        result = process.run(self.command("logs", *options, container), env=self.env, check=False, merged=True)
+        return result.stdout if result.ok else ""

@@ -73,6 +73,7 @@ def run(  # noqa: PLR0913 - each is an independent aspect of one process
     cwd: str | os.PathLike[str] | None = None,
     check: bool = True,
     timeout_s: float | None = None,
+    merged: bool = False,
 ) -> Result:
     """Run a command and capture its output.
 
@@ -83,18 +84,20 @@ def run(  # noqa: PLR0913 - each is an independent aspect of one process
         cwd: Working directory.
         check: Raise if the exit status is not 0.
         timeout_s: Seconds after which the command is killed.
+        merged: Capture standard error in standard output, in the order in which the command writes.
 
     Raises:
         MachineError: The program is not installed.
         CommandError: The command failed and check is true, or it took longer than timeout_s.
     """
-    with _run_with_pipes(argv, stdin=stdin, env=env, cwd=cwd) as process:
+    errors = subprocess.STDOUT if merged else subprocess.PIPE
+    with _run_with_pipes(argv, stdin=stdin, env=env, cwd=cwd, stderr=errors) as process:
         try:
             out, err = process.communicate(stdin if isinstance(stdin, bytes) else None, timeout=timeout_s)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            err += f"\nkilled after {timeout_s:.0f} s".encode()
+            err = (err or b"") + f"\nkilled after {timeout_s:.0f} s".encode()
             raise CommandError(_result(argv, -9, out, err)) from None
     result = _result(argv, process.returncode, out, err)
     if check and not result.ok:
@@ -128,10 +131,11 @@ def stream(
     return Result(argv=tuple(argv), returncode=process.returncode, stdout="\n".join(tail))
 
 
-def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None, merged: bool = False) -> int:
     """Run a command on this process's standard streams, and return its exit status as in a shell.
 
-    Ctrl-C is left to the command, which gets the signal itself because it shares the terminal.
+    Ctrl-C is left to the command, which gets the signal itself because it shares the terminal. If merged, the command
+    writes its standard error to standard output.
 
     Raises:
         MachineError: The program is not installed.
@@ -142,7 +146,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     if handler != signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        with _run_until_exit(argv, env=env) as process:
+        with _run_until_exit(argv, env=env, stderr=subprocess.STDOUT if merged else None) as process:
             status = process.wait()
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -237,13 +241,9 @@ def _terminate(process: Process) -> None:
         process.wait()
 
 
-def _result(argv: Sequence[str], returncode: int, out: bytes, err: bytes) -> Result:
-    return Result(
-        argv=tuple(argv),
-        returncode=returncode,
-        stdout=out.decode(errors="replace"),
-        stderr=err.decode(errors="replace"),
-    )
+def _result(argv: Sequence[str], returncode: int, out: bytes, err: bytes | None) -> Result:
+    stdout, stderr = (text.decode(errors="replace") for text in (out, err or b""))
+    return Result(argv=tuple(argv), returncode=returncode, stdout=stdout, stderr=stderr)
 
 
 def _missing_program_error(program: str) -> MachineError:

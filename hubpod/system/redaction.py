@@ -148,7 +148,8 @@ def _redact_by_shape(text: str) -> str:
 
 def _forms(secret: str) -> Iterator[str]:
     """Yield the textual forms of a secret, and each line of a long one such as a key."""
-    for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+    code = {"errors": "surrogateescape"}  # a binary secret, decoded
+    for quoted in (quote(secret, **code), quote(secret, safe="", **code), quote_plus(secret, **code)):
         yield quoted
         yield re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)
         yield quoted.replace("%", "%25")

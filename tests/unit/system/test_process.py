@@ -172,3 +172,17 @@ def send_sigterm_after(pid_file: Path) -> None:
     while not pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_merged_output_is_in_order() -> None:
+    """Standard error is captured between the lines of standard output where the command wrote it."""
+    result = process.run(["sh", "-c", "echo a; echo b >&2; echo c; echo d >&2"], merged=True)
+
+    assert (result.stdout, result.stderr) == ("a\nb\nc\nd\n", "")
+
+
+def test_merged_output_of_an_attached_command_goes_to_one_stream(capfd: pytest.CaptureFixture[str]) -> None:
+    """Both streams of a command can be written to standard output, so that a pipe gets both."""
+    assert process.attach(["sh", "-c", "echo a; echo b >&2; exit 3"], merged=True) == 3
+
+    assert capfd.readouterr() == ("a\nb\n", "")

@@ -218,6 +218,14 @@ def test_ordinary_lines_are_kept(text: str) -> None:
     assert Redactor(["hunter22hunter22"]).text(text) == text
 
 
+def test_a_binary_secret_is_redacted() -> None:
+    """A secret that is not text is redacted as bytes and in base64."""
+    secret = bytes(range(128, 150))
+    text = b"a " + secret + b" b " + base64.b64encode(secret)
+
+    assert Redactor([secret.decode(errors="surrogateescape")]).data(text) == b"a [redacted] b [redacted]=="
+
+
 def test_a_truncated_key_is_redacted() -> None:
     """A truncated private key is redacted."""
     assert "b3Blbn" not in Redactor([]).text(PEM[:50])
