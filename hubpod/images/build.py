@@ -110,7 +110,7 @@ def build_image(podman: Podman, project: Path, scratch: Path, plan: BuildPlan, o
                 f"--tag={plan.reference}",
                 *(f"--build-arg={argument}" for argument in (f"BASE_IMAGE={plan.base}", *plan.arguments)),
                 f"--label={MANAGED_BY}=hubpod",
-                f"--volume={environment}:{BUILD_ENVIRONMENT}:ro",
+                f"--volume={environment}:{BUILD_ENVIRONMENT}:ro,z",  # z: a label that containers may read (SELinux)
                 "--pull=never",
                 *contexts,
                 f"--file={directory / 'Containerfile'}",

@@ -224,3 +224,18 @@ def test_only_old_images_are_pruned(project: Path, tmp_path: Path) -> None:
 
     (removed,) = (line for line in calls.read_text().splitlines() if line.startswith("image rm"))
     assert removed == "image rm localhost/hubpod/slurm:dev-old localhost/hubpod/slurm:dev-older"
+
+
+def test_the_mount_of_a_build_has_a_label_for_containers(project: Path, tmp_path: Path) -> None:
+    """The environment is mounted with `z`, without which SELinux hides it from the build."""
+    program = tmp_path / "podman"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\necho id\n')
+    program.chmod(0o755)
+    checkout = Checkout(source=SOURCES[1], directory=project / "source", status="")
+    plan = build.plan_build(project, "slurm", Stage.DEV, "base", (checkout,))
+    (tmp_path / "scratch").mkdir()
+
+    build.build_image(Podman(executable=str(program)), project, tmp_path / "scratch", plan, lambda _: None)
+
+    mounts = re.findall(r"--volume=(\S+)", (tmp_path / "calls").read_text())
+    assert [each.rpartition(":")[2] for each in mounts] == ["ro,z"]
