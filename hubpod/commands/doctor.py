@@ -14,12 +14,14 @@ from hubpod.podman import port_forwards
 from hubpod.podman.cli import Podman
 from hubpod.podman.findings import Finding, Verdict, check_disk_space, check_storage, good
 from hubpod.podman.machine import require_version, smoke_test, version_text
+from hubpod.podman.remote import require_local
 from hubpod.system.certificates import ca_bundle
 from hubpod.system.ports import FIRST_PORT, LAST_PORT, port_is_free
 from hubpod.workspace import Workspace
 
 SUBORDINATE_IDS_NEEDED = 65536
 TUN = Path("/dev/net/tun")
+REMOTE = "remote podman"
 
 
 def examine(workspace: Workspace, executable: str = "podman") -> tuple[Finding, ...]:
@@ -27,15 +29,20 @@ def examine(workspace: Workspace, executable: str = "podman") -> tuple[Finding, 
     findings: list[Finding] = [_git(), *_podman(workspace, executable)]
     if os.getuid():
         findings += _rootless()
+    if not any(finding.check == REMOTE for finding in findings):  # what a remote podman reports is not of this machine
+        findings += _info(executable)
+    return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
+
+
+def _info(executable: str) -> Iterator[Finding]:
     try:
         info = Podman(executable=executable).info()
     except HubpodError as error:
         text, remedy = f"`podman info` fails: {error.detail[-1] if error.detail else error.message}", "install it again"
-        findings.append(Finding(check="podman info", verdict=Verdict.BAD, text=text, remedy=remedy))
-    else:
-        findings += [_network(info), *_forwards(executable)]
-        findings += [_runtime(info), check_storage(info), check_disk_space(Path(info["store"]["graphRoot"]))]
-    return (*findings, _ports(), _certificates(), _clock(), _bootstrap())
+        yield Finding(check="podman info", verdict=Verdict.BAD, text=text, remedy=remedy)
+        return
+    yield from (_network(info), *_forwards(executable), _runtime(info), _selinux(info))
+    yield from (check_storage(info), check_disk_space(Path(info["store"]["graphRoot"])))
 
 
 def _podman(workspace: Workspace, executable: str) -> Iterator[Finding]:
@@ -46,6 +53,11 @@ def _podman(workspace: Workspace, executable: str) -> Iterator[Finding]:
         yield Finding(check="podman", verdict=Verdict.BAD, text=error.message, remedy=error.remedy)
         return
     yield good("podman", version_text(podman.version))
+    try:
+        require_local(podman)
+    except HubpodError as error:
+        yield Finding(check=REMOTE, verdict=Verdict.BAD, text=error.message, remedy=error.remedy)
+        return
     outcome = smoke_test(podman, workspace)
     if not outcome.works:
         text = "cannot start a container: " + (outcome.lines[-1] if outcome.lines else "podman gives no reason")
@@ -80,6 +92,12 @@ def _forwards(executable: str) -> Iterator[Finding]:
 def _runtime(info: dict[str, Any]) -> Finding:
     host = info["host"]
     return good("runtime", f"{host['ociRuntime']['name']}, cgroups {host['cgroupVersion']}")
+
+
+def _selinux(info: dict[str, Any]) -> Finding:
+    if info["host"].get("security", {}).get("selinuxEnabled"):
+        return good("SELinux", "is enabled; the files that a build mounts get a label that containers may read")
+    return good("SELinux", "is not enabled for containers")
 
 
 def _rootless() -> Iterator[Finding]:

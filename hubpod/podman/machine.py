@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hubpod.errors import MachineError
 from hubpod.podman.cli import MINIMUM_VERSION, Podman
+from hubpod.podman.remote import environment_facts, require_local
 from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.workspace import Workspace
 
@@ -59,10 +60,10 @@ def require_version(podman: Podman) -> None:
 
 
 def usable_podman(workspace: Workspace, executable: str = "podman") -> Podman:
-    """Return a podman that can start containers here, smoke-tested once per boot.
+    """Return a podman that can start containers here, checked once per boot.
 
     Raises:
-        MachineError: podman is too old or cannot start a container; carries podman's output.
+        MachineError: podman is too old, uses a remote service, or cannot start a container; carries podman's output.
     """
     podman = Podman(executable=executable)
     require_version(podman)
@@ -73,6 +74,7 @@ def usable_podman(workspace: Workspace, executable: str = "podman") -> Podman:
             return podman
         if workspace.containers_conf.exists():
             return _with_conf(podman, workspace)
+    require_local(podman)
     outcome = smoke_test(podman, workspace)
     if not outcome.works:
         raise MachineError(
@@ -109,11 +111,12 @@ def _with_conf(podman: Podman, workspace: Workspace) -> Podman:
 
 
 def _facts(podman: Podman) -> dict[str, object]:
-    """Return the facts whose change repeats the smoke test."""
+    """Return the facts whose change repeats the checks."""
     return {
         "podman": version_text(podman.version),
         "user": os.getuid(),
         "boot": BOOT_ID.read_text().strip() if BOOT_ID.exists() else "",
         "containers_conf": os.environ.get("CONTAINERS_CONF", ""),
         "ours": CONTAINERS_CONF,
+        **environment_facts(),
     }
