@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-from tornado.httpclient import HTTPRequest
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from bricsauthenticator import strict_json
+from bricsauthenticator import documents, strict_json
 from bricsauthenticator.issuer_urls import check_keys_url
 from bricsauthenticator.key_set import KeySet, read_key_set
 from bricsauthenticator.login_errors import BadTokenError, IssuerUnavailableError
 from bricsauthenticator.tokens import NOT_ACCEPTED, Header
 
-MAX_DOCUMENT_BYTES = 256 * 1024
 FIRST_FETCH_INTERVAL_S = 1.0  # while no keys are known, so that the hub recovers by itself
 
 UNAVAILABLE = "The sign-in service cannot be reached. Please try again in a minute."
@@ -119,11 +116,4 @@ async def fetch_keys(server: str, allowed_origins: Collection[str], timeout_s: f
 
 
 async def _fetch_json(url: str, timeout_s: float) -> object:
-    # The simple client, because only it limits the size of a response.
-    client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_DOCUMENT_BYTES)
-    try:
-        request = HTTPRequest(url, connect_timeout=timeout_s, request_timeout=timeout_s, follow_redirects=False)
-        response = await client.fetch(request)
-    finally:
-        client.close()
-    return strict_json.parse_without_ambiguous(response.body)
+    return strict_json.parse_without_ambiguous(await documents.fetch(url, timeout_s))
