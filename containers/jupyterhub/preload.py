@@ -28,6 +28,8 @@ from pathlib import Path
 SOCKET = Path(tempfile.gettempdir()) / "hubpod-preload"
 """In the file system of this container; an abstract socket would be visible to the whole pod with its notebooks."""
 EDITED = ("/usr/src/", "/etc/jupyterhub/")
+EFFECTIVE = Path(tempfile.gettempdir()) / "hubpod-effective-settings.json"
+"""Written by each hub from its configuration; the readiness check waits for the one of the new hub."""
 GRACE_S = 5.0
 RESTART_TIMEOUT_S = 30.0
 SIGNAL_STATUS = 128
@@ -55,6 +57,7 @@ class Hub:
     """A fork of this process that runs the hub."""
 
     def __init__(self, argv: list[str]) -> None:
+        EFFECTIVE.unlink(missing_ok=True)
         parent = os.getpid()
         self.pid = os.fork()
         if not self.pid:

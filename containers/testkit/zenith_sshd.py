@@ -18,10 +18,12 @@ import json
 import logging
 import os
 import pwd
+import random
 import re
 import signal
 import socket
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -38,6 +40,9 @@ FIRST_PORT, END_OF_PORTS = 1024, 49152
 PATIENCE_S = 5
 CHUNK_BYTES = 65536
 DISCOVERY = "ZENITH_DISCOVERY"
+DELAY = "ZENITH_DELAY"
+DELAYS_S = (1.4, 2.5)
+"""Seconds in which real servers request the configuration of a tunnel."""
 ENDS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
 
 
@@ -83,12 +88,14 @@ def keys(kind: str, key: str, file: Path) -> None:
             print(f'restrict,port-forwarding,pty,command="zenith-sshd tunnel {subdomain}" {kind} {key}')  # noqa: T201
 
 
-def request_configuration() -> dict[str, object]:
-    """Request the configuration from the client, and confirm it."""
+def request_configuration(*, delay: bool) -> dict[str, object]:
+    """Request the configuration from the client, as late as a real server, and confirm it."""
 
     def give_up(*_: object) -> None:
         raise RefusedError(f"the configuration did not come within {PATIENCE_S} s")
 
+    if delay:
+        time.sleep(random.uniform(*DELAYS_S))  # noqa: S311 - not for security
     signal.signal(signal.SIGALRM, give_up)
     signal.alarm(PATIENCE_S)
     print("SEND_CONFIGURATION", flush=True)  # noqa: T201 - the protocol
@@ -157,12 +164,12 @@ def discover(issuer: str) -> None:
         raise RefusedError("the discovery document of auth_oidc_issuer names another issuer")
 
 
-def tunnel(subdomain: str, records: Path, *, discovery: bool) -> int:
+def tunnel(subdomain: str, records: Path, *, discovery: bool, delay: bool) -> int:
     """Run the forced command of a tunnel until the tunnel ends."""
     if not re.fullmatch(r"[a-z0-9-]+", subdomain):
         raise RefusedError("a subdomain consists of lower-case letters, digits and hyphens")
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-    port = check(request_configuration(), discovery=discovery)
+    port = check(request_configuration(delay=delay), discovery=discovery)
     record, draft = records / subdomain, records / f".{subdomain}.{os.getpid()}"
     draft.write_text(f"{port}\n")
     draft.replace(record)
@@ -206,9 +213,10 @@ def prepare() -> pwd.struct_passwd:
     return user
 
 
-async def serve(user: pwd.struct_passwd, discovery: str) -> int:
+async def serve(user: pwd.struct_passwd, discovery: str, delay: str) -> int:
     """Run sshd and the front door until SIGTERM."""
-    sshd = await asyncio.create_subprocess_exec(*SSHD, "-o", f"SetEnv={DISCOVERY}={discovery}")
+    variables = f"SetEnv={DISCOVERY}={discovery} {DELAY}={delay}"
+    sshd = await asyncio.create_subprocess_exec(*SSHD, "-o", variables)
     os.setegid(user.pw_gid)  # the user owns the records; the real uid stays root, to signal sshd
     os.seteuid(user.pw_uid)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sshd.terminate)
@@ -232,16 +240,24 @@ def main() -> int:
         default=chosen,
         help="whether to fetch the discovery document of the issuer",
     )
+    parser.add_argument(
+        "--delay",
+        choices=["real", "none"],
+        default=os.environ.get(DELAY, "real"),
+        help="whether to request the configuration as late as a real server",
+    )
     given = parser.parse_args()
     try:
         match given.command, given.words:
             case "serve", []:
-                return asyncio.run(serve(prepare(), given.discovery))
+                return asyncio.run(serve(prepare(), given.discovery, given.delay))
             case "keys", [kind, key]:
                 keys(kind, key, given.keys)
                 return 0
             case "tunnel", [subdomain]:
-                return tunnel(subdomain, given.records, discovery=given.discovery == "check")
+                return tunnel(
+                    subdomain, given.records, discovery=given.discovery == "check", delay=given.delay == "real"
+                )
             case _:
                 parser.error("wrong number of words")
     except RefusedError as error:

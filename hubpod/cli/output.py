@@ -44,6 +44,9 @@ def show_status(now: Status, *, json: bool) -> None:
     out.print(Text.assemble(name, (now.state.value, colour), url), soft_wrap=True)
     if now.containers:
         show_table(("container", "state", "ready", "since", "image"), [_row(each) for each in now.containers])
+    if now.answers:
+        rows = [(each.need.name, each.state.value, each.need.title, each.text) for each in now.answers]
+        show_table(("need", "state", "", "reason"), rows)
     if now.volumes:
         settings = f", settings: {now.deploy_dir}" if now.deploy_dir else ""
         out.print(Text(f"volumes: {len(now.volumes)}{settings}"), soft_wrap=True)

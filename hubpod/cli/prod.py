@@ -54,7 +54,9 @@ def check(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        output.show_findings(production.check(console.quiet_context(), request))
+        findings = production.check(console.quiet_context(), request)
+        output.show_findings(findings)
+        production.require_good(findings)
 
 
 def up(

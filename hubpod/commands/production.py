@@ -1,36 +1,32 @@
 """`prod.*`: the commands that production does not share with development."""
 
 import shutil
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import requests
-
-from hubpod.client.browser import direct_session
+from hubpod.components import jupyterhub
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
+from hubpod.deployment import external_probes
+from hubpod.deployment.answers import Answer, NeedState
 from hubpod.deployment.apply import Difference, bring_up, find_difference
 from hubpod.deployment.plan import Plan, derive_site, validate
+from hubpod.deployment.rehearsal import rehearse
 from hubpod.deployment.rollback import finish_restoring, is_interrupted, restoring_on_failure
-from hubpod.errors import UsageError
-from hubpod.images.ensure import ensure_images
+from hubpod.errors import NotReadyError, UsageError
+from hubpod.images.ensure import ensure_images, plan_images
 from hubpod.instances import Instance
 from hubpod.pod import STOP_GRACE_S
 from hubpod.podman.findings import Finding, Verdict, good
 from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
-from hubpod.settings.ssh_address import SshAddress
 from hubpod.sources import releases
-
-SSH_GREETING = b"SSH-"
-SERVICE_TIMEOUT_S = 5.0
-DISCOVERY = "/.well-known/openid-configuration"
+from hubpod.system.process import CommandError
 
 
 def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
-    """Validate a deployment and probe its external services, without starting anything.
+    """Validate a deployment and check what a spawn needs, without leaving anything behind.
 
     Raises:
         HubpodError: `up` would fail; carries all problems of the deploy directory at once.
@@ -44,51 +40,45 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
             findings.append(good("publish", where))
         with context.workspace.lock("build", context.reporter.say):
             checkouts = releases.ensure_releases(context.workspace, request.origins)
+            planned = plan_images(context, request)
         findings += [good("source", f"{checkout.source.name} {checkout.status}") for checkout in checkouts]
-        return (*findings, *_check_external_services(plan))
+        site = derive_site(context, plan, planned, found)
+        return (*findings, *_check_needs(context, site))
 
 
-def _check_external_services(plan: Plan) -> Iterator[Finding]:
-    """Probe the services that the hub depends on.
+def _check_needs(context: Context, site: Site) -> Iterator[Finding]:
+    """Check every need of a spawn in the hub's image or, before it is built, what this machine reaches."""
+    try:
+        if context.podman.image_id(site.images[jupyterhub.IMAGE]):
+            answers = rehearse(context.podman, site)
+        else:
+            answers = external_probes.probe(site)
+    except CommandError as error:
+        text = f"the checks cannot run: {error.detail[-1] if error.detail else error.message}"
+        yield Finding(check="hub", verdict=Verdict.BAD, text=text, remedy="see `prod.up` for the whole log")
+        return
+    yield from map(as_finding, answers)
 
-    A failure is a warning, because containers may reach the service by another route.
+
+def as_finding(answer: Answer) -> Finding:
+    """Return the finding of an answer; an unmet need is bad, and one that cannot be checked here is a warning."""
+    verdicts = {
+        NeedState.READY: Verdict.GOOD,
+        NeedState.UNCHECKED: Verdict.WARNING,
+        NeedState.NOT_READY: Verdict.BAD,
+    }
+    return Finding(check=answer.need.name, verdict=verdicts[answer.state], text=answer.sentence)
+
+
+def require_good(findings: Sequence[Finding]) -> None:
+    """Check that no finding prevents a spawn.
+
+    Raises:
+        NotReadyError: At least one does.
     """
-    environment, values = plan.request.instance.environment, plan.deploy.settings
-    if not environment.slurm.in_pod:
-        address = values.ssh_address
-        problem = _find_ssh_problem(address)
-        yield _finding("Slurm host", f"{address} takes SSH connections", problem, "see whether sshHostname is right")
-    if environment.login.uses_token:
-        issuer = values.oidc_server
-        yield _finding("issuer", f"{issuer} answers", _find_issuer_problem(issuer), "see whether oidcServer is right")
-
-
-def _finding(check: str, answer: str, problem: str, remedy: str) -> Finding:
-    if problem:
-        return Finding(check=check, verdict=Verdict.WARNING, text=problem, remedy=f"{remedy}, and reachable from here")
-    return good(check, answer)
-
-
-def _find_ssh_problem(address: SshAddress) -> str:
-    try:
-        with socket.create_connection((address.host, address.port), SERVICE_TIMEOUT_S) as connection:
-            greeting = connection.recv(len(SSH_GREETING))
-    except (OSError, UnicodeError) as error:
-        return f"{address} does not take SSH connections: {getattr(error, 'strerror', None) or error}"
-    return "" if greeting == SSH_GREETING else f"{address} is not an SSH server: port {address.port} greets otherwise"
-
-
-def _find_issuer_problem(issuer: str) -> str:
-    url = issuer.rstrip("/") + DISCOVERY
-    try:
-        with direct_session(url) as session:
-            response = session.get(url, timeout=SERVICE_TIMEOUT_S)
-        if not response.ok:
-            return f"{url} answers with status {response.status_code}"
-        named = response.json().get("issuer")
-    except (requests.RequestException, ValueError, AttributeError) as error:
-        return f"{url} does not answer: {type(error).__name__}"
-    return "" if named == issuer else f"{url} names the issuer {named}, so tokens will have that one, not {issuer}"
+    bad = [finding.check for finding in findings if finding.verdict is Verdict.BAD]
+    if bad:
+        raise NotReadyError(f"not ready: {', '.join(bad)}", remedy="correct the causes above and run the command again")
 
 
 def up(context: Context, request: UpRequest) -> Site:

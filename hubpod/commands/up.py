@@ -6,9 +6,9 @@ from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.apply import PortTakenError, bring_up
+from hubpod.deployment.container_checks import Check
 from hubpod.deployment.plan import Plan, derive_site, validate
 from hubpod.deployment.prefetch import start_prefetch
-from hubpod.deployment.readiness import Check
 from hubpod.images.ensure import ImageSet, ensure_images
 from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest

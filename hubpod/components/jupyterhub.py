@@ -3,7 +3,7 @@
 The configuration consists of a core and one fragment per axis value.
 """
 
-from hubpod.components import proxy, slurm
+from hubpod.components import needs, proxy, slurm
 from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
@@ -24,6 +24,9 @@ DATA_VOLUME = "hub-data"
 READY = ("hubpod-ready",)
 RENEW = ("hubpod-preload", "--again")
 """Forks a new hub from a process that has imported all modules but the source's (containers/jupyterhub/preload.py)."""
+
+CA_BUNDLE = "ca-bundle.pem"
+"""Read by the image's entry point, which adds it to the system's authorities."""
 
 SUBMITTING_LINE = r"Submitting the job of {user} with"
 SUBMITTED_LINE = r"Job {job} of \S+ is submitted"
@@ -65,7 +68,7 @@ def spec(site: Site) -> ContainerSpec:
         ports=(site.hub_api,) if site.hub_api else (),
         uid=UID,
         ready=READY,
-        waits_for="SSH to the Slurm host, and sudo there",
+        waits_for="what a spawn needs",
         renew=RENEW if code else (),
     )
     return ContainerSpec(
@@ -84,8 +87,16 @@ def _config_seed(site: Site, volume: str) -> Seed:
         )
         if (directory / "axes" / name).exists()
     ]
-    ssh_config = File(path="ssh_config", content=_ssh_config(site.settings.ssh_address).encode())
-    files = (*files_below(directory / "core"), *fragments, ssh_config)
+    base_url = site.settings.base_url.rstrip("/")
+    wanted = needs.render(
+        site.instance.environment, login_page=proxy.login_page(base_url), api_path=f"{base_url}/hub/api/"
+    )
+    files = (
+        *files_below(directory / "core"),
+        *fragments,
+        File(path="ssh_config", content=_ssh_config(site.settings.ssh_address).encode()),
+        File(path="needs.json", content=wanted),
+    )
     return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
 
 
@@ -123,12 +134,15 @@ def _credential_seed(site: Site, volume: str) -> Seed:
         "CONFIGPROXY_AUTH_TOKEN": site.credentials[proxy.TOKEN],
         "JUPYTERHUB_CRYPT_KEY": site.credentials[CRYPT_KEY],
         **{name: value.encode() for name, value in site.settings.variables(secret=True).items()},
+        # A proxy's URL may contain a password.
+        **{name: value.encode() for name, value in site.proxies.items()},
     }
     contents = {
         "ssh_client_key": site.key_files.ssh_client_key or site.credentials[slurm.CLIENT_KEY],
         "ssh_known_hosts": site.key_files.ssh_known_hosts
         or slurm.known_hosts(site.credentials, site.settings.ssh_hostname),
         **{f"env/{name}": value for name, value in variables.items()},
+        **({CA_BUNDLE: site.key_files.ca_bundle} if site.key_files.ca_bundle else {}),
     }
     files = tuple(File(path=path, content=content, mode=0o400, uid=UID, gid=UID) for path, content in contents.items())
     return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files, mode=0o500, uid=UID, gid=UID)

@@ -22,6 +22,11 @@ MAX_HEADER_BYTES = 32768
 """Enough for a token with about 70 large projects. The default of Node.js is 16 KiB."""
 
 
+def login_page(base_url: str) -> str:
+    """Return the URL of the login page inside the pod."""
+    return f"http://127.0.0.1:{PORT}{base_url}/hub/login"
+
+
 def spec(site: Site) -> ContainerSpec:
     """Describe the proxy and its token."""
     volume = site.instance.volume("proxy-credentials")
@@ -42,7 +47,7 @@ def spec(site: Site) -> ContainerSpec:
         ),
         env={
             "NODE_OPTIONS": f"--max-http-header-size={MAX_HEADER_BYTES}",
-            "HUBPOD_LOGIN_PAGE": f"http://127.0.0.1:{PORT}{base_url}/hub/login",
+            "HUBPOD_LOGIN_PAGE": login_page(base_url),
         },
         mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container

@@ -48,6 +48,7 @@ class Site:
         port: The published port on the host's loopback address; 0 if no port is published.
         key_files: Key material and configuration from the deploy directory, if any.
         hub_api: Where users' servers outside the pod reach the hub's API; None if the servers are in the pod.
+        proxies: Variables that name the proxies of this machine, for requests of the hub.
         sources: The code of each source that is mounted as a volume, by the source's name.
     """
 
@@ -59,6 +60,7 @@ class Site:
     port: int
     key_files: "KeyFiles"
     hub_api: Port | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: Mapping[str, MountedSource] = field(default_factory=dict)
 
 

@@ -7,7 +7,9 @@ from enum import Enum
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment import seeding
-from hubpod.deployment.readiness import Check, wait_until_ready
+from hubpod.deployment.answers import describe_met, find_unchecked
+from hubpod.deployment.container_checks import Check
+from hubpod.deployment.readiness import wait_until_ready
 from hubpod.deployment.refresh import find_readers, refresh
 from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.seeding import StaleVolumes
@@ -173,4 +175,7 @@ def _wait(context: Context, site: Site, spec: PodSpec, checks: Mapping[str, Chec
     """
     with context.reporter.phase("ready") as phase:
         url = published_url(site)
-        wait_until_ready(context.podman, site.instance, spec, url, phase.detail, first_checks=checks)
+        answers = wait_until_ready(context.podman, site.instance, spec, url, phase.detail, first_checks=checks)
+        phase.result(describe_met(answers))
+    for each in find_unchecked(answers):
+        context.reporter.say(f"  {each.sentence}")

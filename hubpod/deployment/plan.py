@@ -22,6 +22,7 @@ from hubpod.request import UpRequest
 from hubpod.settings import credentials, deploy_configmap
 from hubpod.settings.deploy_dir import DeployDir, load
 from hubpod.system.ports import choose_port, reserve_port
+from hubpod.system.proxies import find_warnings, proxy_variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
         hub_api, warning = find_hub_api(
             deploy.settings, environment, request.hub_api or published.get(entrance(environment, Client.SERVER).port)
         )
-        warnings = tuple(filter(None, (*deploy.warnings, warning)))
+        warnings = tuple(filter(None, (*deploy.warnings, warning, *find_warnings(proxy_variables()))))
         for each in warnings:
             context.reporter.say(f"! {each}")
         if here:
@@ -132,6 +133,7 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
         port=port,
         key_files=plan.deploy.key_files,
         hub_api=plan.hub_api,
+        proxies=proxy_variables(),
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from hubpod.components.assembly import components, entrance
 from hubpod.components.component import Client
 from hubpod.context import Context
-from hubpod.deployment.readiness import Check, check_container
+from hubpod.deployment.container_checks import Check, check_container
 from hubpod.images.base import base_references
 from hubpod.podman.cli import Podman
 from hubpod.podman.snapshot import Snapshot

@@ -3,35 +3,31 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from http import HTTPStatus
 from itertools import chain, repeat
 
-from hubpod.components import jupyterhub
+from hubpod.components import jupyterhub, zenith
 from hubpod.components.assembly import components, entrance
 from hubpod.components.component import Client
+from hubpod.deployment.answers import Answer, read_answers, with_ingress
+from hubpod.deployment.container_checks import Check, check_container, check_log, check_login_page
 from hubpod.deployment.log_lines import last_lines
 from hubpod.errors import NotReadyError
 from hubpod.instances import Instance
 from hubpod.pod import Container, PodSpec
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
-from hubpod.system.loopback import fetch_status
-from hubpod.system.polling import CheckResult, Condition, poll
-from hubpod.system.process import CommandError
-
-Check = Callable[[], CheckResult]
+from hubpod.system.polling import CheckResult, Condition, Poller, poll
 
 READY_TIMEOUT_S = 120.0
-CHECK_TIMEOUT_S = 20.0
+STEADY_S = 20.0
+"""Seconds after which the wait is given up if the hub's check alone is missing, and always for the same reason."""
+
 PAGE_INTERVAL_S = 0.1
 COMMAND_INTERVAL_S = 0.3
 ENDED_INTERVAL_S = 1.0
 """Seconds between two checks of the login page, of a container's command, and for containers that have ended.
 
 Each call of podman takes processor time from the starting programs. A request for a page takes next to none."""
-
-LASTING_S = 3.0
-"""Seconds that a container must have run. A Zenith server confirms a client, and may then refuse its configuration."""
 
 LOGIN_PAGE = "login page"
 
@@ -40,40 +36,6 @@ MAX_RESTARTS = 2
 
 REMEDY = "correct the cause and run the command again"
 KEEP_REMEDY = f"{REMEDY}, or add --keep and look with `invoke dev.logs`"
-
-
-def check_container(podman: Podman, name: str, argv: tuple[str, ...]) -> CheckResult:
-    """Run a container's own readiness command once."""
-    try:
-        result = podman.execute(name, argv, timeout_s=CHECK_TIMEOUT_S)
-    except CommandError:
-        return CheckResult(ready=False, reason=f"no answer within {CHECK_TIMEOUT_S:.0f} s")
-    lines = result.last_lines
-    return CheckResult(
-        ready=result.ok, reason="" if result.ok else (lines[-1] if lines else f"status {result.returncode}")
-    )
-
-
-def check_log(podman: Podman, labels: Mapping[str, str], name: str, line: str) -> CheckResult:
-    """Check once whether a running container has written a line to its log since its last start."""
-    state = podman.containers(labels).get(name)
-    running = state is not None and state.state == "running"
-    lines = podman.log(name, since=state.started).splitlines() if state and running else []
-    ready = any(line in each for each in lines)
-    if state and ready and time.time() - state.started < LASTING_S:
-        return CheckResult(ready=False, reason="it has just started")
-    return CheckResult(ready=ready, reason="" if ready else (lines[-1] if lines else "its log is empty"))
-
-
-def check_login_page(url: str) -> CheckResult:
-    """Request the login page through the proxy once."""
-    try:
-        status = fetch_status(f"{url.rstrip('/')}/hub/login", CHECK_TIMEOUT_S)
-    except ConnectionError as error:
-        return CheckResult(ready=False, reason=str(error))
-    # Without a token the JWT login answers 401, which is the answer of a hub that works.
-    ok = status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_FOUND
-    return CheckResult(ready=ok, reason="" if ok else f"status {status}")
 
 
 def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what is known of it
@@ -86,7 +48,7 @@ def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what i
     started: Mapping[str, int] | None = None,
     timeout_s: float = READY_TIMEOUT_S,
     first_checks: Mapping[str, Check] | None = None,
-) -> None:
+) -> tuple[Answer, ...]:
     """Wait side by side for every container and, where it is published, for the login page.
 
     Args:
@@ -100,23 +62,52 @@ def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what i
         timeout_s: Seconds to wait.
         first_checks: First checks of containers that are under way, by podman's name.
 
+    Returns:
+        The answer about each need of a spawn.
+
     Raises:
         NotReadyError: A container is not ready in time, or has ended; carries its last log lines.
     """
     now = time.monotonic()
     next_look, deadline = now + ENDED_INTERVAL_S, now + timeout_s
+    steady: tuple[str, float] = ("", now)
     with poll(_conditions(podman, instance, spec, url, first_checks or {})) as poller:
         while poller.pending:
             on_detail("; ".join(condition.description for condition in poller.pending.values()))
             poller.wait(max(0.0, min(next_look, deadline) - time.monotonic()))
-            missing = "; ".join(f"{each.description} ({poller.reasons[name]})" for name, each in poller.pending.items())
-            if missing and time.monotonic() >= next_look:
-                next_look = time.monotonic() + ENDED_INTERVAL_S
+            now, missing = time.monotonic(), _describe(poller)
+            if missing != steady[0] or poller.pending.keys() != {jupyterhub.NAME} or not _has_answers(poller):
+                steady = (missing, now)
+            if missing and now >= next_look:
+                next_look = now + ENDED_INTERVAL_S
                 _check_none_ended(podman, instance, spec, started or {}, missing)
-            if missing and time.monotonic() >= deadline:
+            if missing and (now >= deadline or now - steady[1] >= STEADY_S):
                 at_fault = next((name for name in poller.pending if name != LOGIN_PAGE), jupyterhub.NAME)
-                late = f"not ready within {timeout_s:.0f} s: {missing}"
+                late = f"not ready within {timeout_s:.0f} s: {missing}" if now >= deadline else f"not ready: {missing}"
                 raise _not_ready(podman, instance, spec, f"{spec.name}-{at_fault}", late)
+        return gather_answers(instance, poller.results)
+
+
+def gather_answers(instance: Instance, results: Mapping[str, CheckResult]) -> tuple[Answer, ...]:
+    """Return the answers about all needs of a spawn, from the checks of the containers and of the login page.
+
+    Args:
+        instance: The instance.
+        results: The results by the container's name; LOGIN_PAGE for the request from this machine.
+    """
+    hub = results.get(jupyterhub.NAME)
+    why = f"the hub's container does not answer: {hub.reason}" if hub and not hub.ready else "the hub was not checked"
+    answers = read_answers(instance.environment, hub.lines if hub else (), why)
+    return with_ingress(answers, results.get(LOGIN_PAGE) or results.get(zenith.NAME))
+
+
+def _has_answers(poller: Poller) -> bool:
+    """Whether the hub's check has named what is missing, as opposed to a machine that is too slow."""
+    return bool(poller.results[jupyterhub.NAME].lines)
+
+
+def _describe(poller: Poller) -> str:
+    return "; ".join(f"{each.description} ({poller.results[name].reason})" for name, each in poller.pending.items())
 
 
 def _conditions(

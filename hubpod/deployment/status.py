@@ -1,6 +1,6 @@
 """The state of an instance, derived from podman's labels alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,9 @@ from typing import Any
 from hubpod.components.assembly import components, entrance
 from hubpod.components.component import Client
 from hubpod.components.site import Site
-from hubpod.deployment.readiness import check_container, check_log, check_login_page
+from hubpod.deployment.answers import Answer
+from hubpod.deployment.container_checks import check_container, check_log, check_login_page
+from hubpod.deployment.readiness import LOGIN_PAGE, gather_answers
 from hubpod.instances import Instance
 from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
@@ -56,6 +58,7 @@ class Status:
         url: Address of the hub; empty if no port is published.
         ports: Published ports of the host, and the port of the container for each.
         containers: The containers.
+        answers: Whether each need of a spawn is met; empty if the instance is down.
         volumes: podman's names of the volumes.
         deploy_dir: Directory of the deploy ConfigMap; empty if the instance has no volumes.
         podman: podman's version.
@@ -67,6 +70,7 @@ class Status:
     url: str
     ports: Mapping[int, int]
     containers: tuple[ContainerStatus, ...]
+    answers: tuple[Answer, ...]
     volumes: tuple[str, ...]
     deploy_dir: str
     podman: str
@@ -89,6 +93,7 @@ class Status:
                 }
                 for container in self.containers
             ],
+            "needs": [answer.as_dict() for answer in self.answers],
             "volumes": list(self.volumes),
             "deploy_dir": self.deploy_dir,
             "podman": self.podman,
@@ -112,9 +117,13 @@ def read_status(podman: Podman, instance: Instance) -> Status:
     browsers = entrance(instance.environment, Client.BROWSER)
     published = next((host for host, inside in ports.items() if inside == browsers.port), None)
     url = hub_url(published, found.volume_label(LABEL_BASE_URL)) if published else ""
-    check = partial(_check, podman, instance, url)
-    with ThreadPoolExecutor(max_workers=max(1, len(found.containers))) as pool:
-        containers = tuple(pool.map(lambda state: _describe(instance, state, check), found.containers.values()))
+    running = [state for state in found.containers.values() if state.state == "running"]
+    checks = {_name_of(instance, state): partial(_check, podman, instance, state) for state in running}
+    if url and checks:
+        checks[LOGIN_PAGE] = partial(check_login_page, url)
+    with ThreadPoolExecutor(max_workers=max(1, len(checks))) as pool:
+        results = dict(zip(checks, pool.map(lambda check: check(), checks.values()), strict=True))
+    containers = tuple(_describe(instance, state, results) for state in found.containers.values())
     return Status(
         environment=instance.environment.name,
         instance=instance.name,
@@ -122,38 +131,42 @@ def read_status(podman: Podman, instance: Instance) -> Status:
         url=url,
         ports=ports,
         containers=containers,
+        answers=gather_answers(instance, results) if running else (),
         volumes=tuple(sorted(found.volumes)),
         deploy_dir=found.volume_label(LABEL_DEPLOY_DIR),
         podman=version_text(podman.version),
     )
 
 
-def _describe(
-    instance: Instance, state: ContainerState, check: Callable[[ContainerState], CheckResult]
-) -> ContainerStatus:
-    answer = check(state) if state.state == "running" else CheckResult(ready=False)
+def _name_of(instance: Instance, state: ContainerState) -> str:
+    return state.name.removeprefix(f"{instance.resource}-")
+
+
+def _describe(instance: Instance, state: ContainerState, results: Mapping[str, CheckResult]) -> ContainerStatus:
+    """Describe a container; the entrance must also serve the login page to this machine."""
+    name = _name_of(instance, state)
+    result = results.get(name, CheckResult(ready=False))
+    if result.ready and name == entrance(instance.environment, Client.BROWSER).component.name:
+        result = results.get(LOGIN_PAGE, result)
     return ContainerStatus(
-        name=state.name.removeprefix(f"{instance.resource}-"),
+        name=name,
         image=state.image,
         state=state.state,
-        ready=answer.ready,
+        ready=result.ready,
         started=datetime.fromtimestamp(state.started, tz=UTC) if state.started else None,
-        reason=answer.reason,
+        reason=result.reason,
     )
 
 
-def _check(podman: Podman, instance: Instance, url: str, state: ContainerState) -> CheckResult:
-    """Check a container as its component defines it, and that the entrance serves the login page."""
-    name = state.name.removeprefix(f"{instance.resource}-")
+def _check(podman: Podman, instance: Instance, state: ContainerState) -> CheckResult:
+    """Check a container as its component defines it."""
+    name = _name_of(instance, state)
     component = next((each for each in components(instance.environment) if name == each.name), None)
     if component is None:
         return CheckResult(ready=False)
     if component.ready:
-        answer = check_container(podman, state.name, component.ready)
-    else:
-        answer = check_log(podman, instance.labels, state.name, component.ready_line)
-    serves_page = component == entrance(instance.environment, Client.BROWSER).component
-    return check_login_page(url) if answer.ready and serves_page and url else answer
+        return check_container(podman, state.name, component.ready)
+    return check_log(podman, instance.labels, state.name, component.ready_line)
 
 
 def _overall(containers: tuple[ContainerStatus, ...], expected: int) -> State:

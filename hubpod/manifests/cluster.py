@@ -158,7 +158,7 @@ def _probes(container: Container) -> Document:
     if container.ready:
         # Rarely, because the hub's check goes all the way to Slurm and adds a line to the log there.
         command = [literal(word) for word in container.ready]
-        probes["readinessProbe"] = {"exec": {"command": command}, "periodSeconds": 10, "timeoutSeconds": 10}
+        probes["readinessProbe"] = {"exec": {"command": command}, "periodSeconds": 30, "timeoutSeconds": 25}
     if container.ports:
         connect = {"tcpSocket": {"port": container.ports[0].container}}
         probes["startupProbe"] = {**connect, "periodSeconds": 2, "failureThreshold": 150}

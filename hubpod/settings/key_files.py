@@ -1,6 +1,6 @@
 """The files that a site puts beside its deploy ConfigMap.
 
-They are keys, known_hosts and the Zenith client's configuration.
+They are keys, known_hosts, the Zenith client's configuration and certificate authorities.
 """
 
 import os
@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography import x509
+
 from hubpod.environments import Environment
 from hubpod.settings import known_hosts, ssh_keys, zenith_config
 from hubpod.settings.problems import Problem, UnreadableError
 from hubpod.settings.ssh_address import SshAddress
 from hubpod.settings.ssh_keys import UnusableKeyError
 from hubpod.settings.yaml_files import read_file
+
+CA_BUNDLE = "ca-bundle.pem"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,16 @@ def _check_zenith_config(path: Path, content: bytes, context: CheckContext) -> I
     yield from zenith_config.find_problems(path, content, context.environment)
 
 
+def _check_ca_bundle(path: Path, content: bytes, _: CheckContext) -> Iterator[Problem]:
+    if b"PRIVATE KEY" in content:
+        yield Problem(path=path, text="contains a private key", remedy="leave certificates of authorities in it only")
+    try:
+        x509.load_pem_x509_certificates(content)
+    except ValueError:
+        text = "contains no certificates in PEM format, or one that is damaged"
+        yield Problem(path=path, text=text, remedy="write the certificates of the site's authorities into it")
+
+
 FILES = (
     KeyFile(
         name="ssh_client_key",
@@ -146,6 +160,13 @@ FILES = (
         check=_check_zenith_config,
         remedy="copy and edit the one in examples/ENVIRONMENT",
     ),
+    KeyFile(
+        name=CA_BUNDLE,
+        meaning="certificates of authorities that the hub and builds trust besides the usual ones, in PEM format",
+        applies_to=lambda _: True,
+        check=_check_ca_bundle,
+        optional=True,
+    ),
 )
 
 _PRIVATE_KEYS = tuple(row.name for row in FILES if row.check is _check_private_key)
@@ -160,6 +181,7 @@ class KeyFiles:
         ssh_known_hosts: The host keys of the Slurm host.
         zenith_client_key: The Zenith client's private key, with normalized line ends.
         zenith_client_config: The Zenith client's configuration.
+        ca_bundle: Certificates of the site's authorities.
         unused: Names of files in the deploy directory that the environment does not use.
     """
 
@@ -167,6 +189,7 @@ class KeyFiles:
     ssh_known_hosts: bytes | None = field(default=None, repr=False)
     zenith_client_key: bytes | None = field(default=None, repr=False)
     zenith_client_config: bytes | None = field(default=None, repr=False)
+    ca_bundle: bytes | None = field(default=None, repr=False)
     unused: tuple[str, ...] = ()
 
 
@@ -195,6 +218,7 @@ def read(directory: Path, environment: Environment, ssh_address: SshAddress | No
         ssh_known_hosts=contents.get("ssh_known_hosts"),
         zenith_client_key=keys.get("ssh_zenith_client_key"),
         zenith_client_config=contents.get(zenith_config.FILE_NAME),
+        ca_bundle=contents.get(CA_BUNDLE),
         unused=tuple(row.name for row in FILES if row.name in present and not row.applies_to(environment)),
     )
     return files, problems

@@ -15,6 +15,7 @@ import yaml
 from hubpod.environments import Environment
 from hubpod.errors import nearest
 from hubpod.settings.problems import Problem, UnreadableError
+from hubpod.settings.ssh_address import SSH_PORT
 from hubpod.settings.yaml_files import NO_WORD, WORD, compose, find_tag_problem, is_null, pairs
 from hubpod.settings.zenith_checks import CHECKS, EXAMPLE_SECRET, OF_OTHER_COMMANDS, is_true
 
@@ -82,6 +83,13 @@ def issuer_of(content: bytes) -> str:
     """Return the token issuer in a valid configuration, or an empty text if the Zenith server decides."""
     entry = _read(Path(FILE_NAME), content)[0].get("authOidcIssuer")
     return str(entry.value) if entry else ""
+
+
+def server_of(content: bytes) -> tuple[str, int]:
+    """Return host and port of the Zenith server in a valid configuration."""
+    entries = _read(Path(FILE_NAME), content)[0]
+    port = entries["serverPort"].value if "serverPort" in entries else SSH_PORT  # the client's default
+    return str(entries["serverAddress"].value), int(str(port))
 
 
 def render(content: bytes) -> bytes:

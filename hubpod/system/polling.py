@@ -9,10 +9,17 @@ from threading import Event
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """Result of a check: whether the condition holds and, if not, a short reason."""
+    """Result of a check.
+
+    Attributes:
+        ready: Whether the condition holds.
+        reason: Why not, in a few words.
+        lines: The output of the check.
+    """
 
     ready: bool
     reason: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +45,11 @@ class Poller:
 
     Attributes:
         pending: Conditions that do not hold yet, by name.
-        reasons: Reason of the latest failed check, by name.
+        results: Result of the latest check, by name.
     """
 
     pending: dict[str, Condition]
-    reasons: dict[str, str]
+    results: dict[str, CheckResult]
     _pool: ThreadPoolExecutor
     _stopped: Event = field(default_factory=Event)
     _running: dict[Future[None], str] = field(default_factory=dict)
@@ -64,10 +71,9 @@ class Poller:
 
     def _check_until_ready(self, name: str, condition: Condition) -> None:
         while not self._stopped.is_set():
-            result = condition.check()
+            result = self.results[name] = condition.check()
             if result.ready:
                 return
-            self.reasons[name] = result.reason
             self._stopped.wait(condition.interval_s)
 
 
@@ -75,7 +81,8 @@ class Poller:
 def poll(conditions: Mapping[str, Condition]) -> Iterator[Poller]:
     """Poll conditions until the block ends."""
     with ThreadPoolExecutor(max_workers=len(conditions)) as pool:
-        poller = Poller(pending=dict(conditions), reasons=dict.fromkeys(conditions, "not checked yet"), _pool=pool)
+        first = CheckResult(ready=False, reason="not checked yet")
+        poller = Poller(pending=dict(conditions), results=dict.fromkeys(conditions, first), _pool=pool)
         try:
             yield poller
         finally:

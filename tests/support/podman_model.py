@@ -97,6 +97,11 @@ class PodmanModel(Podman):
             raise CommandError(result)
         return result
 
+    def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
+        """Return the line of a tunnel that has stood for long."""
+        options = ["--timestamps"] if timestamps else []
+        return self.run("logs", *options, f"--since={since:.0f}", container, check=False).stdout
+
     def _result(self, args: tuple[str, ...], stdin: bytes) -> Result:
         try:
             try:
@@ -213,8 +218,8 @@ class PodmanModel(Podman):
                 self._set_states(names, "exited" if verb == "stop" else "running")
             case ["ps", "--all", *options, "--format=json"]:
                 return json.dumps(list(self._rows(options)))
-            case ["logs", *_]:
-                return zenith.READY_LINE
+            case ["logs", *options]:
+                return f"{'2026-01-01T00:00:00+00:00 ' if '--timestamps' in options else ''}{zenith.READY_LINE}"
             case ["exec", *_]:
                 if any(state != "running" for name, state in self.states.items() if name in args):
                     raise RefusedError("the container does not run")

@@ -31,6 +31,7 @@ PROJECT = Path(__file__).parents[2]
 PASSWORD = "the password that the tests made up"
 BROWSER_PORT = 8000
 HUB_CONFIGURATION = "jupyterhub_config.py"
+EFFECTIVE_SETTINGS = "effective-settings.json"
 HUB_API = Port(container=8081, host=8081, host_ip="192.0.2.7")
 
 
@@ -172,12 +173,15 @@ def load_hub_configuration(pod: PodSpec, directory: Path, *, without: str = "") 
         without: A variable to leave out.
     """
     constant = f'HERE = Path("{jupyterhub.CONFIG}")\n'.encode()
+    effective = b'EFFECTIVE = Path("/tmp/hubpod-effective-settings.json")  # noqa: S108 - in the container'
     for path, content in hub_files(pod).items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if path == HUB_CONFIGURATION:
             assert content.count(constant) == 1
-        target.write_bytes(content.replace(constant, f"HERE = Path({str(directory)!r})\n".encode()))
+        here = f"HERE = Path({str(directory)!r})\n".encode()
+        written = f"EFFECTIVE = Path({str(directory / EFFECTIVE_SETTINGS)!r})".encode()
+        target.write_bytes(content.replace(constant, here).replace(effective, written))
     given = {name: value for name, value in variables(pod, jupyterhub.NAME).items() if name != without}
     with patch.dict(os.environ, given, clear=True):
         return PyFileConfigLoader(HUB_CONFIGURATION, str(directory)).load_config()

@@ -4,7 +4,8 @@ from power.faults_of_commands import COMMANDS
 from power.faults_of_data import DATA
 from power.faults_of_jobs import JOBS
 from power.faults_of_login import LOGIN
+from power.faults_of_readiness import READINESS
 from power.faults_of_sites import SITES
 from power.faults_of_spawns import SPAWNS
 
-FAULTS = (*LOGIN, *SPAWNS, *JOBS, *COMMANDS, *SITES, *DATA)
+FAULTS = (*LOGIN, *SPAWNS, *JOBS, *COMMANDS, *READINESS, *SITES, *DATA)

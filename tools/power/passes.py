@@ -19,7 +19,8 @@ PASSED = 0
 NEAREST = {
     **dict.fromkeys(("authenticator", "tokens", "projects", "login_errors"), "login"),
     **dict.fromkeys(("slurm", "messages"), "slurm"),
-    **{name: name for name in ("keys", "options", "jobscript", "hub_handlers")},
+    **{name: name for name in ("keys", "options", "jobscript", "hub_handlers", "checks", "issuer_check")},
+    "__init__": "wrappers",
 }
 NEAREST_DEFAULT = "spawn"
 HUB_CONFIGURATION = [

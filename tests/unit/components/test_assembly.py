@@ -52,7 +52,8 @@ CAPABILITIES = {
     slurm.NAME: {"CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"},
     zenith.NAME: {"KILL", "SETGID", "SETUID"},
 }
-UNREAD = {"DEPLOY_CONFIG_SSH_HOSTNAME": "hubpod itself writes it into ssh_config; a site's own fragment may want it"}
+UNREAD: dict[str, str] = {}
+"""Variables that nothing reads, each with its reason."""
 
 PODMAN_KEYS = {
     "apiVersion": str,
@@ -183,7 +184,7 @@ def test_the_hub_has_the_fragments_of_its_axes(arrangement: Made) -> None:
     core = {path.name for path in (PROJECT / "volumes" / "jupyterhub" / "core").iterdir()}
     fragments = {f"fragments/{FRAGMENTS[value]}" for value in arrangement.environment.axes if value in FRAGMENTS}
 
-    assert set(hub_files(arrangement.pod)) == core | fragments | {"ssh_config"}
+    assert set(hub_files(arrangement.pod)) == core | fragments | {"ssh_config", "needs.json"}
 
 
 def test_every_fragment_belongs_to_an_axis_value() -> None:
@@ -256,6 +257,8 @@ def reads(of: Made, container: Container) -> dict[str, bool]:
     others = {each.ready[0] for each in of.pod.containers if each.ready and each.ready != container.ready}
     found = list(reads_of_programs(container.image, frozenset(others)))
     if container.name == jupyterhub.NAME:
+        for path in (PROJECT / "containers" / "jupyterhub" / "hubpod_checks").glob("*.py"):
+            found += reads_of_python(path.read_text())
         for path_in_volume, content in hub_files(of.pod).items():
             if path_in_volume.endswith(".py"):
                 found += reads_of_python(content.decode())

@@ -35,7 +35,7 @@ def listener() -> Iterator[int]:
 def tunnel(records: Path, content: str) -> subprocess.Popen[str]:
     """Run the server's command with a configuration."""
     process = subprocess.Popen(
-        [sys.executable, SERVER, "tunnel", "jupyter", "--records", records, "--discovery", "skip"],
+        [sys.executable, SERVER, "tunnel", "jupyter", "--records", records, "--discovery", "skip", "--delay", "none"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ import pytest
 from hubpod.components.assembly import pod_spec
 from hubpod.components.site import Site
 from hubpod.deployment import readiness
-from hubpod.deployment.readiness import check_login_page, wait_until_ready
+from hubpod.deployment.container_checks import check_login_page, judge_log
+from hubpod.deployment.readiness import wait_until_ready
 from hubpod.environments import find_environment
 from hubpod.errors import NotReadyError
 from hubpod.podman.cli import Podman
@@ -245,3 +247,32 @@ def test_a_first_check_that_fails_is_repeated(dummy: Site, hub: Hub) -> None:
     wait_until_ready(cast("Podman", pod), dummy.instance, pod_spec(dummy), hub.url, lambda _: None, first_checks=first)
 
     assert pod.calls.count("slurm") == 1
+
+
+READY_LINE = "Tunnel configured successfully"
+AT = 1_800_000_000.0
+
+
+def log_of(*lines: tuple[float, str]) -> list[str]:
+    """Return the lines of a log with podman's timestamps, at seconds after AT."""
+    return [f"{datetime.fromtimestamp(AT + at, tz=UTC).isoformat()} {text}" for at, text in lines]
+
+
+@pytest.mark.parametrize(
+    ("lines", "now", "ready"),
+    [
+        ([], 60, False),
+        ([(0, "Allocated port 1 for remote forward")], 60, False),
+        ([(30, READY_LINE)], 31, False),
+        ([(30, READY_LINE)], 35.9, False),
+        ([(30, READY_LINE)], 36.1, True),
+        ([(0, READY_LINE), (30, READY_LINE)], 31, False),
+        ([(0, "Negotiating tunnel"), (1, READY_LINE)], 8, False),
+        ([(0, "Negotiating tunnel"), (1, READY_LINE)], 22, True),
+        ([(0, READY_LINE), (0.5, "Posted heartbeat with status 'passing'")], 1, True),
+        ([(0, "Posted heartbeat with status 'passing'"), (5, READY_LINE)], 6, False),
+    ],
+)
+def test_a_tunnel_must_last_after_its_line(lines: list[tuple[float, str]], now: float, *, ready: bool) -> None:
+    """The time since the line counts, not since the container's start; a heartbeat proves the tunnel at once."""
+    assert judge_log(log_of(*lines), READY_LINE, AT + now).ready is ready

@@ -3,18 +3,24 @@
 Values come from the DEPLOY_CONFIG_* variables. The hub exits at once if one is missing, and names it.
 """
 
+import json
 import os
 import shlex
+import sys
 from importlib.resources import files
 from pathlib import Path
 
 from bricsauthenticator import BricsSlurmSpawner
+
+sys.path.append("/usr/local/lib/hubpod")
+from hubpod_checks.status_page import StatusPage
 
 c = get_config()
 
 HERE = Path("/etc/jupyterhub")
 CREDENTIALS = Path("/etc/hubpod/credentials")
 DATA = Path("/srv/jupyterhub")
+EFFECTIVE = Path("/tmp/hubpod-effective-settings.json")  # noqa: S108 - in the container
 
 BASE_URL = os.environ["DEPLOY_CONFIG_BASE_URL"].rstrip("/")
 WRAPPERS = os.environ["DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN"]
@@ -36,6 +42,8 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.upgrade_db = True  # after an upgrade of JupyterHub, which backs the database up first
 c.JupyterHub.db_url = f"sqlite:///{DATA}/jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = str(DATA / "jupyterhub_cookie_secret")
+
+c.JupyterHub.extra_handlers = [("/status", StatusPage)]
 
 # Half a day: the expiry is signed into the cookie, so that a login does not outlive a working day.
 c.JupyterHub.cookie_max_age_days = 0.5
@@ -99,3 +107,13 @@ if not getattr(BricsSlurmSpawner, "exports_in_script", False):
 
 for fragment in sorted((HERE / "fragments").glob("*.py")):
     load_subconfig(str(fragment))
+
+# hubpod-ready checks with the commands and addresses that are in effect after all fragments.
+SECTIONS = [each.__name__ for each in BricsSlurmSpawner.__mro__] + ["BricsAuthenticator"]
+NAMES = (
+    "exec_prefix batch_query_cmd query_all_cmd req_partition batchspawner_singleuser_cmd hub_connect_url oidc_server"
+)
+found = {name: [c[each][name] for each in SECTIONS if each in c and name in c[each]] for name in NAMES.split()}
+draft = EFFECTIVE.with_suffix(f".{os.getpid()}")
+draft.write_text(json.dumps({name: values[0] for name, values in found.items() if values}, default=str))
+draft.replace(EFFECTIVE)

@@ -46,15 +46,20 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print the state of one job, or a list of jobs.
+    """Print the state of one job, or a list of jobs, or what a job would find on this host.
 
     For one job: `STATE REASON NODE`. For the account's own jobs: lines `ID COMMENT`. For all jobs that have not ended:
-    lines `ID ACCOUNT STATE REASON NODE`, no part of which the owner of a job can choose.
+    lines `ID ACCOUNT STATE REASON NODE`, no part of which the owner of a job can choose. For a check: see checks.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
     account = own_account(command)
     match os.environ.get(JOB_ID_VARIABLE):
+        case "check":
+            from slurmspawner_wrappers import checks  # noqa: PLC0415 - the others, which run more often, do not need it
+
+            checks.answer(account, clean_environment(os.environ, account, search_path))
+            raise SystemExit(0)
         case "mine":
             selection = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
         case "all":
