@@ -14,9 +14,13 @@ from pathlib import PurePosixPath
 
 
 class SeedKind(Enum):
-    """The kind of a volume's content, which decides when it is seeded."""
+    """The kind of a volume's content, which decides when it is seeded, and who may read it.
+
+    Settings are a site's own configuration, which may contain secrets.
+    """
 
     CONFIG = "config"
+    SETTINGS = "settings"
     CREDENTIAL = "credential"
     DATA = "data"
 
@@ -24,6 +28,16 @@ class SeedKind(Enum):
     def follows_seed(self) -> bool:
         """Whether the volume is re-seeded when its seed changes, as all but data are."""
         return self is not SeedKind.DATA
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the content may be secret, so that a cluster stores it in a Secret."""
+        return self in {SeedKind.SETTINGS, SeedKind.CREDENTIAL}
+
+    @property
+    def can_be_restored(self) -> bool:
+        """Whether hubpod saves the content, to restore it if an edit of it fails."""
+        return self in {SeedKind.CONFIG, SeedKind.SETTINGS}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ def watch(
     ] = None,
     test: Annotated[str, "expression (pytest -k) that selects tests of the harness to run after each reload"] = "",
 ) -> None:
-    """Reload after every save below the clones and volumes/, until interrupted.
+    """Reload after every save below the clones, volumes/ and hub_config.d/, until interrupted.
 
     Each reload prints a line.
     """

@@ -12,8 +12,11 @@ from hubpod.commands.reload import reload
 from hubpod.context import Context
 from hubpod.deployment.apply import Difference, Outcome
 from hubpod.errors import HubpodError, NotRunningError, SourceError
+from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.request import UpRequest
-from hubpod.sources import clones, content
+from hubpod.settings import hub_config
+from hubpod.sources import clones
+from hubpod.system.scratch_files import is_scratch
 
 QUIET_MS = 100
 """Saves that follow each other within this time are one edit."""
@@ -63,7 +66,7 @@ class ReloadResult:
 
 
 def find_directories(context: Context, request: UpRequest) -> tuple[Path, ...]:
-    """Return the directories to watch: the sources and volumes/.
+    """Return the directories to watch: the sources, volumes/, and the site's own settings of JupyterHub, if any.
 
     Missing sources are cloned.
 
@@ -71,7 +74,10 @@ def find_directories(context: Context, request: UpRequest) -> tuple[Path, ...]:
         SourceError: A clone cannot be used.
     """
     checkouts = clones.ensure_clones(context.workspace.project, request.origins)
-    return (*(checkout.directory for checkout in checkouts), context.workspace.project / "volumes")
+    deploy_dir = context.snapshot(request.instance).volume_label(LABEL_DEPLOY_DIR)
+    settings = Path(deploy_dir) / hub_config.DIRECTORY
+    own = (settings,) if deploy_dir and settings.is_dir() else ()
+    return (*(checkout.directory for checkout in checkouts), context.workspace.project / "volumes", *own)
 
 
 def watch(
@@ -137,7 +143,7 @@ _default_filter = DefaultFilter()
 
 
 def _is_source(change: Change, path: str) -> bool:
-    return _default_filter(change, path) and not content.is_scratch(Path(path).name)
+    return _default_filter(change, path) and not is_scratch(Path(path).name)
 
 
 def _reload(context: Context, request: UpRequest, directories: Sequence[Path], files: tuple[Path, ...]) -> ReloadResult:

@@ -15,10 +15,14 @@ IMAGE = "jupyterhub"
 SOURCE = "bricsauthenticator"
 SOURCE_VOLUME = "hub-source"
 CONFIG_VOLUME = "hub-config"
+SETTINGS_VOLUME = "hub-settings"
 CREDENTIAL_VOLUME = "hub-credentials"
 UID = 1000
 API_PORT = 8081
 CONFIG = "/etc/jupyterhub"
+SETTINGS = "/etc/hubpod/hub_config.d"
+"""Directory of the site's own settings, which only the hub can read."""
+
 DATA = "/srv/jupyterhub"
 DATA_VOLUME = "hub-data"
 READY = ("hubpod-ready",)
@@ -51,8 +55,8 @@ own if the host refuses further sessions on the shared one.
 
 def spec(site: Site) -> ContainerSpec:
     """Describe the hub with its configuration, credentials and data."""
-    parts = (CONFIG_VOLUME, CREDENTIAL_VOLUME, DATA_VOLUME)
-    config, credentials, data = (site.instance.volume(part) for part in parts)
+    parts = (CONFIG_VOLUME, SETTINGS_VOLUME, CREDENTIAL_VOLUME, DATA_VOLUME)
+    config, settings, credentials, data = (site.instance.volume(part) for part in parts)
     code, code_seeds = mount_source(site, SOURCE, SOURCE_VOLUME)
     container = Container(
         name=NAME,
@@ -60,6 +64,7 @@ def spec(site: Site) -> ContainerSpec:
         env=site.settings.variables(secret=False),
         mounts=(
             Mount(volume=config, path=CONFIG, read_only=True),
+            Mount(volume=settings, path=SETTINGS, read_only=True),
             Mount(volume=credentials, path=CREDENTIALS, read_only=True),
             Mount(volume=data, path=DATA),
             *code,
@@ -71,10 +76,13 @@ def spec(site: Site) -> ContainerSpec:
         waits_for="what a spawn needs",
         renew=RENEW if code else (),
     )
-    return ContainerSpec(
-        container=container,
-        seeds=(_config_seed(site, config), _credential_seed(site, credentials), _data_seed(data), *code_seeds),
+    seeds = (
+        _config_seed(site, config),
+        _settings_seed(site, settings),
+        _credential_seed(site, credentials),
+        _data_seed(data),
     )
+    return ContainerSpec(container=container, seeds=(*seeds, *code_seeds))
 
 
 def _config_seed(site: Site, volume: str) -> Seed:
@@ -98,6 +106,13 @@ def _config_seed(site: Site, volume: str) -> Seed:
         File(path="needs.json", content=wanted),
     )
     return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
+
+
+def _settings_seed(site: Site, volume: str) -> Seed:
+    files = tuple(
+        File(path=name, content=content, mode=0o400, uid=UID, gid=UID) for name, content in site.hub_config.items()
+    )
+    return Seed(volume=volume, kind=SeedKind.SETTINGS, files=files, mode=0o500, uid=UID, gid=UID)
 
 
 def _ssh_config(address: SshAddress) -> str:

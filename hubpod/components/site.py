@@ -9,7 +9,7 @@ from hubpod.errors import SettingsError
 from hubpod.instances import Instance
 from hubpod.pod import File, Mount, Port, Seed, SeedKind
 from hubpod.settings.credentials import Credentials
-from hubpod.sources.content import is_scratch
+from hubpod.system.scratch_files import is_scratch
 
 if TYPE_CHECKING:  # slow to import, and help texts name components
     from hubpod.settings.deploy_configmap import Settings
@@ -47,6 +47,7 @@ class Site:
         volumes: Directory of the content of seeds, ``volumes/``.
         port: The published port on the host's loopback address; 0 if no port is published.
         key_files: Key material and configuration from the deploy directory, if any.
+        hub_config: The site's own settings of JupyterHub, by name of the file.
         hub_api: Where users' servers outside the pod reach the hub's API; None if the servers are in the pod.
         proxies: Variables that name the proxies of this machine, for requests of the hub.
         sources: The code of each source that is mounted as a volume, by the source's name.
@@ -59,6 +60,7 @@ class Site:
     volumes: Path
     port: int
     key_files: "KeyFiles"
+    hub_config: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     hub_api: Port | None = None
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: Mapping[str, MountedSource] = field(default_factory=dict)

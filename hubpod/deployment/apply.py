@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from hubpod.components import jupyterhub
 from hubpod.components.site import Site
 from hubpod.context import Context
-from hubpod.deployment import seeding
+from hubpod.deployment import seeding, tracebacks
 from hubpod.deployment.answers import describe_met, find_unchecked
 from hubpod.deployment.container_checks import Check
 from hubpod.deployment.readiness import wait_until_ready
@@ -14,7 +15,7 @@ from hubpod.deployment.refresh import find_readers, refresh
 from hubpod.deployment.remove import remove_pod
 from hubpod.deployment.seeding import StaleVolumes
 from hubpod.deployment.status import published_url
-from hubpod.errors import MachineError
+from hubpod.errors import MachineError, NotReadyError
 from hubpod.images import source_volumes
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
@@ -130,10 +131,19 @@ def _replace_pod(context: Context, site: Site, spec: PodSpec, stale: StaleVolume
         with reporter.phase("pod started"):
             play(podman, podman_manifest.manifest(spec))
         _wait(context, site, spec, {})
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, NotReadyError):
+            _name_settings(context, site, spec, error)
         if not keep:
             _clean_up(context, site, spec, stale.all)
         raise
+
+
+def _name_settings(context: Context, site: Site, spec: PodSpec, error: NotReadyError) -> None:
+    """Show where the hub ended in the site's own settings, if it did, with the site's path and line."""
+    if any(jupyterhub.SETTINGS in line for line in error.detail):
+        log = context.podman.log(f"{spec.name}-{jupyterhub.NAME}")
+        error.detail = tracebacks.excerpt_own_code(site, log) or error.detail
 
 
 def _clean_up(context: Context, site: Site, spec: PodSpec, recreated: tuple[Seed, ...]) -> None:

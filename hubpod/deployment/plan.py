@@ -132,6 +132,7 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
         volumes=context.workspace.project / "volumes",
         port=port,
         key_files=plan.deploy.key_files,
+        hub_config=plan.deploy.hub_config,
         hub_api=plan.hub_api,
         proxies=proxy_variables(),
     )

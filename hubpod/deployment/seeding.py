@@ -93,11 +93,11 @@ def rewriting_volumes(
 
 
 def save_seeds(workspace: Workspace, site: Site, spec: PodSpec) -> None:
-    """Save the seeds of configuration and code, because the pod is ready with them."""
+    """Save the seeds of configuration, settings and code, because the pod is ready with them."""
     directory = private_directory(workspace.files(site.instance).seeds)
     for seed in spec.seeds:
         path, archive = directory / f"{seed.volume}.tar", seed.tar()
-        if seed.kind is SeedKind.CONFIG and not (path.exists() and path.read_bytes() == archive):
+        if seed.kind.can_be_restored and not (path.exists() and path.read_bytes() == archive):
             write_private(path, archive)
 
 

@@ -6,8 +6,9 @@ Paths inside the container are replaced by the paths of the developer's files.
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from hubpod.components.jupyterhub import CONFIG
+from hubpod.components.jupyterhub import CONFIG, SETTINGS
 from hubpod.components.site import SOURCE_DIRECTORY, Site
+from hubpod.settings.hub_config import DIRECTORY
 from hubpod.system.tracebacks import find_tracebacks, is_mark, parse_parts
 
 
@@ -17,6 +18,8 @@ def own_path(site: Site, inside: str) -> Path | None:
     for name, code in site.sources.items():
         if path.is_relative_to(f"{SOURCE_DIRECTORY}/{name}"):
             return code.directory / path.relative_to(f"{SOURCE_DIRECTORY}/{name}")
+    if path.is_relative_to(SETTINGS):
+        return site.settings.source.parent / DIRECTORY / path.relative_to(SETTINGS)
     hub = site.volumes / "jupyterhub"
     if path.is_relative_to(f"{CONFIG}/fragments"):
         return hub / "axes" / path.name

@@ -26,9 +26,7 @@ def manifest(pod: PodSpec, *, digest_key: bytes, secrets: bool = False) -> str:
         ValueError: The seed of a data volume has files, but a claim starts empty.
     """
     stored = [
-        _comment_on_secret(seed)
-        if seed.kind is SeedKind.CREDENTIAL and not secrets
-        else document(_resource_of(pod, seed))
+        _comment_on_secret(seed) if seed.kind.is_private and not secrets else document(_resource_of(pod, seed))
         for seed in pod.seeds
     ]
     services = [document(_service(pod, container)) for container in pod.containers if container.ports]
@@ -46,7 +44,7 @@ def _resource_of(pod: PodSpec, seed: Seed) -> Document:
     match seed.kind:
         case SeedKind.CONFIG:
             return _resource(pod, "ConfigMap", named, **_texts_and_bytes(seed.files))
-        case SeedKind.CREDENTIAL:
+        case SeedKind.SETTINGS | SeedKind.CREDENTIAL:
             data = {key(file.path): encode(file.content) for file in seed.files}
             return _resource(pod, "Secret", named, type="Opaque", data=data)
         case SeedKind.DATA:

@@ -126,8 +126,10 @@ def _source(seed: Seed) -> Document:
     match seed.kind:
         case SeedKind.CONFIG:
             return {"configMap": {"name": resource_name(seed), "items": items}}
-        case SeedKind.CREDENTIAL:
-            return {"secret": {"secretName": resource_name(seed), "items": items}}
+        case SeedKind.SETTINGS | SeedKind.CREDENTIAL:
+            # Without files the Secret may be missing in the cluster: nothing is taken from it.
+            optional = {} if seed.files else {"optional": True}
+            return {"secret": {"secretName": resource_name(seed), "items": items, **optional}}
         case SeedKind.DATA:
             return {"persistentVolumeClaim": {"claimName": resource_name(seed)}}
         case _:
@@ -140,7 +142,7 @@ def _is_copied(seed: Seed) -> bool:
     Credentials, and configuration with owners other than root, need a copy.
     """
     foreign = any((file.uid, file.gid) != (0, 0) for file in seed.files)
-    return seed.kind is SeedKind.CREDENTIAL or (seed.kind is SeedKind.CONFIG and foreign)
+    return seed.kind.is_private or (seed.kind is SeedKind.CONFIG and foreign)
 
 
 def _is_prepared(seed: Seed) -> bool:

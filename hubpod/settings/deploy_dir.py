@@ -1,11 +1,11 @@
 """Read a deploy directory, and report the problems of all its files at once."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hubpod.environments import Environment
-from hubpod.settings import deploy_configmap, key_files, zenith_config
+from hubpod.settings import deploy_configmap, hub_config, key_files, zenith_config
 from hubpod.settings.deploy_configmap import Reading, Settings
 from hubpod.settings.key_files import KeyFiles
 from hubpod.settings.problems import report
@@ -20,11 +20,13 @@ class DeployDir:
     Attributes:
         settings: The deploy ConfigMap.
         key_files: The files beside it.
+        hub_config: The site's own settings of JupyterHub, by name of the file.
         warnings: Sentences about valid but possibly unintended content; each names the file.
     """
 
     settings: Settings
     key_files: KeyFiles
+    hub_config: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
 
@@ -37,12 +39,14 @@ def load(directory: Path, environment: Environment, rows: Sequence[Setting]) -> 
     path = directory / deploy_configmap.FILE_NAME
     reading = deploy_configmap.read(path, environment, rows)
     files, more = key_files.read(directory, environment, _find_ssh_address(reading))
-    report(path, [*reading.problems, *more])
+    hub = hub_config.read(directory)
+    report(path, [*reading.problems, *more, *hub.problems])
     settings = Settings(source=path, values=reading.values)
-    warnings = (*(each.message for each in reading.warnings), *_warnings(settings, files, environment))
+    unread = (each.message for each in (*reading.warnings, *hub.warnings))
+    warnings = (*unread, *_warnings(settings, files, environment))
     if files.zenith_client_config:
         files = replace(files, zenith_client_config=zenith_config.render(files.zenith_client_config))
-    return DeployDir(settings=settings, key_files=files, warnings=warnings)
+    return DeployDir(settings=settings, key_files=files, hub_config=hub.files, warnings=warnings)
 
 
 def _find_ssh_address(reading: Reading) -> SshAddress | None:

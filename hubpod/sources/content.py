@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hubpod.pod import File
 from hubpod.sources import git
+from hubpod.system.scratch_files import is_scratch
 
 _CACHES = {".git", "__pycache__", ".venv", ".nox", ".tox"}
 _CACHES |= {".coverage", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -19,8 +20,6 @@ _BUILD_FILES = re.compile(
 )
 _COMPILED = {".c", ".cc", ".cpp", ".cxx", ".f", ".f90", ".h", ".hpp", ".pxd", ".pxi", ".pyx", ".rs", ".go"}
 _ROOTS = {"src", "lib"}
-
-_SCRATCH = re.compile(r".*~|\.#.*|#.*#|\..*\.sw[a-z]|4913|.*___jb_(tmp|old)___|\.goutputstream-.*")
 
 _ARCHIVAL = ".git_archival.txt"
 _ARCHIVAL_TEXT = f"node: {'0' * 40}\nnode-date: 1970-01-01T00:00:00+00:00\ndescribe-name: 0.0.0\n"
@@ -33,14 +32,6 @@ def list_files(directory: Path) -> list[Path]:
     """
     found = _list_git_files(directory) if (directory / ".git").exists() else _walk(directory)
     return sorted(path for path in found if not is_scratch(path.name))
-
-
-def is_scratch(name: str) -> bool:
-    """Whether an editor uses that file name for temporary files.
-
-    The editors are vim, emacs, PyCharm and gedit.
-    """
-    return bool(_SCRATCH.fullmatch(name))
 
 
 def digest(directory: Path) -> str:

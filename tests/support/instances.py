@@ -139,9 +139,14 @@ class RunningInstance:
         """Run a command in a container, and return its standard output."""
         return self.podman.execute(f"{self.resource}-{container}", words).stdout
 
+    @property
+    def settings_directory(self) -> Path:
+        """The instance's own deploy directory, in which `up` generates settings."""
+        return Workspace(project=self.project).files(self.instance).directory
+
     def remove_settings(self) -> None:
         """Remove the generated settings."""
-        shutil.rmtree(Workspace(project=self.project).files(self.instance).directory, ignore_errors=True)
+        shutil.rmtree(self.settings_directory, ignore_errors=True)
 
     def remaining_resources(self) -> list[str]:
         """List every podman resource of this instance."""

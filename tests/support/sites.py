@@ -47,7 +47,12 @@ def arrangements() -> Iterator[Environment]:
 
 
 def site(
-    environment: Environment, *, text: str = "", instance: str = "default", changes: Mapping[str, str] | None = None
+    environment: Environment,
+    *,
+    text: str = "",
+    instance: str = "default",
+    changes: Mapping[str, str] | None = None,
+    hub_config: Mapping[str, bytes] | None = None,
 ) -> Site:
     """Return the site for the example settings and files of an environment.
 
@@ -56,6 +61,7 @@ def site(
         text: The deploy ConfigMap; the environment's example when empty.
         instance: The name of its instance.
         changes: Keys of the deploy ConfigMap with other values.
+        hub_config: The site's own settings of JupyterHub, by name of the file.
     """
     external, tunnel = not environment.slurm.in_pod, environment.ingress.uses_zenith
     values = settings_of(environment, text or deploy_configmap.example(environment, assembly.settings()), changes or {})
@@ -77,6 +83,7 @@ def site(
             zenith_client_key=ssh_key("for the Zenith server") if tunnel else None,
             zenith_client_config=zenith_config.EXAMPLE.encode() if tunnel else None,
         ),
+        hub_config=hub_config or {},
         hub_api=HUB_API if external else None,
         sources=code_of(environment) if environment.stage.uses_clones else {},
     )
@@ -157,8 +164,12 @@ def variables(pod: PodSpec, name: str) -> dict[str, str]:
 
 def hub_files(pod: PodSpec) -> dict[str, bytes]:
     """Return the files of the volume with the hub's configuration, by path."""
+    return _files_at(pod, jupyterhub.CONFIG)
+
+
+def _files_at(pod: PodSpec, path: str) -> dict[str, bytes]:
     (hub,) = (each for each in pod.containers if each.name == jupyterhub.NAME)
-    (volume,) = (mount.volume for mount in hub.mounts if mount.path == jupyterhub.CONFIG)
+    (volume,) = (mount.volume for mount in hub.mounts if mount.path == path)
     return {file.path: file.content for seed in pod.seeds if seed.volume == volume for file in seed.files}
 
 
@@ -169,19 +180,26 @@ def load_hub_configuration(pod: PodSpec, directory: Path, *, without: str = "") 
 
     Args:
         pod: The pod.
-        directory: An empty directory that replaces the volume's mount point, which is a constant of the file.
+        directory: An empty directory that replaces the volumes' mount points, which are constants of the file.
         without: A variable to leave out.
     """
-    constant = f'HERE = Path("{jupyterhub.CONFIG}")\n'.encode()
-    effective = b'EFFECTIVE = Path("/tmp/hubpod-effective-settings.json")  # noqa: S108 - in the container'
-    for path, content in hub_files(pod).items():
+    site = directory / "hub_config.d"
+    settings = {f"{site}/{name}": content for name, content in _files_at(pod, jupyterhub.SETTINGS).items()}
+    for path, content in (hub_files(pod) | settings).items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if path == HUB_CONFIGURATION:
-            assert content.count(constant) == 1
-        here = f"HERE = Path({str(directory)!r})\n".encode()
-        written = f"EFFECTIVE = Path({str(directory / EFFECTIVE_SETTINGS)!r})".encode()
-        target.write_bytes(content.replace(constant, here).replace(effective, written))
+        target.write_bytes(content)
+    configuration, effective = directory / HUB_CONFIGURATION, "/tmp/hubpod-effective-settings.json"  # noqa: S108
+    constants = (
+        ("HERE", jupyterhub.CONFIG, directory),
+        ("SITE", jupyterhub.SETTINGS, site),
+        ("EFFECTIVE", effective, directory / EFFECTIVE_SETTINGS),
+    )
+    for name, inside, here in constants:
+        text = configuration.read_text()
+        constant = f'{name} = Path("{inside}")'
+        assert text.count(constant) == 1
+        configuration.write_text(text.replace(constant, f"{name} = Path({str(here)!r})"))
     given = {name: value for name, value in variables(pod, jupyterhub.NAME).items() if name != without}
     with patch.dict(os.environ, given, clear=True):
         return PyFileConfigLoader(HUB_CONFIGURATION, str(directory)).load_config()

@@ -517,7 +517,8 @@ def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> 
     """A Deployment, a NetworkPolicy, a document per seed and a Service per published container."""
     documents = arrangement.for_a_cluster
     kinds = [document["kind"] for document in documents]
-    stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.CREDENTIAL: "Secret", SeedKind.DATA: "PersistentVolumeClaim"}
+    stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.DATA: "PersistentVolumeClaim"}
+    stored |= {SeedKind.SETTINGS: "Secret", SeedKind.CREDENTIAL: "Secret"}
     services = ["Service" for each in arrangement.pod.containers if each.ports]
 
     ours = ["Deployment", "NetworkPolicy", *services, *(stored[seed.kind] for seed in arrangement.pod.seeds)]

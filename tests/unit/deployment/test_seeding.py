@@ -27,4 +27,4 @@ def test_a_saved_seed_counts_while_it_is_the_content_of_its_volume(tmp_path: Pat
     assert seeding.load_saved_seeds(workspace, dummy, unchanged) == {source.volume: source.tar()}
     assert seeding.load_saved_seeds(workspace, dummy, half_written) == {}
     saved = {path.stem for path in tmp_path.rglob("*.tar")}
-    assert saved == {each.volume for each in spec.seeds if each.kind is SeedKind.CONFIG}
+    assert saved == {each.volume for each in spec.seeds if each.kind in {SeedKind.CONFIG, SeedKind.SETTINGS}}

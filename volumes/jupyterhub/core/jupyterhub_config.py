@@ -18,7 +18,7 @@ from hubpod_checks.status_page import StatusPage
 c = get_config()
 
 HERE = Path("/etc/jupyterhub")
-CREDENTIALS = Path("/etc/hubpod/credentials")
+SITE = Path("/etc/hubpod/hub_config.d")
 DATA = Path("/srv/jupyterhub")
 EFFECTIVE = Path("/tmp/hubpod-effective-settings.json")  # noqa: S108 - in the container
 
@@ -108,7 +108,12 @@ if not getattr(BricsSlurmSpawner, "exports_in_script", False):
 for fragment in sorted((HERE / "fragments").glob("*.py")):
     load_subconfig(str(fragment))
 
-# hubpod-ready checks with the commands and addresses that are in effect after all fragments.
+# The site's own settings come last. They see the options above, so that `c.Spawner.environment["X"] = "1"` works.
+for path in sorted(SITE.glob("*.py")):
+    names = {"c": c, "get_config": get_config, "load_subconfig": load_subconfig, "__file__": str(path)}
+    exec(compile(path.read_bytes(), str(path), "exec"), names)  # noqa: S102 - what JupyterHub does with this file
+
+# hubpod-ready checks with the commands and addresses that are in effect after all settings.
 SECTIONS = [each.__name__ for each in BricsSlurmSpawner.__mro__] + ["BricsAuthenticator"]
 NAMES = (
     "exec_prefix batch_query_cmd query_all_cmd req_partition batchspawner_singleuser_cmd hub_connect_url oidc_server"
