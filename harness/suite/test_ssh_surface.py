@@ -25,6 +25,12 @@ SHARED_HOST = "slurm-shared"
 AUTHORIZED_KEYS = "/etc/hubpod/credentials/authorized_keys"
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
+UNKNOWN_JOB = "SLURMSPAWNER_JOB_ID=99999999"
+ANSWERS = (
+    ((SBATCH,), "sbatch: error: "),  # standard input has no script
+    ((UNKNOWN_JOB, SQUEUE), "Invalid job id"),
+    ((UNKNOWN_JOB, SCANCEL), "Invalid job id"),
+)
 SSH_FAILED = 255
 NOT_RUN = 126
 REFUSAL = "This account runs the Slurm commands of the hub and nothing else.\n"
@@ -64,10 +70,10 @@ def tolerant_ssh(stack: Stack) -> SshServer:
 # -- key login and forced command ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
-def test_the_hub_runs_each_wrapper_as_an_account(stack: Stack, user: User, wrapper: str) -> None:
-    """The hub's key may run each of the three wrappers as a user's account."""
-    assert run(stack, "sudo", "-n", "-l", "-u", user.account(PROJECT), wrapper).ok
+@pytest.mark.parametrize(("words", "answer"), ANSWERS, ids=["sbatch", "squeue", "scancel"])
+def test_the_hub_runs_each_wrapper_as_an_account(stack: Stack, user: User, words: tuple[str, ...], answer: str) -> None:
+    """The hub's key runs each of the three wrappers as a user's account, and Slurm answers."""
+    assert answer in run(stack, "sudo", "-n", "-u", user.account(PROJECT), *words).stderr
 
 
 @pytest.mark.parametrize(
@@ -89,8 +95,11 @@ def test_the_hub_runs_each_wrapper_as_an_account(stack: Stack, user: User, wrapp
         ("sudo", "-n", "-u", "{account},", SQUEUE),
         ("sudo", "-n", "-u", "../{account}", SQUEUE),
         ("sudo", "-n", "-u", "#0", SQUEUE),
-        ("sudo", "-n", "-u", "root", SQUEUE),
-        ("sudo", "-n", "-u", "slurm", SQUEUE),
+        ("sudo", "-n", "-u", "root", UNKNOWN_JOB, SQUEUE),
+        ("sudo", "-n", "-u", "slurm", UNKNOWN_JOB, SQUEUE),
+        ("sudo", "-n", "-l"),
+        ("sudo", "-n", "-k"),
+        *(("sudo", "-n", option, "-u", "{account}", UNKNOWN_JOB, SQUEUE) for option in ("-b", "-l", "-v", "-H", "--")),
         ("sudo", "-n", "-u", "{account}", SQUEUE, ";", "id"),
     ],
     ids=" ".join,
@@ -106,8 +115,8 @@ def test_every_other_command_is_refused(stack: Stack, user: User, words: tuple[s
 
     assert not result.ok
     assert not result.stdout
-    assert "slurmspawner_squeue: " not in result.stderr  # sudo refused, not the wrapper for lack of a job id
-    if words[:1] != ("sudo",):
+    assert "Invalid job id" not in result.stderr  # of Slurm
+    if words[3:4] not in {("root",), ("slurm",)}:  # sudo refuses the accounts, the forced command all else
         assert (result.returncode, result.stderr) == (NOT_RUN, REFUSAL)
 
 
@@ -159,7 +168,7 @@ def test_terminals_agents_and_subsystems_are_rejected(
     """
     with stack.ssh.login() as login:
         assert login.rejects(request_)
-        assert login.run(f"sudo -n -l -u {user.account(PROJECT)} {SQUEUE}").ok
+        assert login.run(f"sudo -n -u {user.account(PROJECT)} SLURMSPAWNER_JOB_ID=mine {SQUEUE}").ok
 
 
 def test_no_file_is_transferred(stack: Stack) -> None:

@@ -30,6 +30,8 @@ from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
 
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
+UNKNOWN_JOB = "SLURMSPAWNER_JOB_ID=99999999"
+LIST = ("sudo", "-n", "-u", "jupyterspawner", "SLURMSPAWNER_JOB_ID=all", SQUEUE)
 SSH = ("ssh", "-F", "/etc/jupyterhub/ssh_config")
 SSH_FAILED = 255
 OWN_TOKEN = "import os; print(os.environ['JUPYTERHUB_API_TOKEN'])"
@@ -212,10 +214,18 @@ def test_a_servers_token_grants_nothing_but_identity(site: Site) -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("wrapper", [SBATCH, SQUEUE, SCANCEL])
-def test_the_hub_runs_each_wrapper_as_an_account(site: Site, wrapper: str) -> None:
-    """The hub may run each of the three wrappers as a user's account."""
-    assert site.ssh("sudo", "-n", "-l", "-u", ACCOUNTS[0], wrapper).ok
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ((SBATCH,), "sbatch: error: "),  # standard input has no script
+        ((UNKNOWN_JOB, SQUEUE), "Invalid job id"),
+        ((UNKNOWN_JOB, SCANCEL), "Invalid job id"),
+    ],
+    ids=["sbatch", "squeue", "scancel"],
+)
+def test_the_hub_runs_each_wrapper_as_an_account(site: Site, words: tuple[str, ...], answer: str) -> None:
+    """The hub runs each of the three wrappers as a user's account, and Slurm answers."""
+    assert answer in site.ssh(*AS_ACCOUNT, *words).stderr
 
 
 @pytest.mark.parametrize(
@@ -228,8 +238,9 @@ def test_the_hub_runs_each_wrapper_as_an_account(site: Site, wrapper: str) -> No
         ("/usr/lib/openssh/sftp-server",),
         ("sudo", "-n", "id"),
         ("sudo", "-s"),
-        ("sudo", "-n", "-u", "root", SQUEUE),
-        ("sudo", "-n", "-u", "slurm", SQUEUE),
+        ("sudo", "-n", "-l"),
+        ("sudo", "-n", "-u", "root", UNKNOWN_JOB, SQUEUE),
+        ("sudo", "-n", "-u", "slurm", UNKNOWN_JOB, SQUEUE),
         ("sudo", "-n", "-u", "jupyterspawner", SBATCH),
         ("sudo", "-n", "-u", "jupyterspawner", SCANCEL),
         ("sudo", "-n", "-u", "jupyterspawner", SQUEUE, "--all"),
@@ -253,7 +264,8 @@ def test_every_other_command_is_refused(site: Site, words: tuple[str, ...]) -> N
 
     assert not result.ok
     assert not result.stdout
-    assert not re.search("^slurmspawner_", result.stderr, flags=re.MULTILINE)  # sudo refused, not the wrapper
+    assert "Invalid job id" not in result.stderr  # of Slurm
+    assert not re.search("^slurmspawner_", result.stderr, flags=re.MULTILINE)  # of the wrapper
 
 
 def test_login_variables_do_not_reach_slurm(site: Site) -> None:
@@ -292,7 +304,7 @@ def test_the_key_is_refused_from_another_address(site: Site) -> None:
     """The hub's key works only from the hub's address."""
     site.host.podman.run("cp", f"{site.running.status['deploy_dir']}/ssh_client_key", f"{site.host.name}:/root/hub_key")
 
-    result = site.host.run(f"ssh {FOREIGN} -i /root/hub_key jupyterspawner@127.0.0.1 sudo -n -l")
+    result = site.host.run(f"ssh {FOREIGN} -i /root/hub_key jupyterspawner@127.0.0.1 {shlex.join(LIST)}")
 
     assert result.returncode == SSH_FAILED
     assert "Permission denied (publickey)" in result.stderr
@@ -303,7 +315,8 @@ def test_another_key_is_refused(site: Site) -> None:
     """The hub's address accepts only the hub's key."""
     make = "cd $(mktemp -d) && ssh-keygen -q -t ed25519 -N '' -f key"
 
-    result = site.from_hub("sh", "-c", f"{make} && ssh {FOREIGN} -i key jupyterspawner@{site.host.address} sudo -n -l")
+    login = f"ssh {FOREIGN} -i key jupyterspawner@{site.host.address} {shlex.join(LIST)}"
+    result = site.from_hub("sh", "-c", f"{make} && {login}")
 
     assert result.returncode == SSH_FAILED
     assert "Permission denied (publickey)" in result.stderr
@@ -321,11 +334,11 @@ def test_the_account_cannot_change_its_own_access(site: Site, path: str) -> None
 def test_the_recipe_can_be_undone(site: Site) -> None:
     """The last block removes the access and every file. sshd and sudo still work."""
     recipe = Recipe(choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD})
-    assert site.ssh("sudo", "-n", "-l").ok
+    assert site.ssh(*LIST).ok
 
     site.host.run_checked(recipe.settings + recipe.only(REMOVE))
 
-    assert site.ssh("sudo", "-n", "-l").returncode == SSH_FAILED
+    assert site.ssh(*LIST).returncode == SSH_FAILED
     assert not site.host.run("getent passwd jupyterspawner").ok
     site.host.run_checked("visudo -cq && sshd -t")
     names = "-name '*jupyterspawner*' -o -name 'hubpod-ssh-command' -o -name slurmspawner_wrappers"

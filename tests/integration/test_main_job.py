@@ -150,11 +150,11 @@ def test_the_hubs_key_runs_the_wrappers_only_for_users(running: RunningInstance)
         return running.podman.execute(f"{running.resource}-jupyterhub", command).returncode
 
     wrapper = "/opt/jupyter/slurmspawner_wrappers/bin/slurmspawner_squeue"
-    assert ssh("sudo", "-n", "-l", "-u", "testuser.project1", wrapper) == 0
+    assert ssh("sudo", "-n", "-u", "testuser.project1", "SLURMSPAWNER_JOB_ID=mine", wrapper) == 0
     assert ssh("sudo", "-n", "-u", "testuser.project1", "/bin/sh", "-c", "id") != 0
     assert ssh("sudo", "-n", "-u", "testuser.project1", wrapper, "--all") != 0
-    assert ssh("sudo", "-n", "-u", "root", wrapper) != 0
-    assert ssh("sudo", "-n", "-u", "slurm", wrapper) != 0
+    assert ssh("sudo", "-n", "-u", "root", "SLURMSPAWNER_JOB_ID=mine", wrapper) != 0
+    assert ssh("sudo", "-n", "-u", "slurm", "SLURMSPAWNER_JOB_ID=mine", wrapper) != 0
 
 
 def test_logs_and_exec_reach_a_container(running: RunningInstance) -> None:

@@ -31,6 +31,7 @@ from hubpod.environments import ENVIRONMENTS, AxisValue, Environment, Ingress, L
 from hubpod.pod import PodSpec
 from support.instances import run_command
 from support.sites import PASSWORD, arrangements, hub_files, load_hub_configuration, site, variables
+from support.ssh_gate import SshGate
 
 ARRANGEMENTS = tuple(arrangements())
 NAMED = {each.axes for each in ENVIRONMENTS}
@@ -317,6 +318,18 @@ def test_the_hub_reaches_slurm_only_through_ssh_and_sudo(hub: Hub) -> None:
     assert f"{prefix.removesuffix(ACCOUNT)}jupyterspawner SLURMSPAWNER_JOB_ID=all {wrappers}/slurmspawner_squeue" == (
         hub.in_container(spawner.query_all_cmd)
     )
+
+
+def test_the_forced_command_runs_every_command_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+    """What ssh sends for each command of the configuration reaches sudo unchanged."""
+    spawner, values = hub.spawner, {"username": ACCOUNT, "job_id": "7"}
+    own = (spawner.batch_submit_cmd, spawner.batch_query_cmd, spawner.batch_cancel_cmd, spawner.batch_list_cmd)
+    lines = [f"{spawner.exec_prefix} {command}" for command in own] + [spawner.query_all_cmd]
+    gate = SshGate(directory=tmp_path)
+
+    for line in (format_template(line, **values) for line in lines):
+        sent = line.partition(" slurm-shared ")[2]
+        assert gate.send(sent) == (0, sent.split()[1:])
 
 
 def test_only_the_commands_of_the_hub_share_a_connection(hub: Hub) -> None:
