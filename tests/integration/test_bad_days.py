@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support.instances import PROJECT, SOURCES, RunningInstance, argv
+from support.instances import PROJECT, SOURCES, RunningInstance, argv, run_invoke
 from support.sources import write_project
 
 
@@ -42,6 +42,37 @@ def test_an_incomplete_pod_is_recreated(instances: Callable[[], RunningInstance]
     result = running.up()
 
     assert result.code == 0, result.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONTAINER_HOST", "tcp://127.0.0.1:1"),
+        ("CONTAINER_CONNECTION", "elsewhere"),
+        ("CONTAINERS_CONF", "[engine]\nremote = true\n"),
+    ],
+)
+def test_a_remote_podman_is_refused(
+    instances: Callable[[], RunningInstance],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
+    """Before anything is built, up and the doctor name the service that the developer's environment chooses."""
+    (tmp_path / "containers.conf").write_text(value)
+    monkeypatch.setenv(name, value if name != "CONTAINERS_CONF" else str(tmp_path / "containers.conf"))
+    running = instances()
+
+    up = running.up()
+    doctor = run_invoke("dev.doctor")
+
+    monkeypatch.undo()
+    assert up.code == 4, up.text
+    for text in (up.text, doctor.text):
+        assert "podman uses a remote service" in text
+        assert name == "CONTAINERS_CONF" or f"{name}={value}" in text
+    assert not running.remaining_resources()
 
 
 def test_a_foreign_volume_is_left_alone(instances: Callable[[], RunningInstance]) -> None:

@@ -25,8 +25,9 @@ from hubpod_harness.session_run import open_run
 from support import plain_host
 from support.external_services import free_port, own_address
 from support.instances import PROJECT, RunningInstance
-from support.plain_host import ACCOUNTS, ENVIRONMENT, PlainHost
-from support.recipe import PARCEL, REMOVE, SPAWN, Recipe, follow
+from support.plain_host import ACCOUNTS, ENVIRONMENT, RELOAD_SSHD, PlainHost
+from support.recipe import CHECK, ON_HOST, PARCEL, REMOVE, SPAWN, Recipe, checks_of, follow
+from support.unfriendly_host import FRIENDLY, UNFRIENDLY
 
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
@@ -56,7 +57,7 @@ TAKEN = "/tmp/hostname"  # noqa: S108 - a path in the hub's container
 FOREIGN = (
     "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 )
-RELOAD = "s6-svc -h /run/service/sshd"  # the container has s6 where a machine has systemd
+SUDO_RS = "/usr/lib/cargo/bin"
 AS_ACCOUNT = ("sudo", "-n", "-u", ACCOUNTS[0])
 LOGIN = r"""
 import http.cookiejar, re, sys, urllib.error, urllib.parse, urllib.request
@@ -97,7 +98,10 @@ def host() -> Iterator[PlainHost]:
     origins = {name: Origin(directory=PROJECT / "packages" / name) for name in SOURCE_NAMES}
     request = UpRequest(instance=find_instance("dev_dummyauth", "images"), origins=origins)
     built = ensure_images(context, request, names=("slurm",))
-    with open_run(context.workspace, context.podman) as run, plain_host.open_plain_host(run, built) as found:
+    with (
+        open_run(context.workspace, context.podman) as run,
+        plain_host.open_plain_host(run, built, packages=("sudo-rs",)) as found,
+    ):
         yield found
 
 
@@ -110,7 +114,7 @@ def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFacto
         "HUB_API_ADDRESS": own_address(),
         "HUB_API_PORT": str(free_port()),
         "DEV_USERS": " ".join(ACCOUNTS),
-        "RELOAD_SSHD": RELOAD,
+        "RELOAD_SSHD": RELOAD_SSHD,
     }
     running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
     try:
@@ -219,13 +223,16 @@ def test_a_servers_token_grants_nothing_but_identity(site: Site) -> None:
     [
         ((SBATCH,), "sbatch: error: "),  # standard input has no script
         ((UNKNOWN_JOB, SQUEUE), "Invalid job id"),
-        ((UNKNOWN_JOB, SCANCEL), "Invalid job id"),
+        ((UNKNOWN_JOB, SCANCEL), ""),  # scancel is content with a job that does not exist
     ],
     ids=["sbatch", "squeue", "scancel"],
 )
 def test_the_hub_runs_each_wrapper_as_an_account(site: Site, words: tuple[str, ...], answer: str) -> None:
     """The hub runs each of the three wrappers as a user's account, and Slurm answers."""
-    assert answer in site.ssh(*AS_ACCOUNT, *words).stderr
+    result = site.ssh(*AS_ACCOUNT, *words)
+
+    assert answer in result.stderr
+    assert bool(answer) != result.ok
 
 
 @pytest.mark.parametrize(
@@ -331,9 +338,68 @@ def test_the_account_cannot_change_its_own_access(site: Site, path: str) -> None
     assert not site.host.run(f"runuser -u jupyterspawner -- test -w {path}").ok
 
 
+@pytest.mark.parametrize("name", ["sudo", "sudo-rs"])
+def test_a_host_with_sudo_rs_runs_notebooks(site: Site, name: str) -> None:
+    """The same block prepares a host whose sudo is sudo-rs, under either name, and a user gets a notebook."""
+    recipe = Recipe(
+        choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD_SSHD, "SUDO": name, "DEV_USERS": " ".join(ACCOUNTS)}
+    )
+    block = next(text for mark, text in recipe.blocks if mark == ON_HOST and "zz-jupyterspawner" in text)
+    checks = next(
+        checks_of(text) for mark, text in recipe.blocks if mark == CHECK and "visudo" not in text and "vi$SUDO" in text
+    )
+    programs = (("/usr/bin/sudo", "sudo"), ("/usr/sbin/visudo", "visudo"))
+    for path, _ in programs:
+        site.host.run_checked(f"mv {path} {path}.before")
+    try:
+        for path, program in programs if name == "sudo" else ():
+            site.host.run_checked(f"ln -s {SUDO_RS}/{program} {path}")
+        site.host.run_checked(recipe.settings + block)
+        assert "sudo-rs" in site.host.run(f"exec 2>&1; {name} --version").stdout
+        for command, answer in list(checks.items())[:3]:
+            assert site.host.run(f"exec 2>&1; {recipe.settings}{command}").stdout == answer, command
+
+        spawn = site.running.invoke("dev.spawn")
+
+        assert spawn.code == 0, spawn.text
+        refused = site.ssh("sudo", "-n", "-u", "root", UNKNOWN_JOB, SQUEUE)
+        assert not refused.ok
+        assert "Invalid job id" not in refused.stderr
+    finally:
+        for path, _ in programs:
+            site.host.run_checked(f"rm -f {path}; mv {path}.before {path}")
+        site.host.run_checked(recipe.settings.replace(f"SUDO='{name}'", "SUDO=sudo") + block)
+
+
+def test_an_unfriendly_login_host_runs_notebooks(site: Site) -> None:
+    """Login scripts that print and fail, banners and other settings of sshd do not disturb the hub."""
+    site.host.run_checked(UNFRIENDLY)
+    try:
+        listing = site.ssh(*LIST, options=("-o", "SetEnv=LD_PRELOAD=/nonexistent/own.so"))
+        spawn = site.running.invoke("dev.spawn")
+    finally:
+        site.host.run_checked(FRIENDLY)
+
+    assert listing.ok, listing.stderr
+    assert listing.stderr == ""  # neither a banner nor a message of the loader
+    assert spawn.code == 0, spawn.text
+
+
+def test_a_host_that_refuses_logins_is_used_again_later(site: Site) -> None:
+    """While /etc/nologin exists the hub runs no command, and afterwards a user gets a notebook."""
+    site.host.run_checked("echo 'down for maintenance' > /etc/nologin")
+    try:
+        refused = site.ssh(*LIST)
+    finally:
+        site.host.run_checked("rm /etc/nologin")
+
+    assert refused.returncode == SSH_FAILED
+    assert site.running.invoke("dev.spawn").code == 0
+
+
 def test_the_recipe_can_be_undone(site: Site) -> None:
     """The last block removes the access and every file. sshd and sudo still work."""
-    recipe = Recipe(choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD})
+    recipe = Recipe(choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD_SSHD})
     assert site.ssh(*LIST).ok
 
     site.host.run_checked(recipe.settings + recipe.only(REMOVE))

@@ -1,13 +1,16 @@
 """A host with Slurm and without anything of hubpod."""
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hubpod.accounts import Account
 from hubpod.components import slurm
 from hubpod.environments import find_environment
+from hubpod.images.build import BUILD_ENVIRONMENT, write_build_environment
 from hubpod.images.ensure import ImageSet
 from hubpod.instances import Instance
 from hubpod.pod import Container, Seed
@@ -25,6 +28,7 @@ from support.instances import PROJECT
 ENVIRONMENT = "dev_dummyauth_extslurm"
 ACCOUNTS = ("ada.physics", "bob.physics")
 COMMAND_TIMEOUT_S = 120
+RELOAD_SSHD = "s6-svc -h /run/service/sshd"  # the container has s6 where a machine has systemd
 
 # podman's default capabilities: as close to a machine as a container gets.
 CAPABILITIES = (
@@ -54,6 +58,13 @@ ssh-keygen -q -A
 sed -i "s/node1/{node}/" /run/service/slurmd/run
 s6-svc -r /run/service/sshd
 s6-svc -r /run/service/slurmd
+"""
+
+
+PACKAGES = f"""
+FROM {{image}}
+RUN set -e; . {BUILD_ENVIRONMENT}/env; export DEBIAN_FRONTEND=noninteractive; \\
+    apt-get -qq update; apt-get -qq install --yes --no-install-recommends {{packages}}; rm -rf /var/lib/apt/lists/*
 """
 
 
@@ -90,8 +101,16 @@ class PlainHost:
 
 
 @contextmanager
-def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
-    """Start a host in the network of deployed pods, and remove it after the block."""
+def open_plain_host(run: Run, built: ImageSet, *, packages: tuple[str, ...] = ()) -> Iterator[PlainHost]:
+    """Start a host in the network of deployed pods, and remove it after the block.
+
+    Args:
+        run: The test run.
+        built: The images.
+        packages: Debian packages to install in addition to those of the image.
+    """
+    if packages:
+        built = _install_packages(run.podman, built, packages)
     token = secrets.token_hex(2)
     instance = Instance(environment=find_environment(ENVIRONMENT), name=f"t-{run.name}-{token}")
     request = StackRequest(
@@ -116,6 +135,18 @@ def open_plain_host(run: Run, built: ImageSet) -> Iterator[PlainHost]:
         host.run_checked(PLAIN.replace("{node}", node))
         host.wait_until_up()
         yield host
+
+
+def _install_packages(podman: Podman, built: ImageSet, packages: tuple[str, ...]) -> ImageSet:
+    """Build an image with further packages on top of the Slurm image."""
+    reference = f"localhost/hubpod/plain-host:{'-'.join(packages)}"
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = write_build_environment(Path(scratch) / "environment")
+        containerfile = Path(scratch) / "Containerfile"
+        containerfile.write_text(PACKAGES.format(image=built.images["slurm"], packages=" ".join(packages)))
+        mount = f"--volume={environment}:{BUILD_ENVIRONMENT}:ro,z"
+        podman.run("build", "--pull=never", mount, f"--tag={reference}", f"--file={containerfile}", scratch)
+    return replace(built, images={**built.images, "slurm": reference})
 
 
 def _to_plain_container(container: Container) -> Container:

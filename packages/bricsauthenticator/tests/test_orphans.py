@@ -115,7 +115,7 @@ async def test_a_job_submitted_during_the_search_is_left_alone(ada: Any, slurm: 
 
 
 SILENT = "cat >/dev/null; exit 255\n"
-NO_SUDO = 'case "$*" in *=mine*) echo "sudo: a password is required" >&2; exit 1 ;; esac\n'
+SUDO_REFUSALS = ("sudo: a password is required", "sudo-rs: I'm sorry jupyterspawner. I'm afraid I can't do that")
 
 
 async def test_an_unreachable_slurm_is_queried_again(hub: Any, slurm: Any) -> None:
@@ -135,17 +135,18 @@ async def test_an_unreachable_slurm_is_queried_again(hub: Any, slurm: Any) -> No
     assert slurm.read("cancelled") == "8\n"
 
 
-async def test_accounts_that_sudo_refuses_are_queried_once(hub: Any, slurm: Any, all_logs: Any) -> None:
+@pytest.mark.parametrize("refusal", SUDO_REFUSALS)
+async def test_accounts_that_sudo_refuses_are_queried_once(hub: Any, slurm: Any, all_logs: Any, refusal: str) -> None:
     """An account that sudo does not allow is skipped, with one line in the log."""
     slurm.put("all", ALL)
-    slurm.put("fault", NO_SUDO)
+    slurm.put("fault", f'case "$*" in *=mine*) echo "{refusal}" >&2; exit 1 ;; esac\n')
     search = OrphanSearch(hub.app)
 
     await search.run_once()
     slurm.put("all", ALL + ALL.replace("8", "9"))
     await search.run_once()
 
-    assert all_logs.text.count("Jobs of ada.project2 are left alone: sudo: a password is required") == 1
+    assert all_logs.text.count(f"Jobs of ada.project2 are left alone: {refusal}") == 1
     assert slurm.read("argv").count("SLURMSPAWNER_JOB_ID=mine") == 0
 
 

@@ -20,7 +20,7 @@ from bricsauthenticator.projects import is_account
 from bricsauthenticator.slurm_commands import SlurmCommands
 
 ENDING_STATE = "COMPLETING"
-SUDO_REFUSAL_RE = re.compile(r"^sudo: ", re.MULTILINE)
+SUDO_REFUSAL_RE = re.compile(r"^sudo(-rs)?: ", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
