@@ -17,6 +17,9 @@ LABEL_KIND = "hubpod.kind"
 LABEL_DIGEST = "hubpod.digest"
 """Of a volume with configuration or credentials: the keyed digest of its first seed."""
 
+LABEL_ROOT = "hubpod.root"
+"""Of a volume: mode and owner of its root directory, such as ``0500 1000:1000``."""
+
 LABEL_DEPLOY_DIR = "hubpod.deploy-dir"
 """Of a volume with configuration or credentials: the directory of the deploy ConfigMap."""
 

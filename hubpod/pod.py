@@ -6,11 +6,15 @@ Manifests and the harness's test containers are rendered from them.
 import hashlib
 import hmac
 import io
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
+
+ROOT = "/"
+"""Name of a volume's root in an archive. `podman volume import` sets owner and mode by this one, but not by ``.``."""
 
 
 class SeedKind(Enum):
@@ -86,11 +90,16 @@ class Seed:
     gid: int = 0
     read_each_time: bool = False
 
+    @property
+    def root(self) -> str:
+        """Mode and owner of the root directory as a text for a label."""
+        return f"{self.mode:04o} {self.uid}:{self.gid}"
+
     def tar(self) -> bytes:
         """Pack the seed into an uncompressed tar archive, reproducibly."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.addfile(self._directory("."))
+            archive.addfile(self._directory(ROOT))
             directories = {parent for file in self.files for parent in PurePosixPath(file.path).parents}
             for directory in sorted(str(path) for path in directories if path.parts):
                 archive.addfile(self._directory(directory))
@@ -108,6 +117,12 @@ class Seed:
     def digest(self, key: bytes) -> str:
         """Return a keyed digest of the content for a label, which reveals no secret without the key."""
         return digest_of(self.tar(), key)
+
+
+def root_archive(root: str) -> bytes:
+    """Pack a root directory without files, given its mode and owner as Seed.root states them."""
+    mode, uid, gid = re.split("[ :]", root)
+    return Seed(volume="", kind=SeedKind.DATA, mode=int(mode, 8), uid=int(uid), gid=int(gid)).tar()
 
 
 def contents(archive: bytes) -> dict[str, File]:

@@ -23,7 +23,7 @@ from hubpod.instances import Instance
 from hubpod.labels import LABEL_KEPT
 from hubpod.pod import Container
 from hubpod.podman.by_label import create_network, remove_network
-from hubpod.podman.volumes import add_files, create
+from hubpod.podman.volumes import create_seeded
 from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as settings
 from hubpod.system.private_files import private_directory, write_private
@@ -164,10 +164,9 @@ class StackLauncher:
         subnets: list[str] = []
         self._cleanup.callback(remove_network, podman, self._name)
         self._cleanup.callback(podman.remove_volumes, [seed.volume for seed in self._plan.seeds])
-        create(podman, {seed.volume: self._labels for seed in self._plan.seeds})
         jobs: list[Callable[[], None]] = [
             lambda: subnets.append(create_network(podman, self._name, self._labels)),
-            *(partial(add_files, podman, seed.volume, seed.tar()) for seed in self._plan.seeds),
+            *(partial(create_seeded, podman, seed, self._labels) for seed in self._plan.seeds),
         ]
         side_by_side(jobs)
         return Network(name=self._name, subnet=subnets[0])

@@ -13,11 +13,11 @@ from functools import partial
 from hubpod.components.site import Site
 from hubpod.context import Context, side_by_side
 from hubpod.instances import Instance
-from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT
+from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT, LABEL_ROOT
 from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
 from hubpod.podman.answers import Volume
 from hubpod.podman.snapshot import Snapshot
-from hubpod.podman.volumes import add_files, create, replace_content
+from hubpod.podman.volumes import add_files, create_seeded, replace_content
 from hubpod.system.private_files import private_directory, write_private
 from hubpod.workspace import Workspace
 
@@ -64,8 +64,7 @@ def recreate_volumes(context: Context, site: Site, stale: StaleVolumes) -> None:
     seeds = stale.all
     note_written(context.workspace, site.instance, {seed.volume: UNFINISHED for seed in seeds})
     context.podman.remove_volumes([seed.volume for seed in seeds if seed.volume in stale.digests])
-    create(context.podman, {seed.volume: _labels(site, seed) for seed in seeds})
-    side_by_side([partial(add_files, context.podman, seed.volume, seed.tar()) for seed in seeds])
+    side_by_side([partial(create_seeded, context.podman, seed, _labels(site, seed)) for seed in seeds])
     note_written(context.workspace, site.instance, {seed.volume: None for seed in seeds})
 
 
@@ -135,7 +134,7 @@ def _purpose(volume: Volume) -> dict[str, str]:
     """Return the labels that state a volume's purpose apart from its content, or none for data."""
     if volume.labels.get(LABEL_KIND) == SeedKind.DATA.value:
         return {}
-    return {name: value for name, value in volume.labels.items() if name != LABEL_DIGEST}
+    return {name: value for name, value in volume.labels.items() if name not in {LABEL_DIGEST, LABEL_ROOT}}
 
 
 def _wanted_purpose(site: Site, seed: Seed) -> dict[str, str]:

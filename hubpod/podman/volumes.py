@@ -1,53 +1,47 @@
 """Create, fill, export and replace podman's volumes."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from hubpod.errors import MachineError
+from hubpod.labels import LABEL_ROOT
+from hubpod.pod import Seed, root_archive
 from hubpod.podman.cli import Podman
+from hubpod.system.process import CommandError
 
 _REPLACE = "find /volume -mindepth 1 -delete && tar --extract --preserve-permissions --directory=/volume"
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 
 
-def create(podman: Podman, volumes: Mapping[str, Mapping[str, str]]) -> None:
-    """Create empty volumes.
-
-    After an error some of them may exist.
-
-    The volumes are created as claims of one manifest: podman needs no longer for a dozen of them than
-    `podman volume create` for one.
-
-    Args:
-        podman: podman.
-        volumes: Labels of each volume, by its name.
+def create(podman: Podman, name: str, labels: Mapping[str, str]) -> None:
+    """Create an empty volume.
 
     Raises:
         MachineError: A volume of that name exists already.
         CommandError: podman failed.
     """
-    if not volumes:
-        return
-    # podman 4.3 refuses a claim whose volume exists. 5.4 uses the existing volume, whatever its labels.
-    for name in sorted(volumes.keys() & set(podman.listing("volume", "ls", "--quiet"))):
+    words = [f"--label={label}={value}" for label, value in labels.items()]
+    if root := labels.get(LABEL_ROOT):
+        # With an owner, podman does not give the root the owner and mode of the image's directory at the first mount.
+        uid, gid = root.partition(" ")[2].split(":")
+        words.append(f"--opt=o=uid={uid},gid={gid}")
+    result = podman.run("volume", "create", *words, name, check=False)
+    if "already exists" in result.stderr:
         problem = f"the volume {name} exists already, and hubpod has not created it"
         raise MachineError(problem, remedy=f"remove it with `podman volume rm {name}`")
-    podman.play("---\n".join(_claim(name, labels) for name, labels in volumes.items()))
+    if not result.ok:
+        raise CommandError(result)
 
 
-def _claim(name: str, labels: Mapping[str, str]) -> str:
-    """Render a PersistentVolumeClaim in JSON, which is a subset of YAML.
+def create_seeded(podman: Podman, seed: Seed, labels: Mapping[str, str]) -> None:
+    """Create a volume with a seed's content.
 
-    podman reads its name and labels.
+    Raises:
+        MachineError: A volume of that name exists already.
+        CommandError: podman failed; the volume may exist then.
     """
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "labels": dict(labels)},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    return json.dumps(claim) + "\n"
+    create(podman, seed.volume, {**labels, LABEL_ROOT: seed.root})
+    add_files(podman, seed.volume, seed.tar())
 
 
 def replace_content(podman: Podman, name: str, image: str, archive: bytes) -> None:
@@ -104,8 +98,10 @@ def replace(podman: Podman, name: str, labels: Mapping[str, str], archive: Path)
         CommandError: podman failed; the volume is then missing or incomplete.
     """
     podman.remove_volumes([name])
-    create(podman, {name: labels})
+    create(podman, name, labels)
     podman.run("volume", "import", name, str(archive))
+    if root := labels.get(LABEL_ROOT):  # an exported archive has no entry for it
+        add_files(podman, name, root_archive(root))
 
 
 def rehearse(podman: Podman, name: str, labels: Mapping[str, str], archive: Path) -> None:

@@ -208,7 +208,7 @@ class Killed(BaseException):
     """The process is killed: no further command of it runs."""
 
 
-WRITES = ("volume import", "kube play", "run ")
+WRITES = ("volume create", "volume import", "kube play", "run ")
 CHANGES = (*WRITES, "volume rm", "volume export", "pod ", "stop ", "start ", "restart ", "exec ")
 
 

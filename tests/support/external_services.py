@@ -23,7 +23,7 @@ from hubpod.images.ensure import ImageSet
 from hubpod.instances import Instance
 from hubpod.podman.by_label import subnet_of
 from hubpod.podman.cli import Podman
-from hubpod.podman.volumes import add_files, create
+from hubpod.podman.volumes import create_seeded
 from hubpod.settings.deploy_configmap import FILE_NAME
 from hubpod_harness import zenith
 from hubpod_harness.blueprint import AUDIENCE, PLATFORM, HarnessSecrets
@@ -183,8 +183,7 @@ def open_service(
     with ExitStack() as cleanup:
         for seed in service.seeds:
             cleanup.callback(run.podman.remove_volumes, [seed.volume])
-            create(run.podman, {seed.volume: labels})
-            add_files(run.podman, seed.volume, seed.tar())
+            create_seeded(run.podman, seed, labels)
 
         def start(number: int) -> None:
             container = create_in_network(

@@ -141,10 +141,14 @@ class PodmanModel(Podman):
             case ["volume", "ls", *options, "--format=json"]:
                 listed = self._listed(options)
                 return json.dumps([{"Name": name, "Labels": dict(self.stored[name].labels)} for name in listed])
+            case ["volume", "create", *options, name]:
+                labels = [_pair(each.removeprefix("--label=")) for each in options if each.startswith("--label=")]
+                self._create(name, dict(labels))
             case ["volume", "import", name, archive]:
                 self._volume(name).tree.update(unpack(_read(archive, stdin)))
             case ["volume", "export", output, name]:
-                Path(output.removeprefix("--output=")).write_bytes(pack(self._volume(name).tree))
+                tree = {path: entry for path, entry in self._volume(name).tree.items() if path != ROOT}
+                Path(output.removeprefix("--output=")).write_bytes(pack(tree))
             case ["volume", "rm", "--force", *names]:
                 self._remove_volumes(names)
             case ["run", *options]:
@@ -166,6 +170,11 @@ class PodmanModel(Podman):
         """Return the entries that a script in a container keeps before it unpacks an archive."""
         tree = self._volume(_mounted(options)).tree
         return {ROOT: tree[ROOT]} if "-delete" in options[-1] else tree
+
+    def _create(self, name: str, labels: Mapping[str, str]) -> None:
+        if name in self.stored:
+            raise RefusedError(f"Error: volume with name {name} already exists: volume already exists")
+        self.stored[name] = ModelVolume(labels=labels)
 
     def _volume(self, name: str) -> ModelVolume:
         if name not in self.stored:
@@ -246,9 +255,7 @@ class PodmanModel(Podman):
     def _play(self, kind: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
         name = metadata["name"]
         if kind == "PersistentVolumeClaim":
-            if name in self.stored:
-                raise RefusedError(f"Error: volume with name {name} already exists: volume already exists")
-            self.stored[name] = ModelVolume(labels=metadata["labels"])
+            self._create(name, metadata["labels"])
             return
         containers = {f"{name}-{each['name']}": each for each in spec["containers"]}
         if taken := {name, *containers} & {*self.pods, *self.states}:

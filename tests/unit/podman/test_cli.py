@@ -94,8 +94,9 @@ def test_missing_image_does_not_hide_the_others(tmp_path: Path) -> None:
 
 
 def test_volume_that_hubpod_did_not_create_is_refused(tmp_path: Path) -> None:
-    """Newer versions of podman would use the existing volume."""
+    """The error has the command that removes it."""
+    taken = "Error: volume with name homes already exists: volume already exists"
     with pytest.raises(MachineError, match="the volume homes exists already, and hubpod has not created it") as caught:
-        podman_volumes.create(failing(tmp_path, "volume-ls", "", 0, answer="homes other"), {"config": {}, "homes": {}})
+        podman_volumes.create(failing(tmp_path, "volume-create", taken, 1), "homes", {})
 
     assert caught.value.remedy == "remove it with `podman volume rm homes`"
