@@ -26,6 +26,9 @@ ImageIds = Callable[[Sequence[str]], dict[str, str]]
 PULL_TIMEOUT_S = 90
 """With `--base auto`, a registry counts as unreachable after this time, as behind a firewall that drops packets."""
 
+APT_RETRIES = 10
+"""How often apt retries a download; its own default is three times."""
+
 EXCLUDED = ("doc", "info", "lintian", "locale", "man")
 """Directories below /usr/share without use in a container, of 40 MB."""
 
@@ -148,7 +151,8 @@ def _bootstrap(podman: Podman, base: BaseSpec, on_line: Callable[[str], None]) -
         on_line(f"bootstrapping Debian {base.suite} with mmdebstrap")
         exclude = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in EXCLUDED]
         include = f"--include={','.join(base.packages)}"
-        argv = ["mmdebstrap", "--variant=minbase", include, *exclude, base.suite, str(archive)]
+        patience = f'--aptopt=Acquire::Retries "{APT_RETRIES}"'
+        argv = ["mmdebstrap", "--variant=minbase", patience, include, *exclude, base.suite, str(archive)]
         try:
             result = process.stream(argv, on_line=on_line)
         except MachineError as error:

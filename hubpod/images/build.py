@@ -45,6 +45,21 @@ INDEX_VARIABLES = (
 BUILD_ENVIRONMENT = "/run/hubpod-build"
 """Mounted directory in a build with the host's CA bundle and package indexes, so that no layer contains them."""
 
+DOWNLOAD_TRIES = 10
+"""How often a package manager retries a download. The five tries of pip are over before a network has started."""
+
+PATIENCE = {
+    "PIP_RETRIES": DOWNLOAD_TRIES,
+    "PIP_TIMEOUT": 30,
+    "UV_HTTP_RETRIES": DOWNLOAD_TRIES,
+    "UV_HTTP_TIMEOUT": 60,
+    "npm_config_fetch_retries": DOWNLOAD_TRIES,
+}
+"""Variables of pip, uv and npm; times are in seconds. The host's own values win."""
+
+RETRY = re.compile(r"WARNING: Retrying \(Retry\(total=(\d+).*\)\) after connection broken by .*: (\S+)")
+"""Line that pip prints for a download that it retries, with the number of tries that are left and the path."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
@@ -115,7 +130,7 @@ def build_image(podman: Podman, project: Path, scratch: Path, plan: BuildPlan, o
                 *contexts,
                 f"--file={directory / 'Containerfile'}",
                 str(directory),
-                on_line=on_line,
+                on_line=lambda line: on_line(explain_retry(line)),
             )
         finally:
             # A terminated podman leaves its current step running. The mount identifies the step.
@@ -123,6 +138,12 @@ def build_image(podman: Podman, project: Path, scratch: Path, plan: BuildPlan, o
     # A terminated rootless podman exits with status 0.
     if not result.ok or not podman.image_id(plan.reference):
         raise build_error(plan, result)
+
+
+def explain_retry(line: str) -> str:
+    """Return a build's line, or a sentence in place of pip's dump of a retried download."""
+    found = RETRY.search(line)
+    return f"no answer to the download of {found[2]}; pip retries it up to {found[1]} times more" if found else line
 
 
 def build_error(plan: BuildPlan, result: Result) -> BuildError:
@@ -143,16 +164,19 @@ def write_build_environment(directory: Path) -> Path:
     The file ``env`` in it points package managers at the bundle and at the host's package indexes.
     """
     directory.mkdir(mode=0o755)  # apt reads the directory as another user
-    lines = []
+    lines = [f"export {name}={shlex.quote(os.environ.get(name, str(value)))}" for name, value in PATIENCE.items()]
+    lines.append(f"export APT_CONFIG={BUILD_ENVIRONMENT}/apt.conf")
+    apt = [f'Acquire::Retries "{DOWNLOAD_TRIES}";']
     bundle = ca_bundle()
     if bundle:
         (directory / "ca-certificates.crt").write_bytes(bundle.read_bytes())
         inside = f"{BUILD_ENVIRONMENT}/ca-certificates.crt"
-        (directory / "apt.conf").write_text(f'Acquire::https::CAInfo "{inside}";\n')
+        apt.append(f'Acquire::https::CAInfo "{inside}";')
         lines += [f"export {variable}={inside}" for variable in CA_VARIABLES]
-        lines += [f"export APT_CONFIG={BUILD_ENVIRONMENT}/apt.conf", "export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1"]
-        for path in (directory, *directory.iterdir()):
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))  # whatever the umask
+        lines.append("export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1")
+    (directory / "apt.conf").write_text("\n".join(apt) + "\n")
+    for path in (directory, *directory.iterdir()):
+        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))  # whatever the umask
     lines += [
         f"export {variable}={shlex.quote(os.environ[variable])}"
         for variable in INDEX_VARIABLES

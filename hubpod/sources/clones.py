@@ -130,7 +130,7 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
     """
     try:
         env = git.network_environment(new.parent)
-        git.run(new.parent, "clone", "--quiet", "--origin=origin", "--", origin.url, str(new), env=env)
+        git.download(new.parent, "clone", "--quiet", "--origin=origin", "--", origin.url, str(new), env=env)
         (new / ".git" / "config").chmod(0o600)
         if origin.ref:
             git.run(new, "checkout", "--quiet", origin.ref, "--", env=env)
@@ -138,7 +138,7 @@ def clone_from(source: Source, origin: Origin, new: Path) -> None:
             # A remote repository must not clone directories of this machine as submodules.
             local = ":file" if origin.url.startswith("file:") else ""
             env["GIT_ALLOW_PROTOCOL"] = git.PROTOCOLS + local
-            git.run(new, "submodule", "--quiet", "update", "--init", "--recursive", env=env)
+            git.download(new, "submodule", "--quiet", "update", "--init", "--recursive", env=env)
     except SourceError as error:
         raise SourceError(
             f"cannot clone {source.name} from {origin}",

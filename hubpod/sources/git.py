@@ -6,6 +6,7 @@ No command that a repository's own configuration names is run: it may be another
 import ast
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from hubpod.system.process import Result
 
 PROTOCOLS = "git:http:https:ssh"
 """Protocols to clone with. Others, such as ext::, run commands that the URL contains."""
+
+TRANSIENT = re.compile(
+    r"Could not resolve host|Temporary failure in name resolution|Failed to connect|timed out|early EOF"
+    r"|Connection reset|Connection closed by|unexpected disconnect|The requested URL returned error: (429|5\d\d)"
+)
+"""Failures of git and ssh that a network or server may overcome within a minute."""
+
+RETRY_PAUSES_S = (1.0, 4.0, 15.0)
+"""Pauses in seconds before each retry of a download after such a failure."""
 
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -70,6 +80,29 @@ def run(
     if check and not result.ok:
         raise _error(directory, args[0], result)
     return result.stdout
+
+
+def download(directory: Path, *args: str, env: Mapping[str, str]) -> None:
+    """Run a git command that downloads, and retry it after failures of the network.
+
+    Args:
+        directory: Directory to run it in.
+        args: Command and arguments.
+        env: Additional environment variables.
+
+    Raises:
+        SourceError: The command failed for another reason, or at each retry.
+    """
+    for pause in RETRY_PAUSES_S:
+        try:
+            run(directory, *args, env=env)
+        except SourceError as error:
+            if not any(map(TRANSIENT.search, error.detail)):
+                raise
+            time.sleep(pause)
+        else:
+            return
+    run(directory, *args, env=env)
 
 
 def _environment(directory: Path, settings: Mapping[str, str]) -> dict[str, str]:

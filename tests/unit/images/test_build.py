@@ -21,6 +21,7 @@ from hubpod.instances import find_instance
 from hubpod.podman.cli import Podman
 from hubpod.request import BaseFrom, UpRequest, jupyterhub_lock
 from hubpod.sources.clones import SOURCES, Checkout
+from hubpod.system.certificates import CA_VARIABLES
 from hubpod.system.process import Result
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
@@ -185,6 +186,32 @@ def test_build_gets_certificates_and_indexes_of_the_host(monkeypatch: pytest.Mon
     assert (folder / "ca-certificates.crt").read_text() == "certificate"
     assert "export SSL_CERT_FILE=/run/hubpod-build/ca-certificates.crt\n" in exports
     assert """export PIP_INDEX_URL='https://user:it'"'"'s@index.example/simple'\n""" in exports
+
+
+def test_build_retries_downloads_while_a_network_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The package managers of a build are more patient than by default; the host's own values win."""
+    for variable in CA_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "3")
+
+    folder = build.write_build_environment(tmp_path / "environment")
+    exports = (folder / "env").read_text().splitlines()
+
+    assert {"export PIP_RETRIES=10", "export UV_HTTP_RETRIES=3", "export npm_config_fetch_retries=10"} <= set(exports)
+    assert "export APT_CONFIG=/run/hubpod-build/apt.conf" in exports
+    assert 'Acquire::Retries "10";\n' in (folder / "apt.conf").read_text()
+
+
+def test_retry_of_pip_is_one_sentence() -> None:
+    """It names the download in place of pip's dump; other lines stay."""
+    line = (
+        "WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, status=None)) after connection "
+        "broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object at 0x7f>: Failed to "
+        "establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/uv/"
+    )
+
+    assert build.explain_retry(line) == "no answer to the download of /simple/uv/; pip retries it up to 4 times more"
+    assert build.explain_retry("STEP 1/2: FROM x") == "STEP 1/2: FROM x"
 
 
 def test_base_has_a_reference_for_each_origin() -> None:
