@@ -1,13 +1,14 @@
 """The context of every command, and the translation of errors that any command may meet."""
 
 import errno
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.errors import HubpodError, MachineError, UsageError
+from hubpod.errors import HubpodError, MachineError, NotReadyError, UsageError
 from hubpod.instances import Instance
 from hubpod.labels import LABEL_PROJECT
 from hubpod.podman.cli import Podman
@@ -17,6 +18,9 @@ from hubpod.system import process
 from hubpod.system.locks import hold, user_lock
 from hubpod.system.progress import Reporter
 from hubpod.workspace import Workspace
+
+FULL_BYTES = 16 * 2**20
+"""With less free space a disk counts as full. The clean-up after a failure frees a few MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class Context:
         """
         # Checkouts share podman, so that two of them may bring up the same instance at the same time.
         lock = user_lock(f"{instance.environment.name}.{instance.name}")
-        with hold(lock, self.reporter.say), explaining_full_disk(self.workspace):
+        with hold(lock, self.reporter.say), explaining_full_disk(self.workspace, self.podman):
             found = self.snapshot(instance)
             self._require_own(instance, found)
             yield found
@@ -95,12 +99,17 @@ def side_by_side(jobs: list[Callable[[], None]]) -> None:
 
 
 @contextmanager
-def explaining_full_disk(workspace: Workspace) -> Iterator[None]:
-    """Turn every error that a full disk caused into a MachineError about the disk."""
+def explaining_full_disk(workspace: Workspace, podman: Podman | None = None) -> Iterator[None]:
+    """Turn every error that a full disk caused into a MachineError about the disk.
+
+    Args:
+        workspace: The checkout.
+        podman: The podman whose containers the block waits for, if any.
+    """
     try:
         yield
     except HubpodError as error:
-        if _is_out_of_space(error):
+        if _is_out_of_space(error) or (podman and isinstance(error, NotReadyError) and _has_no_room(podman)):
             raise _disk_full(workspace, error.detail) from error
         raise
     except OSError as error:
@@ -113,6 +122,14 @@ def _is_out_of_space(error: HubpodError) -> bool:
     """Return whether an error quotes the kernel's message for a full disk."""
     text = "\n".join((error.message, *error.detail)).lower()
     return "no space left on device" in text or "disk quota exceeded" in text
+
+
+def _has_no_room(podman: Podman) -> bool:
+    """Return whether the disk with the volumes is full; a container that ended could then not write why."""
+    try:
+        return shutil.disk_usage(podman.info()["store"]["graphRoot"]).free < FULL_BYTES
+    except (HubpodError, OSError):
+        return False
 
 
 def _disk_full(workspace: Workspace, detail: tuple[str, ...]) -> MachineError:

@@ -1,10 +1,12 @@
 """The commands for an instance's volumes."""
 
+import json
 import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from hubpod.labels import LABEL_ROOT
 from support.instances import RunningInstance
 
 HOME = "/home/project1/testuser.project1"
@@ -62,3 +64,22 @@ def test_operations_that_lose_data_are_refused(running: RunningInstance, tmp_pat
     listed = running.invoke("dev.volumes", "list").stdout
     assert "homes" in listed
     assert "credential" in listed
+
+
+def test_roots_have_the_owner_and_mode_of_their_seeds(running: RunningInstance) -> None:
+    """Only the reader of credentials can list their directory, and only the hub that of its database."""
+    stated, found = {}, {}
+    for name, volume in running.podman.volumes(running.instance.labels).items():
+        stated[name] = volume.labels[LABEL_ROOT]
+    for container in running.podman.containers(running.instance.labels):
+        (about,) = json.loads(running.podman.run("container", "inspect", container).stdout)
+        for mount in about["Mounts"]:
+            if mount.get("Name") in stated:
+                words = ("stat", "--format=%04a %u:%g", mount["Destination"])
+                found[mount["Name"]] = running.podman.execute(container, words).stdout.strip()
+
+    assert found == stated
+    parts = {
+        part: stated[running.instance.volume(part)] for part in ("hub-credentials", "proxy-credentials", "hub-data")
+    }
+    assert set(parts.values()) == {"0500 1000:1000", "0700 1000:1000"}

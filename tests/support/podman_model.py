@@ -72,6 +72,7 @@ class PodmanModel(Podman):
         hooks: Called with each command's line before it runs; an exception of theirs is the outcome.
         failing: Prefixes of commands that fail.
         broken: Images whose containers end with an error when they start.
+        graph_root: Directory of the images and volumes of a real podman.
     """
 
     stored: dict[str, ModelVolume] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class PodmanModel(Podman):
     hooks: list[Callable[[str], None]] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    graph_root: str = "/"
     _lock: Any = field(default_factory=RLock, repr=False, compare=False)
 
     def run(
@@ -227,6 +229,8 @@ class PodmanModel(Podman):
                 self._set_states(names, "exited" if verb == "stop" else "running")
             case ["ps", "--all", *options, "--format=json"]:
                 return json.dumps(list(self._rows(options)))
+            case ["info", *_]:
+                return json.dumps({"store": {"graphRoot": self.graph_root}})
             case ["logs", *options]:
                 return f"{'2026-01-01T00:00:00+00:00 ' if '--timestamps' in options else ''}{zenith.READY_LINE}"
             case ["exec", *_]:

@@ -1,6 +1,7 @@
 """Homes, Slurm's state and the hub's database survive whatever ends a command."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -10,7 +11,7 @@ import pytest
 
 from hubpod.commands.down import down
 from hubpod.deployment import readiness, rollback
-from hubpod.errors import HubpodError
+from hubpod.errors import HubpodError, MachineError
 from hubpod.system.process import CommandError
 from support.deployments import (
     BROKEN,
@@ -103,6 +104,16 @@ def test_down_leaves_other_instances_alone(other: str, tmp_path: Path, *, volume
     assert deployed.podman.data() == {name: tree for name, tree in data.items() if not volumes or name not in own}
     assert neighbour.is_running(OLD)
     assert bool(deployed.found.volumes) is not volumes
+
+
+def test_a_hub_that_ends_on_a_full_disk_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub cannot write its database, nor the reason to its log: the error names the disk."""
+    deployed = deployment("dev_dummyauth", tmp_path)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
+
+    with pytest.raises(MachineError, match="the disk is full"):
+        deployed.up(BROKEN)
 
 
 @pytest.mark.parametrize("first", ["default", "default-slurm"])
