@@ -26,7 +26,7 @@ ImageIds = Callable[[Sequence[str]], dict[str, str]]
 PULL_TIMEOUT_S = 90
 """With `--base auto`, a registry counts as unreachable after this time, as behind a firewall that drops packets."""
 
-APT_RETRIES = 10
+APT_RETRIES = 7
 """How often apt retries a download; its own default is three times."""
 
 EXCLUDED = ("doc", "info", "lintian", "locale", "man")

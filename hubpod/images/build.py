@@ -45,8 +45,8 @@ INDEX_VARIABLES = (
 BUILD_ENVIRONMENT = "/run/hubpod-build"
 """Mounted directory in a build with the host's CA bundle and package indexes, so that no layer contains them."""
 
-DOWNLOAD_TRIES = 10
-"""How often a package manager retries a download. The five tries of pip are over before a network has started."""
+DOWNLOAD_TRIES = 7
+"""How often a package manager retries a download: about half a minute in all. The five of pip take some seconds."""
 
 PATIENCE = {
     "PIP_RETRIES": DOWNLOAD_TRIES,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,13 +154,10 @@ def small_disk(podman: Podman, tmp_path: Path) -> Iterator[tuple[Path, dict[str,
 def fill(disk: Path) -> Path:
     """Fill a disk, and return the file that does it."""
     path = disk / "fill"
-    with path.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(2**12))
-                file.flush()
-        except OSError:
-            return path
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(2**12)):
+            pass
+    return path
 
 
 def test_a_full_disk_keeps_all_data(

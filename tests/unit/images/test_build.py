@@ -197,9 +197,9 @@ def test_build_retries_downloads_while_a_network_starts(monkeypatch: pytest.Monk
     folder = build.write_build_environment(tmp_path / "environment")
     exports = (folder / "env").read_text().splitlines()
 
-    assert {"export PIP_RETRIES=10", "export UV_HTTP_RETRIES=3", "export npm_config_fetch_retries=10"} <= set(exports)
+    assert {"export PIP_RETRIES=7", "export UV_HTTP_RETRIES=3", "export npm_config_fetch_retries=7"} <= set(exports)
     assert "export APT_CONFIG=/run/hubpod-build/apt.conf" in exports
-    assert 'Acquire::Retries "10";\n' in (folder / "apt.conf").read_text()
+    assert 'Acquire::Retries "7";\n' in (folder / "apt.conf").read_text()
 
 
 def test_retry_of_pip_is_one_sentence() -> None:
