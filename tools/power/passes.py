@@ -24,7 +24,8 @@ NEAREST = {
 }
 NEAREST_DEFAULT = "spawn"
 HUB_CONFIGURATION = [
-    f"tests/unit/volumes/test_{name}.py" for name in ("hub_configuration", "login_dummy", "published_api")
+    f"tests/unit/volumes/test_{name}.py"
+    for name in ("hub_configuration", "login_dummy", "published_api", "hub_settings", "job_script")
 ]
 # The tests of what hubpod itself does to an instance, and of the programs in its images.
 INSTANCES = [
