@@ -72,7 +72,7 @@ def clone(server: Server, directory: Path) -> Path:
 
 @pytest.mark.parametrize("failures", [[503], [502, 429, 500]])
 def test_a_clone_is_retried_until_the_server_answers(server: Server, tmp_path: Path, failures: list[int]) -> None:
-    """A server that is overloaded or restarts is no reason to fail."""
+    """A server may be overloaded or restart."""
     server.failures = failures
 
     assert (clone(server, tmp_path) / ".git" / "HEAD").exists()

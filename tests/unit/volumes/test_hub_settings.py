@@ -72,5 +72,5 @@ def test_the_page_of_a_stopped_server_states_why(hub: Any) -> None:
 
 
 def test_a_new_proxy_soon_has_all_routes(hub: Any) -> None:
-    """A proxy that restarts has no routes; the hub restores them when it asks for the last activities."""
+    """A proxy that restarts has no routes; the hub restores them when it fetches the last activities."""
     assert 0 < hub.last_activity_interval < PROXY_RECOVERY_S
