@@ -18,10 +18,7 @@ from hubpod_checks.status_page import StatusPage
 c = get_config()
 
 HERE = Path("/etc/jupyterhub")
-<<<<<<< HEAD
 SITE = Path("/etc/hubpod/hub_config.d")
-=======
->>>>>>> 997a163 (Give settings of the hub tests of what they do)
 DATA = Path("/srv/jupyterhub")
 EFFECTIVE = Path("/tmp/hubpod-effective-settings.json")  # noqa: S108 - in the container
 
