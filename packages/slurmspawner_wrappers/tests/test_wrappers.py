@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+import slurmspawner_wrappers
 from slurmspawner_wrappers import SAFE_PATH, clean_environment, enter_home, is_job_id
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 COMMANDS = ("slurmspawner_sbatch", "slurmspawner_squeue", "slurmspawner_scancel")
+SOURCE = str(Path(slurmspawner_wrappers.__file__).parents[1])
 ACCOUNT = pwd.struct_passwd(("ada.p1", "x", 1001, 1001, "", "/home/p1/ada.p1", "/bin/bash"))
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -72,7 +74,7 @@ def run(slurm: FakeSlurm) -> Run:
         return subprocess.run(
             [sys.executable, "-c", code],
             input=stdin,
-            env={"PATH": os.environ["PATH"], **variables},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": SOURCE, **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -103,12 +105,47 @@ def test_the_script_reaches_sbatch_and_the_job_id_comes_back(slurm: FakeSlurm, r
 
 def test_squeue_prints_state_reason_and_node_of_that_job(slurm: FakeSlurm, run: Run) -> None:
     """One job is queried in all states, in the order that batchspawner's patterns expect."""
-    slurm.answer("squeue", out="RUNNING None node1\n")
+    slurm.answer("squeue", out="RUNNING | None | 0 | 0:0 | 4711 | node1 \n")
 
     done = run("squeue", SLURMSPAWNER_JOB_ID="4711")
 
-    assert done.stdout == "RUNNING None node1\n"
-    assert slurm.call[0] == ["--noheader", "--states=all", "--job", "4711", "--format", "%T %r %B"]
+    assert done.stdout == "RUNNING | None | 0 | 0:0 | 4711 | node1 \n"
+    fields = "State: | ,Reason: | ,RestartCnt: | ,exit_code: | ,JobID: | ,BatchHost: "
+    assert slurm.call[0] == ["--noheader", "--states=all", "--job", "4711", "--Format", fields]
+
+
+def test_squeue_prints_the_last_line_of_a_jobs_log(slurm: FakeSlurm, run: Run, tmp_path: Path) -> None:
+    """With `log.ID` it prints the last line with text, without control characters and cut."""
+    (tmp_path / "4711.log").write_text("first\n\x1b[31m" + "x" * 400 + "\n\n")
+    slurm.answer("squeue", out=f"*** closed on Friday ***\n{tmp_path}/%j.log \n")
+
+    done = run("squeue", SLURMSPAWNER_JOB_ID="log.4711")
+
+    assert done.stdout == "[31m" + "x" * 296 + "\n"
+    assert slurm.call[0] == ["--noheader", "--states=all", "--job", "4711", "--Format", "StdOut: "]
+
+
+@pytest.mark.parametrize("log", ["fifo", "missing", "directory", "unknown"])
+def test_squeue_reads_regular_logs_only(slurm: FakeSlurm, run: Run, tmp_path: Path, log: str) -> None:
+    """A log that is not a readable regular file is refused at once."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    slurm.answer("squeue", out="" if log == "unknown" else f"{tmp_path}/{log} \n")
+
+    done = run("squeue", SLURMSPAWNER_JOB_ID="log.4711")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("slurmspawner_squeue: cannot read ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("job", ["log.", "log.all", "log.1,2", "log.log.1", "log.-1", "log"])
+def test_squeue_refuses_other_logs(slurm: FakeSlurm, run: Run, job: str) -> None:
+    """Only the log of one job can be read."""
+    slurm.answer("squeue")
+
+    assert run("squeue", SLURMSPAWNER_JOB_ID=job).returncode == 2
+    assert not slurm.record.exists()
 
 
 def test_squeue_lists_the_accounts_own_jobs(slurm: FakeSlurm, run: Run) -> None:
@@ -126,15 +163,16 @@ def test_squeue_lists_all_jobs_without_text_of_their_owners(slurm: FakeSlurm, ru
 
     The owner of a job could forge a line with them.
     """
-    slurm.answer("squeue", out="4711 RUNNING None node1\n")
+    slurm.answer("squeue", out="4711 | ada.p1 | RUNNING | None | 0 | node1 \n")
 
     done = run("squeue", SLURMSPAWNER_JOB_ID="all")
 
-    assert done.stdout == "4711 RUNNING None node1\n"
-    assert slurm.call[0] == ["--noheader", "--format", "%A %u %T %r %B"]
+    assert done.stdout == "4711 | ada.p1 | RUNNING | None | 0 | node1 \n"
+    fields = "JobID: | ,UserName: | ,State: | ,Reason: | ,RestartCnt: | ,BatchHost: "
+    assert slurm.call[0] == ["--noheader", "--Format", fields]
 
 
-@pytest.mark.parametrize("several", ["mine", "all"])
+@pytest.mark.parametrize("several", ["mine", "all", "log.1"])
 def test_scancel_refuses_the_words_for_lists(slurm: FakeSlurm, run: Run, several: str) -> None:
     """The words that list jobs are not job ids for the command that cancels."""
     slurm.answer("scancel")

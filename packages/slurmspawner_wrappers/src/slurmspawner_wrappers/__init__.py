@@ -20,6 +20,9 @@ SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 JOB_ID_VARIABLE = "SLURMSPAWNER_JOB_ID"
 JOB_ID_MAX_DIGITS = 10
 SUBMIT_LIMIT_S = 300
+LOG_PREFIX = "log."
+LOG_END_BYTES = 8192
+LOG_LINE_MAX_CHARS = 300
 
 # The caller's variables that reach Slurm's command. A list of variables to drop would be outdated by the next Slurm,
 # loader or shell that reads another one. Kept are the language of messages, the time zone of times, and a server's own
@@ -46,30 +49,80 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print the state of one job, or a list of jobs, or what a job would find on this host.
+    """Print the state of one job, a list of jobs, the end of a job's log, or what a job would find on this host.
 
-    For one job: `STATE REASON NODE`. For the account's own jobs: lines `ID COMMENT`. For all jobs that have not ended:
-    lines `ID ACCOUNT STATE REASON NODE`, no part of which the owner of a job can choose. For a check: see checks.
+    For one job: `STATE | REASON | RESTARTS | EXIT | ID | NODE`. For the account's own jobs: lines `ID COMMENT`. For all
+    jobs that have not ended: lines `ID | ACCOUNT | STATE | REASON | RESTARTS | NODE`, no part of which the owner of a
+    job can choose. For the log: its last line. For a check: see checks.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
     account = own_account(command)
-    match os.environ.get(JOB_ID_VARIABLE):
-        case "check":
-            from slurmspawner_wrappers import checks  # noqa: PLC0415 - the others, which run more often, do not need it
+    job_id = os.environ.get(JOB_ID_VARIABLE, "")
+    environment = clean_environment(os.environ, account, search_path)
+    if job_id == "check":
+        from slurmspawner_wrappers import checks  # noqa: PLC0415 - the others, which run more often, do not need it
 
-            checks.answer(account, clean_environment(os.environ, account, search_path))
-            raise SystemExit(0)
+        checks.answer(account, environment)
+        raise SystemExit(0)
+    os.chdir("/")
+    match job_id:
         case "mine":
             selection = ["--states=all", f"--user={account.pw_uid}", "--format", "%A %k"]
         case "all":
-            selection = ["--format", "%A %u %T %r %B"]
+            selection = ["--Format", delimited("JobID", "UserName", "State", "Reason", "RestartCnt", "BatchHost")]
+        case _ if job_id.startswith(LOG_PREFIX):
+            print_log_end(command, job_id.removeprefix(LOG_PREFIX), account, environment)
+            return
         case _:
             # The state is the first word and the node the last, as batchspawner's own patterns expect.
-            selection = ["--states=all", "--job", requested_job(command), "--format", "%T %r %B"]
-    os.chdir("/")
-    arguments = ["squeue", "--noheader", *selection]
-    become(command, arguments, clean_environment(os.environ, account, search_path))
+            fields = delimited("State", "Reason", "RestartCnt", "exit_code", "JobID", "BatchHost")
+            selection = ["--states=all", "--job", requested_job(command), "--Format", fields]
+    become(command, ["squeue", "--noheader", *selection], environment)
+
+
+def delimited(*fields: str) -> str:
+    """Return squeue's format for these fields in full length, with a bar between them that no value contains."""
+    return ",".join(f"{field}: | " for field in fields[:-1]) + f",{fields[-1]}: "
+
+
+def print_log_end(command: str, job_id: str, account: pwd.struct_passwd, environment: Mapping[str, str]) -> None:
+    """Print the last line of a job's log, or exit with status 1 if the account cannot read it."""
+    import subprocess  # noqa: PLC0415 - the frequent commands do not need it
+
+    if not is_job_id(job_id):
+        refuse(command, f"{JOB_ID_VARIABLE} must hold one Slurm job id, digits only.", EXIT_USAGE)
+    query = ["squeue", "--noheader", "--states=all", "--job", job_id, "--Format", "StdOut: "]
+    path = "the log"
+    try:
+        answer = subprocess.run(query, env=environment, capture_output=True, text=True, check=False)
+        lines = [line.strip() for line in answer.stdout.splitlines() if line.strip().startswith("/")]
+        # Without a path, reading the empty one fails.
+        path = "".join(lines[-1:]).replace("%j", job_id).replace("%A", job_id).replace("%u", account.pw_name)
+        text = read_end(path)
+    except OSError as error:
+        refuse(command, f"cannot read {path}: {error.strerror}.", EXIT_FAILED)
+    lines = [line for line in text.splitlines() if line.strip()]
+    # srun adds that a task has failed, after the task's own words.
+    last = ([line for line in lines if not line.startswith("srun: error: ")] or lines or [""])[-1]
+    sys.stdout.write("".join(char for char in last.strip() if char.isprintable())[:LOG_LINE_MAX_CHARS] + "\n")
+
+
+def read_end(path: str) -> str:
+    """Return the last few kilobytes of a regular file.
+
+    Raises:
+        OSError: The file is not regular or not readable. A FIFO would block.
+    """
+    import stat  # noqa: PLC0415 - the frequent commands do not need it
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(0, "not a regular file")
+        file.seek(max(0, state.st_size - LOG_END_BYTES))
+        return file.read(LOG_END_BYTES).decode("utf-8", "replace")
 
 
 def scancel(search_path: str = SAFE_PATH) -> None:
