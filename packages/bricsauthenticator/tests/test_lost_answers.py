@@ -93,7 +93,7 @@ async def test_a_job_that_appears_after_the_search_is_cancelled(ada: Any, slurm:
     slurm.put("fault", LATE.format(slurm.directory))
     spawner = await begin(ada)
 
-    assert "could not be submitted to Slurm: no answer within 0.5 seconds" in await failure(spawner)
+    assert "Slurm did not answer in time (no answer within 0.5 seconds)" in await failure(spawner)
     assert len(pending_cancellations.from_state(spawner.orm_spawner.state)) == 1
     await appear(slurm)
 
@@ -171,7 +171,7 @@ KILLED = {"job_key": "jupyterhub-1-2", "username": ACCOUNT}
 async def test_a_restarted_hub_finds_the_job_by_its_key(ada: Any, slurm: Any) -> None:
     """After a crash between submission and answer, the next hub finds and queries the job."""
     slurm.put(f"jobs.{ACCOUNT}", "7 project1\n8 project1 jupyterhub-1-2\n9 jupyterhub-1-3\n")
-    slurm.says("PENDING Priority n/a")
+    slurm.says("RUNNING None n1")
     ada.spawner().orm_spawner.server = server_row(ada)
 
     spawner = restore_spawner(ada, KILLED)

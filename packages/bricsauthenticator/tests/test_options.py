@@ -149,3 +149,23 @@ def test_the_site_chooses_the_times_offered() -> None:
     assert choose({}, ONE, runtimes).runtime == "00:10:00"
     assert choose({"runtime": "11:59:59"}, ONE, runtimes).runtime == "11:59:59"
     assert "12 hours" in Page(options.form(ONE, runtimes)).texts
+
+
+@pytest.mark.parametrize(
+    ("gpus", "ngpus", "chosen"),
+    [(("0",), None, "0"), (("0",), "0", "0"), (("1", "8", "0"), None, "1"), (("1", "8", "0"), "8", "8")],
+)
+def test_the_site_decides_what_gpus_are_offered(gpus: tuple[str, ...], ngpus: str | None, chosen: str) -> None:
+    """The first offered number is the default, the largest one the maximum, and 0 always possible."""
+    request = {"brics_project": "p1.portal"} | ({"ngpus": ngpus} if ngpus else {})
+
+    assert choose(request, TWO, gpus=gpus).ngpus == chosen
+    select = options.form(TWO, gpus=gpus).partition('name="ngpus"')[2].partition("</select>")[0]
+    assert [part.partition('"')[0] for part in select.split('value="')[1:]] == list(gpus)
+
+
+@pytest.mark.parametrize(("gpus", "ngpus"), [(("0",), "1"), (("1", "8"), "9"), (("1", "8"), "01"), (("1",), "")])
+def test_more_gpus_than_offered_are_refused(gpus: tuple[str, ...], ngpus: str) -> None:
+    """A number that the site does not have is refused with a sentence."""
+    with pytest.raises(OptionsError, match="GPUs"):
+        choose({"brics_project": "p1.portal", "ngpus": ngpus}, TWO, gpus=gpus)

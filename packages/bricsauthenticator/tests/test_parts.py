@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from batchspawner import JobStatus  # type: ignore[import-untyped]
 
-from bricsauthenticator.http_errors import ShownError
 from bricsauthenticator.job_ledger import JobLedger
+from bricsauthenticator.job_states import Job, Life
 from bricsauthenticator.pending_cancellations import PendingCancellation
-from bricsauthenticator.slurm import Job, Life
 from bricsauthenticator.slurm_commands import SlurmCommands
-from bricsauthenticator.startup import StartupWatch
+from bricsauthenticator.startup import JobEndedError, StartupWatch
 
 LOG = logging.getLogger("parts")
 ACCOUNT = "ada.project1"
@@ -46,6 +45,7 @@ class Saved:
             query="false",
             list_own=self.list_own,
             cancel=self.cancel,
+            read_log="",
             variables={"job_id": self.current.job_id},
             timeout_s=5,
             log=LOG,
@@ -97,20 +97,14 @@ def test_a_ledger_names_the_job_that_would_be_lost() -> None:
 
 @pytest.mark.asyncio
 async def test_a_startup_watch_reports_the_end_of_the_job() -> None:
-    """A job that ends before its server listens fails the wait with Slurm's reason."""
+    """A job that ends before its server listens fails the wait."""
     job = Job(life=Life.GONE, state="FAILED", reason="NonZeroExitCode")
 
     async def query(_max_age_s: float) -> JobStatus:
         return JobStatus.NOTFOUND
 
-    watch = StartupWatch(
-        query=query,
-        job=lambda: job,
-        job_id=lambda: "7",
-        port=lambda: 0,
-        poll_interval_s=lambda: 60.0,
-        answer_timeout_s=lambda: 60.0,
-    )
+    limits = SimpleNamespace(startup_poll_interval=60.0, queue_timeout=60.0, launch_timeout=60.0, answer_timeout=60.0)
+    watch = StartupWatch(query=query, job=lambda: job, port=lambda: 0, settings=limits)
 
-    with pytest.raises(ShownError, match="its command failed"):
+    with pytest.raises(JobEndedError):
         await asyncio.wait_for(watch.until_listening(), timeout=5)

@@ -15,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from bricsauthenticator import pending_cancellations
+from bricsauthenticator.jobscript import LAUNCH
 
 pytestmark = pytest.mark.asyncio
 
@@ -90,10 +91,11 @@ async def test_a_server_starts_as_a_job_of_the_chosen_project(
     script = slurm.read("script")
     assert script.startswith(
         "#!/bin/bash\n#SBATCH --chdir=/home/project1/ada.project1\n#SBATCH --time=02:00:00\n#SBATCH --gpus=2\n"
-        '#SBATCH --partition=gpu\n#SBATCH --comment=project1\n#SBATCH --comment="project1 jupyterhub-'
+        "#SBATCH --partition=gpu\n#SBATCH --comment=project1\n#SBATCH --no-requeue\n"
+        '#SBATCH --comment="project1 jupyterhub-'
     )
     assert "export USER=ada.project1\nexport HOME=/home/project1/ada.project1\nexport SHELL=/bin/bash\n" in script
-    assert "batchspawner-singleuser jupyterhub-singleuser" in script
+    assert f"{LAUNCH} jupyterhub-singleuser" in script
     assert slurm.read("account") == "ada.project1\n"
     assert ada.spawner().server.ip == "localhost"
     assert ada.spawner().server.port == server_port

@@ -18,6 +18,8 @@ WRONG_HOST = (
     "the Slurm host did not prove with its host key that it is the right one, so nothing was sent to it "
     "(Host key verification failed.)"
 )
+HTTP_ANSWER = b"HTTP/"
+ANSWER_TIMEOUT_S = 10.0
 KEPT_VARIABLES = ("PATH", "HOME", "LANG")
 
 # One thread for each running command, started on demand. The loop's own executor has few threads, and other work.
@@ -57,10 +59,14 @@ class Outcome:
 
         A wrong host key gets a sentence of this package, because ssh's own message advises to trust the host.
         """
+        return " ".join(self.full_complaint.split())[-300:]
+
+    @property
+    def full_complaint(self) -> str:
+        """The error output in lines, or else the standard output, or else the exit status."""
         if is_wrong_host(self.status, self.stderr):
             return WRONG_HOST
-        words = " ".join((self.stderr.strip() or self.stdout.strip()).split())[-300:]
-        return words or f"exit status {self.status}"
+        return self.stderr.strip() or self.stdout.strip() or f"exit status {self.status}"
 
 
 async def run(command: str, *, stdin: str = "", timeout_s: float) -> Outcome:
@@ -112,12 +118,17 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 async def listens(host: str, port: int) -> bool:
-    """Return whether the port accepts connections."""
+    """Return whether the port answers in HTTP."""
+    writer = None
     try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(f"HEAD /api HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+            return await reader.read(len(HTTP_ANSWER)) == HTTP_ANSWER
+    except (OSError, TimeoutError):
         return False
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return True
+    finally:
+        if writer is not None:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()

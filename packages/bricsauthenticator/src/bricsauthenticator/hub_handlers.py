@@ -8,13 +8,14 @@ in time for it.
 from typing import Any
 
 from jupyterhub import apihandlers, handlers  # type: ignore[import-untyped]
-from jupyterhub.apihandlers.users import UserServerAPIHandler  # type: ignore[import-untyped]
+from jupyterhub.apihandlers.users import UserAPIHandler, UserServerAPIHandler  # type: ignore[import-untyped]
 from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
 from jupyterhub.handlers.pages import SpawnHandler  # type: ignore[import-untyped]
 from tornado.httputil import HTTPServerRequest, RequestStartLine
 
 from bricsauthenticator.port_report import PATH, PortReportHandler
 from bricsauthenticator.spawn_request import SpawnPageHandler, SpawnRequestHandler
+from bricsauthenticator.user_deletion import UserDeletionHandler
 
 Handlers = list[tuple[str, type]]
 
@@ -28,6 +29,11 @@ def own_handlers() -> Handlers:
             (path, SpawnRequestHandler)
             for path, handler, *_ in apihandlers.default_handlers
             if handler is UserServerAPIHandler
+        ),
+        *(
+            (path, UserDeletionHandler)
+            for path, handler, *_ in apihandlers.default_handlers
+            if handler is UserAPIHandler
         ),
     ]
 

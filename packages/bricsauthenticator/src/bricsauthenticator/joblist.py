@@ -50,7 +50,7 @@ class JobList:
     """The list of jobs of one command, shared by all servers.
 
     Args:
-        command: Prints a line `ID ACCOUNT STATE REASON NODE` for each job that has not ended.
+        command: Prints a line for each job that has not ended, see slurm.read_list.
     """
 
     def __init__(self, command: str) -> None:
@@ -60,26 +60,29 @@ class JobList:
         self._wanted: dict[str, float] = {}
         self._not_before = float("-inf")
 
-    async def find(self, job_id: str, *, max_age_s: float, timeout_s: float) -> Outcome | None:
+    async def find(
+        self, job_id: str, *, max_age_s: float, timeout_s: float, even_alone: bool = False
+    ) -> Outcome | None:
         """Find a job in the list.
 
         Args:
             job_id: The job.
             max_age_s: Maximum age of a list that is reused, in seconds.
             timeout_s: Time limit of the command, in seconds.
+            even_alone: Print the list for a single wanted job, too.
 
         Returns:
-            An outcome with the line `STATE REASON NODE`, as of a query about the job alone; a failed outcome while
+            An outcome with a line as of a query about the job alone; a failed outcome while
             Slurm cannot be reached; None when the job must be queried alone.
         """
         now = time.monotonic()
         self._wanted = {wanted: at for wanted, at in self._wanted.items() if now - at < RECENT_S} | {job_id: now}
-        if len(self._wanted) < MIN_JOBS_TO_SHARE or now < self._not_before:
+        if (len(self._wanted) < MIN_JOBS_TO_SHARE and not even_alone) or now < self._not_before:
             return None
         listing = await self._started_after(now - max_age_s, timeout_s)
         if not listing.outcome.ok:
             return None if listing.is_unsupported else listing.outcome
-        entry = slurm.read_list_entry(listing.jobs.get(job_id, ""))
+        entry = slurm.read_list_entry(listing.jobs.get(job_id, ""), job_id)
         return None if entry is None else Outcome(status=0, stdout=entry.status)
 
     async def newest(self, *, timeout_s: float) -> Listing | None:

@@ -7,10 +7,18 @@ machine could read the variables.
 import re
 import shlex
 from collections.abc import Mapping
+from importlib.resources import files
 
 COMMENT_RE = re.compile(r"""\s--comment[=\s]\s*(?:"([^"]*)"|'([^']*)'|(\S+))""")
+OUTPUT_RE = re.compile(r"#SBATCH\s+(?:--output[=\s]\s*|-o\s*)[\"']?(/[^\s\"']+)")
 PLAIN_RE = re.compile(r"[^\"'\\#\n]*")
 IDENTIFIER_RE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+LAUNCHER_VARIABLE = "JUPYTERHUB_LAUNCHER"
+LAUNCHER = files("bricsauthenticator").joinpath("job_launcher.py").read_text(encoding="utf-8")
+LAUNCH = f"""python3 -I -c 'import os; exec(os.environ.pop("{LAUNCHER_VARIABLE}"))'"""
+"""The command that runs job_launcher.py from the variable, before the server's own command."""
 
 
 def export_lines(variables: Mapping[str, str]) -> str:
@@ -44,6 +52,22 @@ def with_key(script: str, key: str) -> str:
     comment = next((text for text in comments[-1].groups() if text), "") if comments else ""
     words = f"{comment} {key}" if comment and PLAIN_RE.fullmatch(comment) else key
     return "\n".join([*head, f'#SBATCH --comment="{words}"', *body])
+
+
+def without_requeue(script: str) -> str:
+    """Return the script of a job that Slurm never requeues, not even with JobRequeue=1.
+
+    A second run of a server would report another port with a token that is in use.
+    """
+    head, body = _split(script)
+    return "\n".join([*head, "#SBATCH --no-requeue", *body])
+
+
+def log_path(script: str) -> str:
+    """Return the absolute path of the job's output, in which `%j` is the job id; empty if the script names none."""
+    head, _ = _split(script)
+    paths = [match[1] for line in head if (match := OUTPUT_RE.match(line))]
+    return paths[-1] if paths else ""
 
 
 def _split(script: str) -> tuple[list[str], list[str]]:

@@ -1,83 +1,120 @@
-"""Sentences about a job for its user: pure."""
+"""Sentences about a job for its user: pure. The table of ends has their words."""
 
-from bricsauthenticator.slurm import Job, Life
+import re
 
-# The beginning of Slurm's reason and its meaning for the waiting user; the first match counts.
-WAIT_REASONS = (
-    ("Priority", "other jobs are in front of it"),
-    ("Resources", "waiting for a node to become free"),
-    ("ReqNodeNotAvail", "the nodes it needs are down, drained or reserved"),
-    ("ReservationDeleted", "its reservation has been deleted"),
-    ("Reservation", "waiting for its reservation to begin"),
-    ("InvalidAccount", "its Slurm account is not valid"),
-    ("InvalidQOS", "its quality of service is not valid"),
-    ("QOSMaxJobsPerUserLimit", "you already run as many jobs as you may"),
-    ("QOSMaxWall", "it requests more time than is allowed"),
-    ("QOS", "a limit on jobs or resources is reached"),
-    ("MaxGRES", "your project uses as many GPUs as it may"),
-    ("AssocGrpBilling", "your project's allocation is used up"),
-    ("AssocGrp", "your project uses as many resources as it may"),
-    ("Assoc", "a limit of your project is reached"),
-    ("PartitionTimeLimit", "it requests more time than the partition allows"),
-    ("PartitionNodeLimit", "it requests more than the partition has"),
-    ("PartitionDown", "the partition is down"),
-    ("PartitionInactive", "the partition is not active"),
-    ("NodeDown", "a node that it needs is down"),
-    ("JobHeldAdmin", "an operator holds it back"),
-    ("JobHeldUser", "it is held back"),
-    ("Licenses", "waiting for a licence"),
-    ("Dependency", "waiting for another job"),
-    ("BeginTime", "its start time has not come yet"),
-    ("Cleaning", "an earlier run of it is being cleaned up"),
-    ("Prolog", "its node is being prepared"),
-    ("launch failed", "it could not be launched and is held back"),
-)
-END_REASONS = {
-    "CANCELLED": "it was cancelled",
-    "COMPLETED": "it ended by itself",
-    "FAILED": "its command failed",
-    "TIMEOUT": "its time was over",
-    "NODE_FAIL": "its node failed",
-    "OUT_OF_MEMORY": "it ran out of memory",
-    "BOOT_FAIL": "its node could not be started",
-    "DEADLINE": "its deadline passed",
-    "PREEMPTED": "a more important job took its place",
-}
+from bricsauthenticator.ends import End, Source, find_end
+from bricsauthenticator.job_states import UNKNOWN, Job, Life
+
+FAILED_RE = re.compile(r"^(?:sbatch: (?:error|fatal): )?(?:Batch job submission failed: )?")
+LONGEST_DETAIL = 300
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def why_waiting(reason: str) -> str:
-    """Return why a job waits, in words, or an empty text for an unknown reason of Slurm."""
-    return next((words for start, words in WAIT_REASONS if reason.startswith(start)), "")
+    """Return why a job waits, in words; empty for an unknown reason of Slurm."""
+    row = find_end(Source.WAIT, reason) if reason else None
+    return row.user if row else ""
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its largest units, as `2 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"  # noqa: PLR2004 - a rounded number
+    return f"{rest} s"
 
 
 def situation(job_id: str, job: Job) -> str:
     """Return one sentence about a job that has no server yet."""
     match job.life:
         case Life.PENDING:
-            why = f" ({job.reason})" if job.reason else ""
-            words = why_waiting(job.reason)
-            return f"Job {job_id} is queued{why}{': ' + words if words else ''}\N{HORIZONTAL ELLIPSIS}"
+            return f"Job {job_id} is queued{_why(job)}{ELLIPSIS}"
         case Life.RUNNING:
-            return f"Job {job_id} is starting{' on node ' + job.node if job.node else ''}\N{HORIZONTAL ELLIPSIS}"
-        case Life.GONE:
-            return f"Job {job_id} ended before the server was ready: {_ending(job)}."
+            return f"Job {job_id} is starting{' on node ' + job.node if job.node else ''}{ELLIPSIS}"
+        case Life.PAUSED:
+            return f"Job {job_id} is suspended{ELLIPSIS}"
+        case Life.ENDING | Life.GONE:
+            return f"Job {job_id} ended before the server was ready: {ending(job)}."
         case Life.UNKNOWN:
-            return f"Slurm does not answer at the moment; job {job_id} will be checked again\N{HORIZONTAL ELLIPSIS}"
+            return f"Slurm does not answer at the moment; job {job_id} will be checked again{ELLIPSIS}"
 
 
-def no_answer(job_id: str, job: Job, waited_s: float) -> str:
-    """Return one sentence about a running job whose server cannot be reached."""
-    return f"Job {job_id} runs on node {job.node}, but its server did not answer within {waited_s:.0f} s."
+def _why(job: Job) -> str:
+    words = why_waiting(job.reason)
+    return f" ({job.reason}){': ' + words if words else ''}" if job.reason else ""
 
 
 def end_message(job_id: str, job: Job) -> str:
     """Return one sentence about a job that ended while its server was in use."""
-    return f"Job {job_id} ended: {_ending(job)}."
+    return f"Job {job_id} ended: {ending(job)}."
 
 
-def _ending(job: Job) -> str:
-    if not job.state:
-        return "Slurm no longer knows it"
-    words = END_REASONS.get(job.state, "")
-    detail = f"{job.state}, {job.reason}" if job.reason else job.state
-    return f"{words} ({detail})" if words else detail
+def find_job_end(job: Job) -> End | None:
+    """Return the row for a job that has ended; None for a state that the table lacks."""
+    # A completing job has its final state only after the epilog.
+    row = find_end(Source.REASON, job.reason) if job.life is Life.ENDING and job.reason else None
+    return row or find_end(Source.STATE, job.state)
+
+
+def find_exit(job: Job) -> End | None:
+    """Return the row for the exit code of a job's script; None if Slurm did not say it."""
+    return find_end(Source.EXIT, job.exit_code) if job.exit_code else None
+
+
+def ending(job: Job) -> str:
+    """Return why a job has ended, as a part of a sentence with Slurm's own words."""
+    row, exited = find_job_end(job), find_exit(job)
+    detail = ", ".join(word for word in (job.state, job.reason) if word)
+    words = row.user if row else ""
+    text = f"{words} ({detail})" if words and detail else words or detail
+    code = _exit(job.exit_code)
+    if exited is None or not code:
+        return text
+    return f"{text}; {exited.user} ({code})" if exited.user else f"{text}; {code}"
+
+
+def _exit(exit_code: str) -> str:
+    status, _, signal = exit_code.partition(":")
+    if status != "0":
+        return f"exit status {status}"
+    return "" if signal == "0" else f"signal {signal}"
+
+
+def hub_message(row: End, job_id: str = "", job: Job = UNKNOWN, waited_s: float = 0, why: str = "") -> str:
+    """Return the sentence of a decision of the hub.
+
+    Args:
+        row: The row of the decision.
+        job_id: The server's job.
+        job: The job as Slurm last described it.
+        waited_s: How long the hub has waited, in seconds.
+        why: A reason; the job's own reason to wait if it is empty.
+    """
+    where = f" on node {job.node}" if job.node else ""
+    return row.user.format(job_id=job_id, waited=duration(waited_s), where=where, why=why or _why(job))
+
+
+def with_log(sentence: str, path: str, last_line: str) -> str:
+    """Add the job's log to a sentence, as far as it is known."""
+    if not path:
+        return sentence
+    line = f"; it ends with: {last_line}" if last_line else ""
+    return f"{sentence} The job's log is {path}{line}"
+
+
+def refused_submission(complaint: str) -> str:
+    """Return one sentence about a refused submission, with its cause and the program's own words once."""
+    row = find_end(Source.SUBMIT, complaint)
+    detail = _detail(complaint)
+    return f"The job could not be submitted to Slurm: {row.user if row else ''} ({detail})."
+
+
+def _detail(complaint: str) -> str:
+    """Return the words of a complaint; sbatch repeats its own error in general words."""
+    lines = list(dict.fromkeys(line.strip() for line in complaint.splitlines() if line.strip()))
+    is_repeated = len(lines) > 1 and "Batch job submission failed" in lines[-1] and lines[-2].startswith("sbatch: ")
+    words = [FAILED_RE.sub("", line) for line in (lines[:-1] if is_repeated else lines)]
+    return " ".join(" ".join(words).split())[-LONGEST_DETAIL:].rstrip(".")

@@ -9,11 +9,11 @@ from bricsauthenticator.projects import Project
 
 FIELDS = ("brics_project", "runtime", "ngpus", "partition", "reservation")
 RUNTIMES = ("01:00:00", "02:00:00", "04:00:00", "08:00:00")
-OFFERED_GPUS = ("1", "2", "3", "4")
+GPUS = ("1", "2", "3", "4", "0")
 SHORTEST_RUNTIME_S = 60
 
 RUNTIME_RE = re.compile(r"([0-9]{2}):([0-5][0-9]):([0-5][0-9])")
-NGPUS_RE = re.compile(r"[0-4]")
+NGPUS_RE = re.compile(r"0|[1-9][0-9]{0,2}")
 SLURM_NAME_RE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
@@ -65,7 +65,10 @@ def from_json(body: object) -> Mapping[str, object]:
 
 
 def choose(
-    chosen: Mapping[str, object], projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES
+    chosen: Mapping[str, object],
+    projects: Mapping[str, Project],
+    runtimes: Sequence[str] = RUNTIMES,
+    gpus: Sequence[str] = GPUS,
 ) -> Options:
     """Return the options, with the form's defaults for missing ones.
 
@@ -78,7 +81,7 @@ def choose(
     return Options(
         brics_project=_project(chosen.get("brics_project"), projects),
         runtime=_runtime(_text(chosen, "runtime", runtimes[0]), runtimes),
-        ngpus=_ngpus(_text(chosen, "ngpus", OFFERED_GPUS[0])),
+        ngpus=_ngpus(_text(chosen, "ngpus", gpus[0]), gpus),
         partition=_slurm_name("partition", _text(chosen, "partition", "")),
         reservation=_slurm_name("reservation", _text(chosen, "reservation", "")),
     )
@@ -119,9 +122,12 @@ def _seconds(runtime: str) -> int:
     return 0 if match is None else 3600 * int(match[1]) + 60 * int(match[2]) + int(match[3])
 
 
-def _ngpus(text: str) -> str:
-    if not NGPUS_RE.fullmatch(text):
-        raise OptionsError("The number of GPUs must be from 0 to 4.")
+def _ngpus(text: str, gpus: Sequence[str]) -> str:
+    most = max(map(int, gpus))
+    if not NGPUS_RE.fullmatch(text) or int(text) > most:
+        raise OptionsError(
+            f"The number of GPUs must be from 0 to {most}." if most else "This platform has no GPUs; request 0."
+        )
     return text
 
 
@@ -135,7 +141,7 @@ def _shown(name: str) -> str:
     return repr(name[:40])
 
 
-def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES) -> str:
+def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES, gpus: Sequence[str] = GPUS) -> str:
     """Return the form's fields as HTML, with the CSS classes of JupyterHub's pages."""
     if not projects:
         return (
@@ -148,7 +154,7 @@ def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES) ->
             _select("brics_project", "Project", named),
             '<div class="row">',
             _select("runtime", "Time", [(runtime, _hours(runtime)) for runtime in runtimes], column=True),
-            _select("ngpus", "GPUs", [(number, number) for number in OFFERED_GPUS], column=True),
+            _select("ngpus", "GPUs", [(number, number) for number in gpus], column=True),
             "</div>",
             _optional_input("partition", "Partition", "The platform's default if left empty."),
             _optional_input("reservation", "Reservation", "Only if you were given one."),

@@ -19,7 +19,6 @@ from bricsauthenticator.joblist import Listing
 from bricsauthenticator.projects import is_account
 from bricsauthenticator.slurm_commands import SlurmCommands
 
-ENDING_STATE = "COMPLETING"
 SUDO_REFUSAL_RE = re.compile(r"^sudo(-rs)?: ", re.MULTILINE)
 
 
@@ -124,7 +123,7 @@ class OrphanSearch:
         The result is None when the account cannot have a server, or when the job is ending already.
         """
         job = slurm.read_list_entry(listing.jobs[job_id])
-        if job is None or job.status.startswith(ENDING_STATE):
+        if job is None:
             return None
         if is_account(job.account) and job.account not in self._refused_accounts:
             return job.account

@@ -15,6 +15,8 @@ LOWEST_PORT = 1024
 HIGHEST_PORT = 65535
 HUB_PORTS = frozenset({8000, 8001, 8081})
 
+NOT_A_PORT = "The report must be an unprivileged port and nothing else."
+
 
 class PortReportHandler(APIHandler):  # type: ignore[misc]
     """POST `{"port": N}` with the server's own token, once, while the server is starting."""
@@ -25,7 +27,10 @@ class PortReportHandler(APIHandler):  # type: ignore[misc]
         spawner = self._find_spawner()
         port = read_port(self.get_json_body())
         if port is None:
-            raise web.HTTPError(400, "The report must be an unprivileged port and nothing else.")
+            notice = getattr(spawner, "notice_refused_report", None)
+            if notice is not None:
+                notice(NOT_A_PORT)
+            raise web.HTTPError(400, NOT_A_PORT)
         if spawner.pending != "spawn" or spawner.port not in (0, port):
             raise web.HTTPError(409, "The server is not waiting for its port.")
         spawner.port = port

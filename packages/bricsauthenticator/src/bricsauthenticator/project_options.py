@@ -25,6 +25,7 @@ class ProjectOptions(HasTraits):
     req_username: str
     req_homedir: str
     runtimes: list[str]
+    gpus: list[str]
     shell: str
     run_auth_state_hook: Callable[..., Awaitable[None]]
 
@@ -60,7 +61,7 @@ class ProjectOptions(HasTraits):
 
     @default("options_form")
     def _options_form_default(self) -> Callable[..., str]:
-        return lambda spawner: options.form(spawner.brics_projects, spawner.runtimes)
+        return lambda spawner: options.form(spawner.brics_projects, spawner.runtimes, spawner.gpus)
 
     @default("options_from_form")
     def _options_from_form_default(self) -> Callable[..., Any]:
@@ -89,7 +90,7 @@ class ProjectOptions(HasTraits):
 
     def _choose(self, read: Callable[[Any], Mapping[str, object]], given: object) -> Options:
         try:
-            return options.choose(read(given), self.brics_projects, self.runtimes)
+            return options.choose(read(given), self.brics_projects, self.runtimes, self.gpus)
         except OptionsError as error:
             raise options_refusal(str(error)) from None
 

@@ -8,9 +8,13 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from enum import Enum, auto
+from functools import partial
+
+from bricsauthenticator.job_states import NO_JOB, UNKNOWN, Job, Life, life_of
 
 JOB_ID_RE = re.compile(r"[1-9][0-9]{0,9}")
+SUBMITTED_RE = re.compile(rf"({JOB_ID_RE.pattern})(?:;\S+)?")
+EXIT_CODE_RE = re.compile(r"[0-9]+:[0-9]+")
 NODE_RE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
 NO_JOB_RE = re.compile(r"^(?:\w+: error: |slurm_\w+ error: ).*Invalid job id specified\s*$", re.MULTILINE)
 ENDED_RE = re.compile(r"Job/step already completing or completed")
@@ -25,70 +29,67 @@ WRONG_HOST_RE = re.compile(r"^Host key verification failed\.\s*$", re.MULTILINE)
 KEY_REFUSED_RE = re.compile(r"^\S+: Permission denied \([a-z,-]+\)\.\s*$", re.MULTILINE)
 FIRST_SIGNAL_STATUS = 128
 PLACEHOLDERS = frozenset({"", "n/a", "N/A", "(null)", "None", "(None)", "none"})
-
-PENDING_STATES = frozenset(
-    {"PENDING", "CONFIGURING", "SUSPENDED", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
-)
-RUNNING_STATES = frozenset({"RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED"})
-TERMINAL_STATES = frozenset(
-    {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
-    | {"BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED", "LAUNCH_FAILED", "RECONFIG_FAIL"}
-)
+DELIMITER = " | "
 
 
-class Life(Enum):
-    """The phase of a job's life."""
+def read_answer(answer: str, job_id: str = "") -> Job:
+    """Parse what squeue printed about one job, by the form of its lines and not by their position.
 
-    PENDING = auto()
-    RUNNING = auto()
-    GONE = auto()
-    UNKNOWN = auto()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A job as Slurm describes it.
-
-    Attributes:
-        life: The phase of its life.
-        state: Slurm's name of the state, such as `PENDING`; empty when Slurm did not say.
-        reason: Slurm's reason for the state; may be empty.
-        node: Name of the node that runs the job's script; empty while the job waits.
+    Login scripts, banners and a site's own squeue may print other lines before and after. Our wrapper prints
+    `STATE | REASON | RESTARTS | EXIT | ID | NODE`, others `STATE REASON NODE` or `STATE NODE`. An empty output means
+    that Slurm has no such job, and several answers that differ mean nothing.
     """
-
-    life: Life
-    state: str = ""
-    reason: str = ""
-    node: str = ""
-
-
-UNKNOWN = Job(life=Life.UNKNOWN)
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
+    if not lines or any(NO_JOB_RE.search(line) for line in lines):
+        return NO_JOB
+    delimited = {job for job in map(partial(_read_delimited, job_id=job_id), lines) if job is not None}
+    found = delimited or {job for job in map(_read_words, lines) if job is not None}
+    return found.pop() if len(found) == 1 else UNKNOWN
 
 
-def read_answer(answer: str) -> Job:
-    """Parse squeue's line `STATE REASON NODE`, or `STATE NODE` of other wrappers.
+def _read_delimited(line: str, job_id: str) -> Job | None:
+    fields = [field.strip() for field in line.split(DELIMITER.strip())]
+    if len(fields) != len(_FIELDS):
+        return None
+    values = dict(zip(_FIELDS, fields, strict=True))
+    life = life_of(values["state"])
+    if life is Life.UNKNOWN or values["id"] != job_id:
+        return None
+    return Job(
+        life=life,
+        state=values["state"],
+        reason=_known(values["reason"]),
+        node=_node(values["node"]),
+        restarts=int(values["restarts"]) if values["restarts"].isdecimal() else None,
+        exit_code=values["exit_code"] if EXIT_CODE_RE.fullmatch(values["exit_code"]) else "",
+    )
 
-    An empty output means that Slurm has no such job.
-    """
-    lines = [line for line in answer.splitlines() if line.strip()]
-    if not lines:
-        return Job(life=Life.GONE)
-    words = lines[-1].split()
+
+_FIELDS = ("state", "reason", "restarts", "exit_code", "id", "node")
+
+
+def _read_words(line: str) -> Job | None:
+    words = line.split()
     life = life_of(words[0])
+    if life is Life.UNKNOWN or DELIMITER in line:
+        return None
     reason, node = " ".join(words[1:-1]), words[-1] if len(words) > 1 else ""
     if life is Life.PENDING and not reason and node not in PLACEHOLDERS:
         reason, node = node, ""  # a waiting job has no node, so the one word is its reason
-    return Job(
-        life=life,
-        state="" if life is Life.UNKNOWN else words[0],
-        reason="" if reason in PLACEHOLDERS else reason,
-        node=node if node not in PLACEHOLDERS and NODE_RE.fullmatch(node) else "",
-    )
+    return Job(life=life, state=words[0], reason=_known(reason), node=_node(node))
+
+
+def _known(word: str) -> str:
+    return "" if word in PLACEHOLDERS else word
+
+
+def _node(word: str) -> str:
+    return word if word not in PLACEHOLDERS and NODE_RE.fullmatch(word) else ""
 
 
 def read_refusal(message: str) -> Job:
     """Parse the error output of a failed query: gone if Slurm knows no such job, else unknown."""
-    return Job(life=Life.GONE) if NO_JOB_RE.search(message) else UNKNOWN
+    return NO_JOB if NO_JOB_RE.search(message) else UNKNOWN
 
 
 def already_over(message: str) -> bool:
@@ -97,13 +98,12 @@ def already_over(message: str) -> bool:
 
 
 def read_job_id(answer: str) -> str:
-    """Parse the job id in the output of `sbatch --parsable`.
+    """Parse the job id in the output of `sbatch --parsable`: the one line that is an id, or `ID;CLUSTER`.
 
-    The id is the last line, up to `;CLUSTER`. The result is empty if that is not an id.
+    The result is empty without such a line, and when several lines differ: the job is then found by its key.
     """
-    lines = answer.split("\n")
-    job_id = next((line for line in reversed(lines) if line.strip()), "").partition(";")[0].strip()
-    return job_id if JOB_ID_RE.fullmatch(job_id) else ""
+    ids = {match[1] for match in map(SUBMITTED_RE.fullmatch, map(str.strip, answer.split("\n"))) if match}
+    return ids.pop() if len(ids) == 1 else ""
 
 
 def hub_mark(cookie_secret: bytes, connect_url: str) -> str:
@@ -180,7 +180,7 @@ class ListEntry:
     """One waiting or running job in a list of all jobs.
 
     Attributes:
-        status: `STATE REASON NODE`.
+        status: A line as of a query about the job alone.
         account: The job's account; empty in the lists of older wrappers.
     """
 
@@ -189,33 +189,35 @@ class ListEntry:
 
 
 def read_list(answer: str) -> dict[str, str]:
-    """Parse squeue's lines `ID ACCOUNT STATE REASON NODE`.
+    """Parse squeue's lines `ID | ACCOUNT | STATE | REASON | RESTARTS | NODE`, or `ID ACCOUNT STATE REASON NODE`.
 
-    Returns the rest of each line by job id, unparsed for speed.
+    Returns the rest of each line by job id, unparsed for speed. Lines that do not begin with a job id are left out.
     """
     lines = (line.strip().partition(" ") for line in answer.splitlines())
-    return {job_id: rest for job_id, _, rest in lines}
+    return {job_id: rest for job_id, _, rest in lines if job_id.isdecimal()}
 
 
-def read_list_entry(rest: str) -> ListEntry | None:
-    """Parse `ACCOUNT STATE REASON NODE`, or the same without the account.
+def read_list_entry(rest: str, job_id: str = "") -> ListEntry | None:
+    """Parse the rest of a job's line in the list; older wrappers print it without the account.
 
     The result is None unless the job waits or runs.
     """
+    marker, _, delimited = rest.partition(" ")
+    if marker == DELIMITER.strip():
+        fields = delimited.split(DELIMITER)
+        if len(fields) != len(_LIST_FIELDS) or not _is_alive(fields[1]):
+            return None
+        account, state, reason, restarts, node = fields
+        status = DELIMITER.join((state, reason, restarts, "", job_id, node))
+        return ListEntry(status=status, account=account)
     account, _, status = rest.partition(" ")
     if _is_alive(rest):
         return ListEntry(status=rest)
     return ListEntry(status=status, account=account) if _is_alive(status) else None
 
 
+_LIST_FIELDS = ("account", "state", "reason", "restarts", "node")
+
+
 def _is_alive(status: str) -> bool:
-    return life_of(status.partition(" ")[0]) in (Life.PENDING, Life.RUNNING)
-
-
-def life_of(state: str) -> Life:
-    """Return the phase of life of a job in this state."""
-    if state in PENDING_STATES:
-        return Life.PENDING
-    if state in RUNNING_STATES:
-        return Life.RUNNING
-    return Life.GONE if state in TERMINAL_STATES else Life.UNKNOWN
+    return life_of(status.partition(" ")[0]) in (Life.PENDING, Life.RUNNING, Life.PAUSED)

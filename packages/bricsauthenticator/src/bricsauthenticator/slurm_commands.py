@@ -11,6 +11,9 @@ from batchspawner import format_template  # type: ignore[import-untyped]
 from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
 
+LOG_TIMEOUT_S = 3.0
+LONGEST_LOG_LINE = 300
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmCommands:
@@ -22,6 +25,7 @@ class SlurmCommands:
         query: Template of the command that prints one job's state.
         list_own: Template of the command that lists an account's jobs; empty when the site has none.
         cancel: Template of the command that cancels a job.
+        read_log: Template of the command that prints the last line of a job's log; empty when the site has none.
         variables: Values of the templates' variables.
         timeout_s: Time limit of each command, in seconds.
         log: Logger for commands that change something and for failed lists.
@@ -32,6 +36,7 @@ class SlurmCommands:
     query: str
     list_own: str
     cancel: str
+    read_log: str
     variables: Mapping[str, Any]
     timeout_s: float
     log: logging.Logger | logging.LoggerAdapter[Any]
@@ -48,6 +53,16 @@ class SlurmCommands:
     async def query_job(self, job_id: str) -> Outcome:
         """Query the state of one job."""
         return await commands.run(self._line(self.query, job_id=job_id), timeout_s=self.timeout_s)
+
+    async def last_log_line(self, job_id: str) -> str:
+        """Return the last line of a job's log; empty if the site's wrapper does not print it, or in time."""
+        if not self.read_log:
+            return ""
+        line = self._line(self.read_log, job_id=job_id)
+        outcome = await commands.run(line, timeout_s=min(LOG_TIMEOUT_S, self.timeout_s))
+        lines = outcome.stdout.strip().splitlines() if outcome.ok else []
+        last = lines[-1].strip() if lines else ""
+        return "".join(char for char in last if char.isprintable())[:LONGEST_LOG_LINE]
 
     async def list_jobs(self, username: str, timeout_s: float = inf) -> Outcome:
         """List the ids and comments of an account's jobs.

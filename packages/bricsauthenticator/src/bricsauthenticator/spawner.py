@@ -1,6 +1,5 @@
 """Servers as Slurm jobs of the user's project."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
@@ -8,15 +7,12 @@ from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
 from traitlets import Unicode, observe
 
 from bricsauthenticator import hub_handlers, startup_cleanup
-from bricsauthenticator.messages import end_message
 from bricsauthenticator.progress_events import Event
 from bricsauthenticator.project_options import ProjectOptions
 from bricsauthenticator.projects import home_of, is_account
 from bricsauthenticator.server_job import ServerJob
 from bricsauthenticator.slurm_commands import SlurmCommands
 from bricsauthenticator.spawner_settings import SpawnerSettings
-
-START_LOST = "JupyterHub was restarted while the server was starting. Please start it again."
 
 # hubpod's spawn timeline searches the hub's log for this line.
 LISTENS_LOG = "Job %s of %s listens on %s:%s"
@@ -56,6 +52,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - as traitlets has it
         super().__init__(**kwargs)
         self._job = ServerJob(self)
+        self._is_checked = False  # whether the starting hub checks this server
         if self.user is not None:
             hub_handlers.install(self.user.settings["app"])
 
@@ -67,6 +64,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
             query=self.batch_query_cmd,
             list_own=self.batch_list_cmd,
             cancel=self.batch_cancel_cmd,
+            read_log=self.batch_log_cmd,
             variables={**self.get_req_subvars(), "job_id": self.job_id},
             timeout_s=self.command_timeout,
             log=self.log,
@@ -88,17 +86,11 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         self._job.reset()
         self.ended = ""
         try:
-            await self._job.submission.run(self.submit_batch_script)
-            await self._job.startup.until_listening()
-        except BaseException as error:
+            await self._job.start(self.submit_batch_script)
+            self.ip = self.state_gethost()
+            self._job.report(f"Job {self.job_id} is ready on node {self.ip}", 90)
+        finally:
             self._job.events.end()
-            # JupyterHub stops a start that it cancels, and waits only a second for the start to return before that.
-            if not isinstance(error, asyncio.CancelledError) and not self._job.status.is_gone:
-                await self.stop()
-            raise
-        self.ip = self.state_gethost()
-        self._job.report(f"Job {self.job_id} is ready on node {self.ip}", 90)
-        self._job.events.end()
         self.log.info(LISTENS_LOG, self.job_id, self._log_name, self.ip, self.port)
         return self.ip, self.port
 
@@ -112,6 +104,10 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         if hasattr(self, "_job"):
             self._job.startup.notice_port()
 
+    def notice_refused_report(self, why: str) -> None:
+        """End the start, because the hub has refused the job's report, unless a valid report follows within seconds."""
+        self._job.startup.notice_refusal(why)
+
     # Poll
 
     async def poll(self) -> int | None:
@@ -122,9 +118,10 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         A starting hub also gets 1 for a server whose port the previous hub had not learnt, and for one that was being
         stopped. The hub then stops the server instead of waiting for an answer until http_timeout.
         """
+        self._is_checked = self.pending == "check" or (self._is_checked and self.pending == "stop")
         if self.pending == "check" and self.server:
             if not self.server.port:
-                self.ended = START_LOST
+                self.ended = await self._job.end_report.explain_decision("hub_restarted_starting")
                 return 1
             if self._job.is_being_cancelled():
                 return 1
@@ -133,6 +130,8 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         await self._job.submission.settle()
         if await self.query_job_status(self.poll_interval) is not JobStatus.NOTFOUND:
             return None
+        if self.job_id and not self.ended and not self._job.ledger.is_given_up:
+            self.ended = await self._job.end_report.explain_job()
         return 0 if self._job.status.job.state == "COMPLETED" else 1
 
     async def query_job_status(self, max_age_s: float = 0.0) -> JobStatus:
@@ -171,6 +170,8 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         Args:
             now: Wait only until Slurm has accepted the cancellation.
         """
+        if self._is_checked and not self.ended and not self._job.is_being_cancelled():
+            self.ended = await self._job.end_report.explain_decision("hub_restarted_silent")
         await self._job.submission.settle()
         if (job := self._job.job_to_cancel()) is not None:
             await self._job.cancel(job, timeout_s=self.stop_timeout, until_gone=not now)
@@ -186,7 +187,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         if self.ended:
             state["ended"] = self.ended
         if self.job_id or self.job_key:
-            state |= {"username": self.req_username, "homedir": self.req_homedir}
+            state |= {"username": self.req_username, "homedir": self.req_homedir} | self._job.to_state()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -198,7 +199,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
             self.req_username = state["username"]
             self.req_homedir = home_of(state["username"])
         super().load_state(state)
-        self._job.ledger.load_state(state)
+        self._job.load_state(state)
         self.ended = state.get("ended", "")
         has_no_server = self.orm_spawner is not None and self.orm_spawner.server is None
         if has_no_server and self._job.job_to_cancel() is not None:
@@ -210,8 +211,6 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         job = self._job.job_to_cancel()
         if job is not None:
             self._job.ledger.give_up(job)
-        if self.job_id and self._job.status.is_gone and not self._job.ledger.is_given_up:
-            self.ended = end_message(self.job_id, self._job.status.job)
         super().clear_state()
         self.job_key = ""
         self._job.reset()

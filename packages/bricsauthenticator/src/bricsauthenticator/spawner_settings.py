@@ -1,12 +1,20 @@
 """The settings that BricsSlurmSpawner adds to those of batchspawner."""
 
+from collections.abc import Callable
+
 from traitlets import Float, HasTraits, List, Unicode
 
 from bricsauthenticator import options
+from bricsauthenticator.jobscript import LAUNCH
 
 
 class SpawnerSettings(HasTraits):
-    """Mixin with the configurable traits."""
+    """Mixin with the configurable traits, and what follows from them alone."""
+
+    # Of the class that this is mixed into:
+    batchspawner_singleuser_cmd: str
+    cmd: list[str]
+    get_args: Callable[[], list[str]]
 
     runtimes = List(
         Unicode(),
@@ -31,7 +39,9 @@ class SpawnerSettings(HasTraits):
 
     query_all_cmd = Unicode(
         "",
-        help="""Whole command, prefix included, that prints `ID ACCOUNT STATE REASON NODE` for each job not ended.
+        help="""Whole command, prefix included, that prints a line for each job that has not ended.
+
+        The line is `ID | ACCOUNT | STATE | REASON | RESTARTS | NODE`, or `ID ACCOUNT STATE REASON NODE`.
 
         With it, all servers share one query. Empty where there is no such command.
         """,
@@ -50,6 +60,37 @@ class SpawnerSettings(HasTraits):
         10.0, min=0, help="Seconds to search for a job by its key when the answer to its submission was lost."
     ).tag(config=True)
 
+    queue_timeout = Float(
+        7200.0,
+        min=0,
+        help="""Seconds that a job may wait in Slurm's queue, however often. JupyterHub's start_timeout limits the whole
+        start, and must be longer than this and launch_timeout together.""",
+    ).tag(config=True)
+
+    launch_timeout = Float(
+        420.0, min=0, help="Seconds that a running job may take to report its port, without its time in the queue."
+    ).tag(config=True)
+
+    idle_query_interval = Float(
+        0.0,
+        min=0,
+        help="""Seconds for which an answer about a running server is used again where jobs cannot be listed together.
+
+        Each server then costs one query in this time. 0 means a query with each poll.
+        """,
+    ).tag(config=True)
+
+    batch_log_cmd = Unicode(
+        "", help="Command that prints the last line of a job's log. Empty where there is no such command."
+    ).tag(config=True)
+
+    gpus = List(
+        Unicode(),
+        list(options.GPUS),
+        minlen=1,
+        help="Numbers of GPUs in the form; the first is the default, and the largest is the maximum.",
+    ).tag(config=True)
+
     answer_timeout = Float(
         300,
         config=True,
@@ -63,3 +104,14 @@ class SpawnerSettings(HasTraits):
     stop_timeout = Float(10.0, min=0, help="Seconds to wait until Slurm reports that a cancelled job is gone.").tag(
         config=True
     )
+
+    @property
+    def runs_launcher(self) -> bool:
+        """Whether the job runs this package's launcher, and not a command of the site's."""
+        return bool(self.batchspawner_singleuser_cmd == self.traits()["batchspawner_singleuser_cmd"].default_value)
+
+    def cmd_formatted_for_batch(self) -> str:
+        """Return the command of the job: the launcher and the server's own command."""
+        if not self.runs_launcher:
+            return str(super().cmd_formatted_for_batch())  # type: ignore[misc]
+        return " ".join([LAUNCH, *self.cmd, *self.get_args()])

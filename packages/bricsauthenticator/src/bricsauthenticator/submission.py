@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bricsauthenticator import slurm
+from bricsauthenticator.ends import Source, find_end
 from bricsauthenticator.http_errors import ShownError, spawn_failure
 from bricsauthenticator.job_ledger import JobLedger, run_in_background
+from bricsauthenticator.messages import refused_submission
 from bricsauthenticator.slurm_commands import SlurmCommands
 
 FIRST_SEARCH_PAUSE_S = 0.2
@@ -91,8 +93,11 @@ class Submission:
         if job_id:
             self._record_id(job_id)
             return job_id
-        self._complaint = outcome.without(self.secret()).complaint
-        self.log.error("The job of %s was not submitted: %s", self.owner(), self._complaint)
+        safe = outcome.without(self.secret())
+        self._complaint = refused_submission(safe.full_complaint)
+        row = find_end(Source.SUBMIT, safe.full_complaint)
+        advice = f" [{row.name}] {row.operator}".rstrip() if row else ""
+        self.log.error("The job of %s was not submitted: %s%s", self.owner(), safe.complaint, advice)
         if not commands.list_own or not slurm.may_have_submitted(outcome.status, outcome.stderr):
             self.ledger.record_key("")
             raise self._error()
@@ -116,4 +121,4 @@ class Submission:
         self.report(f"Job {job_id} is submitted", 10)
 
     def _error(self) -> ShownError:
-        return spawn_failure(f"The job could not be submitted to Slurm: {self._complaint}")
+        return spawn_failure(self._complaint)
