@@ -169,3 +169,21 @@ def password(value: str) -> str:
         return f"must have at least {PASSWORD_MIN_CHARACTERS} characters"
     # JupyterHub compares passwords with secrets.compare_digest, which accepts only ASCII.
     return "" if value.isascii() and value.isprintable() else "must be one line of printable ASCII characters"
+
+
+def seconds(least: int, most: int) -> Check:
+    """Require a whole number of seconds within limits."""
+    sentence = f"must be a whole number of seconds from {least} to {most}"
+    return lambda value: "" if value.isascii() and value.isdecimal() and least <= int(value) <= most else sentence
+
+
+def gpu_numbers(value: str) -> str:
+    """Require numbers of GPUs without repetitions, such as `1 2 4 0`."""
+    numbers = value.split()
+    if not numbers:
+        return "is empty. For a site without GPUs it must be 0"
+    wrong = [number for number in numbers if not re.fullmatch(r"0|[1-9][0-9]{0,2}", number)]
+    if wrong:
+        return f"has {', '.join(map(repr, wrong))}, which is not a number of GPUs from 0 to 999"
+    twice = sorted({number for number in numbers if numbers.count(number) > 1})
+    return f"has {', '.join(twice)} twice" if twice else ""

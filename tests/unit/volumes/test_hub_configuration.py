@@ -453,10 +453,10 @@ def test_the_job_runs_the_server_in_its_conda_environment(one: Hub, tmp_path: Pa
     assert run_command(["bash", "-n", str(path)]).text == ""
     assert not re.search(r"\{\{|\{%|None|Undefined", script)
     parts = [
-        "\nset -euo pipefail\n",
         "\nexport TOKEN=x\n",
-        '\nsource "${JUPYTERHUB_BRICS_CONDA_PREFIX_DIR}/bin/activate" jupyter-user-env\n',
-        "\nsrun --export=ALL batchspawner-singleuser jupyterhub-singleuser\n",
+        '\nactivate="${JUPYTERHUB_BRICS_CONDA_PREFIX_DIR}/bin/activate"\n',
+        '\n  source "$activate" jupyter-user-env\n',
+        "\n  srun --export=ALL batchspawner-singleuser jupyterhub-singleuser\n",
         "\necho over",
     ]
     assert sorted(parts, key=script.find) == parts

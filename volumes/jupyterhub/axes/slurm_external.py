@@ -1,9 +1,13 @@
 """External Slurm: it has other users besides the hub, and its nodes reach the hub's API at a published address."""
 
+import os
+
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers import BaseHandler
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, OutputTransform
+
+from bricsauthenticator import BricsSlurmSpawner
 
 c = get_config()
 
@@ -13,10 +17,16 @@ PROXY = "127.0.0.1"
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:8081"
 c.JupyterHub.hub_connect_url = "http://127.0.0.1:8081"
 
-# Users learn within five seconds that their server ended or cannot start. One query per interval covers all servers, so
-# the load on Slurm's controller is one RPC per interval for any number of servers.
-c.BatchSpawnerBase.poll_interval = 2
+# One query per interval covers all servers, so the load on Slurm's controller is one RPC per interval for any number of
+# servers. The short interval applies while a user waits for a server.
+c.BatchSpawnerBase.poll_interval = int(os.environ["DEPLOY_CONFIG_POLL_INTERVAL"])
 c.BatchSpawnerBase.startup_poll_interval = 2
+# Where jobs cannot be listed together, each running server costs one query a minute.
+ALONE_INTERVAL = 60
+if hasattr(BricsSlurmSpawner, "idle_query_interval"):
+    c.BricsSlurmSpawner.idle_query_interval = ALONE_INTERVAL
+else:
+    c.BatchSpawnerBase.poll_interval = ALONE_INTERVAL
 
 
 def _is_from_proxy(request: HTTPServerRequest) -> bool:

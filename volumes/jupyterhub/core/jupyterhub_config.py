@@ -57,7 +57,17 @@ c.JupyterHub.template_paths = [str(files("bricsauthenticator") / "templates")]
 c.Spawner.hub_connect_url = os.environ["DEPLOY_CONFIG_HUB_CONNECT_URL"]
 c.Spawner.notebook_dir = "~/"
 c.Spawner.default_url = "/lab"
-c.Spawner.start_timeout = 420  # seconds, including the time in the queue
+# Seconds. The time in the queue takes nothing from the time for the launch. JupyterHub's own limit comes after both,
+# because its error has no sentence for the user.
+QUEUE_TIMEOUT = int(os.environ["DEPLOY_CONFIG_QUEUE_TIMEOUT"])
+LAUNCH_TIMEOUT = 420
+MARGIN = 60
+c.Spawner.start_timeout = QUEUE_TIMEOUT + LAUNCH_TIMEOUT + MARGIN
+GPUS = os.environ["DEPLOY_CONFIG_GPUS"].split()
+if hasattr(BricsSlurmSpawner, "queue_timeout"):  # a site's own spawner may lack this
+    c.BricsSlurmSpawner.queue_timeout = QUEUE_TIMEOUT
+    c.BricsSlurmSpawner.launch_timeout = LAUNCH_TIMEOUT
+    c.BricsSlurmSpawner.gpus = GPUS
 
 # Answer soon with the page that shows the progress; by default the answer waits ten seconds for the spawn. Invalid
 # options are refused before this time, with their own status.
@@ -87,6 +97,9 @@ if hasattr(BricsSlurmSpawner, "query_all_cmd"):
     c.BricsSlurmSpawner.query_all_cmd = (
         f"{SUDO} -u jupyterspawner SLURMSPAWNER_JOB_ID=all {WRAPPERS}/slurmspawner_squeue"
     )
+# The last line of a job's log is a part of the reason of its end.
+if hasattr(BricsSlurmSpawner, "batch_log_cmd"):
+    c.BricsSlurmSpawner.batch_log_cmd = f"SLURMSPAWNER_JOB_ID=log.{{job_id}} {WRAPPERS}/slurmspawner_squeue"
 c.BatchSpawnerBase.batch_script = (HERE / "batch_script.sh.j2").read_text()
 
 # A single node, so that a job's GPUs are never spread over several.
@@ -119,6 +132,8 @@ NAMES = (
     "exec_prefix batch_query_cmd query_all_cmd req_partition batchspawner_singleuser_cmd hub_connect_url oidc_server"
 )
 found = {name: [c[each][name] for each in SECTIONS if each in c and name in c[each]] for name in NAMES.split()}
+if hasattr(BricsSlurmSpawner, "runs_launcher") and not found["batchspawner_singleuser_cmd"]:
+    found["batchspawner_singleuser_cmd"] = ["jupyterhub-singleuser"]  # a job needs no command of batchspawner
 draft = EFFECTIVE.with_suffix(f".{os.getpid()}")
 draft.write_text(json.dumps({name: values[0] for name, values in found.items() if values}, default=str))
 draft.replace(EFFECTIVE)
