@@ -20,6 +20,7 @@ c.BricsSlurmSpawner.search_timeout = 10
 c.JupyterHub.init_spawners_timeout = 1
 c.BricsAuthenticator.keys_refresh_interval = 1
 c.BricsAuthenticator.keys_max_age = 1
+c.BatchSpawnerBase.req_prologue = "[ ! -d ~/prefix ] || JUPYTERHUB_BRICS_CONDA_PREFIX_DIR=~/prefix"
 """
 
 

@@ -127,11 +127,12 @@ def test_a_killed_proxy_gets_its_routes_back(stack: Stack, survivor: Server) -> 
 def block_port_report(stack: Stack, account: str) -> Iterator[None]:
     """Prevent the account's jobs from reporting their port.
 
-    The reporting client blocks when it reads ~/.netrc, here a FIFO.
+    The script that activates their environment waits.
     """
-    file = f"{home_directory(account)}/.netrc"
-    with undo_after(lambda: run_as_account(stack, account, "rm", "-f", file)):
-        run_as_account(stack, account, "mkfifo", "-m", "0600", file)
+    prefix = f"{home_directory(account)}/prefix"
+    with undo_after(lambda: run_as_account(stack, account, "rm", "-rf", prefix)):
+        run_as_account(stack, account, "mkdir", "-p", f"{prefix}/bin")
+        run_as_account(stack, account, "sh", "-c", f"echo 'sleep 600' > {prefix}/bin/activate")
         yield
 
 
