@@ -20,8 +20,8 @@ COMMANDS = (
     Fault(
         name="job-id-not-validated",
         file=WRAPPERS,
-        old="if not is_job_id(job_id):",
-        new="if not job_id:",
+        old='    job_id = os.environ.get(JOB_ID_VARIABLE, "")\n    if not is_job_id(job_id):',
+        new='    job_id = os.environ.get(JOB_ID_VARIABLE, "")\n    if not job_id:',
         breaks="A caller can pass options and lists to scancel instead of one job id.",
     ),
     Fault(
@@ -69,22 +69,22 @@ COMMANDS = (
     Fault(
         name="ended-jobs-not-queried",
         file=WRAPPERS,
-        old='"--states=all", "--job", ',
-        new='"--job", ',
+        old='selection = ["--states=all", "--job", ',
+        new='selection = ["--job", ',
         breaks="The hub does not learn why a job ended, because squeue lists only queued and running jobs.",
     ),
     Fault(
         name="reason-and-node-swapped",
         file=WRAPPERS,
-        old='"%T %r %B"',
-        new='"%T %B %r"',
+        old='"State", "Reason", "RestartCnt", "exit_code", "JobID", "BatchHost"',
+        new='"State", "BatchHost", "RestartCnt", "exit_code", "JobID", "Reason"',
         breaks="The hub tries to reach a host named after the job's reason.",
     ),
     Fault(
         name="short-states",
         file=WRAPPERS,
-        old='"%T %r %B"',
-        new='"%t %r %B"',
+        old='"State", "Reason", "RestartCnt", "exit_code", "JobID", "BatchHost"',
+        new='"StateCompact", "Reason", "RestartCnt", "exit_code", "JobID", "BatchHost"',
         breaks="The hub does not understand Slurm's two-letter states, and no server becomes ready.",
     ),
 )

@@ -55,7 +55,7 @@ SITES = (
     Fault(
         name="start-timeout-too-short",
         file=f"{CORE}/jupyterhub_config.py",
-        old="c.Spawner.start_timeout = 420",
+        old="c.Spawner.start_timeout = QUEUE_TIMEOUT + LAUNCH_TIMEOUT + MARGIN",
         new="c.Spawner.start_timeout = 10",
         breaks="The hub gives up a job that waits in the queue for more than ten seconds.",
     ),

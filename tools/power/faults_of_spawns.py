@@ -90,15 +90,15 @@ SPAWNS = (
     Fault(
         name="gpus-ignored",
         file=f"{BRICS}/options.py",
-        old='ngpus=_ngpus(_text(chosen, "ngpus", OFFERED_GPUS[0])),',
-        new="ngpus=OFFERED_GPUS[0],",
+        old='ngpus=_ngpus(_text(chosen, "ngpus", gpus[0]), gpus),',
+        new="ngpus=gpus[0],",
         breaks="The server gets one GPU, whatever number the user chooses.",
     ),
     Fault(
         name="nine-gpus",
         file=f"{BRICS}/options.py",
-        old='NGPUS_RE = re.compile(r"[0-4]")',
-        new='NGPUS_RE = re.compile(r"[0-9]")',
+        old=" or int(text) > most:",
+        new=":",
         breaks="The hub accepts a number of GPUs that no node has, and the job waits forever.",
     ),
     Fault(
