@@ -39,6 +39,7 @@ def hub_lines(account: str, job_id: str, wrappers: str = WRAPPERS) -> list[str]:
         f"{sudo} SLURMSPAWNER_JOB_ID={job_id} {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID=mine {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID=check {wrappers}/slurmspawner_squeue",
+        f"{sudo} SLURMSPAWNER_JOB_ID=log.{job_id} {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID={job_id} {wrappers}/slurmspawner_scancel",
         f"sudo -n -u jupyterspawner SLURMSPAWNER_JOB_ID=all {wrappers}/slurmspawner_squeue",
         f"sudo -n -u jupyterspawner SLURMSPAWNER_JOB_ID=check {wrappers}/slurmspawner_squeue",
@@ -141,10 +142,16 @@ def test_every_other_option_of_sudo_is_refused(gate: SshGate, option: str) -> No
         f"{SUDO} SLURMSPAWNER_JOB_ID=none {WRAPPERS}/slurmspawner_sbatch",
         f"{SUDO} SLURMSPAWNER_JOB_ID= {WRAPPERS}/slurmspawner_sbatch",
         f"{SUDO} SLURMSPAWNER_JOB_ID=mine {WRAPPERS}/slurmspawner_scancel",
+        f"{SUDO} SLURMSPAWNER_JOB_ID=log.7 {WRAPPERS}/slurmspawner_scancel",
+        *(
+            f"{SUDO} SLURMSPAWNER_JOB_ID={log} {SQUEUE}"
+            for log in ("log", "log.", "log.0", "log.7,8", "log.log.7", "log.all")
+        ),
         f"{SUDO} {WRAPPERS}/slurmspawner_scancel",
         f"sudo -n -u jupyterspawner {WRAPPERS}/slurmspawner_sbatch",
         f"sudo -n -u jupyterspawner SLURMSPAWNER_JOB_ID=7 {SQUEUE}",
         f"sudo -n -u jupyterspawner SLURMSPAWNER_JOB_ID=mine {SQUEUE}",
+        f"sudo -n -u jupyterspawner SLURMSPAWNER_JOB_ID=log.7 {SQUEUE}",
         f"sudo -n -u jupyterspawner SLURMSPAWNER_JOB_ID=all {WRAPPERS}/slurmspawner_scancel",
         f"{SUDO} LD_PRELOAD=/tmp/x SLURMSPAWNER_JOB_ID=7 {SQUEUE}",
         f"{SUDO} SLURMSPAWNER_JOB_ID=7 LD_PRELOAD=/tmp/x {SQUEUE}",
