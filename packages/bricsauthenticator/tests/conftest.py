@@ -380,7 +380,7 @@ def site_config(issuer: Issuer, slurm: FakeSlurm) -> Config:
 
 
 @asynccontextmanager
-async def running_hub(config: Config, directory: Path) -> AsyncIterator[Hub]:
+async def running_hub(config: Config, directory: Path, *, xheaders: bool = False) -> AsyncIterator[Hub]:
     """Run a hub in this process, with its files in a directory of its own."""
     JupyterHub.clear_instance()
     app = JupyterHub.instance(config=config, pid_file="", cookie_secret_file=str(directory / "cookie_secret"))
@@ -389,7 +389,7 @@ async def running_hub(config: Config, directory: Path) -> AsyncIterator[Hub]:
     await app.initialize([])
     app.log.propagate = True
     socket, port = bind_unused_port()
-    server = HTTPServer(app.tornado_application)
+    server = HTTPServer(app.tornado_application, xheaders=xheaders)
     server.add_socket(socket)
     try:
         yield Hub(app, f"http://127.0.0.1:{port}")
@@ -409,7 +409,7 @@ def hub_config(issuer: Issuer, slurm: FakeSlurm) -> Config:
 async def hub_maker(tmp_path: Path) -> AsyncIterator[HubMaker]:
     """Start a hub from a configuration."""
     async with AsyncExitStack() as hubs:
-        yield lambda config: hubs.enter_async_context(running_hub(config, tmp_path))
+        yield lambda config, **options: hubs.enter_async_context(running_hub(config, tmp_path, **options))
 
 
 @pytest_asyncio.fixture

@@ -61,25 +61,25 @@ def test_an_import_changes_nothing_in_jupyterhub() -> None:
 @pytest.mark.asyncio
 async def test_the_authenticator_brings_the_handlers(hub: Any) -> None:
     """With both classes the hub has the handlers from the start, before any server."""
-    assert find_handler_class(hub, "/api/batchspawner") is PortReportHandler
-    assert find_handler_class(hub, "/api/users/ada/server") is SpawnRequestHandler
-    assert find_handler_class(hub, "/spawn") is SpawnPageHandler
-    assert find_handler_class(hub, "/spawn/ada") is SpawnPageHandler
+    assert issubclass(find_handler_class(hub, "/api/batchspawner"), PortReportHandler)
+    assert issubclass(find_handler_class(hub, "/api/users/ada/server"), SpawnRequestHandler)
+    assert issubclass(find_handler_class(hub, "/spawn"), SpawnPageHandler)
+    assert issubclass(find_handler_class(hub, "/spawn/ada"), SpawnPageHandler)
 
 
 @pytest.mark.asyncio
 async def test_the_spawner_brings_the_handlers(hub_maker: Any, dummy_config: Any) -> None:
     """With another authenticator, no spawner exists before the handlers do."""
     hub = await hub_maker(dummy_config)
-    assert find_handler_class(hub, "/api/batchspawner") is BatchSpawnerAPIHandler
+    assert issubclass(find_handler_class(hub, "/api/batchspawner"), BatchSpawnerAPIHandler)
 
     spawner_of(hub, "ada")
     rules = len(hub.app.tornado_application.default_router.rules)
     spawner_of(hub, "bob")
 
-    assert find_handler_class(hub, "/api/batchspawner") is PortReportHandler
-    assert find_handler_class(hub, "/api/users/ada/server") is SpawnRequestHandler
-    assert find_handler_class(hub, "/spawn") is SpawnPageHandler
+    assert issubclass(find_handler_class(hub, "/api/batchspawner"), PortReportHandler)
+    assert issubclass(find_handler_class(hub, "/api/users/ada/server"), SpawnRequestHandler)
+    assert issubclass(find_handler_class(hub, "/spawn"), SpawnPageHandler)
     assert len(hub.app.tornado_application.default_router.rules) == rules
 
 
@@ -119,6 +119,6 @@ async def test_a_configuration_brings_the_handlers(
 
     hub = await hub_maker(dummy_config)
 
-    assert find_handler_class(hub, "/api/batchspawner") is PortReportHandler
-    assert find_handler_class(hub, "/api/users/ada/server") is SpawnRequestHandler
-    assert sum(handler is PortReportHandler for _, handler, *_ in hub.app.handlers) == 1
+    assert issubclass(find_handler_class(hub, "/api/batchspawner"), PortReportHandler)
+    assert issubclass(find_handler_class(hub, "/api/users/ada/server"), SpawnRequestHandler)
+    assert sum(issubclass(handler, PortReportHandler) for _, handler, *_ in hub.app.handlers) == 1

@@ -5,8 +5,7 @@ from typing import Any
 from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
 from traitlets import Bool, default
 
-from bricsauthenticator import projects, token_order, tokens
-from bricsauthenticator.hub_handlers import own_handlers
+from bricsauthenticator import hub_handlers, projects, token_order, tokens
 from bricsauthenticator.keys import KeyStore
 from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
 from bricsauthenticator.login_handlers import BricsLoginHandler, BricsLogoutHandler
@@ -49,8 +48,9 @@ class BricsAuthenticator(LoginSettings, Authenticator):  # type: ignore[misc]
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:  # noqa: ANN401
         """Return the handlers of login, logout and servers, and keep tokens out of the hub's log."""
+        hub_handlers.install(app)
         app.tornado_settings["log_function"] = without_token(app.tornado_settings["log_function"])
-        return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler), *own_handlers()]
+        return [(r"/login", BricsLoginHandler), (r"/logout", BricsLogoutHandler), *hub_handlers.own_handlers()]
 
     async def authenticate(self, handler: Request, _data: object = None) -> dict[str, Any]:
         """Return the user and the projects in the request's token.

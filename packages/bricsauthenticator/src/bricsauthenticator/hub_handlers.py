@@ -3,17 +3,23 @@
 The hub adds them, and not an import: through BricsAuthenticator.get_handlers, through its configuration, or with its
 first BricsSlurmSpawner. batchspawner's unguarded handler acts on an existing spawner only, so the last way is always
 in time for it.
+
+All handlers of the hub, its own included, refuse requests that they cannot read.
 """
 
+import re
 from typing import Any
 
 from jupyterhub import apihandlers, handlers  # type: ignore[import-untyped]
 from jupyterhub.apihandlers.users import UserAPIHandler, UserServerAPIHandler  # type: ignore[import-untyped]
 from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
+from jupyterhub.handlers.login import LogoutHandler  # type: ignore[import-untyped]
 from jupyterhub.handlers.pages import SpawnHandler  # type: ignore[import-untyped]
 from tornado.httputil import HTTPServerRequest, RequestStartLine
 
+from bricsauthenticator.logout import LogoutPageHandler
 from bricsauthenticator.port_report import PATH, PortReportHandler
+from bricsauthenticator.readable_request import guard_application, guard_table, guarded
 from bricsauthenticator.spawn_request import SpawnPageHandler, SpawnRequestHandler
 from bricsauthenticator.user_deletion import UserDeletionHandler
 
@@ -35,6 +41,7 @@ def own_handlers() -> Handlers:
             for path, handler, *_ in apihandlers.default_handlers
             if handler is UserAPIHandler
         ),
+        *((path, LogoutPageHandler) for path, handler, *_ in handlers.default_handlers if handler is LogoutHandler),
     ]
 
 
@@ -43,9 +50,11 @@ def install(app: Any) -> None:  # noqa: ANN401 - JupyterHub's application
     application = getattr(app, "tornado_application", None)
     if application is None:
         app.observe(_put_first, names="handlers")  # the hub is about to make this list
-    elif not _is_installed(app, application):
+        return
+    if not _is_installed(app, application):
         # Handlers with a host pattern precede those without.
         application.add_handlers(".*", app.add_url_prefix(app.hub_prefix, own_handlers()))
+    guard_application(application)
 
 
 def install_in_starting_hub() -> None:
@@ -56,12 +65,15 @@ def install_in_starting_hub() -> None:
 
 def _put_first(change: Any) -> None:  # noqa: ANN401 - a traitlets bunch
     app, table = change["owner"], change["new"]
-    if not any(handler is PortReportHandler for _, handler, *_ in table):
+    if not any(issubclass(handler, PortReportHandler) for _, handler, *_ in table):
         table[:0] = app.add_url_prefix(app.hub_prefix, own_handlers())
+    table.append((f"{re.escape(app.hub_prefix)}.*", handlers.base.Template404))  # JupyterHub adds its own one later
+    guard_table(table)
+    app.tornado_settings["static_handler_class"] = guarded(app.tornado_settings["static_handler_class"])
 
 
 def _is_installed(app: Any, application: Any) -> bool:  # noqa: ANN401
     """Whether the hub hands a report of a port to PortReportHandler."""
     start_line = RequestStartLine("POST", f"{app.hub_prefix.rstrip('/')}{PATH}", "HTTP/1.0")
     request = HTTPServerRequest(start_line=start_line)
-    return application.find_handler(request).handler_class is PortReportHandler
+    return issubclass(application.find_handler(request).handler_class, PortReportHandler)

@@ -33,6 +33,20 @@ def is_text(value: object) -> TypeGuard[str]:
     return True
 
 
+def is_plain(document: object) -> bool:
+    """Whether all strings of a parsed document are text without null characters."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and ("\0" in value or not is_text(value)):
+            return False
+    return True
+
+
 def _parse(text: str | bytes, to_object: Any) -> object:  # noqa: ANN401 - json's object_pairs_hook
     try:
         # json would detect UTF-16 and UTF-32 in bytes.
