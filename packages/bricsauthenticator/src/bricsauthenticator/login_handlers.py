@@ -5,10 +5,11 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, Template, TemplateNotFound
-from jupyterhub.handlers.login import LoginHandler, LogoutHandler  # type: ignore[import-untyped]
+from jupyterhub.handlers.login import LoginHandler  # type: ignore[import-untyped]
 from tornado.httputil import url_concat
 
 from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, NotPermittedError
+from bricsauthenticator.logout import EndSessions, LogoutPageHandler
 from bricsauthenticator.metrics import ACCEPTED, count_login
 from bricsauthenticator.request_log import TOKEN_HEADER
 
@@ -29,7 +30,7 @@ def refusal_page(environment: Environment) -> Template:
     return environment.from_string(text)
 
 
-class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
+class BricsLoginHandler(EndSessions, LoginHandler):  # type: ignore[misc]
     """`/hub/login`: the token in the request is the login, there is no form.
 
     Each request's token is checked, so that another user of the same browser does not stay logged in as the first.
@@ -131,7 +132,7 @@ class BricsLoginHandler(LoginHandler):  # type: ignore[misc]
         return str(url_concat(self.request.path, {"next": allowed} if allowed else {}))
 
 
-class BricsLogoutHandler(LogoutHandler):  # type: ignore[misc]
+class BricsLogoutHandler(LogoutPageHandler):
     """`/hub/logout`: ends the hub's session and redirects to the logout of the front door."""
 
     async def handle_logout(self) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from types import MappingProxyType
 
 from bricsauthenticator.projects import Project
 
@@ -141,8 +142,20 @@ def _shown(name: str) -> str:
     return repr(name[:40])
 
 
-def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES, gpus: Sequence[str] = GPUS) -> str:
-    """Return the form's fields as HTML, with the CSS classes of JupyterHub's pages."""
+def form(
+    projects: Mapping[str, Project],
+    runtimes: Sequence[str] = RUNTIMES,
+    gpus: Sequence[str] = GPUS,
+    prefilled: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return the form's fields as HTML, with the CSS classes of JupyterHub's pages.
+
+    Args:
+        projects: The user's projects.
+        runtimes: The time limits to choose from.
+        gpus: The numbers of GPUs to choose from.
+        prefilled: Values that the fields have at first; impossible ones are ignored.
+    """
     if not projects:
         return (
             '<div class="alert alert-warning" role="alert">You have no project on this platform. '
@@ -151,13 +164,13 @@ def form(projects: Mapping[str, Project], runtimes: Sequence[str] = RUNTIMES, gp
     named = [(key, f"{project['name']} ({key})") for key, project in projects.items()]
     return "\n".join(
         (
-            _select("brics_project", "Project", named),
+            _select("brics_project", "Project", named, prefilled),
             '<div class="row">',
-            _select("runtime", "Time", [(runtime, _hours(runtime)) for runtime in runtimes], column=True),
-            _select("ngpus", "GPUs", [(number, number) for number in gpus], column=True),
+            _select("runtime", "Time", [(runtime, _hours(runtime)) for runtime in runtimes], prefilled, column=True),
+            _select("ngpus", "GPUs", [(number, number) for number in gpus], prefilled, column=True),
             "</div>",
-            _optional_input("partition", "Partition", "The platform's default if left empty."),
-            _optional_input("reservation", "Reservation", "Only if you were given one."),
+            _optional_input("partition", "Partition", "The platform's default if left empty.", prefilled),
+            _optional_input("reservation", "Reservation", "Only if you were given one.", prefilled),
         )
     )
 
@@ -169,8 +182,14 @@ def _hours(runtime: str) -> str:
     return "1 hour" if hours == 1 else f"{hours} hours"
 
 
-def _select(name: str, label: str, choices: Sequence[tuple[str, str]], *, column: bool = False) -> str:
-    options = "".join(f'<option value="{escape(value)}">{escape(shown)}</option>' for value, shown in choices)
+def _select(
+    name: str, label: str, choices: Sequence[tuple[str, str]], prefilled: Mapping[str, str], *, column: bool = False
+) -> str:
+    chosen = prefilled.get(name)
+    options = "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(shown)}</option>'
+        for value, shown in choices
+    )
     return (
         f'<div class="mb-3{" col-sm-6" if column else ""}">'
         f'<label class="form-label" for="{name}">{escape(label)}</label>'
@@ -178,10 +197,12 @@ def _select(name: str, label: str, choices: Sequence[tuple[str, str]], *, column
     )
 
 
-def _optional_input(name: str, label: str, hint: str) -> str:
+def _optional_input(name: str, label: str, hint: str, prefilled: Mapping[str, str]) -> str:
+    given = prefilled.get(name, "")
+    value = f' value="{given}"' if SLURM_NAME_RE.fullmatch(given) and given else ""
     return (
         f'<div class="mb-3"><label class="form-label" for="{name}">{escape(label)}</label>'
-        f'<input class="form-control" id="{name}" name="{name}" type="text" maxlength="64" '
+        f'<input class="form-control" id="{name}" name="{name}"{value} type="text" maxlength="64" '
         f'pattern="[A-Za-z0-9_\\-]*" autocomplete="off" spellcheck="false" aria-describedby="{name}_hint">'
         f'<div class="form-text" id="{name}_hint">{escape(hint)}</div></div>'
     )

@@ -61,7 +61,9 @@ class ProjectOptions(HasTraits):
 
     @default("options_form")
     def _options_form_default(self) -> Callable[..., str]:
-        return lambda spawner: options.form(spawner.brics_projects, spawner.runtimes, spawner.gpus)
+        return lambda spawner: options.form(
+            spawner.brics_projects, spawner.runtimes, spawner.gpus, getattr(spawner.handler, "prefilled", {})
+        )
 
     @default("options_from_form")
     def _options_from_form_default(self) -> Callable[..., Any]:

@@ -5,10 +5,14 @@ answer 202 and refuse later, when no client reads it. It also fails with status 
 arrive so close together that it checks both before the first spawn begins.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jupyterhub.apihandlers.users import UserServerAPIHandler  # type: ignore[import-untyped]
 from jupyterhub.handlers.pages import SpawnHandler  # type: ignore[import-untyped]
+
+PAGE_PARAMETERS = ("next", "display_name")  # JupyterHub's own ones
 
 
 class OneSpawn:
@@ -30,7 +34,23 @@ class OneSpawn:
 
 
 class SpawnPageHandler(OneSpawn, SpawnHandler):  # type: ignore[misc]
-    """The form's POST, which starts one server even after two clicks."""
+    """The form, whose POST starts one server even after two clicks.
+
+    Attributes:
+        prefilled: The options in the query of a link to the form, by name.
+    """
+
+    prefilled: Mapping[str, str] = MappingProxyType({})
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - JupyterHub is not annotated
+        """Show the form, filled in with the options of the query.
+
+        JupyterHub would start a server with them, so that a link or an image on any site could.
+        """
+        query = self.request.query_arguments
+        options = {name: query.pop(name)[-1].decode() for name in list(query) if name not in PAGE_PARAMETERS}
+        self.prefilled = {name.removeprefix("opt-"): value for name, value in options.items()}
+        return super().get(*args, **kwargs)
 
 
 class SpawnRequestHandler(OneSpawn, UserServerAPIHandler):  # type: ignore[misc]
