@@ -1,30 +1,74 @@
 #!/usr/bin/env node
-// configurable-http-proxy with two more rules: only the hub receives the sign-in token, and a proxy that cannot listen ends.
+// configurable-http-proxy with rules about what passes.
 //
-// The proxy logs an error of listen() and keeps running without ever listening again. It exits instead, so that podman
-// restarts it, for example until a job of a user has left the port.
+// - Only the hub receives the headers and cookies of the front door, and the sign-in token among them. Users' servers
+//   receive what they need (headers.mjs). No option of the proxy removes a header.
+// - A server's response cannot set cookies or a service worker for paths that are not the server's.
+// - A path that cannot be decoded is answered with 400. The proxy itself would fail with 500.
+// - A proxy that cannot listen ends. The proxy itself logs an error of listen() and keeps running without ever listening
+//   again. podman restarts it, for example until a job of a user has left the port.
+// - One browser session, and one address, may have a limited number of open requests (limits.mjs).
 //
-// The front door adds X-Auth-Id-Token to every request. The proxy would forward it to users' servers, too, whose owners
-// could log in with the token of a visitor. No option of the proxy removes a header. HTTP requests and WebSockets share the
-// function that finds their route, so this function removes the header, unless the route leads to the hub. A request
-// without a route is not forwarded.
+// HTTP requests and WebSockets share the functions that are replaced here.
 import { Server } from "node:net";
 import ConfigurableProxy from "configurable-http-proxy";
+import { confineResponse, describeClient, keepServersOwn } from "./headers.mjs";
+import { admit } from "./limits.mjs";
 
-const TOKEN_HEADER = "x-auth-id-token";
-const findTarget = ConfigurableProxy.prototype.targetForReq;
-if (typeof findTarget !== "function") {
-  throw new Error("this version of configurable-http-proxy lacks targetForReq, so the sign-in token would reach users' servers");
+const SESSION_COOKIE = /(?:^|;\s*)jupyterhub-session-id=([^;]*)/;
+const { handleProxy, targetForReq } = ConfigurableProxy.prototype;
+if (typeof handleProxy !== "function" || typeof targetForReq !== "function") {
+  throw new Error("this version of configurable-http-proxy lacks handleProxy or targetForReq, so headers would pass unchecked");
 }
+const confined = new WeakSet();
+const servers = new WeakMap();
+
+ConfigurableProxy.prototype.handleProxy = function (kind, request, response, ...others) {
+  if (!isReadable(request.url)) return refuse(kind, response, 400, "The path of the request is not valid UTF-8.");
+  if (!admit(request, response, request.headers.cookie?.match(SESSION_COOKIE)?.[1])) {
+    return refuse(kind, response, 429, "Too many requests are open. Please close some pages.");
+  }
+  if (!confined.has(this.proxy)) {
+    confined.add(this.proxy);
+    this.proxy.on("proxyRes", (answer, asked) => confine(answer, asked));
+    this.proxy.on("proxyReqWs", (sent, asked) => {
+      for (const event of ["upgrade", "response"]) sent.prependListener(event, (answer) => confine(answer, asked));
+    });
+  }
+  describeClient(request.headers, { address: request.socket.remoteAddress, isEncrypted: request.socket.encrypted });
+  return handleProxy.call(this, kind, request, response, ...others);
+};
 
 ConfigurableProxy.prototype.targetForReq = async function (request) {
-  const found = await findTarget.call(this, request);
+  const found = await targetForReq.call(this, request);
   const hub = new URL(this.options.defaultTarget).origin;
-  if (!found || new URL(found.target).origin !== hub) {
-    delete request.headers[TOKEN_HEADER];
+  if (found && new URL(found.target).origin !== hub) {
+    servers.set(request, found.prefix);
+    keepServersOwn(request.headers, found.prefix);
   }
   return found;
 };
+
+function confine(answer, request) {
+  if (servers.has(request)) confineResponse(answer.headers, servers.get(request));
+}
+
+function isReadable(url) {
+  try {
+    return !decodeURIComponent(new URL(url, "http://proxy").pathname).includes("\0");
+  } catch {
+    return false;
+  }
+}
+
+function refuse(kind, response, status, sentence) {
+  if (kind === "ws") {
+    response.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  } else {
+    response.writeHead(status, { "Content-Type": "text/plain", Connection: "close" });
+    response.end(`${sentence}\n`);
+  }
+}
 
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (...options) {
@@ -37,4 +81,5 @@ Server.prototype.listen = function (...options) {
   return listen.apply(this, options);
 };
 
+process.argv.push("--no-x-forward"); // describeClient does it: the proxy appends "http" to the front door's "https"
 await import("configurable-http-proxy/bin/configurable-http-proxy");

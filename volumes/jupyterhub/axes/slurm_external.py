@@ -34,8 +34,10 @@ def _is_from_proxy(request: HTTPServerRequest) -> bool:
     return bool(request.connection.context.address[0] == PROXY)
 
 
-class ProxysCookies(OutputTransform):
-    """Ignore cookies at the published address, where a stolen cookie would bypass the front door.
+class ProxysHeaders(OutputTransform):
+    """Ignore cookies and forwarded addresses at the published address.
+
+    A stolen cookie would bypass the front door there, and a job could write any address into the log.
 
     Users' servers authenticate with tokens. Tornado creates the transforms before a handler reads the request.
     """
@@ -44,6 +46,7 @@ class ProxysCookies(OutputTransform):
         super().__init__(request)
         if not _is_from_proxy(request):
             request.headers.pop("Cookie", None)
+            request.remote_ip, request.protocol = request.connection.context.address[0], "http"
 
 
 def through_the_proxy(
@@ -56,4 +59,4 @@ def through_the_proxy(
 
 
 c.Authenticator.post_auth_hook = through_the_proxy
-c.JupyterHub.tornado_settings.update({"transforms": [ProxysCookies]})
+c.JupyterHub.tornado_settings.update({"transforms": [ProxysHeaders]})

@@ -41,6 +41,9 @@ c.JupyterHub.last_activity_interval = 5
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.upgrade_db = True  # after an upgrade of JupyterHub, which backs the database up first
 c.JupyterHub.db_url = f"sqlite:///{DATA}/jupyterhub.sqlite"
+# The hub uses the database on its event loop. While another program locks the file, requests that need it fail after
+# this time. By default each would stop the whole hub for five seconds.
+c.JupyterHub.db_kwargs = {"connect_args": {"check_same_thread": False, "timeout": 0.25}}
 c.JupyterHub.cookie_secret_file = str(DATA / "jupyterhub_cookie_secret")
 
 c.JupyterHub.extra_handlers = [("/status", StatusPage)]
@@ -71,7 +74,8 @@ if hasattr(BricsSlurmSpawner, "queue_timeout"):  # a site's own spawner may lack
 
 # Answer soon with the page that shows the progress; by default the answer waits ten seconds for the spawn. Invalid
 # options are refused before this time, with their own status.
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0.25}
+# Requests from pages of other sites do not carry the login cookie, except when a user follows a link.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0.25, "cookie_options": {"samesite": "Lax"}}
 
 # Notebooks inherit none of the hub's own environment variables.
 c.Spawner.env_keep = []
