@@ -1,5 +1,8 @@
 """HTTP errors whose messages JupyterHub shows to the user."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from tornado import web
 
 
@@ -12,9 +15,10 @@ class ShownError(web.HTTPError):
     sign-in token is in one of them.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(status, message)
         self.jupyterhub_message = message
+        self.headers = dict(headers)
 
 
 def options_refusal(message: str) -> ShownError:

@@ -10,12 +10,14 @@ from urllib.parse import unquote_to_bytes
 
 from jupyterhub.apihandlers import APIHandler  # type: ignore[import-untyped]
 from jupyterhub.apihandlers.auth import OAuthHandler  # type: ignore[import-untyped]
+from jupyterhub.handlers import BaseHandler  # type: ignore[import-untyped]
 from jupyterhub.utils import maybe_future  # type: ignore[import-untyped]
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import RuleRouter
 
 from bricsauthenticator import strict_json
+from bricsauthenticator.busy_database import BusyDatabase
 from bricsauthenticator.cookies import ProtectedCookies
 from bricsauthenticator.http_errors import ShownError
 
@@ -50,7 +52,8 @@ def guarded(handler: Any) -> Any:  # noqa: ANN401 - a class of request handlers
     """Return a subclass of a handler that refuses unreadable requests."""
     if issubclass(handler, _ReadableRequests):
         return handler
-    return type(handler.__name__, (_ReadableRequests, ProtectedCookies, handler), {"__module__": handler.__module__})
+    mixins = (_ReadableRequests, ProtectedCookies, *((BusyDatabase,) if issubclass(handler, BaseHandler) else ()))
+    return type(handler.__name__, (*mixins, handler), {"__module__": handler.__module__})
 
 
 class _ReadableRequests:
