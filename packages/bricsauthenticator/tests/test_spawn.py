@@ -299,6 +299,7 @@ async def test_the_list_of_all_jobs_serves_all_servers(ada: Any, slurm: Any) -> 
     """Several servers share one query, and only a job that is not listed is queried alone."""
     first, second = (ada.app.users["ada"]._new_spawner("") for _ in range(2))
     first.job_id, second.job_id = "41", "42"
+    first.req_username = second.req_username = "ada.project1"
     slurm.says("RUNNING None alone")
     slurm.put("all", "41 RUNNING None localhost\n42 PENDING Priority n/a\n")
 

@@ -34,3 +34,8 @@ def permission_refusal(message: str) -> ShownError:
 def spawn_failure(message: str) -> ShownError:
     """Return the error for a failed spawn."""
     return ShownError(503, message)
+
+
+def stop_failure(message: str) -> ShownError:
+    """Return the error for a job that cannot be stopped."""
+    return ShownError(503, message)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import object_session
 
 from bricsauthenticator import pending_cancellations
 from bricsauthenticator.pending_cancellations import PendingCancellation
+from bricsauthenticator.projects import is_account
 from bricsauthenticator.slurm_commands import SlurmCommands
 
 T = TypeVar("T")
@@ -104,11 +105,12 @@ class JobLedger:
     def job_to_cancel(self) -> PendingCancellation | None:
         """Return the current job for cancellation.
 
-        The result is None while the job is being cancelled, and when the job has neither an id nor a key to find it by.
+        The result is None while the job is being cancelled, and when the job has no account, or neither an id nor a key
+        to find it by.
         """
         current = self.current
         can_be_found = current.job_id or (current.job_key and self.commands().list_own)
-        if self.is_given_up or not can_be_found:
+        if self.is_given_up or not can_be_found or not is_account(current.req_username):
             return None
         return PendingCancellation(key=current.job_key, job_id=current.job_id, username=current.req_username)
 

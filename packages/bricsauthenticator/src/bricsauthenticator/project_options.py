@@ -21,6 +21,7 @@ class ProjectOptions(HasTraits):
     # Of the class that this is mixed into:
     user: Any
     orm_spawner: Any
+    user_options: dict[str, Any]
     authenticator: Any
     req_username: str
     req_homedir: str
@@ -110,6 +111,10 @@ class ProjectOptions(HasTraits):
             raise permission_refusal("Your projects have not been confirmed for a long time. Please log in again.")
         chosen = self._choose(options.from_json, user_options)
         self._options = chosen
+        # Saved with all defaults, for another spawner that may have to find the job's account by the project.
+        self.user_options = chosen.as_dict()
+        if self.orm_spawner is not None:
+            self.orm_spawner.user_options = self.user_options
         self.req_username = self.brics_projects[chosen.brics_project]["username"]
         self.req_homedir = home_of(self.req_username)
 
@@ -138,7 +143,8 @@ class ProjectOptions(HasTraits):
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """Add the variables of the account, which need not exist on the hub's machine."""
-        return env | {"USER": self.req_username, "HOME": self.req_homedir, "SHELL": self.shell}
+        account = self.req_username
+        return env | {"USER": account, "LOGNAME": account, "HOME": self.req_homedir, "SHELL": self.shell}
 
 
 def _take_projects(spawner: ProjectOptions, auth_state: dict[str, Any] | None) -> None:

@@ -1,4 +1,7 @@
-"""The site's Slurm commands, formatted for an account and run."""
+"""The site's Slurm commands, formatted for an account and run.
+
+No command runs for a name that is not an account, such as a user's name at the hub.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -10,6 +13,10 @@ from batchspawner import format_template  # type: ignore[import-untyped]
 
 from bricsauthenticator import commands, slurm
 from bricsauthenticator.commands import Outcome
+from bricsauthenticator.projects import is_account
+
+NO_ACCOUNT = "{username!r} is not an account USER.PROJECT, so no command is run for it."
+REFUSED_STATUS = 1  # a status of the command itself: nothing was sent, and nothing is retried
 
 LOG_TIMEOUT_S = 3.0
 LONGEST_LOG_LINE = 300
@@ -48,11 +55,11 @@ class SlurmCommands:
 
     async def submit_script(self, script: str) -> Outcome:
         """Submit a job script."""
-        return await commands.run(self.submit_line, stdin=script, timeout_s=self.timeout_s)
+        return await self._run(self.submit, stdin=script)
 
     async def query_job(self, job_id: str) -> Outcome:
         """Query the state of one job."""
-        return await commands.run(self._line(self.query, job_id=job_id), timeout_s=self.timeout_s)
+        return await self._run(self.query, job_id=job_id)
 
     async def last_log_line(self, job_id: str) -> str:
         """Return the last line of a job's log; empty if the site's wrapper does not print it, or in time."""
@@ -69,8 +76,7 @@ class SlurmCommands:
 
         The smaller of `timeout_s` and the general time limit applies.
         """
-        line = self._line(self.list_own, username=username)
-        return await commands.run(line, timeout_s=min(timeout_s, self.timeout_s))
+        return await self._run(self.list_own, limit_s=timeout_s, username=username)
 
     async def find_job(self, key: str, username: str, timeout_s: float = inf) -> str | None:
         """Return the id of the account's job with this key.
@@ -88,10 +94,15 @@ class SlurmCommands:
 
         The result is empty when Slurm accepts the cancellation, or when the job is over.
         """
-        line = self._line(self.cancel, job_id=job_id, username=username)
-        self.log.info("Cancelling job %s: %s", job_id, line)
-        outcome = await commands.run(line, timeout_s=self.timeout_s)
+        self.log.info("Cancelling job %s: %s", job_id, self._line(self.cancel, job_id=job_id, username=username))
+        outcome = await self._run(self.cancel, job_id=job_id, username=username)
         return "" if outcome.ok or slurm.already_over(outcome.stderr) else outcome.complaint
+
+    async def _run(self, template: str, *, stdin: str = "", limit_s: float = inf, **changes: str) -> Outcome:
+        username = {**self.variables, **changes}["username"]
+        if not is_account(username):
+            return Outcome(status=REFUSED_STATUS, stderr=NO_ACCOUNT.format(username=username))
+        return await commands.run(self._line(template, **changes), stdin=stdin, timeout_s=min(limit_s, self.timeout_s))
 
     def _line(self, template: str, **changes: str) -> str:
         variables = {**self.variables, **changes}

@@ -1,18 +1,25 @@
 """Servers as Slurm jobs of the user's project."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
 from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
 from traitlets import Unicode, observe
 
 from bricsauthenticator import hub_handlers, startup_cleanup
+from bricsauthenticator.former_state import find_account, saved_projects
+from bricsauthenticator.http_errors import stop_failure
 from bricsauthenticator.progress_events import Event
 from bricsauthenticator.project_options import ProjectOptions
 from bricsauthenticator.projects import home_of, is_account
 from bricsauthenticator.server_job import ServerJob
 from bricsauthenticator.slurm_commands import SlurmCommands
 from bricsauthenticator.spawner_settings import SpawnerSettings
+
+UNKNOWN_ACCOUNT = (
+    "Job {job_id} was started by another spawner, which did not save its account, so it is not cancelled. "
+    "Cancel it on the Slurm host with `scancel {job_id}`."
+)
 
 # hubpod's spawn timeline searches the hub's log for this line.
 LISTENS_LOG = "Job %s of %s listens on %s:%s"
@@ -169,10 +176,15 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
 
         Args:
             now: Wait only until Slurm has accepted the cancellation.
+
+        Raises:
+            ShownError: 503 when another spawner has started the job and its account is unknown.
         """
         if self._is_checked and not self.ended and not self._job.is_being_cancelled():
             self.ended = await self._job.end_report.explain_decision("hub_restarted_silent")
         await self._job.submission.settle()
+        if self.job_id and not is_account(self.req_username):
+            raise stop_failure(UNKNOWN_ACCOUNT.format(job_id=self.job_id))
         if (job := self._job.job_to_cancel()) is not None:
             await self._job.cancel(job, timeout_s=self.stop_timeout, until_gone=not now)
 
@@ -181,23 +193,26 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
     def get_state(self) -> dict[str, Any]:
         """Return the job, its account and the reason of its end for the database.
 
-        A restarted hub restores them.
+        A restarted hub restores them. The original spawner finds the account by the saved projects.
         """
         state: dict[str, Any] = super().get_state() | self._job.ledger.to_state()
         if self.ended:
             state["ended"] = self.ended
         if self.job_id or self.job_key:
-            state |= {"username": self.req_username, "homedir": self.req_homedir} | self._job.to_state()
+            chosen = {key: dict(each) for key, each in self.brics_projects.items() if self._has_account(each)}
+            state |= {"username": self.req_username, "homedir": self.req_homedir, "brics_projects": chosen}
+            state |= self._job.to_state()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore the result of get_state.
+        """Restore the result of get_state, or the state of another spawner of the same contract.
 
         The job of a server that JupyterHub has given up is cancelled.
         """
-        if is_account(state.get("username")):
-            self.req_username = state["username"]
-            self.req_homedir = home_of(state["username"])
+        if account := find_account(state, self.user_options or {}, self.user.name):
+            self.req_username = account
+            self.req_homedir = home_of(account)
+        self.brics_projects = saved_projects(state)
         super().load_state(state)
         self._job.load_state(state)
         self.ended = state.get("ended", "")
@@ -214,6 +229,9 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         super().clear_state()
         self.job_key = ""
         self._job.reset()
+
+    def _has_account(self, project: Mapping[str, object]) -> bool:
+        return project["username"] == self.req_username
 
     def _forget_address(self) -> None:
         self.ip = self.traits()["ip"].default_value
