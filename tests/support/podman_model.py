@@ -99,7 +99,7 @@ class PodmanModel(Podman):
             raise CommandError(result)
         return result
 
-    def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
+    def log(self, container: str, *, since: float = 0, timestamps: bool = False, tail: int = 0) -> str:
         """Return the line of a tunnel that has stood for long."""
         options = ["--timestamps"] if timestamps else []
         return self.run("logs", *options, f"--since={since:.0f}", container, check=False).stdout

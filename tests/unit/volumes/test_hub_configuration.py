@@ -4,6 +4,7 @@ JupyterHub's own loader executes it.
 """
 
 import ast
+import asyncio
 import logging
 import os
 import re
@@ -11,19 +12,21 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import jinja2
 import pytest
-from batchspawner import format_template  # type: ignore[import-untyped]
+from batchspawner import SlurmSpawner, format_template  # type: ignore[import-untyped]
 from jinja2 import meta
 from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
 from jupyterhub.authenticators.shared import SharedPasswordAuthenticator  # type: ignore[import-untyped]
 from traitlets import HasTraits
-from traitlets.config import Config
+from traitlets.config import Application, Config
 
 from bricsauthenticator import BricsAuthenticator, BricsSlurmSpawner
+from bricsauthenticator.jobscript import with_exports
 from bricsauthenticator.options import Options
 from hubpod.components import jupyterhub, proxy
 from hubpod.components.assembly import pod_spec
@@ -362,35 +365,73 @@ def test_users_get_jupyterlab_in_their_home(hub: Hub) -> None:
     assert hub.spawner.notebook_dir == "~/"
 
 
-def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path) -> None:
-    """A spawner without exports in its job script gets a hook that adds them.
+class Foreign(SlurmSpawner):  # type: ignore[misc]
+    """A site's own spawner, which is batchspawner's."""
 
-    The hook quotes the values for the shell.
-    """
-    secret = "it's $HOME"
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Add the account."""
+        return {**env, "USER": ACCOUNT}
 
-    class Foreign:
-        """The part of a spawner that the hook uses."""
 
-        req_prologue = ""
-
-        def get_env(self) -> dict[str, str]:
-            """Return the server's variables."""
-            return {"TOKEN": secret}
-
-        def user_env(self, env: dict[str, str]) -> dict[str, str]:
-            """Return the variables of the user."""
-            return {**env, "USER": ACCOUNT}
-
-    pod = pod_spec(site(ENVIRONMENTS[0]))
-    assert "pre_spawn_hook" not in load_hub_configuration(pod, tmp_path / "ours").Spawner
-
+@pytest.fixture
+def foreign_configuration(tmp_path: Path) -> Config:
+    """The configuration of a hub whose spawner does not export variables in the script."""
     with patch.object(BricsSlurmSpawner, "exports_in_script", new=False):
-        hook = load_hub_configuration(pod, tmp_path / "foreign").Spawner.pre_spawn_hook
-    spawner = Foreign()
-    hook(spawner)
+        return load_hub_configuration(pod_spec(site(ENVIRONMENTS[0])), tmp_path / "foreign")
 
-    assert spawner.req_prologue.splitlines() == [f"export TOKEN={shlex.quote(secret)}", f"export USER={ACCOUNT}"]
+
+def foreign_spawner(log: logging.Logger, **variables: str) -> Foreign:
+    """Return a spawner of ada with these variables."""
+    config = Config({"Spawner": {"environment": variables, "env_keep": []}})
+    user = SimpleNamespace(name="ada", url="/user/ada/", settings={})
+    spawner = Foreign(
+        config=config, hub=SimpleNamespace(api_url="", base_url="/"), req_homedir="/", req_username=ACCOUNT
+    )
+    spawner.user, spawner.log, spawner.api_token = user, log, "0123456789abcdef" * 2
+    spawner.get_env = lambda: {"JUPYTERHUB_API_TOKEN": spawner.api_token, **variables}
+    return spawner
+
+
+def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path, foreign_configuration: Config) -> None:
+    """A spawner without exports in its job script gets a hook that adds them, quoted for the shell."""
+    assert "pre_spawn_hook" not in load_hub_configuration(pod_spec(site(ENVIRONMENTS[0])), tmp_path / "ours").Spawner
+    value = "it's $HOME"
+    spawner = foreign_spawner(logging.getLogger(), VALUE=value)
+
+    spawner.req_prologue = "echo of the site"
+    for _ in range(2):
+        foreign_configuration.Spawner.pre_spawn_hook(spawner)
+
+    assert spawner.req_prologue.splitlines() == [
+        f"export JUPYTERHUB_API_TOKEN={spawner.api_token}",
+        f"export VALUE={shlex.quote(value)}",
+        f"export USER={ACCOUNT}",
+        "echo of the site",
+    ]
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_a_foreign_spawner_logs_no_secret(
+    foreign_configuration: Config, capfd: pytest.CaptureFixture[str], level: str
+) -> None:
+    """Batchspawner logs variables, script and environment. All of their secrets are hidden, and nothing else."""
+    signed = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
+    application = Application(config=foreign_configuration, log_level=level)
+    spawner = foreign_spawner(application.log, S3_SECRET_KEY="of the site", VALUE="harmless", SHORT_KEY="yes")
+    spawner.batch_submit_cmd, spawner.exec_prefix = "cat >&2; false", ""
+    spawner.batch_script = "{{prologue}}{{cmd}}"
+
+    foreign_configuration.Spawner.pre_spawn_hook(spawner)
+    with pytest.raises(RuntimeError) as refused:
+        asyncio.run(spawner.submit_batch_script())
+    application.log.error("Headers: %s", {"X-Auth-Id-Token": signed}, exc_info=refused.value)
+
+    log = capfd.readouterr().err
+    assert not [secret for secret in (spawner.api_token, "of the site", signed) if secret in log]
+    assert log.count("[secret]") > 3
+    assert "Spawner script options" in log
+    assert "harmless" in log
+    assert "RuntimeError" in log
 
 
 # The job script
@@ -461,6 +502,41 @@ def test_the_job_runs_the_server_in_its_conda_environment(one: Hub, tmp_path: Pa
     ]
     assert sorted(parts, key=script.find) == parts
     assert all(part in script for part in parts)
+
+
+LOGIN_SCRIPT = """
+echo noise; echo noise >&2
+export LANG=de_DE.UTF-8 FROM_PROFILE=yes TOKEN=of-the-profile
+PATH=/opt/site/bin:$PATH
+"""
+
+
+@pytest.mark.parametrize("file", [".profile", ".bash_profile", ".bash_login"])
+@pytest.mark.parametrize("place", Slurm, ids=lambda place: place.name)
+def test_jobs_outside_the_pod_have_the_login_environment(place: Slurm, file: str, tmp_path: Path) -> None:
+    """Outside of the pod, a job has the variables of a terminal, and the server's own take precedence."""
+    environment = next(each for each in ENVIRONMENTS if each.slurm is place)
+    hub = hub_of(environment, tmp_path / "configuration")
+    home = tmp_path / "home"
+    activate = home / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text("")
+    (home / file).write_text(LOGIN_SCRIPT)
+    variables = {"TOKEN": "of-the-server", "HOME": str(home), "JUPYTERHUB_BRICS_JUPYTER_DATA_DIR": "/data"}
+    script = with_exports(
+        rendered(hub, srun="", cmd="env", **options(runtime="01:00:00")),
+        variables | {"JUPYTERHUB_BRICS_CONDA_PREFIX_DIR": str(home)},
+    )
+    (tmp_path / "slurm_script").write_text(script)
+
+    ran = run_command(["env", "-i", "/bin/bash", str(tmp_path / "slurm_script")])
+
+    assert ran.code == 0, ran.text
+    found = dict(line.split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
+    assert found["TOKEN"] == "of-the-server"
+    assert "." not in found["PATH"].split(":")
+    outside = place is Slurm.EXTERNAL
+    assert ("FROM_PROFILE" in found, "/opt/site/bin" in found["PATH"], "LANG" in found) == (outside,) * 3
 
 
 def test_the_template_uses_known_variables(one: Hub) -> None:

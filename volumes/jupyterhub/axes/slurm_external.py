@@ -58,5 +58,10 @@ def through_the_proxy(
     return authentication
 
 
+# Jobs have the account's login environment, as in a terminal on the cluster: /etc/profile, modules, ~/.profile. Not by
+# Slurm's --get-user-env: it needs CAP_SYS_ADMIN in slurmd, and holds the job if a login script takes too long.
+c.BatchSpawnerBase.req_prologue = 'shopt -q login_shell || exec bash -l "$0"'
+
+
 c.Authenticator.post_auth_hook = through_the_proxy
 c.JupyterHub.tornado_settings.update({"transforms": [ProxysHeaders]})

@@ -5,7 +5,6 @@ Values come from the DEPLOY_CONFIG_* variables. The hub exits at once if one is 
 
 import json
 import os
-import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -111,16 +110,9 @@ c.BatchSpawnerBase.req_options = "--nodes=1"
 # The step inherits the job's environment, because the script itself exports the server's variables.
 c.BatchSpawnerBase.req_srun = "srun --export=ALL"
 
-
-def export_variables(spawner: BricsSlurmSpawner) -> None:
-    """Export the server's variables in the job script, which goes to standard input, not into arguments."""
-    environment = spawner.user_env(spawner.get_env())
-    spawner.req_prologue = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
-
-
-# hubpod's spawner does this itself; a site's own spawner may not.
+# hubpod's spawner puts the server's variables into the job script itself. A site's own spawner may not.
 if not getattr(BricsSlurmSpawner, "exports_in_script", False):
-    c.Spawner.pre_spawn_hook = export_variables
+    load_subconfig(str(HERE / "foreign_spawner.py"))
 
 for fragment in sorted((HERE / "fragments").glob("*.py")):
     load_subconfig(str(fragment))
