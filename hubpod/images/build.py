@@ -42,6 +42,15 @@ INDEX_VARIABLES = (
     "UV_INDEX",
     "npm_config_registry",
 )
+VERSION_VARIABLES = (
+    "SETUPTOOLS_SCM_PRETEND_VERSION",  # also hatch-vcs and flit-scm
+    "PDM_BUILD_SCM_VERSION",
+    "PBR_VERSION",
+    "POETRY_DYNAMIC_VERSIONING_BYPASS",
+    "UV_DYNAMIC_VERSIONING_BYPASS",
+)
+"""Variables that give a build backend the version that it otherwise takes from git."""
+
 BUILD_ENVIRONMENT = "/run/hubpod-build"
 """Mounted directory in a build with the host's CA bundle and package indexes, so that no layer contains them."""
 
@@ -91,8 +100,11 @@ def plan_build(  # noqa: PLR0913 - all that goes into an image
         UsageError: The line of JupyterHub is unknown.
     """
     lock = jupyterhub_lock(jupyterhub)
-    arguments = (f"REQUIREMENTS={lock}",) if name == "jupyterhub" and lock != CURRENT_LOCK else ()
     sources = tuple(checkout for checkout in checkouts if checkout.source.image == name)
+    arguments = (
+        *((f"REQUIREMENTS={lock}",) if name == "jupyterhub" and lock != CURRENT_LOCK else ()),
+        *(f"SOURCE_VERSION={checkout.version}" for checkout in sources),
+    )
     digest = image_digest(project / "containers" / name, stage, base, arguments, sources)
     return BuildPlan(
         name=name,
@@ -161,7 +173,8 @@ def build_error(plan: BuildPlan, result: Result) -> BuildError:
 def write_build_environment(directory: Path) -> Path:
     """Create a directory with the host's CA bundle and environment for a build.
 
-    The file ``env`` in it points package managers at the bundle and at the host's package indexes.
+    The file ``env`` in it points package managers at the bundle and at the host's package indexes. It gives build
+    backends the version in the build argument SOURCE_VERSION.
     """
     directory.mkdir(mode=0o755)  # apt reads the directory as another user
     lines = [f"export {name}={shlex.quote(os.environ.get(name, str(value)))}" for name, value in PATIENCE.items()]
@@ -182,6 +195,8 @@ def write_build_environment(directory: Path) -> Path:
         for variable in INDEX_VARIABLES
         if os.environ.get(variable)
     ]
+    # The version is a build argument, so that another version is another layer.
+    lines += [f'export {variable}="${{SOURCE_VERSION-}}"' for variable in VERSION_VARIABLES]
     write_private(directory / "env", ("\n".join(lines) + "\n").encode())
     return directory
 

@@ -11,6 +11,7 @@ from hubpod.pod import File
 from hubpod.sources import content, git
 from hubpod.sources.contract import Contract, require_package
 from hubpod.sources.origins import Origin, mask_secrets
+from hubpod.sources.versions import UNKNOWN, version_of_clone
 from hubpod.system.private_files import private_directory
 
 IMPORTED = "Imported-Digest"
@@ -65,11 +66,13 @@ class Checkout:
         source: The source.
         directory: Its directory.
         status: Text for the user, such as "cloned", "unchanged" or "modified: 2 files, 1 commit".
+        version: Version for a build backend that takes it from git.
     """
 
     source: Source
     directory: Path
     status: str
+    version: str = UNKNOWN
 
     def digest(self) -> str:
         """Return the digest of its content, which changes with every edit."""
@@ -106,11 +109,11 @@ def ensure_clones(project: Path, origins: Mapping[str, Origin]) -> tuple[Checkou
 def _ensure_clone(project: Path, source: Source, origin: Origin | None) -> Checkout:
     if origin and origin.directory:
         require_project(source, origin.directory)
-        return Checkout(source=source, directory=origin.directory, status=f"in place at {origin.directory}")
+        return _checkout(source, origin.directory, f"in place at {origin.directory}")
     clone = source.clone(project)
     private_directory(clone.parent)  # git writes the URL into the clone, and the URL may contain a token
     if clone.exists():
-        return Checkout(source=source, directory=clone, status=_status(project, source, clone, origin))
+        return _checkout(source, clone, _status(project, source, clone, origin))
     with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=clone.parent) as scratch:
         new = Path(scratch) / source.name
         if origin:
@@ -119,7 +122,11 @@ def _ensure_clone(project: Path, source: Source, origin: Origin | None) -> Check
             _import_package(project / "packages" / source.name, new)
         require_project(source, new)
         new.rename(clone)
-    return Checkout(source=source, directory=clone, status="cloned")
+    return _checkout(source, clone, "cloned")
+
+
+def _checkout(source: Source, directory: Path, status: str) -> Checkout:
+    return Checkout(source=source, directory=directory, status=status, version=version_of_clone(directory))
 
 
 def clone_from(source: Source, origin: Origin, new: Path) -> None:

@@ -9,12 +9,17 @@ from pathlib import Path
 
 from hubpod.errors import SourceError, UsageError
 from hubpod.sources import content, git
+from hubpod.sources.build_backends import require_locked_backend
 from hubpod.sources.clones import SOURCES, Checkout, Source, clone_from, require_project
 from hubpod.sources.origins import Origin
+from hubpod.sources.versions import UNKNOWN, version_of_release
 from hubpod.system.private_files import private_directory
 from hubpod.workspace import Workspace
 
 SHORT = 12
+LOCK = "release.lock"
+"""Lock file beside an image's Containerfile with the packages that build a release."""
+
 _SCRATCH = ".clone-"
 
 
@@ -25,16 +30,21 @@ def ensure_releases(workspace: Workspace, origins: Mapping[str, Origin]) -> tupl
 
     Raises:
         UsageError: An origin is not a release.
-        SourceError: A release cannot be cloned, or packages/ has local edits.
+        SourceError: A release cannot be cloned or built, or packages/ has local edits.
     """
-    return tuple(_ensure_release(workspace, source, origins.get(source.name)) for source in SOURCES)
+    found = tuple(_ensure_release(workspace, source, origins.get(source.name)) for source in SOURCES)
+    for each in found:
+        lock = workspace.project / "containers" / each.source.image / LOCK
+        if lock.is_file():  # without it, the build itself fails
+            require_locked_backend(each.source.name, each.directory, lock)
+    return found
 
 
 def _ensure_release(workspace: Workspace, source: Source, origin: Origin | None) -> Checkout:
     if origin is None:
         package = workspace.project / "packages" / source.name
-        status = f"{_version(package)}{_commit_text(workspace.project, package)}"
-        return Checkout(source=source, directory=package, status=status)
+        status = f"{_version(package) or 'without version'}{_commit_text(workspace.project, package)}"
+        return Checkout(source=source, directory=package, status=status, version=_version(package) or UNKNOWN)
     if origin.directory or not origin.ref:
         raise UsageError(
             f"--source {source.name}={origin} is not a release, and production is built from releases",
@@ -42,12 +52,17 @@ def _ensure_release(workspace: Workspace, source: Source, origin: Origin | None)
         )
     clone = _ensure_clone(workspace, source, origin)
     commit = git.run(clone, "rev-parse", "HEAD").strip()
-    return Checkout(source=source, directory=clone, status=f"{origin.ref}, commit {commit[:SHORT]}")
+    return Checkout(
+        source=source,
+        directory=clone,
+        status=f"{origin.ref}, commit {commit[:SHORT]}",
+        version=version_of_release(clone, origin.ref),
+    )
 
 
 def _version(package: Path) -> str:
     project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
-    return str(project.get("version", "without version"))
+    return str(project.get("version", ""))
 
 
 def _commit_text(project: Path, package: Path) -> str:

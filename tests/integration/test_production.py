@@ -20,6 +20,13 @@ from support.instances import PROJECT, RunningInstance
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
 
+BROKEN = """
+def _fail(self, **_):
+    raise RuntimeError("a broken release")
+
+BricsAuthenticator.__init__ = _fail
+"""
+
 
 @pytest.fixture(scope="module")
 def prod(
@@ -41,9 +48,10 @@ def prod(
 
 
 def broken_release(directory: Path) -> str:
-    """Create a repository with a tag whose authenticator ends the hub."""
+    """Create a repository with a tag whose authenticator can be imported, and ends the hub."""
     shutil.copytree(PROJECT / "packages" / "bricsauthenticator", directory)
-    (directory / "src" / "bricsauthenticator" / "__init__.py").write_text("raise RuntimeError('a broken release')\n")
+    with (directory / "src" / "bricsauthenticator" / "__init__.py").open("a") as module:
+        module.write(BROKEN)
     for words in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "-m", "x"), ("tag", "v9")):
         subprocess.run([*GIT, *words], cwd=directory, check=True)
     return f"bricsauthenticator=file://{directory}@v9"

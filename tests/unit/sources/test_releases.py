@@ -11,12 +11,13 @@ import pytest
 
 from hubpod.errors import SourceError, UsageError
 from hubpod.sources import releases
-from hubpod.sources.clones import SOURCE_NAMES, Checkout
+from hubpod.sources.clones import SOURCE_NAMES, SOURCES, Checkout
 from hubpod.sources.origins import Origin, parse_origins
 from hubpod.system import process
 from hubpod.workspace import Workspace
 from support.sources import MODULE, write_project
 
+PROJECT = Path(__file__).parents[3]
 NAME = "bricsauthenticator"
 
 
@@ -52,6 +53,9 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
         package = project / "packages" / name
         write_project(package, '[project]\nversion = "1.2.3"\n')
         (package / "code.py").write_text("answer = 42\n")
+    for image in {source.image for source in SOURCES}:
+        (project / "containers" / image).mkdir(parents=True)
+        shutil.copy(PROJECT / "containers" / image / "release.lock", project / "containers" / image)
     (project / ".gitignore").write_text(".hubpod/\n*.log\n__pycache__/\n")
     git(project, "init", "--quiet", "--initial-branch=main")
     commit(project)
@@ -378,3 +382,19 @@ def test_remains_of_a_killed_clone_are_removed(project: Path, repository: Path, 
 
     assert (found.directory / "pyproject.toml").read_text().startswith("# v1\n")
     assert kept(project) == {found.directory.name}
+
+
+def test_a_release_that_the_images_cannot_build_is_refused(project: Path, repository: Path) -> None:
+    """A build backend that is not locked is named before anything is built."""
+    write_project(repository, "[build-system]\nrequires = ['maturin']\nbuild-backend = 'maturin'\n")
+    commit(repository, "v3")
+    git(repository, "tag", "v3")
+
+    with pytest.raises(SourceError, match="is built by maturin"):
+        release(project, repository, "v3")
+
+
+def test_a_release_has_the_version_of_its_tag(project: Path, repository: Path) -> None:
+    """Build backends that take the version from git get it from the tag."""
+    assert release(project, repository, "v2").version == "2"
+    assert ensure(project).version == "1.2.3"
