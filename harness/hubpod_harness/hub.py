@@ -28,7 +28,7 @@ class Hub:
     def __init__(
         self, url: str, *, observer: str, log: Callable[[], str], issuer: Issuer | None, password: str
     ) -> None:
-        self.client = HubClient(url)
+        self.client = HubClient(url, self.find_job)
         self.log = log
         self.password = password
         self._issuer = issuer
@@ -76,6 +76,11 @@ class Hub:
                 headers={"Authorization": f"token {self._observer}"},
                 timeout=timeout_s,
             )
+
+    def find_job(self, user: str, server: str) -> str:
+        """Return the id of the job of a user's server, from the state that every batchspawner saves."""
+        state = self.servers_of(user).get(server, {}).get("state") or {}
+        return str(state.get("job_id", ""))
 
     def servers_of(self, name: str) -> dict[str, dict[str, Any]]:
         """Return the user's servers by name, or none when the hub does not know the user."""

@@ -17,6 +17,8 @@ LOGIN_MARK = "hubpod_login"
 BROWSER_MARK = "browser"
 SECURITY_MARK = "security"
 FAULTS_MARK = "faults"
+CONTRACT_MARK = "contract"
+OURS_MARK = "hubpod"
 ISSUER = "issuer"
 """Fixture that is available only with token login."""
 
@@ -35,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{BROWSER_MARK}: uses a browser")
     config.addinivalue_line("markers", f"{SECURITY_MARK}: checks that something forbidden is refused")
     config.addinivalue_line("markers", f"{FAULTS_MARK}: injects faults or waits for time limits; slow")
+    config.addinivalue_line("markers", f"{CONTRACT_MARK}: any authenticator, spawner and wrappers must pass it")
+    config.addinivalue_line("markers", f"{OURS_MARK}: checks what only the packages of hubpod promise")
     with reporting_errors():
         options.use_podman(config)
         options.login_of(config)

@@ -1,19 +1,21 @@
 """Prerequisites of a test run: podman, the images, a browser."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 
 from hubpod.context import Context, prepare
-from hubpod.environments import Stage
+from hubpod.environments import Environment, Stage
 from hubpod.errors import MachineError
 from hubpod.images.ensure import ImageSet, ensure_images
+from hubpod.images.zenith import STAND_IN
 from hubpod.instances import DEFAULT_INSTANCE, Instance
 from hubpod.labels import LABEL_KEPT
 from hubpod.podman.by_label import remove_by_label
 from hubpod.podman.machine import version_text
 from hubpod.request import UpRequest
+from hubpod.sources.clones import SOURCES, ensure_clones
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from hubpod_harness.external_services import IMAGE
@@ -29,11 +31,50 @@ class Machine:
 
     Attributes:
         context: The checkout and a working podman.
-        built: The images, and the code of the sources under test.
+        options: The options of the run.
     """
 
     context: Context
-    built: ImageSet
+    options: Options
+    _built: dict[Stage, ImageSet] = field(default_factory=dict, repr=False)
+
+    @property
+    def built(self) -> ImageSet:
+        """The images of the environment under test, and the code of the sources that its containers mount."""
+        return self.images_of(self.options.environment)
+
+    def images_of(self, environment: Environment) -> ImageSet:
+        """Return the images of a stack, and build them if necessary.
+
+        The pod has the images of the environment's stage, and the services outside of it those for development.
+
+        Raises:
+            HubpodError: An image cannot be built.
+        """
+        stage = environment.stage
+        if stage not in self._built:
+            self._built[stage] = self._build_development() if stage.uses_clones else self._build_production(environment)
+        return self._built[stage]
+
+    def _build_development(self) -> ImageSet:
+        environment = replace(self.options.environment, stage=Stage.DEV)
+        return ensure_images(self.context, self._request(environment), names=("slurm", IMAGE))
+
+    def _build_production(self, environment: Environment) -> ImageSet:
+        """Build the images of production from the sources under test, which need not be releases."""
+        others = self.images_of(replace(environment, stage=Stage.DEV))
+        project, origins = self.context.workspace.project, self.options.origins
+        request = replace(self._request(environment), zenith_image=STAND_IN)
+        own = ensure_images(self.context, request, checkouts=lambda: ensure_clones(project, origins))
+        mounted = {source.name for source in SOURCES if source.image not in own.images}
+        return ImageSet(
+            images={**others.images, **own.images},
+            sources={name: code for name, code in others.sources.items() if name in mounted},
+        )
+
+    def _request(self, environment: Environment) -> UpRequest:
+        instance = Instance(environment=environment, name=DEFAULT_INSTANCE)
+        return UpRequest(instance=instance, origins=self.options.origins, jupyterhub=self.options.jupyterhub)
 
 
 def prepare_machine(options: Options) -> Machine:
@@ -49,10 +90,9 @@ def prepare_machine(options: Options) -> Machine:
         )
     context = prepare(Workspace(project=PROJECT), ConsoleReporter(console=Console(stderr=True, highlight=False)))
     _require_version(context, options.podman_version)
-    # Production is tested with the sources of this checkout, too, which are not releases.
-    instance = Instance(environment=replace(options.environment, stage=Stage.DEV), name=DEFAULT_INSTANCE)
-    request = UpRequest(instance=instance, origins=options.origins, jupyterhub=options.jupyterhub)
-    return Machine(context=context, built=ensure_images(context, request, names=("slurm", IMAGE)))
+    machine = Machine(context=context, options=options)
+    machine.images_of(options.environment)
+    return machine
 
 
 def _require_version(context: Context, wanted: str) -> None:

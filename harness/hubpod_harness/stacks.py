@@ -45,10 +45,12 @@ class StackManager:
             NotReadyError: The stack does not become ready.
             UsageError: The environment is unknown.
         """
+        chosen = find_environment(environment) if environment else self.options.environment
+        built = self.machine.images_of(chosen)
         request = StackRequest(
-            environment=find_environment(environment) if environment else self.options.environment,
-            images=tuple(sorted(self.machine.built.images.items())),
-            sources=tuple(sorted(self.machine.built.sources.items())),
+            environment=chosen,
+            images=tuple(sorted(built.images.items())),
+            sources=tuple(sorted(built.sources.items())),
             volumes=PROJECT / "volumes",
             config=config,
             changes=tuple(sorted((settings or {}).items())),

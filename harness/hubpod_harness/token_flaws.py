@@ -50,13 +50,24 @@ class Flaw(Variant):
     """A flaw that makes a token invalid.
 
     Attributes:
-        statuses: HTTP statuses with which the login may refuse it.
+        statuses: HTTP statuses with which hubpod's authenticator may refuse it.
         layer: The part that refuses it.
     """
 
     statuses: frozenset[int]
     layer: Layer = Layer.HUB
 
+    @property
+    def concerns_every_login(self) -> bool:
+        """Whether every authenticator must refuse it, as opposed to the stricter one that hubpod ships."""
+        return self.name in _BASIC or self.name.startswith(("alg_", "missing_"))
+
+
+_BASIC = frozenset(
+    {"expired", "not_yet_valid", "wrong_audience", "wrong_issuer"}
+    | {"foreign_key", "key_confusion", "tampered_payload", "broken_signature", "not_json"}
+)
+"""With missing claims and unsigned tokens, the checks that OpenID Connect Core 1.0, section 3.1.3.7, requires."""
 
 _TIMES: Rows = {
     "expired": ("it expired an hour ago", times(iat=-7200, nbf=-7200, exp=-3600)),

@@ -7,6 +7,7 @@ import pytest
 
 from hubpod.client import Session
 from hubpod_harness.groups import assign_group
+from hubpod_harness.plugin import CONTRACT_MARK, OURS_MARK
 from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
 from hubpod_harness.users import User
@@ -32,10 +33,12 @@ OTHER_STACKS = ("quick_stack", "developer_stack")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Assign each test to a group by its stack, so that workers never share a stack.
 
-    Explicit groups stay.
+    Explicit groups stay. Each test that is not about hubpod's own packages becomes a test of the contract.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
+            if not item.get_closest_marker(OURS_MARK):
+                item.add_marker(CONTRACT_MARK)
             fixtures = getattr(item, "fixturenames", ())
             kept = next((name for name in OTHER_STACKS if name in fixtures), "stack")
             own = item.get_closest_marker("xdist_group")

@@ -48,6 +48,7 @@ def find_logged_secrets(hub: Hub, verdicts: Iterable[Verdict]) -> list[str]:
     return [case.id for case, secret in hidden if secret != SCRIPT and secret in log]
 
 
+@pytest.mark.hubpod
 def test_a_hub_with_token_login_refuses_attacks(hub: Hub, issuer: Issuer, user: User) -> None:
     """A hub with token login refuses every request without a valid token, and creates no user."""
     claims = {"iss": issuer.url, "aud": issuer.audience, "short_name": "attacker", "projects": {}}
@@ -71,6 +72,7 @@ def test_a_hub_with_a_form_refuses_attacks(developer_stack: Stack) -> None:
     assert not find_logged_secrets(developer_stack.hub, verdicts)
 
 
+@pytest.mark.hubpod
 def test_a_token_login_redirects_to_no_other_site(hub: Hub, issuer: Issuer, user: User) -> None:
     """A token login through a link that names another site stays at the hub."""
     target, token = Target(url=hub.url, login=Login.JWT), issuer.mint(user)

@@ -16,6 +16,7 @@ SEEN_MS = 30_000
 SPAWN_MS = 60_000
 
 
+@pytest.mark.hubpod
 def test_a_user_runs_a_cell_and_logs_out(hub: Hub, issuer: Issuer, user: User, page: Page) -> None:
     """A user logs in, spawns, sees the progress page, runs a cell in JupyterLab and logs out."""
     page.set_extra_http_headers({HEADER: issuer.mint(user)})
@@ -41,6 +42,7 @@ def test_a_user_runs_a_cell_and_logs_out(hub: Hub, issuer: Issuer, user: User, p
     expect(page.locator("#logout")).to_have_count(0, timeout=SEEN_MS)
 
 
+@pytest.mark.hubpod
 def test_a_refused_token_is_explained_on_the_page(hub: Hub, issuer: Issuer, user: User, page: Page) -> None:
     """A user whose sign-in has expired reads on the page what to do."""
     page.set_extra_http_headers({HEADER: issuer.mint(user, expired=True)})

@@ -71,6 +71,7 @@ def test_kernels_of_one_node_use_no_ports(servers: Servers) -> None:
         assert server.execute(TRANSPORT) == "'ipc'"
 
 
+@pytest.mark.hubpod
 def test_all_servers_cost_one_query_and_no_login(stack: Stack, servers: Servers) -> None:
     """The hub queries the list of jobs, not single jobs, through one connection for all servers."""
     single, logins = count_messages(stack, "REQUEST_JOB_INFO_SINGLE"), stack.slurm.ssh_logins()

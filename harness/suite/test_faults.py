@@ -15,7 +15,7 @@ from hubpod_harness.stack import Stack
 from hubpod_harness.steps import PROJECT, require_issuer, undo_after, wait_until
 from hubpod_harness.users import User
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.hubpod]
 
 NO_ANSWER = "Slurm does not say how job"
 NOT_ANSWERED = "was not submitted: no answer within"

@@ -103,6 +103,7 @@ def test_a_restarted_hub_keeps_its_servers(
     assert_invariants(stack)
 
 
+@pytest.mark.hubpod
 @pytest.mark.hubpod_login("JWT")
 def test_a_hub_without_keys_reports_it_and_recovers(
     hub: Hub, issuer: Issuer, hub_restart: HubRestart, user: User
@@ -136,6 +137,7 @@ def block_port_report(stack: Stack, account: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.hubpod
 @pytest.mark.xdist_group("killed hub")  # or the process with its stack takes much longer than the other
 def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[..., list[User]]) -> None:
     """Each job gets its server back or ends, at whatever moment the hub is killed.
@@ -182,6 +184,7 @@ def test_a_hub_killed_at_any_moment_loses_nothing(quick: Stack, users: Callable[
     assert runs_kernels(kept)
 
 
+@pytest.mark.hubpod
 def test_jobs_unknown_to_a_new_database_end(
     stack: Stack, hub: Hub, slurm: SlurmProbe, lasting_user: tuple[User, Session], survivor: Server
 ) -> None:

@@ -60,6 +60,7 @@ def wait_for_end_error(server: Server) -> HubError:
     return error.value
 
 
+@pytest.mark.hubpod
 def test_a_job_that_slurm_ended_is_explained(quick: Stack, users: Callable[..., list[User]]) -> None:
     """The page states that a job was cancelled or timed out. The user can start again."""
     sessions = [quick.hub.login_as(user) for user in users(2, of=quick)]
@@ -81,6 +82,7 @@ def test_a_job_that_slurm_ended_is_explained(quick: Stack, users: Callable[..., 
     assert "its time was over (TIMEOUT" in wait_for_end_error(late).sentence
 
 
+@pytest.mark.hubpod
 def test_a_lost_node_is_explained(quick: Stack, quick_session: Session) -> None:
     """The page states that the server's node is down.
 
@@ -99,6 +101,7 @@ def test_a_lost_node_is_explained(quick: Stack, quick_session: Session) -> None:
     assert_invariants(quick)
 
 
+@pytest.mark.hubpod
 @pytest.mark.usefixtures("drain_node")
 def test_a_drained_node_is_shown_while_waiting(slurm: SlurmProbe, session: Session) -> None:
     """The progress page shows a drained node, and the server starts once it is resumed."""
@@ -114,6 +117,7 @@ def test_a_drained_node_is_shown_while_waiting(slurm: SlurmProbe, session: Sessi
     assert last.ready
 
 
+@pytest.mark.hubpod
 @pytest.mark.usefixtures("drain_node")
 def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, session: Session, user: User) -> None:
     """A job that is cancelled while pending fails the spawn with that reason."""
@@ -130,6 +134,7 @@ def test_a_job_cancelled_while_it_waits_fails_the_spawn(slurm: SlurmProbe, sessi
     assert not slurm.jobs(user.account(PROJECT))
 
 
+@pytest.mark.hubpod
 def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
     """A spawn fails with the job's final state if a broken file in the home ends the server."""
     account = user.account(PROJECT)
@@ -147,6 +152,7 @@ def test_a_job_that_dies_at_once_fails_the_spawn(stack: Stack, slurm: SlurmProbe
     slurm.wait_until_no_jobs(account, deadline_s=10)
 
 
+@pytest.mark.hubpod
 def test_a_missing_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
     """The spawn fails with the missing home as its reason, before a job is submitted."""
     account = user.account(PROJECT)

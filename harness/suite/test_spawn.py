@@ -27,13 +27,21 @@ def test_a_project_member_gets_a_running_job(stack: Stack, slurm: SlurmProbe, se
 
     job = slurm.job(server.job_id)
     assert (job.state, job.user, job.work_dir) == ("RUNNING", account, home_directory(account))
-    assert (job.time_limit_s, job.gpus) == (3600, 1)
     assert server.execute("5 * 4") == "20"
     assert server.execute(WHO_AND_WHERE).split() == [account, account, home_directory(account)]
     assert job.output.startswith(f"{home_directory(account)}/")
     assert run_as_account(stack, account, "tail", job.output).stdout
 
 
+@pytest.mark.hubpod
+def test_the_form_has_defaults(slurm: SlurmProbe, session: Session) -> None:
+    """An hour and one GPU are the defaults of the form."""
+    job = slurm.job(session.spawn(project=PROJECT).job_id)
+
+    assert (job.time_limit_s, job.gpus) == (3600, 1)
+
+
+@pytest.mark.hubpod
 def test_form_options_reach_slurm(slurm: SlurmProbe, session: Session) -> None:
     """Time, GPUs and partition of the form reach the job. The progress shows job and node."""
     options = {"runtime": "00:30:00", "ngpus": "2", "partition": "debug"}
@@ -49,6 +57,7 @@ def test_form_options_reach_slurm(slurm: SlurmProbe, session: Session) -> None:
     assert server.events[-1].ready
 
 
+@pytest.mark.hubpod
 def test_slurms_refusal_reaches_the_user(slurm: SlurmProbe, session: Session, user: User) -> None:
     """The user reads Slurm's own message about a reservation that does not exist."""
     with pytest.raises((SpawnRefused, SpawnFailed)) as failure:
@@ -58,6 +67,7 @@ def test_slurms_refusal_reaches_the_user(slurm: SlurmProbe, session: Session, us
     assert not slurm.jobs(user.account(PROJECT))
 
 
+@pytest.mark.hubpod
 @pytest.mark.security
 def test_the_form_refuses_a_project_of_another_user(slurm: SlurmProbe, session: Session, user: User) -> None:
     """A project of another user gives an error message and no job."""
@@ -69,6 +79,7 @@ def test_the_form_refuses_a_project_of_another_user(slurm: SlurmProbe, session: 
     assert not [job for project in user.projects for job in slurm.jobs(user.account(project))]
 
 
+@pytest.mark.hubpod
 @pytest.mark.security
 def test_the_api_refuses_a_project_of_another_user(hub: Hub, slurm: SlurmProbe, session: Session) -> None:
     """The REST API refuses a project of another user, and submits no job."""
@@ -83,6 +94,7 @@ def test_the_api_refuses_a_project_of_another_user(hub: Hub, slurm: SlurmProbe, 
     assert not [job for job in slurm.jobs() if job.user.startswith(f"{session.user}.")]
 
 
+@pytest.mark.hubpod
 def test_a_read_only_home_fails_the_spawn(stack: Stack, slurm: SlurmProbe, session: Session, user: User) -> None:
     """The spawn fails with the read-only home as its reason, before a job is submitted."""
     account = user.account(PROJECT)

@@ -123,6 +123,7 @@ def test_every_other_command_is_refused(stack: Stack, user: User, words: tuple[s
         assert (result.returncode, result.stderr) == (NOT_RUN, REFUSAL)
 
 
+@pytest.mark.hubpod
 @pytest.mark.parametrize("job_id", ["--state=RUNNING", "1,2", "", "0x1", "0", "12345678901", "1.0", "1_1"])
 def test_a_job_id_is_one_plain_number(stack: Stack, user: User, job_id: str) -> None:
     """A wrapper refuses an id that Slurm would read as several jobs or as an option."""

@@ -1,6 +1,6 @@
 """A user's server, from its first progress event to its stop."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import quote, urlsplit
 
@@ -15,9 +15,19 @@ STOP_TIMEOUT_S = 60.0
 KERNEL_TIMEOUT_S = 60.0
 FAILED_PREFIX = "Spawn failed: "
 
+FindJob = Callable[[str, str], str]
+"""Returns the id of the job of a user's server of this name; empty when the hub has none."""
+
 
 class Server:
     """One server of one user.
+
+    Args:
+        browser: The user's browser.
+        base_url: The hub's public address.
+        user: The user's name at the hub.
+        name: The server's name; empty for the default server.
+        find_job: Returns the id of its job as the hub has it. A user may not read it, an administrator may.
 
     Attributes:
         user: The user's name at the hub.
@@ -25,11 +35,15 @@ class Server:
         events: The progress events received so far.
     """
 
-    def __init__(self, browser: Browser, base_url: str, *, user: str, name: str = "") -> None:
+    def __init__(
+        self, browser: Browser, base_url: str, *, user: str, name: str = "", find_job: FindJob | None = None
+    ) -> None:
         self.user = user
         self.name = name
         self.events: tuple[ProgressEvent, ...] = ()
         self._browser = browser
+        self._find_job = find_job
+        self._known_job = ""
         self._url = f"{base_url}/user/{quote(user)}" + (f"/{quote(name)}" if name else "")
         self._user_api = f"{base_url}/hub/api/users/{quote(user)}"
         self._api = f"{self._user_api}/servers/{quote(name)}" if name else f"{self._user_api}/server"
@@ -44,8 +58,18 @@ class Server:
 
     @property
     def job_id(self) -> str:
-        """Id of the Slurm job, or an empty text if the progress events do not have it."""
-        return self.job.job_id if self.job else ""
+        """Id of the Slurm job: of the hub's record, else of the progress events, else empty.
+
+        Once the server is ready, the id stays until the next start.
+        """
+        return self._known_job or self._recorded_job() or (self.job.job_id if self.job else "")
+
+    def forget_start(self) -> None:
+        """Forget the progress events and the job of an earlier start."""
+        self.events, self._known_job = (), ""
+
+    def _recorded_job(self) -> str:
+        return self._find_job(self.user, self.name) if self._find_job else ""
 
     def progress(self, deadline_s: float) -> Iterator[ProgressEvent]:
         """Yield the progress events of the start, until the server is ready.
@@ -59,6 +83,8 @@ class Server:
             for model in parse_events(self._browser.stream_lines(f"{self._api}/progress", deadline)):
                 event = progress_event(model)
                 self.events += (event,)
+                if event.ready:
+                    self._known_job = self._recorded_job()
                 yield event
                 if event.ready:
                     return

@@ -12,7 +12,7 @@ from hubpod.client.forms import Form, parse_forms
 from hubpod.client.pages import refusal_of_page
 from hubpod.client.progress import ProgressEvent
 from hubpod.client.project import PROJECT_FIELD, match_project
-from hubpod.client.server import Server
+from hubpod.client.server import FindJob, Server
 
 SPAWN_TIMEOUT_S = 180.0
 TOKEN_HEADER = "X-Auth-Id-Token"  # noqa: S105 - the header in which the front door passes a login token on
@@ -23,13 +23,15 @@ class HubClient:
 
     Args:
         url: The hub's public address with its base path, such as http://127.0.0.1:8000/jupyter.
+        find_job: Returns the id of a server's job as the hub has it; see Server.
 
     Attributes:
         sessions: The sessions of successful logins, in order.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, find_job: FindJob | None = None) -> None:
         self.url = url.rstrip("/")
+        self._find_job = find_job
         self.sessions: tuple[Session, ...] = ()
         parts = urlsplit(self.url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -85,7 +87,7 @@ class HubClient:
                 response=response,
             )
         model = browser.api_object("GET", f"{self.url}/hub/api/user")
-        session = Session(browser, self.url, user=str(model.get("name", "")))
+        session = Session(browser, self.url, user=str(model.get("name", "")), find_job=self._find_job)
         self.sessions += (session,)
         return session
 
@@ -97,8 +99,9 @@ class Session:
         user: The user's name at the hub.
     """
 
-    def __init__(self, browser: Browser, url: str, *, user: str) -> None:
+    def __init__(self, browser: Browser, url: str, *, user: str, find_job: FindJob | None = None) -> None:
         self.user = user
+        self._find_job = find_job
         self._browser = browser
         self._url = url
         self._servers: dict[str, Server] = {}
@@ -117,7 +120,7 @@ class Session:
         Repeated calls with a name return the same object.
         """
         if name not in self._servers:
-            self._servers[name] = Server(self._browser, self._url, user=self.user, name=name)
+            self._servers[name] = Server(self._browser, self._url, user=self.user, name=name, find_job=self._find_job)
         return self._servers[name]
 
     def spawn_form(self, server_name: str = "") -> Form:
@@ -168,7 +171,7 @@ class Session:
         if "/hub/spawn-pending/" not in path:
             raise SpawnRefused(f"the spawn form led to {path}, not to a server", response=response)
         server = self.server(server_name)
-        server.events = ()  # drop the events of an earlier start
+        server.forget_start()
         return server
 
     def spawn(

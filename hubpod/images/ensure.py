@@ -50,6 +50,7 @@ def ensure_images(
     names: Sequence[str] = (),
     *,
     image_ids: ImageIds | None = None,
+    checkouts: Callable[[], tuple[Checkout, ...]] | None = None,
 ) -> ImageSet:
     """Clone missing sources, and build missing images of an environment and their base.
 
@@ -58,6 +59,8 @@ def ensure_images(
         request: The request of `up`.
         names: Further images to build: directories below containers/.
         image_ids: Returns which images exist, if that was queried ahead; by default podman is queried.
+        checkouts: Returns the sources, if not those of the request. The harness tests images of production before there
+            is a release.
 
     Raises:
         SourceError: A source cannot be cloned.
@@ -67,7 +70,7 @@ def ensure_images(
     workspace, podman, environment = context.workspace, context.podman, request.instance.environment
     image_ids = image_ids or podman.image_ids
     with workspace.lock("build", context.reporter.say), explaining_full_disk(workspace):
-        checkouts = _report_checkouts(context.reporter, partial(_ensure_checkouts, workspace, request))
+        found_sources = _report_checkouts(context.reporter, checkouts or partial(_ensure_checkouts, workspace, request))
         own, pulled = _image_names(environment, partial(_ensure_zenith_client, context, request))
         found = base_image.find_base(image_ids, workspace.project, request.base)
         if not found:
@@ -75,7 +78,7 @@ def ensure_images(
         with context.reporter.phase("base image") as phase:
             base = found or base_image.make_base(podman, workspace, request.base, phase.detail)
             phase.result(base.reference)
-        plans = _plan_builds(context, request, base, checkouts, sorted({*own, *names}))
+        plans = _plan_builds(context, request, base, found_sources, sorted({*own, *names}))
         existing = image_ids([plan.reference for plan in plans])
         missing = [plan for plan in plans if plan.reference not in existing]
         if missing:
