@@ -50,6 +50,11 @@ class InstanceFiles:
         return self.directory / "ready"
 
     @property
+    def logs(self) -> Path:
+        """Directory of the logs of the containers that were removed last."""
+        return self.directory / "logs"
+
+    @property
     def backup(self) -> Path:
         """Directory of the backup that a failed upgrade restores."""
         return self.directory / "before"

@@ -4,6 +4,7 @@ import shutil
 
 from hubpod.context import Context
 from hubpod.deployment import seeding
+from hubpod.deployment.kept_logs import keep_logs
 from hubpod.deployment.remove import remove_pod
 from hubpod.instances import Instance
 
@@ -11,11 +12,15 @@ from hubpod.instances import Instance
 def down(context: Context, instance: Instance, *, volumes: bool) -> None:
     """Remove an instance's pod and, with ``volumes``, its volumes, generated credentials and backup.
 
+    The ends of the containers' logs stay in the instance's private directory.
+
     The instance is found by names and labels alone. A missing object is not an error.
     """
     with context.locked(instance) as found:
-        with context.reporter.phase("pod removed"):
+        with context.reporter.phase("pod removed") as phase:
+            logs = keep_logs(context, instance, found.containers)
             remove_pod(context.podman, instance.resource)
+            phase.result(f"the ends of its logs are in {logs}" if logs else "")
         if volumes:
             with context.reporter.phase("volumes removed") as phase:
                 context.podman.remove_volumes(list(found.volumes))

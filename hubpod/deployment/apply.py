@@ -10,6 +10,7 @@ from hubpod.context import Context
 from hubpod.deployment import seeding, tracebacks
 from hubpod.deployment.answers import describe_met, find_unchecked
 from hubpod.deployment.container_checks import Check
+from hubpod.deployment.kept_logs import keep_logs
 from hubpod.deployment.readiness import wait_until_ready
 from hubpod.deployment.refresh import find_readers, refresh
 from hubpod.deployment.remove import remove_pod
@@ -148,7 +149,9 @@ def _name_settings(context: Context, site: Site, spec: PodSpec, error: NotReadyE
 
 def _clean_up(context: Context, site: Site, spec: PodSpec, recreated: tuple[Seed, ...]) -> None:
     """Remove the pod, and the volumes that this command created."""
-    with context.reporter.phase("cleaned up"):
+    with context.reporter.phase("cleaned up") as phase:
+        logs = keep_logs(context, site.instance, context.podman.containers(site.instance.labels))
+        phase.result(f"the ends of its logs are in {logs}" if logs else "")
         remove_pod(context.podman, spec.name)
         existing = context.podman.volumes(site.instance.labels)
         context.podman.remove_volumes([seed.volume for seed in recreated if seed.volume in existing])

@@ -227,14 +227,16 @@ class Podman:
         options = [*([f"--user={user}"] if user else []), *(["--interactive"] if stdin is not None else [])]
         return self.run("exec", *options, container, *argv, stdin=stdin, check=False, timeout_s=timeout_s)
 
-    def log(self, container: str, *, since: float = 0, timestamps: bool = False) -> str:
+    def log(self, container: str, *, since: float = 0, timestamps: bool = False, tail: int = 0) -> str:
         """Return the log of a container, both streams in the order of time, or nothing on failure.
 
         Args:
             container: podman's name.
             since: Start of the log, in seconds since the epoch.
             timestamps: Begin each line with its time in ISO 8601.
+            tail: Number of lines, the last ones; 0 for all.
         """
         options = [f"--since={since:.0f}", *(["--timestamps"] if timestamps else [])]
+        options += [f"--tail={tail}"] if tail else []
         result = process.run(self.command("logs", *options, container), env=self.env, check=False, merged=True)
         return result.stdout if result.ok else ""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,3 +109,11 @@ async def test_a_startup_watch_reports_the_end_of_the_job() -> None:
 
     with pytest.raises(JobEndedError):
         await asyncio.wait_for(watch.until_listening(), timeout=5)
+
+
+def test_the_package_has_its_version() -> None:
+    """The version is that of the installation, and other names are missing as in any module."""
+    import bricsauthenticator  # noqa: PLC0415
+
+    assert bricsauthenticator.__version__ == version("bricsauthenticator")
+    assert not hasattr(bricsauthenticator, "__versions__")

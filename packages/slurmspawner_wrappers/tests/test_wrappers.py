@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -346,3 +347,11 @@ def test_variables_that_steer_slurm_are_removed(slurm: FakeSlurm, run: Run, name
 def test_job_ids_are_plain_digits(text: str, answer: bool) -> None:  # noqa: FBT001 - a table of cases
     """A job id has one to ten digits and no leading zero."""
     assert is_job_id(text) is answer
+
+
+def test_the_package_has_its_version() -> None:
+    """The version is that of the installation, and other names are missing as in any module."""
+    import slurmspawner_wrappers  # noqa: PLC0415
+
+    assert slurmspawner_wrappers.__version__ == version("slurmspawner_wrappers")
+    assert not hasattr(slurmspawner_wrappers, "__versions__")

@@ -35,6 +35,15 @@ EXIT_USAGE = 2
 EXIT_NOT_FOUND = 127
 
 
+def __getattr__(name: str) -> str:
+    """Return the version, which takes an import that the commands do not need."""
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return version(__name__)
+
+
 def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
     """Submit the script on standard input and print the job id, within `limit_s` seconds."""
     command = "slurmspawner_sbatch"
