@@ -10,6 +10,9 @@ from hubpod_harness.steps import wait_until
 from support.external_services import ExternalServices
 from support.foreign_sources import AUTHENTICATOR, write_release, write_sources
 from support.instances import SOURCES, CommandResult, RunningInstance
+from support.runs import run_pytest
+
+LAST_CHARACTERS = 8000
 
 
 def test_other_sources_with_the_same_contract_work(instances: Callable[[], RunningInstance], tmp_path: Path) -> None:
@@ -91,3 +94,13 @@ def test_servers_outlive_a_move_of_production(
 
     change(external_services, running, to=lambda: running.invoke("prod.upgrade", *options))
     change(external_services, running, to=lambda: running.invoke("prod.upgrade", *options, foreign))
+
+
+def test_foreign_sources_pass_the_tests_of_the_contract(tmp_path: Path) -> None:
+    """A minimal authenticator, batchspawner and wrappers pass each test of the suite that is not hubpod's own."""
+    sources = [option.replace("--source=", "--hubpod-source=") for option in write_sources(tmp_path)]
+
+    result = run_pytest("harness/suite", "-m", "contract and not faults", "-q", *sources)
+
+    assert result.code == 0, result.text[-LAST_CHARACTERS:]
+    assert " passed" in result.text
