@@ -11,6 +11,7 @@ import yaml
 
 from hubpod.podman.cli import Podman
 from hubpod_harness.attack.transport import Request, send
+from hubpod_harness.external_services import ISSUER
 from support.external_services import ExternalServices
 from support.instances import CommandResult, RunningInstance
 
@@ -180,7 +181,7 @@ def test_production_with_a_path_that_does_not_exist_is_not_ready(deploy: Deploy,
     expect(which, check)
 
 
-def test_production_is_checked_as_the_hub_will(deploy: Deploy) -> None:
+def test_production_is_checked_as_the_hub_will(deploy: Deploy, external_services: ExternalServices) -> None:
     """With the image, every need is checked or named, and services that do not answer fail the check."""
     running, options = deploy("prod")
     directory = Path(options[0].partition("=")[2])
@@ -193,13 +194,14 @@ def test_production_is_checked_as_the_hub_will(deploy: Deploy) -> None:
     for name in ("ingress", "issuer", "ssh", "sudo", "wrappers", "jobs", "prefix", "data", "partition"):
         assert f"✓ {name}" in good.stdout or f"ok {name}" in good.stdout, good.stdout
 
-    change(directory, oidcServer="http://127.0.0.1:9/realms/test")
-    (directory / "zenith_client_config.yaml").write_text('{"serverAddress": "127.0.0.1", "serverPort": 9}')
+    closed = external_services.addresses[ISSUER]
+    change(directory, oidcServer=f"http://{closed}:9/realms/test")
+    (directory / "zenith_client_config.yaml").write_text(json.dumps({"serverAddress": closed, "serverPort": 9}))
     bad = running.invoke("prod.check", *options)
 
     assert bad.code == 7
-    assert "oidcServer http://127.0.0.1:9/realms/test: " in bad.stdout
-    assert "serverAddress 127.0.0.1, port 9: " in bad.stdout
+    assert f"oidcServer http://{closed}:9/realms/test: " in bad.stdout
+    assert f"serverAddress {closed}, port 9: " in bad.stdout
     assert not running.podman.listing("ps", "--all", "--quiet", "--filter=name=hubpod-check-")
 
 
