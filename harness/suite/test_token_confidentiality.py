@@ -51,7 +51,7 @@ def test_a_visitors_token_does_not_reach_another_users_server(
         run_as_account(stack, account, "sh", "-c", f'printf "%s" "$1" > {config}', "-", CURIOUS.format(file=seen))
         session.spawn(project=PROJECT)
         for name, way in WAYS.items():
-            headers = ((TOKEN_HEADER, token), ("X-Marker", name), *way.headers)
+            headers = ((TOKEN_HEADER, token), ("User-Agent", name), *way.headers)
             send(stack.url, Request(path=way.path.format(user=user.name), headers=headers))
         headers_seen = wait_until("the requests", lambda: _read_record(stack, account, seen))
 
@@ -61,4 +61,4 @@ def test_a_visitors_token_does_not_reach_another_users_server(
 def _read_record(stack: Stack, account: str, seen: str) -> str:
     """Return the server's record of headers, once it has the last request."""
     text = run_as_account(stack, account, "cat", seen).stdout
-    return text if "'X-Marker': 'kernel'" in text else ""
+    return text if "'User-Agent': 'kernel'" in text else ""

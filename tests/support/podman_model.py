@@ -101,7 +101,7 @@ class PodmanModel(Podman):
 
     def log(self, container: str, *, since: float = 0, timestamps: bool = False, tail: int = 0) -> str:
         """Return the line of a tunnel that has stood for long."""
-        options = ["--timestamps"] if timestamps else []
+        options = [*(["--timestamps"] if timestamps else []), *([f"--tail={tail}"] if tail else [])]
         return self.run("logs", *options, f"--since={since:.0f}", container, check=False).stdout
 
     def _result(self, args: tuple[str, ...], stdin: bytes) -> Result:

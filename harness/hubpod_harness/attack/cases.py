@@ -133,7 +133,7 @@ def _addresses(target: Target) -> Iterator[Case]:
     for name, address in {**FOREIGN_ADDRESSES, **AMBIGUOUS_ADDRESSES}.items():
         path = f"/hub/login?{next_query(address)}"
         if target.login.uses_token:
-            yield _case(f"next-{name}", "a login that leads elsewhere", Request(path=path), 401)
+            yield _case(f"next-{name}", "a login that leads elsewhere", Request(path=path), 400, 401)
         elif target.password:
             form = (("username", "testuser"), ("password", target.password))
             case = _case(f"next-{name}", "a login that leads elsewhere", _form(path, form), 302, 400)

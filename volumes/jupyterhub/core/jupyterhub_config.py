@@ -125,7 +125,8 @@ for path in sorted(SITE.glob("*.py")):
 # hubpod-ready checks with the commands and addresses that are in effect after all settings.
 SECTIONS = [each.__name__ for each in BricsSlurmSpawner.__mro__] + ["BricsAuthenticator"]
 NAMES = (
-    "exec_prefix batch_query_cmd query_all_cmd req_partition batchspawner_singleuser_cmd hub_connect_url oidc_server"
+    "exec_prefix batch_query_cmd query_all_cmd req_partition batchspawner_singleuser_cmd hub_connect_url oidc_server "
+    "jwks_origins"
 )
 found = {name: [c[each][name] for each in SECTIONS if each in c and name in c[each]] for name in NAMES.split()}
 if hasattr(BricsSlurmSpawner, "runs_launcher") and not found["batchspawner_singleuser_cmd"]:
