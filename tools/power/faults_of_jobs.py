@@ -76,8 +76,8 @@ JOBS = (
     Fault(
         name="jobs-listed-as-nobody",
         file=f"{BRICS}/slurm_commands.py",
-        old="self._line(self.list_own, username=username)",
-        new='self._line(self.list_own, username="nobody")',
+        old="limit_s=timeout_s, username=username)",
+        new='limit_s=timeout_s, username="nobody.x")',
         breaks="The hub never finds a job whose submission got no response.",
     ),
     Fault(
@@ -356,8 +356,8 @@ JOBS = (
     Fault(
         name="failed-spawn-is-500",
         file=f"{BRICS}/http_errors.py",
-        old="return ShownError(503, message)",
-        new="return ShownError(500, message)",
+        old='a failed spawn."""\n    return ShownError(503, message)',
+        new='a failed spawn."""\n    return ShownError(500, message)',
         breaks="A failed spawn is logged with all headers, the sign-in token among them.",
     ),
     Fault(

@@ -188,15 +188,15 @@ LOGIN = (
     Fault(
         name="audience-not-checked",
         file=f"{BRICS}/tokens.py",
-        old='"strict_aud": True',
-        new='"verify_aud": False',
+        old="    _check_audience(claims, policy)\n",
+        new="",
         breaks="A token for another service logs in here.",
     ),
     Fault(
         name="audience-among-several",
         file=f"{BRICS}/tokens.py",
-        old='"strict_aud": True, ',
-        new="",
+        old='set(audiences) != {policy.audience} and "azp" not in claims',
+        new="False",
         breaks="A token that names several audiences is accepted.",
     ),
     Fault(
@@ -321,13 +321,13 @@ LOGIN = (
     Fault(
         name="slow-issuer-not-given-up",
         file=f"{BRICS}/keys.py",
-        old="connect_timeout=timeout_s, request_timeout=timeout_s",
-        new="connect_timeout=timeout_s, request_timeout=60.0",
+        old="async with asyncio.timeout(self.timeout_s):",
+        new="async with asyncio.timeout(None):",
         breaks="A login waits for a minute if the issuer does not respond.",
     ),
     Fault(
         name="key-guessed",
-        file=f"{BRICS}/keys.py",
+        file=f"{BRICS}/key_set.py",
         old="if len(self.keys) == 1 else None",
         new="if self.keys else None",
         breaks="The hub checks a token without a key id with the first of several keys.",

@@ -209,8 +209,8 @@ SITES = (
     Fault(
         name="end-of-the-server-not-logged",
         file=f"{CORE}/batch_script.sh.j2",
-        old='echo "the notebook server exited"\n',
-        new="",
+        old='|| echo "the notebook server exited"',
+        new="|| true",
         breaks="The log of a job does not state whether the server or the script has ended.",
     ),
     Fault(

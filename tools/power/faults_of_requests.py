@@ -1,0 +1,133 @@
+"""Mistakes in what anyone may send: keys, tokens, requests, cookies and links."""
+
+from power.fault import BRICS, Fault
+
+REQUESTS = (
+    Fault(
+        name="one-bad-key-costs-all",
+        file=f"{BRICS}/key_set.py",
+        old="        except _UnusableError as error:\n",
+        new="        except KeyError as error:\n",
+        breaks="One entry that cannot be read shuts out everybody whose issuer publishes it.",
+    ),
+    Fault(
+        name="published-private-key-trusted",
+        file=f"{BRICS}/key_set.py",
+        old="    if _material(entry) in published:\n",
+        new="    if not entry:\n",
+        breaks="Anybody who reads the issuer's keys can sign a token.",
+    ),
+    Fault(
+        name="last-of-two-keys-used",
+        file=f"{BRICS}/key_set.py",
+        old=" if times[key_id] == 1}",
+        new="}",
+        breaks="Which of two keys with one id verifies a token depends on their order.",
+    ),
+    Fault(
+        name="key-of-encryption-used",
+        file=f"{BRICS}/key_set.py",
+        old="    _check_purpose(entry)\n",
+        new="",
+        breaks="A key that is not for signatures verifies tokens.",
+    ),
+    Fault(
+        name="keys-from-anywhere",
+        file=f"{BRICS}/issuer_urls.py",
+        old="if origin != own and origin not in allowed_origins:",
+        new="if not origin:",
+        breaks="A discovery document makes the hub send requests to services inside the site.",
+    ),
+    Fault(
+        name="keys-over-http",
+        file=f"{BRICS}/issuer_urls.py",
+        old='if own.startswith("https:") and not origin.startswith("https:"):',
+        new="if not own:",
+        breaks="The keys of an https issuer are fetched over http, where others can replace them.",
+    ),
+    Fault(
+        name="repeated-name-accepted",
+        file=f"{BRICS}/strict_json.py",
+        old="    if len(found) != len(pairs):\n",
+        new="    if not pairs and found:\n",
+        breaks="The hub and the front door can read different claims in one token.",
+    ),
+    Fault(
+        name="half-characters-accepted",
+        file=f"{BRICS}/strict_json.py",
+        old='("\\0" in value or not is_text(value))',
+        new="value is None",
+        breaks="A request with half of a character ends in a 500 and a traceback.",
+    ),
+    Fault(
+        name="older-token-restores",
+        file=f"{BRICS}/token_order.py",
+        old="latest is not None and latest.issued_at > issued_at",
+        new="latest is None and issued_at < 0",
+        breaks="An older token brings back a project that has been withdrawn.",
+    ),
+    Fault(
+        name="order-of-tokens-lost",
+        file=f"{BRICS}/token_order.py",
+        old="        latest.issued_at = issued_at\n",
+        new="        pass\n",
+        breaks="Only the first token of a user counts as the latest.",
+    ),
+    Fault(
+        name="cookie-over-http",
+        file=f"{BRICS}/cookies.py",
+        old='or self.request.protocol == "https"',
+        new="or False",
+        breaks="A browser sends the login cookie unencrypted, too.",
+    ),
+    Fault(
+        name="cookie-from-other-sites",
+        file=f"{BRICS}/cookies.py",
+        old='attributes.get("samesite") or "Lax"',
+        new='attributes.get("samesite") or "None"',
+        breaks="Pages of other sites send requests as their visitor.",
+    ),
+    Fault(
+        name="cookie-outlives-logout",
+        file=f"{BRICS}/logout.py",
+        old="            user.orm_user.cookie_id = orm.new_token()\n",
+        new="            user.orm_user.cookie_id = user.orm_user.cookie_id\n",
+        breaks="A copy of a login cookie is valid for half a day after the user has logged out.",
+    ),
+    Fault(
+        name="logout-by-image",
+        file=f"{BRICS}/logout.py",
+        old="        if is_from_elsewhere(self.request.headers):\n",
+        new="        if not self.request.headers:\n",
+        breaks="An image on any page logs its visitor out.",
+    ),
+    Fault(
+        name="locked-database-is-500",
+        file=f"{BRICS}/busy_database.py",
+        old="ShownError(503, BUSY",
+        new="ShownError(500, BUSY",
+        breaks="A locked database looks like an error of the hub, and all request headers are logged.",
+    ),
+    Fault(
+        name="unreadable-request-passes",
+        file=f"{BRICS}/readable_request.py",
+        old="        if problem := find_problem(self.request):\n",
+        new='        if problem := "":\n',
+        breaks="A request that is not UTF-8 ends in a 500 and a traceback.",
+    ),
+    Fault(
+        name="keys-over-http-allowed-by-site",
+        file=f"{BRICS}/login_settings.py",
+        old='return [issuer_urls.check_allowed_origin(url) for url in proposal["value"]]',
+        new='return [issuer_urls.origin_of(url) for url in proposal["value"]]',
+        breaks="A site can list an origin on loopback or without https for the issuer's keys.",
+    ),
+    Fault(
+        name="job-of-another-spawner-orphaned",
+        file=f"{BRICS}/former_state.py",
+        old='        yield projects[chosen]["username"] if chosen in projects else ""\n'
+        "        yield f\"{user}.{chosen.partition('.')[0]}\"\n",
+        new='        yield ""\n',
+        breaks="A job that another spawner started can no longer be stopped.",
+    ),
+)
