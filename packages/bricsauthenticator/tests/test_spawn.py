@@ -94,7 +94,8 @@ async def test_a_server_starts_as_a_job_of_the_chosen_project(
         "#SBATCH --partition=gpu\n#SBATCH --comment=project1\n#SBATCH --no-requeue\n"
         '#SBATCH --comment="project1 jupyterhub-'
     )
-    assert "export USER=ada.project1\nexport HOME=/home/project1/ada.project1\nexport SHELL=/bin/bash\n" in script
+    account = ("USER=ada.project1", "LOGNAME=ada.project1", "HOME=/home/project1/ada.project1", "SHELL=/bin/bash")
+    assert "".join(f"export {variable}\n" for variable in account) in script
     assert f"{LAUNCH} jupyterhub-singleuser" in script
     assert slurm.read("account") == "ada.project1\n"
     assert ada.spawner().server.ip == "localhost"
