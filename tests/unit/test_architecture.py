@@ -14,7 +14,7 @@ COMMANDS = {PROJECT / "hubpod" / "cli" / "dev.py"}
 """Modules without a limit of lines: one function per command, mostly options."""
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 50
-ENVIRONMENTS_MAX_LINES = 500
+ENVIRONMENTS_MAX_LINES = 550
 FOREIGN = {"invoke", "nox", "pytest", "testcontainers", "hubpod_harness", "tasks"}
 
 # A package imports only from later rows.

@@ -15,7 +15,7 @@ REQUESTS = (
         file=f"{BRICS}/key_set.py",
         old="    if _material(entry) in published:\n",
         new="    if not entry:\n",
-        breaks="Anybody who reads the issuer's keys can sign a token.",
+        breaks="Every reader of the published keys can sign a token.",
     ),
     Fault(
         name="last-of-two-keys-used",
