@@ -28,7 +28,6 @@ FATAL = {
         "a command was not found (exit status 127)",
         "jupyterhub-singleuser is not in PATH",
     ),
-    "no Python": ("PATH=/usr/bin:/bin", "exit status 2", "execve(): python3: No such file or directory"),
     "signal": ("echo dying; kill -9 $$", "SIGKILL", "dying"),
 }
 HOSTILE_FILES = {

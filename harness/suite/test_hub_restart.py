@@ -26,6 +26,7 @@ from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
 
+HUB_S = 60.0
 ROUTES_S = 15.0  # ten seconds after the proxy died, plus its own start
 ENDED_S = 60.0
 UNAVAILABLE = 503
@@ -79,7 +80,8 @@ def hub_restart(stacks: Callable[..., Stack], lasting_user: tuple[User, Session]
             issuer.down()
         stack.restart("jupyterhub")
         remembered = kernel.execute("before + 1")
-        stack.wait_until_ready()
+        # Without the issuer the stack is not ready.
+        wait_until("the hub", lambda: stack.hub.admin("GET", "").ok, HUB_S)
         return HubRestart(remembered=remembered, refusal=login_refusal(stack.hub, token) if issuer else None)
 
 

@@ -256,7 +256,7 @@ def test_sshd_reports_a_restrictive_configuration(stack: Stack) -> None:
         "allowusers jupyterspawner",
         "authenticationmethods publickey",
         f"authorizedkeysfile {AUTHORIZED_KEYS}",
-        "forcecommand /usr/local/bin/hubpod-ssh-command",
+        "forcecommand /usr/local/bin/hubpod-ssh-command /opt/jupyter/slurmspawner_wrappers/bin",
         *("disableforwarding yes", "permittty no", "permittunnel no", "permituserrc no", "permituserenvironment no"),
         *("passwordauthentication no", "kbdinteractiveauthentication no", "strictmodes yes"),
     } <= set(report.stdout.splitlines())
