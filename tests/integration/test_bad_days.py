@@ -205,7 +205,8 @@ def test_an_interrupt_ends_the_running_build_step(instances: Callable[[], Runnin
     """Ctrl-C ends the current step of a build, and removes the build's containers."""
     # A unique number, because other builds may run on this machine.
     step = ("sleep", f"600.{secrets.randbelow(10**9)}")
-    (tmp_path / "setup.py").write_text(f"import os\nos.execvp('sleep', {step!r})\n")
+    scripts = "slurmspawner_sbatch slurmspawner_squeue slurmspawner_scancel"
+    (tmp_path / "setup.py").write_text(f"import os  # declares {scripts}\nos.execvp('sleep', {step!r})\n")
     running = instances()
     command = argv("dev.up", f"--instance={running.name}", f"--source=slurmspawner_wrappers={tmp_path}")
     with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True, text=True) as process:
