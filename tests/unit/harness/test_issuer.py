@@ -58,7 +58,7 @@ REASONS = {
     "malformed key id": r"(huge|numeric|null)_kid",
     "algorithm not allowed": r"alg_none_signed|alg_empty|alg_null|alg_list|key_confusion",
     "refused header parameter": r"(jku|x5u|x5c|jwk|crit)_header|(jku|jwk)_foreign_key|nested",
-    "not a signed JWT": r"alg_(none|None|NONE|nOnE)|jwe|two_parts|four_parts|not_base64|not_ascii",
+    "not a signed JWT": r"alg_(none|None|NONE|nOnE)|jwe|two_parts|four_parts|not_base64",
     "malformed header": r"header_not_json|repeated_(alg|kid)",
     "malformed claims": r"repeated_(claim|audience)|infinite_exp",
     "DecodeError|RecursionError|ValueError|TypeError|OverflowError": r"infinite_exp|null_nbf|not_json|array_payload"
@@ -201,6 +201,9 @@ async def test_each_flaw_is_refused_for_its_own_reason(
 
     assert response.code in FLAWS[name].statuses
     assert not response.headers.get_list("Set-Cookie")
+    if name == "not_ascii":  # refused before the login reads it
+        assert response.code == 400
+        return
     reason = re.search(r"Login refused with \d+: (.*)", caplog.text)
     assert reason
     contents_by_name = next(flaws for known, flaws in REASONS.items() if re.fullmatch(known, reason[1]))
