@@ -153,6 +153,7 @@ def test_a_job_of_another_account_cannot_be_cancelled(
 # -- requests that the server rejects -----------------------------------------------------------------------------
 
 
+@pytest.mark.hubpod
 @pytest.mark.parametrize(
     "request_",
     [
