@@ -83,6 +83,7 @@ def test_all_servers_cost_one_query_and_no_login(stack: Stack, servers: Servers)
     assert all(server.is_active() for server in servers.values())
 
 
+@pytest.mark.hubpod
 def test_a_lost_connection_is_reopened(stack: Stack, servers: Servers) -> None:
     """After the shared SSH connection died, a command opens another. No server is lost."""
     before = stack.slurm.ssh_logins()

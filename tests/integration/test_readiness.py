@@ -94,7 +94,7 @@ EXPECTED = {
     "squeue not executable": ("sudo", f"slurmSpawnerWrappersBin {BIN}: "),
     "sudo without rules": ("sudo", f"slurmSpawnerWrappersBin {BIN}: "),
     "prefix missing": ("prefix", f"condaPrefixDir {CONDA} does not exist"),
-    "environment missing": ("prefix", f"condaPrefixDir {CONDA} has no command batchspawner-singleuser"),
+    "environment missing": ("prefix", f"condaPrefixDir {CONDA} has no command jupyterhub-singleuser"),
     "data missing": ("data", "jupyterDataDir /opt/jupyter/jupyter_data does not exist"),
     "home full": ("home", "the home directory of testuser.project1 is full"),
     "home missing": ("home", "the home directory of testuser.project1 does not exist"),

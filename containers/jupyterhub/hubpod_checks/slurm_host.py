@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubpod_checks.answers import NOT_READY, Answer, Outcome, judge, run, unchecked
-from hubpod_checks.hub_settings import HubSettings
+from hubpod_checks.hub_settings import SHARED, HubSettings
 from hubpod_checks.web import check_node
 
 SSH_FAILED = 255  # ssh(1)
@@ -109,7 +109,7 @@ def find_answers(hub: HubSettings) -> list[Answer]:
 
 def judge_replies(hub: HubSettings, replies: Replies) -> list[Answer]:
     """Return the answers that follow from the outcomes."""
-    if all(each.status in {SSH_FAILED, None} for each in replies.all):
+    if _is_ssh_down(hub, replies):
         text = f"sshHostname {hub.ssh_hostname}: {replies.check.complaint}"
         return [judge("ssh", text), *_without("SSH to the Slurm host does not work")]
     sudo = _judge_sudo(hub, replies)
@@ -117,6 +117,13 @@ def judge_replies(hub: HubSettings, replies: Replies) -> list[Answer]:
     if sudo.state == NOT_READY:
         return [*answers, *_without("the Slurm host does not run the wrappers")[1:]]
     return [*answers, _judge_wrappers(hub, replies), _judge_jobs(replies), *_judge_facts(hub, replies)]
+
+
+def _is_ssh_down(hub: HubSettings, replies: Replies) -> bool:
+    """Whether no command could log in. The list may come through a connection opened while logins still worked."""
+    if replies.check.status == SSH_FAILED and SHARED in hub.list_all:
+        return True
+    return all(each.status in {SSH_FAILED, None} for each in replies.all)
 
 
 def _without(why: str) -> list[Answer]:

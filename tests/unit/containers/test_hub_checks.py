@@ -128,6 +128,16 @@ def test_ssh_is_judged_by_its_status(status: int | None) -> None:
     assert {state for name, (state, _) in found.items() if name != "ssh"} == {"not checked"}
 
 
+def test_an_open_shared_connection_does_not_hide_that_logins_fail() -> None:
+    """The list of jobs comes through a connection of its own kind, which outlives the SSH server's listener."""
+    refused = outcome(255, stderr="ssh: connect to host localhost port 22: Connection refused\n")
+    shared = settings(list_all="ssh -F /etc/jupyterhub/ssh_config slurm-shared slurmspawner_squeue")
+    own = settings(list_all="ssh slurm.example.org slurmspawner_squeue")
+
+    assert judge(refused, LIST, shared)["ssh"][0] == "not ready"
+    assert judge(refused, LIST, own)["ssh"][0] == "ready"
+
+
 @pytest.mark.parametrize(
     ("need", "changes", "text"),
     [
