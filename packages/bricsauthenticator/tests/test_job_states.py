@@ -2,7 +2,7 @@
 
 import pytest
 
-from bricsauthenticator.job_states import Fate, Job, Life, Phase, Run, fate, life_of
+from bricsauthenticator.job_states import Fate, Job, Life, Phase, Run, fate, life_of, with_requeue
 from bricsauthenticator.slurm import read_answer, read_job_id
 
 LIVES, ENDED, UNKNOWN = Fate.LIVES, Fate.ENDED, Fate.UNKNOWN
@@ -49,6 +49,36 @@ def test_a_ready_server_is_one_run_of_its_job(life: Life, node: str, restarts: i
 
     assert fate(job, Phase.READY, run) is expected
     assert fate(job, Phase.STARTING, run) is fate(job, Phase.STOPPING, run) is LIVES
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "expected"),
+    [
+        ("COMPLETING", 1, (LIVES, ENDED)),
+        ("RUNNING+COMPLETING", 2, (LIVES, ENDED)),
+        ("STAGE_OUT", 1, (LIVES, ENDED)),
+        ("COMPLETING", 0, (ENDED, ENDED)),
+        ("COMPLETING", None, (ENDED, ENDED)),
+        ("FAILED", 1, (ENDED, ENDED)),
+        ("CANCELLED", 1, (ENDED, ENDED)),
+        ("PENDING", 1, (LIVES, ENDED)),
+    ],
+)
+def test_a_job_that_completes_after_a_requeue_waits_again(
+    state: str, restarts: int | None, expected: tuple[Fate, Fate]
+) -> None:
+    """A start waits for the job's next run, and a ready server has ended."""
+    job = with_requeue(Job(life=life_of(state), state=state, restarts=restarts), Run(node="n1", restarts=0))
+
+    assert (fate(job, Phase.STARTING), fate(job, Phase.READY)) == expected
+
+
+@pytest.mark.parametrize("run", [None, Run(), Run(restarts=1)])
+def test_an_unknown_or_the_same_run_is_not_a_requeue(run: Run | None) -> None:
+    """Without two different numbers of restarts, the state stays as Slurm printed it."""
+    job = Job(life=Life.ENDING, state="COMPLETING", restarts=1, exit_code="0:15")
+
+    assert with_requeue(job, run) == job
 
 
 OURS = "RUNNING | None | 0 | 0:0 | 41 | n1"

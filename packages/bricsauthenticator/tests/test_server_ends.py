@@ -81,6 +81,9 @@ async def run(
         ("SPECIAL_EXIT | JobHeldAdmin | 1 | 1:0 | 41 | n/a", "Slurm holds it back"),
         ("RUNNING | None | 1 | 0:0 | 41 | localhost", "Slurm started it again"),
         ("RUNNING | None | 0 | 0:0 | 41 | other", "Slurm started it again"),
+        ("COMPLETING | BeginTime | 1 | 0:15 | 41 | localhost", "Slurm put it back into the queue"),
+        ("COMPLETING | TimeLimit | 1 | 0:15 | 41 | localhost", "Slurm put it back into the queue"),
+        ("COMPLETING | JobHeldUser | 1 | 0:15 | 41 | n/a", "Slurm put it back into the queue"),
         ("PENDING BeginTime n/a", "it waits in the queue again"),
         ("RUNNING None other", "Slurm started it again"),
     ],
@@ -102,6 +105,22 @@ async def test_another_run_of_the_job_ends_the_server(
     await until(lambda: slurm.read("cancelled") == "41\n")
 
 
+@pytest.mark.parametrize(
+    "answer", ["FAILED | NonZeroExitCode | 1 | 77:0 | 41 | localhost", "CANCELLED | None | 2 | 0:15 | 41 | n/a"]
+)
+async def test_a_later_run_that_has_ended_is_not_the_reason(
+    ada: Any, slurm: Any, until: Any, server_port: int, answer: str
+) -> None:
+    """The requeue has ended the server, although the hub first queries after the end of the job's next run."""
+    spawner = await run(ada, slurm, until, server_port)
+
+    slurm.says(answer)
+
+    assert await spawner.poll() == 1
+    assert spawner.ended.startswith("Job 41 ended: Slurm put it back into the queue, and its server is gone (")
+    assert "exit status" not in spawner.ended
+
+
 async def test_a_restarted_hub_knows_the_run(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
     """The run of the job is in the database, so that another one is noticed after a restart of the hub."""
     spawner = await run(ada, slurm, until, server_port)
@@ -114,6 +133,35 @@ async def test_a_restarted_hub_knows_the_run(ada: Any, slurm: Any, until: Any, s
     slurm.says("RUNNING | None | 2 | 0:0 | 41 | localhost")
 
     assert await again.poll() == 1
+
+
+async def test_a_start_survives_a_requeue(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """A job that Slurm requeues before its server is ready starts the server with its next run."""
+    slurm.says("RUNNING | None | 0 | 0:0 | 41 | localhost")
+    spawner = await begin(ada, slurm, until)
+    await until(lambda: spawner._job.status.job.node)
+    for answer in ("COMPLETING | None | 1 | 0:15 | 41 | localhost", "PENDING | BeginTime | 1 | 0:0 | 41 | n/a"):
+        slurm.says(answer)
+        asked = len(slurm.read("asked"))
+        await until(lambda asked=asked: len(slurm.read("asked")) > asked + 3 * 3)
+
+    slurm.says("RUNNING | None | 1 | 0:0 | 41 | localhost")
+    await until(lambda: spawner._job.status.job.node)
+    assert await report(ada, slurm, {"port": server_port}) == 201
+    await asyncio.wait({spawner._spawn_future}, timeout=10)
+
+    assert spawner.ready
+    assert spawner.get_state()["job_run"] == {"node": "localhost", "restarts": 1}
+
+
+async def test_the_end_of_a_starts_second_run_has_its_own_reason(ada: Any, slurm: Any, until: Any) -> None:
+    """A start that ends after a requeue has the reason of the job's last run."""
+    slurm.says("PENDING | BeginTime | 1 | 0:0 | 41 | n/a")
+    spawner = await begin(ada, slurm, until)
+
+    slurm.says("FAILED | NonZeroExitCode | 1 | 3:0 | 41 | localhost")
+
+    assert "ended before the server was ready: its command failed" in await failure(spawner)
 
 
 @pytest.mark.parametrize("state", ["SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "NOVELTY"])

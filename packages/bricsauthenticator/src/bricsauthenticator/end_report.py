@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bricsauthenticator.ends import End, hub_end
-from bricsauthenticator.job_states import Life, Phase
+from bricsauthenticator.job_states import Job, Life, Phase, Run, with_requeue
 from bricsauthenticator.job_status import JobStatusQuery
 from bricsauthenticator.messages import end_message, find_exit, find_job_end, hub_message, situation, with_log
 from bricsauthenticator.startup import OverdueError
@@ -28,6 +28,7 @@ class EndReport:
         spawner: The server's spawner.
         status: The job as Slurm last described it.
         phase: Returns the phase of the server.
+        run: Returns the run of the job that is the server; None when unknown.
         log_path: Returns the file of the job's output, in which `%j` is the job id, or an empty text.
         owner: Returns the server's name in the log.
     """
@@ -35,6 +36,7 @@ class EndReport:
     spawner: Any
     status: JobStatusQuery
     phase: Callable[[], Phase]
+    run: Callable[[], Run | None]
     log_path: Callable[[], str]
     owner: Callable[[], str]
 
@@ -43,13 +45,17 @@ class EndReport:
         job_id = self.spawner.job_id
         is_ready = self.phase() is Phase.READY and self.spawner.pending != "spawn"
         await self._wait_for_final_state(job_id)
-        job = self.status.job
+        job = self._job()
         sentence = end_message(job_id, job) if is_ready else situation(job_id, replace(job, life=Life.GONE))
         return await self._finish(sentence, find_job_end(job), find_exit(job))
 
+    def _job(self) -> Job:
+        # A start waits for the job's next run, so that the last run decides about it.
+        return with_requeue(self.status.job, self.run() if self.phase() is Phase.READY else None)
+
     async def _wait_for_final_state(self, job_id: str) -> None:
         deadline = time.monotonic() + FINAL_STATE_TIMEOUT_S
-        while self.status.job.life is Life.ENDING and time.monotonic() < deadline:
+        while self._job().life is Life.ENDING and time.monotonic() < deadline:
             await asyncio.sleep(min(LONGEST_PAUSE_S, self.spawner.startup_poll_interval))
             await self.status.query(job_id, 0.0)
 

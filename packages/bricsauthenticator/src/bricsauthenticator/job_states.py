@@ -5,7 +5,7 @@ of `squeue --format=%T` in Slurm 24.11 to 25.11, see the job state codes in sque
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 
@@ -110,7 +110,23 @@ class Run:
     def is_other_than(self, job: Job) -> bool:
         """Whether the job, which runs, runs elsewhere or again."""
         moved = bool(self.node and job.node and self.node != job.node)
-        return moved or (None not in (self.restarts, job.restarts) and self.restarts != job.restarts)
+        return moved or self.is_requeued(job)
+
+    def is_requeued(self, job: Job) -> bool:
+        """Whether Slurm has put the job back into the queue since this run."""
+        return None not in (self.restarts, job.restarts) and self.restarts != job.restarts
+
+
+def with_requeue(job: Job, run: Run | None) -> Job:
+    """Return the job with `REQUEUED` in its state if it completes or has ended after a requeue that ended the run.
+
+    Slurm counts the restart at once, but squeue prints COMPLETING until the epilog ends. A later run may have ended,
+    too: its exit code says nothing about this run.
+    """
+    if run is None or job.life not in (Life.ENDING, Life.GONE) or not run.is_requeued(job):
+        return job
+    life = Life.PENDING if job.life is Life.ENDING else Life.GONE
+    return replace(job, life=life, state=f"{job.state},REQUEUED", exit_code="")
 
 
 _LIVES = dict.fromkeys(Phase, Fate.LIVES)

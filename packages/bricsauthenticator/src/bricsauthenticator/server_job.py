@@ -12,7 +12,7 @@ from bricsauthenticator import jobscript, slurm
 from bricsauthenticator.end_report import EndReport
 from bricsauthenticator.http_errors import spawn_failure
 from bricsauthenticator.job_ledger import JobLedger
-from bricsauthenticator.job_states import Fate, Life, Phase, Run, fate
+from bricsauthenticator.job_states import Fate, Life, Phase, Run, fate, with_requeue
 from bricsauthenticator.job_status import JobStatusQuery
 from bricsauthenticator.messages import situation
 from bricsauthenticator.pending_cancellations import PendingCancellation
@@ -44,7 +44,7 @@ class ServerJob:
         submission: The submission of the job.
         startup: The wait for the server to answer.
         end_report: The explanation of the server's end.
-        run: The run of the job that is the server; None until Slurm describes a server that has reported its port.
+        run: The run of the job that is the server, or will be; None until Slurm has described it.
         log_path: The file of the job's output on the Slurm host; empty when unknown.
     """
 
@@ -87,6 +87,7 @@ class ServerJob:
             spawner=spawner,
             status=self.status,
             phase=self.phase,
+            run=lambda: self.run,
             log_path=lambda: self.log_path,
             owner=self._owner,
         )
@@ -145,12 +146,19 @@ class ServerJob:
         job = await self.status.query(spawner.job_id, max_age_s, reuse_s)
         if job.life is not Life.UNKNOWN:
             spawner.job_status = self.status.answer
-        if phase is Phase.READY and self.run is None and job.life is Life.RUNNING:
-            self.record_run()
+        self._notice_run(phase)
+        if phase is not Phase.STOPPING:  # a cancelled job that completes does not wait again
+            job = with_requeue(job, self.run)
         if fate(job, phase, self.run) is Fate.ENDED:
             return JobStatus.NOTFOUND
         self.report(situation(spawner.job_id, job), PROGRESS_OF.get(job.life))
         return STATUS_OF[job.life]
+
+    def _notice_run(self, phase: Phase) -> None:
+        life = self.status.job.life
+        is_start = phase is Phase.STARTING and life in (Life.PENDING, Life.RUNNING, Life.PAUSED)
+        if is_start or (phase is Phase.READY and self.run is None and life is Life.RUNNING):
+            self.record_run()
 
     def record_run(self) -> None:
         """Take the job's current run for the server."""
