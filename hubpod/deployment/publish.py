@@ -12,7 +12,7 @@ from hubpod.errors import MachineError, SettingsError, UsageError
 from hubpod.pod import Port
 from hubpod.request import UpRequest
 from hubpod.settings.deploy_configmap import Settings
-from hubpod.system.addresses import is_loopback, is_own_only
+from hubpod.system.addresses import is_loopback
 from hubpod.system.ports import require_bindable
 
 ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
@@ -83,11 +83,6 @@ def find_hub_api(settings: Settings, environment: Environment, hub_api: Port | N
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SCHEME_PORTS[parts.scheme]
     setting = f"{settings.source}: hubConnectUrl: {url}"
-    if is_own_only(host):
-        raise SettingsError(
-            f"{setting} leads users' servers to themselves",
-            remedy="name this machine by an address that the compute nodes reach",
-        )
     if hub_api is None:
         example = f"--publish {_format_host(host) if _is_address(host) else 'IP'}:{_api_port(parts)}:{API_PORT}"
         raise UsageError(

@@ -113,6 +113,19 @@ def url(value: str) -> str:
     return ""
 
 
+def url_elsewhere(consequence: str) -> Check:
+    """Require a URL of another machine than the one that connects to it.
+
+    Args:
+        consequence: Where a URL of this machine leads, and what to write instead.
+    """
+
+    def check(value: str) -> str:
+        return url(value) or (f"is {value}, which {consequence}" if is_own_only(urlsplit(value).hostname or "") else "")
+
+    return check
+
+
 def normalize_url(value: str) -> str:
     """Leave out whitespace around a URL and slashes at its end."""
     return value.strip().rstrip("/")

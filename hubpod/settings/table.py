@@ -156,7 +156,9 @@ SETTINGS = (
         key="hubConnectUrl",
         variable="DEPLOY_CONFIG_HUB_CONNECT_URL",
         meaning="URL at which the users' servers reach the hub's API",
-        check=checks.url,
+        check=checks.url_elsewhere(
+            "leads users' servers to themselves; name this machine by an address that the compute nodes reach"
+        ),
         normalize=checks.normalize_url,
         fixed_value=_in_pod(f"http://127.0.0.1:{checks.HUB_API_PORT}"),
         is_fixed=checks.is_hub_in_pod,
@@ -189,7 +191,9 @@ SETTINGS = (
         key="oidcServer",
         variable="DEPLOY_CONFIG_OIDC_SERVER",
         meaning="issuer of the JWT (iss)",
-        check=checks.url,
+        check=checks.url_elsewhere(
+            "leads the hub's container to itself; name the issuer as containers and browsers reach it"
+        ),
         applies_to=_uses_token,
         example="https://keycloak.example.org/realms/site",
     ),

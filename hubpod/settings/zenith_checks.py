@@ -67,8 +67,13 @@ def _never(value: object) -> str:
     return "would give the hub neither an address nor a login; remove the line" if is_true(value) else _flag(value)
 
 
+_url_elsewhere = checks.url_elsewhere(
+    "leads the Zenith server to itself; name the issuer as that server and browsers reach it"
+)
+
+
 def _url(value: object) -> str:
-    return checks.url(value) if isinstance(value, str) else "must be a URL such as https://host/path"
+    return _url_elsewhere(value) if isinstance(value, str) else "must be a URL such as https://host/path"
 
 
 def _secret(value: object) -> str:

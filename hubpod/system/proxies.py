@@ -29,8 +29,16 @@ def find_warnings(variables: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         f"{name} names a proxy on this machine's own loopback address, which containers do not reach"
         for name in NAMES
-        if is_loopback(urlsplit(variables.get(name, "")).hostname or "")
+        if is_loopback(_host(variables.get(name, "")))
     )
+
+
+def _host(proxy: str) -> str:
+    """Return the host of a proxy, whose scheme may be missing."""
+    try:
+        return urlsplit(proxy if "://" in proxy else f"//{proxy}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _get(environ: Mapping[str, str], name: str) -> str:

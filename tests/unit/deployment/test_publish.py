@@ -132,32 +132,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "http://localhost:8081",
-        "http://127.0.0.1:8081",
-        "https://127.9.9.9/hub",
-        "http://[::1]:8081",
-        "http://0.0.0.0:8081",
-        "http://[::]:8081",
-        "http://LOCALHOST.:8081",
-        "http://ip6-localhost:8081",
-        "http://127.1:8081",
-        "http://0:8081",
-        "http://2130706433:8081",
-        "http://[::ffff:127.0.0.1]:8081",
-    ],
-)
-@pytest.mark.parametrize("hub_api", [None, at("0.0.0.0")], ids=str)  # noqa: S104 - compared, not listened at
-def test_a_url_that_leads_servers_to_themselves_is_refused(url: str, hub_api: Port | None) -> None:
-    """On a compute node, a loopback or unspecified address is the node itself."""
-    with pytest.raises(SettingsError, match="leads users' servers to themselves") as caught:
-        find_hub_api(settings(url), EXTERNAL, hub_api)
-
-    assert caught.value.message.startswith(f"{Path('site') / FILE_NAME}: hubConnectUrl: {url} ")
-
-
-@pytest.mark.parametrize(
     ("url", "example"),
     [
         ("http://192.0.2.7:8081", "192.0.2.7:8081:8081"),

@@ -72,8 +72,8 @@ def test_an_existing_sites_file_works_unchanged(path: Path) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
 def test_a_sites_file_works_in_every_environment(path: Path, environment: Environment) -> None:
     """The file may have core/v1, immutable, keys of other environments, and fixed values."""
-    host = "localhost" if environment.slurm.value == "in the pod" else "ssh.example.org"
-    path.write_text(SITE_FILE.replace('"localhost"', host))
+    host, hub = ("localhost", "127.0.0.1") if environment.slurm.in_pod else ("ssh.example.org", "hub.example.org")
+    path.write_text(SITE_FILE.replace('"localhost"', host).replace("127.0.0.1", hub))
 
     loaded = deploy_configmap.load(path, environment, SETTINGS)
 

@@ -26,10 +26,17 @@ def test_variables_of_proxies(environ: dict[str, str], variables: dict[str, str]
     assert proxy_variables(environ) == variables
 
 
-def test_a_proxy_on_loopback_is_warned_about() -> None:
-    """The sentence contains no password."""
-    (warning,) = find_warnings({"HTTPS_PROXY": "http://user:secret@127.0.0.1:3128"})
+@pytest.mark.parametrize("scheme", ["http://", "https://", "socks5://", ""])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.1"])
+def test_a_proxy_on_loopback_is_warned_about(scheme: str, host: str) -> None:
+    """The sentence contains no password. A proxy without a scheme is one of http."""
+    (warning,) = find_warnings({"HTTPS_PROXY": f"{scheme}user:secret@{host}:3128"})
 
     assert "HTTPS_PROXY" in warning
     assert "secret" not in warning
-    assert not find_warnings({"HTTPS_PROXY": "http://proxy.example.org:3128"})
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy.example.org:3128", "proxy.example.org:3128", "", "http://[::1"])
+def test_a_proxy_elsewhere_is_not_warned_about(proxy: str) -> None:
+    """Text that is not a URL is left to the programs that read it."""
+    assert not find_warnings({"HTTPS_PROXY": proxy})
