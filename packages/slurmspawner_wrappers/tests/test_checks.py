@@ -1,5 +1,6 @@
 """The facts that a job of an account would find, from a real process of the wrapper."""
 
+import errno
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from slurmspawner_wrappers.checks import find_home_problem, find_wrapper_problem
 
 IMPORT = f"import sys; sys.path.insert(0, {str(Path(checks.__file__).parents[1])!r}); import slurmspawner_wrappers as w"
 Check = Callable[..., dict[str, Any]]
+OLD_NS = 981173106_789000000
+NEW_NS = 1000000000_000000000
 
 
 @pytest.fixture
@@ -132,17 +135,68 @@ def test_unknown_accounts_are_listed(check: Check) -> None:
     assert check(accounts=["root", "ghost.project1"])["unknown_accounts"] == ["ghost.project1"]
 
 
-def test_a_full_home_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A file is written as a job would write its log, and never left behind."""
-    assert not find_home_problem(str(tmp_path))
-    assert find_home_problem("/home/nowhere") == "does not exist"
+@pytest.fixture(params=["unnamed files", "named files"])
+def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home on a file system with files that have no name, and on one without them, such as NFS."""
+    directory = tmp_path / "home"
+    directory.mkdir()
+    os.utime(directory, ns=(OLD_NS, OLD_NS))
+    if request.param == "named files":
+        real = os.open
+
+        def refuse(path: str, flags: int, mode: int = 0o777) -> int:
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+            return real(path, flags, mode)
+
+        monkeypatch.setattr(os, "open", refuse)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"), [(0, ""), (errno.EDQUOT, "is full (quota)"), (errno.ENOSPC, "is full"), (errno.EIO, "(EIO)")]
+)
+def test_the_check_of_a_home_leaves_no_trace(
+    home: Path, monkeypatch: pytest.MonkeyPatch, code: int, problem: str
+) -> None:
+    """A file is written as a job would write its log, and neither the file nor a new modification time is left."""
 
     def fail(*_: object) -> int:
-        raise OSError(122, "Disk quota exceeded")
+        raise OSError(code, "as on a full disk")
 
-    monkeypatch.setattr(os, "write", fail)
-    assert find_home_problem(str(tmp_path)) == "is full (quota)"
-    assert not list(tmp_path.iterdir())
+    if code:
+        monkeypatch.setattr(os, "write", fail)
+
+    found = find_home_problem(str(home))
+
+    assert found.endswith(problem)
+    assert bool(found) is bool(problem)
+    assert not list(home.iterdir())
+    assert home.stat().st_mtime_ns == OLD_NS
+
+
+def test_a_change_of_the_home_during_its_check_keeps_its_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backups find what a user has written meanwhile."""
+    real = os.write
+
+    def write(file: int, data: bytes) -> int:
+        (home / "notes").touch()
+        os.utime(home, ns=(NEW_NS, NEW_NS))
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", write)
+
+    assert not find_home_problem(str(home))
+
+    assert [path.name for path in home.iterdir()] == ["notes"]
+    assert home.stat().st_mtime_ns >= NEW_NS
+
+
+def test_a_missing_home_is_a_problem(tmp_path: Path) -> None:
+    """Neither kind of file can be written."""
+    assert find_home_problem("/home/nowhere") == "does not exist"
+    (tmp_path / "file").touch()
+    assert find_home_problem(str(tmp_path / "file")) == "does not exist"
 
 
 def test_a_spool_without_room_is_a_problem(check: Check, commands: Path) -> None:

@@ -23,8 +23,6 @@ SLURM_LIMIT_S = 5.0
 ACTIVATE_LIMIT_S = 8.0
 HTTP_LIMIT_S = 3.0
 """Seconds, so that the hub has an answer in time although Slurm's commands wait for minutes."""
-ROOM_BYTES = 256 * 1024
-"""Written to the home directory: more than the files that a server writes before it listens."""
 SPOOL_BYTES = 16 * 2**20
 """Free bytes of Slurm's spool below which a job may fail: the script, its environment and Slurm's own state."""
 MAX_ADDRESSES = 3
@@ -106,22 +104,13 @@ def _find_directory_problem(path: str) -> str:
 
 
 def find_home_problem(home: str) -> str:
-    """Write a file to the home directory, and remove it."""
-    path = os.path.join(home, f".slurmspawner-check-{os.getpid()}")  # noqa: PTH118 - as short as the other calls
+    """Find what prevents a job from writing to the home directory."""
+    from slurmspawner_wrappers import room  # noqa: PLC0415 - only for accounts with a home
+
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        room.write_to_home(home)
     except OSError as error:
         return _describe(error)
-    try:
-        left = ROOM_BYTES
-        while left:
-            left -= os.write(file, bytes(left))
-        os.fsync(file)  # a quota may be checked only now
-    except OSError as error:
-        return _describe(error)
-    finally:
-        os.close(file)
-        os.unlink(path)  # noqa: PTH108
     return ""
 
 
