@@ -55,8 +55,8 @@ SITES = (
     Fault(
         name="start-timeout-too-short",
         file=f"{CORE}/jupyterhub_config.py",
-        old="c.Spawner.start_timeout = QUEUE_TIMEOUT + LAUNCH_TIMEOUT + MARGIN",
-        new="c.Spawner.start_timeout = 10",
+        old='if not hasattr(BricsSlurmSpawner, "default_start_timeout"):',
+        new="c.Spawner.start_timeout = 10\nif False:",
         breaks="The hub gives up a job that waits in the queue for more than ten seconds.",
     ),
     Fault(

@@ -259,6 +259,15 @@ async def test_jupyterhubs_own_limit_has_a_sentence(ada: Any, slurm: Any, until:
     )
 
 
+async def test_jupyterhubs_own_limit_comes_last(hub_maker: Any, hub_config: Any, issuer: Any) -> None:
+    """The limit of the whole start follows the site's other limits, so that a start ends with its sentence."""
+    hub_config.BricsSlurmSpawner.update({"queue_timeout": 100.0, "launch_timeout": 5000.0, "answer_timeout": 30.0})
+    hub = await hub_maker(hub_config)
+    await hub.login(issuer.mint())
+
+    assert hub.spawner().start_timeout > 5130
+
+
 async def test_a_refused_report_ends_the_start(
     ada: Any, slurm: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

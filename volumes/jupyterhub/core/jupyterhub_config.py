@@ -59,16 +59,13 @@ c.JupyterHub.template_paths = [str(files("bricsauthenticator") / "templates")]
 c.Spawner.hub_connect_url = os.environ["DEPLOY_CONFIG_HUB_CONNECT_URL"]
 c.Spawner.notebook_dir = "~/"
 c.Spawner.default_url = "/lab"
-# Seconds. The time in the queue takes nothing from the time for the launch. JupyterHub's own limit comes after both,
-# because its error has no sentence for the user.
+# Seconds. The limit of the whole start is longer. A site's own spawner may have only that one.
 QUEUE_TIMEOUT = int(os.environ["DEPLOY_CONFIG_QUEUE_TIMEOUT"])
-LAUNCH_TIMEOUT = 420
-MARGIN = 60
-c.Spawner.start_timeout = QUEUE_TIMEOUT + LAUNCH_TIMEOUT + MARGIN
+if not hasattr(BricsSlurmSpawner, "default_start_timeout"):
+    c.Spawner.start_timeout = QUEUE_TIMEOUT + 420
 GPUS = os.environ["DEPLOY_CONFIG_GPUS"].split()
 if hasattr(BricsSlurmSpawner, "queue_timeout"):  # a site's own spawner may lack this
     c.BricsSlurmSpawner.queue_timeout = QUEUE_TIMEOUT
-    c.BricsSlurmSpawner.launch_timeout = LAUNCH_TIMEOUT
     c.BricsSlurmSpawner.gpus = GPUS
 
 # Answer soon with the page that shows the progress; by default the answer waits ten seconds for the spawn. Invalid

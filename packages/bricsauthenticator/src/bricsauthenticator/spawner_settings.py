@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
-from traitlets import Float, HasTraits, List, Unicode
+from traitlets import Float, HasTraits, List, Unicode, default
 
 from bricsauthenticator import options
 from bricsauthenticator.jobscript import LAUNCH
+
+START_MARGIN_S = 60
+"""Seconds for what a start does besides its three waits: two commands of at most command_timeout."""
 
 
 class SpawnerSettings(HasTraits):
@@ -63,12 +66,21 @@ class SpawnerSettings(HasTraits):
     queue_timeout = Float(
         7200.0,
         min=0,
-        help="""Seconds that a job may wait in Slurm's queue, however often. JupyterHub's start_timeout limits the whole
-        start, and must be longer than this and launch_timeout together.""",
+        help="""Seconds that a job may wait in Slurm's queue, however often.
+
+        JupyterHub's start_timeout limits the whole start. By default it is longer than this, launch_timeout and
+        answer_timeout together, because JupyterHub's own error has no sentence for the user.
+        """,
     ).tag(config=True)
 
     launch_timeout = Float(
-        420.0, min=0, help="Seconds that a running job may take to report its port, without its time in the queue."
+        420.0,
+        min=0,
+        help="""Seconds that a running job may take to report its port, without its time in the queue.
+
+        Seconds suffice, except where an environment on a busy shared file system is activated for the first time. The
+        default is the limit that whole starts had before queue_timeout existed.
+        """,
     ).tag(config=True)
 
     idle_query_interval = Float(
@@ -104,6 +116,11 @@ class SpawnerSettings(HasTraits):
     stop_timeout = Float(10.0, min=0, help="Seconds to wait until Slurm reports that a cancelled job is gone.").tag(
         config=True
     )
+
+    @default("start_timeout")
+    def default_start_timeout(self) -> int:
+        """Return JupyterHub's limit of a start, which comes after ours."""
+        return round(self.queue_timeout + self.launch_timeout + self.answer_timeout) + START_MARGIN_S
 
     @property
     def runs_launcher(self) -> bool:
