@@ -373,6 +373,7 @@ def site_config(issuer: Issuer, slurm: FakeSlurm) -> Config:
     c.CryptKeeper.keys = [b"k" * 32]
     c.Authenticator.enable_auth_state = True
     c.BricsAuthenticator.oidc_server = issuer.url
+    c.BricsAuthenticator.oidc_timeout = 60.0  # however busy the machine is
     c.BricsAuthenticator.brics_platform = PLATFORM
     c.BricsAuthenticator.jwt_audience = AUDIENCE
     slurm.configure(c)
@@ -444,7 +445,7 @@ def all_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait for a condition that depends on a file or another process."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - nothing else announces it

@@ -16,6 +16,11 @@ from bricsauthenticator.tokens import Header
 
 pytestmark = pytest.mark.asyncio
 
+LONG_S = 60.0
+"""The limit of a fetch that succeeds, however busy the machine is."""
+SHORT_S = 0.05
+"""The limit of a fetch that gets no answer."""
+
 
 class Clock:
     """Seconds that the test moves on."""
@@ -35,7 +40,7 @@ def clock() -> Clock:
 
 def key_store(server: str, **changes: Any) -> KeyStore:
     """Return the keys of that issuer, with the authenticator's defaults unless changed."""
-    values = {"timeout_s": 0.3, "refresh_interval_s": 30.0, "max_age_s": 600.0, "log": logging.getLogger("keys")}
+    values = {"timeout_s": LONG_S, "refresh_interval_s": 30.0, "max_age_s": 600.0, "log": logging.getLogger("keys")}
     return KeyStore(server=server, **{**values, **changes})
 
 
@@ -138,13 +143,13 @@ async def test_keys_of_another_issuer_are_refused(store: KeyStore, issuer: Any) 
         await store.find(header("rsa-1"))
 
 
-async def test_a_slow_issuer_times_out(store: KeyStore, issuer: Any) -> None:
+async def test_a_slow_issuer_times_out(issuer: Any) -> None:
     """A login waits for an issuer that does not answer no longer than the site allows."""
     issuer.delay.clear()
 
-    async with asyncio.timeout(10):  # the store has 0.3 s for it
+    async with asyncio.timeout(LONG_S):
         with pytest.raises(IssuerUnavailableError):
-            await store.find(header("rsa-1"))
+            await key_store(issuer.url, timeout_s=SHORT_S).find(header("rsa-1"))
     issuer.delay.set()
 
 
@@ -161,6 +166,7 @@ async def test_the_last_good_keys_serve_while_the_issuer_fails(
         await issuer.stop()
     elif fault == "slow":
         issuer.delay.clear()
+        store.timeout_s = SHORT_S
     elif fault == "other issuer":
         issuer.extra_discovery = {"issuer": "https://evil.example"}
     elif fault == "other scheme":

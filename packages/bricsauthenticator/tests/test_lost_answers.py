@@ -104,11 +104,13 @@ async def test_a_job_that_appears_after_the_search_is_cancelled(ada: Any, slurm:
 
 async def test_the_next_spawn_does_not_use_the_lost_job(ada: Any, slurm: Any, until: Any) -> None:
     """A second start submits a new job, and the first start's job is cancelled."""
-    ada.spawner().command_timeout = 0.5
     ada.spawner().search_timeout = 0.1
     slurm.put("fault", LATE.format(slurm.directory))
+    usual_s = ada.spawner().command_timeout
+    ada.spawner().command_timeout = 0.5
     await failure(await begin(ada))
     slurm.heal()
+    ada.spawner().command_timeout = usual_s
 
     again = await begin(ada)
     await until(lambda: again.job_id == "41")

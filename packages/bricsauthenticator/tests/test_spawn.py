@@ -270,11 +270,13 @@ async def test_a_failed_query_does_not_end_a_server(
 ) -> None:
     """While Slurm cannot be reached, a server counts as alive, and the next poll queries again."""
     await run(ada, slurm, until, server_port)
+    usual_s = ada.spawner().command_timeout
     ada.spawner().command_timeout = 0.3
 
     slurm.put("fault", fault)
     assert await ada.spawner().poll() is None
     slurm.heal()
+    ada.spawner().command_timeout = usual_s
     assert await ada.spawner().poll() is None
     slurm.forgets()
     assert await ada.spawner().poll() == 1
