@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hubpod.environments import Environment, find_environment
 from hubpod.errors import UsageError
 from hubpod.labels import LABEL_ENVIRONMENT, LABEL_INSTANCE, MANAGED_BY
+from hubpod.system.started_as import command_line
 
 DEFAULT_INSTANCE = "default"
 _INSTANCE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
@@ -18,6 +19,10 @@ class Instance:
     environment: Environment
     name: str
 
+    def __str__(self) -> str:
+        """The instance in messages."""
+        return f"{self.environment.name}, instance {self.name}"
+
     @property
     def resource(self) -> str:
         """The pod's name and the prefix of other names, e.g. ``hubpod-dev-dummyauth--default``.
@@ -25,6 +30,11 @@ class Instance:
         The first double hyphen ends the environment's name, so that resource names are unique.
         """
         return f"hubpod-{self.environment.name.replace('_', '-')}--{self.name}"
+
+    def command(self, name: str, *words: str) -> str:
+        """Return a command for this instance as the user would type it, such as ``./run invoke dev.up -e … -i …``."""
+        task = f"{self.environment.stage.commands}.{name}"
+        return command_line(task, "-e", self.environment.name, "-i", self.name, *words)
 
     def volume(self, part: str) -> str:
         """The full name of one of the instance's volumes."""

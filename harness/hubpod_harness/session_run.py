@@ -18,6 +18,7 @@ from hubpod.labels import LABEL_RUN
 from hubpod.podman.cli import Podman
 from hubpod.system import process
 from hubpod.system.private_files import private_directory
+from hubpod.system.started_as import command_line
 from hubpod.workspace import Workspace
 from hubpod_harness import reaper
 from hubpod_harness.containers import use_socket
@@ -71,7 +72,7 @@ def open_run(workspace: Workspace, podman: Podman) -> Iterator[Run]:
         if answer != reaper.READY:
             raise MachineError(
                 f"`podman system service` does not start ({answer or 'no answer'})",
-                remedy="run `podman system service --time=5` and `invoke dev.doctor` to see the cause",
+                remedy=f"run `podman system service --time=5` and `{command_line('dev.doctor')}` to see the cause",
             )
         client = use_socket(f"unix://{reaper.socket_path(directory)}")
         yield Run(name=name, directory=directory, podman=podman, client=client)

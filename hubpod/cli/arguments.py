@@ -17,6 +17,7 @@ from hubpod.instances import Instance, find_instance
 from hubpod.request import BaseFrom, Target, UpRequest
 from hubpod.sources.clones import SOURCE_NAMES
 from hubpod.sources.origins import Origin, parse_origins
+from hubpod.system.started_as import command_line
 
 PICTURE_SUFFIXES = (".svg", ".html")
 MAX_PORT = 65535
@@ -180,7 +181,7 @@ def refuse_option(command: str, word: str) -> None:
     """
     if word.startswith("-"):
         problem = f"{command}: expected a word, not the option {word}"
-        raise UsageError(problem, remedy=f"`invoke --help {command}` describes it")
+        raise UsageError(problem, remedy=f"`{command_line('--help', command)}` describes it")
 
 
 def _parse_port(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from hubpod.deployment.apply import Difference, bring_up, find_difference
 from hubpod.deployment.plan import Plan, derive_site, validate
 from hubpod.deployment.rehearsal import rehearse
 from hubpod.deployment.rollback import finish_restoring, is_interrupted, restoring_on_failure
-from hubpod.errors import NotReadyError, UsageError
+from hubpod.errors import NotReadyError, NotRunningError, UsageError
 from hubpod.images.ensure import ensure_images, plan_images
 from hubpod.instances import Instance
 from hubpod.pod import STOP_GRACE_S
@@ -55,7 +55,9 @@ def _check_needs(context: Context, site: Site) -> Iterator[Finding]:
             answers = external_probes.probe(site)
     except CommandError as error:
         text = f"the checks cannot run: {error.detail[-1] if error.detail else error.message}"
-        yield Finding(check="hub", verdict=Verdict.BAD, text=text, remedy="see `prod.up` for the whole log")
+        yield Finding(
+            check="hub", verdict=Verdict.BAD, text=text, remedy=f"`{site.instance.command('up')}` prints the whole log"
+        )
         return
     yield from map(as_finding, answers)
 
@@ -105,7 +107,8 @@ def start(context: Context, site: Site, found: Snapshot, *, keep: bool = False) 
     if found.running and find_difference(context.workspace, site, spec, found) is not Difference.NONE:
         raise UsageError(
             f"{site.instance.resource} is running but differs from the requested deployment",
-            remedy="`prod.upgrade` replaces it, keeps notebooks running, and restores what ran before if it fails",
+            remedy=f"`{site.instance.command('upgrade')}` replaces it, keeps notebooks running, and restores what ran "
+            "before if it fails",
         )
     bring_up(context, site, spec, found, keep=keep)
 
@@ -123,7 +126,10 @@ def upgrade(context: Context, request: UpRequest) -> Site:
     with context.locked(request.instance) as before:
         name, interrupted = request.instance.resource, is_interrupted(context.workspace, request.instance)
         if not interrupted and not context.podman.pod_exists(name):
-            raise UsageError(f"there is no {name} to upgrade", remedy="bring it up with `prod.up`")
+            raise NotRunningError(
+                f"{request.instance}, is down: there is nothing to upgrade",
+                remedy=f"bring it up with `{request.instance.command('up')}`",
+            )
         plan = validate(context, request, before)
         finish_restoring(context, request.instance)
         site, found = _build_site(context, plan)
@@ -170,7 +176,7 @@ def unit(context: Context, instance: Instance) -> str:
     return f"""\
 # Write this to {directory}/{name}.service, then: systemctl{user} enable --now {name}
 {linger}[Unit]
-Description=JupyterHub: {instance.environment.name}, instance {instance.name}
+Description=JupyterHub: {instance}
 Wants=network-online.target
 After=network-online.target
 

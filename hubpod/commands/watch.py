@@ -17,6 +17,7 @@ from hubpod.request import UpRequest
 from hubpod.settings import hub_config
 from hubpod.sources import clones
 from hubpod.system.scratch_files import is_scratch
+from hubpod.system.started_as import command_line
 
 QUIET_MS = 100
 """Saves that follow each other within this time are one edit."""
@@ -165,5 +166,5 @@ def _require_directories(directories: Sequence[Path]) -> None:
     if missing:
         raise SourceError(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} gone; nothing that runs was changed",
-            remedy="move it back, which is noticed, or make a new clone with `dev.clone`",
+            remedy=f"move it back, which is noticed, or make a new clone with `{command_line('dev.clone')}`",
         )

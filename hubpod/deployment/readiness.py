@@ -35,7 +35,6 @@ MAX_RESTARTS = 2
 """Restarts of a container during the start of its pod, above which the wait for it is given up."""
 
 REMEDY = "correct the cause and run the command again"
-KEEP_REMEDY = f"{REMEDY}, or add --keep and look with `invoke dev.logs`"
 
 
 def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what is known of it
@@ -193,5 +192,11 @@ def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str
     return NotReadyError(
         message,
         detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),
-        remedy=KEEP_REMEDY if instance.environment.stage.can_keep_failed_pod else REMEDY,
+        remedy=_remedy(instance),
     )
+
+
+def _remedy(instance: Instance) -> str:
+    if instance.environment.stage.can_keep_failed_pod:
+        return f"{REMEDY}, or add --keep and look with `{instance.command('logs')}`"
+    return REMEDY

@@ -23,7 +23,7 @@ NOTHING_RESTARTED_TIMEOUT_S = 20.0
 """Without a restart, a container that is not ready by then will not become ready."""
 
 REFUSED_REMEDY = "correct the cause and run the command again"
-RESTORED_REMEDY = "what ran before runs again; your edit is untouched: correct it and run `dev.reload` again"
+RESTORED = "what ran before runs again; your edit is untouched"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,4 +166,4 @@ def _restore(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, 
     except HubpodError as second:
         error.remedy = f"what ran before was restored, and is not ready either: {second.message}"
     else:
-        error.remedy = RESTORED_REMEDY
+        error.remedy = f"{RESTORED}: correct it and run `{site.instance.command('reload')}` again"

@@ -165,7 +165,7 @@ def _restore(context: Context, instance: Instance, backup: Backup, directory: Pa
         raise MachineError(
             f"{error}; and what ran before could not be restored: {second.message}",
             detail=getattr(error, "detail", ()),
-            remedy=f"its database and configuration are in {directory}; prod.upgrade tries again",
+            remedy=f"its database and configuration are in {directory}; `{instance.command('upgrade')}` tries again",
         ) from error
     context.workspace.files(instance).remove_backup()
     try:

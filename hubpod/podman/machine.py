@@ -9,6 +9,7 @@ from hubpod.errors import MachineError
 from hubpod.podman.cli import MINIMUM_VERSION, Podman
 from hubpod.podman.remote import environment_facts, require_local
 from hubpod.system.private_files import private_directory, read_record, write_private
+from hubpod.system.started_as import command_line
 from hubpod.workspace import Workspace
 
 CONTAINERS_CONF = """\
@@ -80,7 +81,7 @@ def usable_podman(workspace: Workspace, executable: str = "podman") -> Podman:
         raise MachineError(
             "podman cannot start a container on this machine",
             detail=outcome.lines,
-            remedy="run `invoke dev.doctor` to find the reason",
+            remedy=f"run `{command_line('dev.doctor')}` to find the reason",
         )
     record = {**facts, "with_conf": outcome.with_conf}
     write_private(workspace.machine_record, json.dumps(record, indent=2).encode())
