@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubpod.errors import HubpodError, MachineError, NotReadyError, UsageError
-from hubpod.instances import Instance
+from hubpod.errors import HubpodError, MachineError, NotReadyError, UsageError, nearest
+from hubpod.instances import DEFAULT_INSTANCE, Instance
 from hubpod.labels import LABEL_PROJECT
 from hubpod.podman.cli import Podman
+from hubpod.podman.inventory import find_instances
 from hubpod.podman.machine import usable_podman, version_text
 from hubpod.podman.snapshot import Snapshot, take_snapshot
 from hubpod.system import process
 from hubpod.system.locks import hold, user_lock
 from hubpod.system.progress import Reporter
+from hubpod.system.started_as import command_line
 from hubpod.workspace import Workspace
 
 FULL_BYTES = 16 * 2**20
@@ -38,21 +40,34 @@ class Context:
     reporter: Reporter
 
     @contextmanager
-    def locked(self, instance: Instance) -> Iterator[Snapshot]:
+    def locked(self, instance: Instance, *, known: bool = False) -> Iterator[Snapshot]:
         """Hold the lock of an instance, and turn errors of a full disk into one sentence.
+
+        Args:
+            instance: The instance.
+            known: Whether the instance must exist already. The default instance always does.
 
         Yields:
             The instance's containers and volumes at the start of the block.
 
         Raises:
-            UsageError: The instance belongs to another checkout.
+            UsageError: The instance belongs to another checkout, or does not exist.
         """
         # Checkouts share podman, so that two of them may bring up the same instance at the same time.
         lock = user_lock(f"{instance.environment.name}.{instance.name}")
         with hold(lock, self.reporter.say), explaining_full_disk(self.workspace, self.podman):
-            found = self.snapshot(instance)
-            self._require_own(instance, found)
-            yield found
+            yield self.find(instance, known=known)
+
+    def find(self, instance: Instance, *, known: bool = True) -> Snapshot:
+        """Query podman for the containers and volumes of an instance of this checkout.
+
+        The arguments and errors are those of ``locked``.
+        """
+        found = self.snapshot(instance)
+        self._require_own(instance, found)
+        if known and not (found.containers or found.volumes):
+            self._require_known(instance)
+        return found
 
     def snapshot(self, instance: Instance) -> Snapshot:
         """Query podman for the containers and volumes of an instance."""
@@ -64,9 +79,23 @@ class Context:
         for owner in owners - {"", str(self.workspace.project)}:
             if Path(owner).exists():
                 raise UsageError(
-                    f"{instance.environment.name}, instance {instance.name}, belongs to the checkout {owner}",
+                    f"{instance}, belongs to the checkout {owner}",
                     remedy="give yours another name with --instance, or work on this one from there",
                 )
+
+    def _require_known(self, instance: Instance) -> None:
+        """Refuse an instance that has never been up, except the default one, which is not typed."""
+        if instance.name == DEFAULT_INSTANCE or self.workspace.files(instance).directory.exists():
+            return
+        found = find_instances(self.podman)
+        names = [each.name for each in found if each.environment == instance.environment.name]
+        elsewhere = [each.environment for each in found if each.name == instance.name]
+        hint = f"; {elsewhere[0]} has one" if elsewhere else nearest(instance.name, names)
+        raise UsageError(
+            f"{instance.environment.name} has no instance {instance.name!r}{hint}",
+            remedy=f"`{command_line('dev.list')}` lists the instances, and "
+            f"`{instance.command('up')}` brings this one up",
+        )
 
 
 def prepare(workspace: Workspace, reporter: Reporter) -> Context:

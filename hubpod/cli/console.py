@@ -6,6 +6,7 @@ from rich.text import Text
 from hubpod.cli.checkout import WORKSPACE
 from hubpod.context import Context, prepare
 from hubpod.errors import HubpodError
+from hubpod.instances import Instance
 from hubpod.system.progress import ConsoleReporter, marks
 
 out = Console(highlight=False, emoji=False)
@@ -27,11 +28,28 @@ def reporter() -> ConsoleReporter:
     return ConsoleReporter(console=err)
 
 
-def verbose_context() -> Context:
-    """Prepare the context of a command that prints its progress."""
+def name_instance(instance: Instance) -> None:
+    """Print the environment and the instance that a command works on, as its first line."""
+    err.print(Text(str(instance)), soft_wrap=True)
+
+
+def verbose_context(instance: Instance, *, named: bool = True) -> Context:
+    """Prepare the context of a command that prints its progress.
+
+    The arguments are those of ``quiet_context``.
+    """
+    if named:
+        name_instance(instance)
     return prepare(WORKSPACE, reporter())
 
 
-def quiet_context() -> Context:
-    """Prepare the context of a command that prints only its result and errors."""
+def quiet_context(instance: Instance, *, named: bool = True) -> Context:
+    """Prepare the context of a command that prints only its result and errors.
+
+    Args:
+        instance: The instance, which is named first.
+        named: Whether to name it; false where the first line of the result does.
+    """
+    if named:
+        name_instance(instance)
     return prepare(WORKSPACE, ConsoleReporter(console=Console(quiet=True)))

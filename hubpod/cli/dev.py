@@ -63,7 +63,7 @@ def up(
             zenith_image=zenith_image,
             keep=keep,
         )
-        output.show_welcome(command.up(console.verbose_context(), request))
+        output.show_welcome(command.up(console.verbose_context(request.instance), request))
 
 
 def reload(
@@ -77,8 +77,8 @@ def reload(
         from hubpod.cli import arguments, console
         from hubpod.commands import reload as command
 
-        found = arguments.parse_instance(environment, instance)
-        command.reload(console.verbose_context(), arguments.parse_request(found, source=source))
+        request = arguments.parse_request(arguments.parse_instance(environment, instance), source=source)
+        command.reload(console.verbose_context(request.instance), request)
 
 
 def watch(
@@ -96,7 +96,7 @@ def watch(
 
     Each reload prints a line.
     """
-    with reporting_errors(INTERRUPTED_WATCH):
+    with reporting_errors(INTERRUPTED_WATCH, is_end=True):
         from hubpod.cli import arguments, watch_output
 
         found = arguments.parse_instance(environment, instance)
@@ -119,7 +119,7 @@ def down(
         from hubpod.commands import down as command
 
         found = arguments.parse_instance(environment, instance)
-        command.down(console.verbose_context(), found, volumes=volumes)
+        command.down(console.verbose_context(found), found, volumes=volumes)
 
 
 def status(
@@ -128,10 +128,10 @@ def status(
     """Print whether an instance is ready, starting, degraded or down."""
     with reporting_errors():
         from hubpod.cli import arguments, console, output
-        from hubpod.deployment.status import read_status
+        from hubpod.commands import inspect as command
 
         found = arguments.parse_instance(environment, instance)
-        output.show_status(read_status(console.quiet_context().podman, found), json=json)
+        output.show_status(command.status(console.quiet_context(found, named=json), found), json=json)
 
 
 def logs(
@@ -148,7 +148,7 @@ def logs(
         from hubpod.commands import inspect as command
 
         found, lines = arguments.parse_instance(environment, instance), arguments.parse_tail(tail)
-        code = command.logs(console.quiet_context(), found, container, lines, follow=follow)
+        code = command.logs(console.quiet_context(found), found, container, lines, follow=follow)
     raise SystemExit(code)
 
 
@@ -158,7 +158,7 @@ def execute(
     environment: EnvironmentName = ENVIRONMENT,
     instance: InstanceName = INSTANCE,
 ) -> None:
-    """Run a command in a container: `invoke dev.exec slurm -- sinfo`.
+    """Run a command in a container: `dev.exec slurm -- sinfo`.
 
     Without a command, a shell starts.
     """
@@ -170,7 +170,7 @@ def execute(
         # invoke joins the words after `--` with spaces; sys.argv has them one by one.
         words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
         found = arguments.parse_instance(environment, instance)
-        code = command.execute(console.quiet_context(), found, container, words or ["bash"])
+        code = command.execute(console.quiet_context(found), found, container, words or ["bash"])
     raise SystemExit(code)
 
 
@@ -209,12 +209,12 @@ def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName
     The checks are the same for all environments.
     """
     with reporting_errors():
-        from hubpod.cli import arguments, output
+        from hubpod.cli import arguments, console, output
         from hubpod.cli.checkout import WORKSPACE
         from hubpod.commands import doctor as command
         from hubpod.podman.findings import Verdict
 
-        arguments.parse_instance(environment, instance)
+        console.name_instance(arguments.parse_instance(environment, instance))
         findings = command.examine(WORKSPACE)
         output.show_findings(findings)
     if any(finding.verdict is Verdict.BAD for finding in findings):
@@ -248,7 +248,7 @@ def manifest(
             zenith_image=zenith_image,
         )
         parsed = arguments.parse_target(target)
-        sys.stdout.write(command.render(console.quiet_context(), request, parsed, secrets=with_secrets))
+        sys.stdout.write(command.render(console.quiet_context(request.instance), request, parsed, secrets=with_secrets))
 
 
 def clone(
@@ -260,8 +260,9 @@ def clone(
         from hubpod.cli.checkout import WORKSPACE
         from hubpod.images import ensure
 
-        arguments.parse_instance(environment, instance)
-        ensure.clone_sources(WORKSPACE, console.reporter(), arguments.parse_sources(source))
+        found, origins = arguments.parse_instance(environment, instance), arguments.parse_sources(source)
+        console.name_instance(found)
+        ensure.clone_sources(WORKSPACE, console.reporter(), origins)
 
 
 def build(
@@ -279,7 +280,7 @@ def build(
 
         found = arguments.parse_instance(environment, instance)
         request = arguments.parse_request(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in ensure.ensure_images(console.verbose_context(), request).images.values():
+        for reference in ensure.ensure_images(console.verbose_context(request.instance), request).images.values():
             sys.stdout.write(reference + "\n")
 
 

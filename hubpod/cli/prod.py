@@ -54,7 +54,7 @@ def check(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        findings = production.check(console.quiet_context(), request)
+        findings = production.check(console.quiet_context(request.instance), request)
         output.show_findings(findings)
         production.require_good(findings)
 
@@ -76,7 +76,7 @@ def up(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        output.show_welcome(production.up(console.verbose_context(), request))
+        output.show_welcome(production.up(console.verbose_context(request.instance), request))
 
 
 def upgrade(
@@ -99,7 +99,7 @@ def upgrade(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        output.show_welcome(production.upgrade(console.verbose_context(), request))
+        output.show_welcome(production.upgrade(console.verbose_context(request.instance), request))
 
 
 def manifest(
@@ -125,7 +125,7 @@ def manifest(
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
         parsed = arguments.parse_target(target)
-        sys.stdout.write(command.render(console.quiet_context(), request, parsed, secrets=with_secrets))
+        sys.stdout.write(command.render(console.quiet_context(request.instance), request, parsed, secrets=with_secrets))
 
 
 def status(
@@ -134,10 +134,10 @@ def status(
     """Print whether production is ready, starting, degraded or down."""
     with reporting_errors():
         from hubpod.cli import console, output
-        from hubpod.deployment.status import read_status
+        from hubpod.commands import inspect as command
 
         found = _parse_instance(environment, instance)
-        output.show_status(read_status(console.quiet_context().podman, found), json=json)
+        output.show_status(command.status(console.quiet_context(found, named=json), found), json=json)
 
 
 def logs(
@@ -154,7 +154,7 @@ def logs(
         from hubpod.commands import inspect as command
 
         found, lines = _parse_instance(environment, instance), arguments.parse_tail(tail)
-        code = command.logs(console.quiet_context(), found, container, lines, follow=follow)
+        code = command.logs(console.quiet_context(found), found, container, lines, follow=follow)
     raise SystemExit(code)
 
 
@@ -173,8 +173,9 @@ def down(
 
         found = _parse_instance(environment, instance)
         what = f"{found.resource} with its volumes: the hub's database and credentials" if volumes else found.resource
+        console.name_instance(found)
         if yes or confirm(f"Remove {what}?"):
-            command.down(console.verbose_context(), found, volumes=volumes)
+            command.down(console.verbose_context(found, named=False), found, volumes=volumes)
         else:
             console.out.print("nothing was removed")
 
@@ -186,7 +187,7 @@ def systemd(*, environment: ProductionName = PRODUCTION_ENVIRONMENT, instance: I
         from hubpod.commands import production
 
         found = _parse_instance(environment, instance)
-        sys.stdout.write(production.unit(console.quiet_context(), found))
+        sys.stdout.write(production.unit(console.quiet_context(found), found))
 
 
 def _parse_instance(environment: str, instance: str) -> Instance:

@@ -17,18 +17,19 @@ from hubpod.system.process import SIGNAL_EXIT_BASE
 INTERRUPTED = "interrupted"
 INTERRUPTED_CLEAN = "interrupted; nothing incomplete is left, and the command can be run again"
 INTERRUPTED_KEPT = "interrupted; what was started is kept"
-INTERRUPTED_WATCH = "no longer watching; the pod keeps running, and `dev.reload` applies later edits"
+INTERRUPTED_WATCH = "no longer watching; the pod keeps running"
 INTERRUPTED_UPGRADE = "interrupted; the previous pod runs again"
 
 
 @contextmanager
-def reporting_errors(interrupted: str = INTERRUPTED) -> Iterator[None]:
+def reporting_errors(interrupted: str = INTERRUPTED, *, is_end: bool = False) -> Iterator[None]:
     """Print an error once, with its remedy, and exit with its code.
 
     With --debug, Python prints the traceback.
 
     Args:
         interrupted: Message for a command that is interrupted.
+        is_end: Whether Ctrl-C is how the command ends, so that this is not an error.
 
     Raises:
         SystemExit: The command failed or was interrupted.
@@ -43,7 +44,7 @@ def reporting_errors(interrupted: str = INTERRUPTED) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         with suppress(OSError):  # after SIGHUP, the terminal is gone
-            _print(HubpodError(interrupted))
+            _print(HubpodError(interrupted), as_error=not is_end)
         sent = interrupt.number if isinstance(interrupt, TerminationSignal) else signal.SIGINT
         raise SystemExit(SIGNAL_EXIT_BASE + sent) from None
     except BrokenPipeError:
@@ -64,10 +65,13 @@ def _interrupt(number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt if number == signal.SIGINT else TerminationSignal(number)
 
 
-def _print(error: HubpodError) -> None:
-    from hubpod.cli.console import print_error  # rich would slow down `--list` and `--help`
+def _print(error: HubpodError, *, as_error: bool = True) -> None:
+    from hubpod.cli.console import err, print_error  # rich would slow down `--list` and `--help`
 
-    print_error(error)
+    if as_error:
+        print_error(error)
+    else:
+        err.print(error.message, markup=False, soft_wrap=True)
 
 
 def _as_hubpod_error(error: Exception) -> HubpodError:

@@ -25,13 +25,14 @@ def spawn(request: SpawnRequest, *, project: str | None, picture: Path | None, j
         picture: File to draw the timeline to.
         json: Print the report as JSON, and no steps.
     """
-    report = prove.spawn(quiet_context(), request, project=project, on_step=_ignore_step if json else _show_step)
+    context = quiet_context(request.instance)
+    report = prove.spawn(context, request, project=project, on_step=_ignore_step if json else _show_step)
     if json:
         show_json(report.as_dict())
     else:
         _show_report(report)
     if picture:
-        _draw(picture, report, prove.timeline(quiet_context(), request.instance, report))
+        _draw(picture, report, prove.timeline(context, request.instance, report))
 
 
 def _ignore_step(_: Step) -> None:

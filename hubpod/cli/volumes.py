@@ -22,11 +22,13 @@ def manage_volumes(instance: Instance, action: str, *, name: str, file: str) -> 
         raise UsageError("--file is missing", remedy="add --file FILE.tar")
     match action:
         case "export":
-            volumes.export(verbose_context(), instance, name, parse_path("--file", file))
+            volumes.export(verbose_context(instance), instance, name, parse_path("--file", file))
         case "import":
-            volumes.replace(verbose_context(), instance, name, parse_path("--file", file))
+            volumes.replace(verbose_context(instance), instance, name, parse_path("--file", file))
         case "reset":
-            volumes.reset(verbose_context(), instance, name)
+            volumes.reset(verbose_context(instance), instance, name)
         case _:
-            rows = [(each.part, each.kind, each.name) for each in volumes.list_volumes(quiet_context(), instance)]
+            rows = [
+                (each.part, each.kind, each.name) for each in volumes.list_volumes(quiet_context(instance), instance)
+            ]
             show_table(("volume", "holds", "name in podman"), rows)

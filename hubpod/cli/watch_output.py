@@ -50,9 +50,9 @@ def watch_and_print(request: UpRequest, after: AfterReload) -> None:
     if after.spawn and instance.environment.login.uses_token:
         raise UsageError(
             f"dev.watch --spawn cannot log in to {instance.environment.name}, which requires a token",
-            remedy="leave out --spawn, and run dev.spawn --token-file FILE",
+            remedy=f"leave out --spawn, and run `{instance.command('spawn', '--token-file', 'FILE')}`",
         )
-    context = quiet_context()
+    context = quiet_context(instance)
     request = with_recorded_sources(context, request)
     watched = find_directories(context, request)
     steps = list(_prepare_steps(context, request, after))

@@ -16,7 +16,7 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
 
     The instance is found by names and labels alone. A missing object is not an error.
     """
-    with context.locked(instance) as found:
+    with context.locked(instance, known=True) as found:
         with context.reporter.phase("pod removed") as phase:
             logs = keep_logs(context, instance, found.containers)
             remove_pod(context.podman, instance.resource)

@@ -14,25 +14,34 @@ from hubpod.settings import FILE_NAME
 from hubpod.settings.deploy_configmap import Settings, load
 
 
+def status(context: Context, instance: Instance) -> Status:
+    """Return the status of an instance of this checkout.
+
+    Raises:
+        UsageError: The instance belongs to another checkout, or does not exist.
+    """
+    return read_status(context.podman, instance, context.find(instance))
+
+
 def require_running(context: Context, instance: Instance) -> Status:
     """Return the status of an instance whose containers run.
 
     Raises:
         NotRunningError: The instance is down.
     """
-    status = read_status(context.podman, instance)
-    if status.state is State.DOWN:
+    now = status(context, instance)
+    if now.state is State.DOWN:
         raise _not_running(instance)
-    return status
+    return now
 
 
-def read_settings(instance: Instance, status: Status) -> Settings:
+def read_settings(instance: Instance, now: Status) -> Settings:
     """Read the deploy ConfigMap that an instance was brought up with.
 
     Raises:
         SettingsError: The file is missing or wrong.
     """
-    return load(Path(status.deploy_dir) / FILE_NAME, instance.environment, assembly.settings())
+    return load(Path(now.deploy_dir) / FILE_NAME, instance.environment, assembly.settings())
 
 
 def require_up(instance: Instance, found: Snapshot) -> None:
@@ -46,10 +55,7 @@ def require_up(instance: Instance, found: Snapshot) -> None:
 
 
 def _not_running(instance: Instance) -> NotRunningError:
-    command = f"invoke {instance.environment.stage.commands}.up -e {instance.environment.name} -i {instance.name}"
-    return NotRunningError(
-        f"{instance.environment.name}, instance {instance.name}, is down", remedy=f"bring it up with `{command}`"
-    )
+    return NotRunningError(f"{instance}, is down", remedy=f"bring it up with `{instance.command('up')}`")
 
 
 def logs(context: Context, instance: Instance, container: str | None, tail: str | None, *, follow: bool) -> int:
@@ -80,7 +86,7 @@ def execute(context: Context, instance: Instance, container: str, argv: Sequence
 
 def _containers(context: Context, instance: Instance) -> dict[str, str]:
     """Return podman's names of the instance's containers, by their names in the pod."""
-    names = context.podman.containers(instance.labels)
+    names = context.find(instance).containers
     if not names:
         raise _not_running(instance)
     return {name.removeprefix(f"{instance.resource}-"): name for name in names}

@@ -18,7 +18,7 @@ def render(context: Context, request: UpRequest, target: Target, *, secrets: boo
 
     The tag of an image whose content is not known yet, because it is not cloned or built, is ``unbuilt``.
     """
-    with context.locked(request.instance) as found:
+    with context.locked(request.instance, known=not request.deploy_dir) as found:
         plan = validate(context, request, found, here=target is Target.PODMAN)
         site = derive_site(context, plan, plan_images(context, request), found)
         match target:

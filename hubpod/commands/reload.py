@@ -28,7 +28,7 @@ def reload(context: Context, request: UpRequest) -> Outcome:
         NotReadyError: The hub does not start with the edit. The previous content is restored.
         HubpodError: Another one of its children.
     """
-    with context.locked(request.instance) as before:
+    with context.locked(request.instance, known=True) as before:
         require_up(request.instance, before)
         request = with_recorded_sources(context, _with_running_tunnel(request, before.containers))
         plan = validate(context, request, before)

@@ -16,6 +16,7 @@ from hubpod.podman.snapshot import Snapshot
 from hubpod.system.private_files import new_private_file
 
 ALL = "all"
+EXPORTED = "give one that dev.volumes export has written"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class InstanceVolume:
 
 def list_volumes(context: Context, instance: Instance) -> tuple[InstanceVolume, ...]:
     """Return the volumes that an instance has now."""
-    return _volumes(instance, context.snapshot(instance))
+    return _volumes(instance, context.find(instance))
 
 
 def export(context: Context, instance: Instance, part: str, archive: Path) -> None:
@@ -46,7 +47,7 @@ def export(context: Context, instance: Instance, part: str, archive: Path) -> No
     Raises:
         UsageError: The volume does not exist, or the file exists already.
     """
-    with context.locked(instance) as found:
+    with context.locked(instance, known=True) as found:
         volume = _choose(_volumes(instance, found), part)
         with context.reporter.phase(f"{part} written") as phase:
             with new_private_file(archive):
@@ -62,7 +63,7 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
         MachineError: The disk is full; the volume is unchanged.
     """
     _require_archive(archive)
-    with context.locked(instance) as found:
+    with context.locked(instance, known=True) as found:
         volume = _choose_data(_volumes(instance, found), part)
         _require_down(instance, found)
         with context.reporter.phase(f"{part} replaced") as phase:
@@ -82,7 +83,7 @@ def reset(context: Context, instance: Instance, part: str) -> None:
     Raises:
         UsageError: The volume does not exist or does not hold data, or the instance runs.
     """
-    with context.locked(instance) as found:
+    with context.locked(instance, known=True) as found:
         volumes = _volumes(instance, found)
         chosen = [each for each in volumes if _is_data(each)] if part == ALL else [_choose_data(volumes, part)]
         _require_down(instance, found)
@@ -123,8 +124,8 @@ def _choose(volumes: Sequence[InstanceVolume], part: str) -> InstanceVolume:
 def _require_down(instance: Instance, found: Snapshot) -> None:
     if found.running:
         raise UsageError(
-            f"{instance.environment.name}, instance {instance.name}, is running and uses its volumes",
-            remedy=f"take it down with `invoke dev.down -e {instance.environment.name} -i {instance.name}`",
+            f"{instance}, is running and uses its volumes",
+            remedy=f"take it down with `{instance.command('down')}`",
         )
 
 
@@ -139,13 +140,11 @@ def _require_archive(archive: Path) -> None:
     except OSError as error:
         raise MachineError(f"cannot read {archive}: {error.strerror}", remedy="give the archive's path") from None
     except (tarfile.TarError, EOFError):
-        raise UsageError(
-            f"{archive} is not a complete tar archive", remedy="give one that `dev.volumes export` has written"
-        ) from None
+        raise UsageError(f"{archive} is not a complete tar archive", remedy=EXPORTED) from None
     if stray:
         raise UsageError(
             f"{archive} has {stray!r}, which would be written outside of the volume",
-            remedy="give one that `dev.volumes export` has written",
+            remedy=EXPORTED,
         )
 
 

@@ -19,7 +19,7 @@ from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import version_text
-from hubpod.podman.snapshot import take_snapshot
+from hubpod.podman.snapshot import Snapshot, take_snapshot
 from hubpod.system.polling import CheckResult
 
 STARTING_S = 60.0
@@ -110,9 +110,15 @@ def published_url(site: Site) -> str:
     return hub_url(site.port, site.settings.base_url) if site.port else ""
 
 
-def read_status(podman: Podman, instance: Instance) -> Status:
-    """Query podman for an instance, and check each running container's readiness."""
-    found = take_snapshot(podman, instance.labels)
+def read_status(podman: Podman, instance: Instance, found: Snapshot | None = None) -> Status:
+    """Check the readiness of each running container of an instance.
+
+    Args:
+        podman: podman.
+        instance: The instance.
+        found: Its containers and volumes; podman is queried for them by default.
+    """
+    found = found or take_snapshot(podman, instance.labels)
     ports = {host: inside for state in found.containers.values() for inside, (_, host) in state.ports.items()}
     browsers = entrance(instance.environment, Client.BROWSER)
     published = next((host for host, inside in ports.items() if inside == browsers.port), None)

@@ -19,7 +19,7 @@ def attack(
         from hubpod_harness.attack.output import show_verdicts
 
         found = arguments.parse_instance(environment, instance)
-        verdicts = attack_instance(console.quiet_context(), found, url=url)
+        verdicts = attack_instance(console.quiet_context(found), found, url=url)
         if json:
             output.show_json([verdict.as_dict() for verdict in verdicts])
         else:

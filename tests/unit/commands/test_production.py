@@ -165,9 +165,11 @@ def test_a_unit_names_podman_in_full(render: Render, programs: Path, monkeypatch
 @pytest.fixture
 def down(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Down:
     """Run prod.down with a keyboard, and return the exit code and the removed pods."""
+    workspace = Workspace(project=tmp_path)
+    workspace.files(find_instance("prod", "site-a")).directory.mkdir(parents=True)  # it has been up
 
-    def loud() -> Context:
-        return Context(workspace=Workspace(project=tmp_path), podman=Podman(), reporter=SILENT)
+    def loud(*_: object, **__: object) -> Context:
+        return Context(workspace=workspace, podman=Podman(), reporter=SILENT)
 
     monkeypatch.setattr("hubpod.cli.console.verbose_context", loud)
     monkeypatch.setattr(reporting, "INTERRUPTS", ())  # pytest's own
@@ -223,7 +225,7 @@ def test_without_a_terminal_down_requires_yes(down: Down, capsys: pytest.Capture
         code, removed = down(nobody, volumes=volumes)
         shown = capsys.readouterr()
         assert (code, removed, shown.out) == (2, [], "")
-        assert shown.err.startswith(f"✗ Remove {NAME}")
+        assert shown.err.startswith(f"prod, instance site-a\n✗ Remove {NAME}")
         assert shown.err.endswith("→ add --yes\n")
 
         assert down(nobody, volumes=volumes, yes=True) == (0, [NAME])

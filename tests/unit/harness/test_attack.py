@@ -211,7 +211,7 @@ def verdict(*problems_found: str) -> Verdict:
 
 def run_attack(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict, json: bool = False) -> None:
     """Run dev.attack with these verdicts."""
-    monkeypatch.setattr("hubpod.cli.console.quiet_context", lambda: None)
+    monkeypatch.setattr("hubpod.cli.console.quiet_context", lambda _: None)
     monkeypatch.setattr("hubpod_harness.attack.instance.attack_instance", lambda *_, **__: verdicts)
     attack(environment="dev_realauth", instance="mine", json=json)
 
