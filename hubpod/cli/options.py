@@ -11,6 +11,40 @@ from hubpod.environments import DEFAULT_ENVIRONMENT, PRODUCTION_ENVIRONMENT
 from hubpod.instances import DEFAULT_INSTANCE
 from hubpod.settings import FILE_NAME
 
+SHORT_NAMES = {
+    "base": "b",
+    "container": "c",
+    "deploy_dir": "d",
+    "environment": "e",
+    "follow": "f",
+    "instance": "i",
+    "json": "j",
+    "keep": "k",
+    "name": "n",
+    "port": "p",
+    "source": "s",
+    "tail": "t",
+    "user": "u",
+    "volumes": "v",
+    "yes": "y",
+    "zenith_image": "z",
+}
+"""The letter of each option that has one; -r, -h, -l and -V are before the first command."""
+
+LINE_OPTIONS = (
+    "environment",
+    "instance",
+    "port",
+    "publish",
+    "deploy_dir",
+    "base",
+    "source",
+    "zenith_image",
+    "url",
+    "token_file",
+)
+"""Options that describe a deployment: given once, they reach every command of the line that works on the instance."""
+
 ENVIRONMENT_VARIABLE = "HUBPOD_ENVIRONMENT"
 INSTANCE_VARIABLE = "HUBPOD_INSTANCE"
 ENVIRONMENT = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT

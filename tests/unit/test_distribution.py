@@ -35,7 +35,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "tasks.py"):
         shutil.copy(PROJECT / name, source)
-    for name in ("hubpod", "harness"):
+    for name in ("hubpod", "hubpod_tasks", "harness"):
         shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     build = subprocess.run([sys.executable, "-c", BUILD, directory], cwd=source, check=True, capture_output=True)
     zipfile.ZipFile(directory / build.stdout.decode().split()[-1]).extractall(target)
@@ -73,7 +73,7 @@ def test_the_wheel_takes_no_names_of_a_site(installed: Path) -> None:
     """Only packages whose names begin with hubpod are installed at the top."""
     names = {path.name for path in installed.iterdir() if path.suffix != ".dist-info"}
 
-    assert names == {"hubpod", "hubpod_harness"}
+    assert names == {"hubpod", "hubpod_harness", "hubpod_tasks"}
 
 
 def test_a_site_keeps_its_own_tasks_and_harness(installed: Path, site: Path) -> None:

@@ -45,7 +45,7 @@ UV = """\
 echo "uv $2 index=${UV_DEFAULT_INDEX-} certificates=${SSL_CERT_FILE-},${UV_SYSTEM_CERTS-}" >>"$JOURNAL"
 if [ $2 = sync ] && [ -e "$MACHINE/slow" ]; then sleep 0.5; fi
 if [ -e "$MACHINE/offline" ]; then echo 'no answer from the index' >&2; exit 1; fi
-[ "$2" != install ] || for name in invoke nox; do
+[ "$2" != install ] || for name in hubpod nox; do
   printf '#!%s\\necho "%s $* in $PWD"\\n[ "$1" != fail ] || exit 3\\n' "$MACHINE/bin/sh" $name >"${0%/*}/$name"
   chmod +x "${0%/*}/$name"
 done
@@ -390,14 +390,33 @@ def test_settings_of_pip_reach_uv(machine: Machine) -> None:
     assert f"uv sync index=file:///wheels certificates={bundle},1" in machine.journal
 
 
-@pytest.mark.parametrize(("command", "in_project"), [("nox", True), ("invoke", True), ("cat", False)])
-def test_working_directory_of_a_command(machine: Machine, command: str, *, in_project: bool) -> None:
-    """Tasks and checks run in the project's directory, other programs in the current one."""
-    (machine.directory / "etc/note").write_text("here")
+@pytest.mark.parametrize(
+    ("command", "printed"), [("nox", "nox note in {project}\n"), ("invoke", "hubpod note in {here}\n"), ("cat", "here")]
+)
+def test_working_directory_of_a_command(machine: Machine, command: str, printed: str) -> None:
+    """Checks run in the project's directory; tasks and other programs in the current one, where paths count from."""
+    here = machine.directory / "etc"
+    (here / "note").write_text("here")
 
-    result = machine.run(command, "note", cwd=machine.directory / "etc")
+    result = machine.run(command, "note", cwd=here)
 
-    assert result.stdout == (f"{command} note in {machine.project}\n" if in_project else "here")
+    assert result.stdout == printed.format(project=machine.project, here=here)
+
+
+def test_an_environment_without_hubpods_program_gets_the_search_root(machine: Machine) -> None:
+    """In an activated environment from before there was a program `hubpod`, invoke is given the project's directory."""
+    active = machine.directory / "active"
+    record = active / "lib/python3.12/site-packages/hubpod-0.1.0.dist-info/direct_url.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(f'{{"url":"file://{machine.project}","dir_info":{{"editable":true}}}}')
+    (active / "bin").mkdir()
+    (active / "bin/invoke").write_text(f'#!{machine.directory}/bin/sh\necho "$HUBPOD_LAUNCHER invoke $*"\n')
+    (active / "bin/invoke").chmod(0o755)
+
+    result = machine.run("invoke", "dev.up", VIRTUAL_ENV=str(active))
+
+    project = machine.project
+    assert result.stdout == f"{project}/run invoke --search-root {project} dev.up\n"
 
 
 @pytest.mark.parametrize("missing", [("python3",), ()], ids=["python", "ensurepip"])

@@ -15,8 +15,8 @@ import pytest
 from hubpod.cli import dev, reporting
 from hubpod.instances import find_instance
 from hubpod.system.interrupts import TerminationSignal
+from hubpod_tasks import namespace
 from support.instances import PROJECT, argv
-from tasks import namespace
 
 STAND_IN = """\
 #!/bin/sh
@@ -31,7 +31,7 @@ esac
 """
 RUN_IN_SEQUENCE = """\
 import importlib, json, os, sys
-import tasks
+import hubpod_tasks.program
 from invoke.main import program
 
 for name in sys.argv[3].split():
@@ -75,7 +75,8 @@ def row(container: str) -> dict[str, object]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy what the commands need to a directory whose name looks like markup."""
     directory = tmp_path_factory.mktemp("checkout") / "a[b]" / "[" / "foo]"
-    shutil.copytree(PROJECT / "hubpod", directory / "hubpod")
+    for package in ("hubpod", "hubpod_tasks"):
+        shutil.copytree(PROJECT / package, directory / package)
     shutil.copy2(PROJECT / "tasks.py", directory)
     return directory
 
@@ -275,7 +276,7 @@ def test_sigterm_and_sighup_stop_podman_as_well(
     following.send_signal(number)
     _, printed = following.communicate(timeout=TOO_LONG_S)
 
-    assert (following.returncode, printed) == (code, "✗ interrupted\n")
+    assert (following.returncode, printed) == (code, "dev_dummyauth, instance default\n✗ interrupted\n")
     assert not podman_runs(project)
 
 
@@ -346,7 +347,7 @@ def test_an_interrupted_up_reports_what_is_left(
 ) -> None:
     """With --keep the message says that nothing is cleaned up."""
 
-    def interrupted() -> None:
+    def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("hubpod.cli.console.verbose_context", interrupted)
@@ -428,7 +429,7 @@ def test_a_file_without_one_token_is_refused(project: Path, tmp_path: Path, cont
 
 def test_declaring_the_tasks_imports_nothing_slow() -> None:
     """Lists, help texts and mistyped commands need only the declarations."""
-    names = "import sys, tasks; print(*sys.modules)"
+    names = "import sys, hubpod_tasks.program; print(*sys.modules)"
 
     modules = set(
         subprocess.run([sys.executable, "-c", names], check=True, capture_output=True).stdout.decode().split()
