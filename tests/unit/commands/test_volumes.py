@@ -27,8 +27,9 @@ class AcceptedError(Exception):
 class NoPodman:
     """A context whose lock is only taken once the archive is accepted."""
 
-    def locked(self, _instance: Instance) -> None:
-        """Hold the lock of an instance."""
+    def locked(self, _instance: Instance, *, known: bool) -> None:
+        """Hold the lock of an instance that exists."""
+        assert known
         raise AcceptedError
 
 
