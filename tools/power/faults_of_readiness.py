@@ -2,26 +2,26 @@
 
 from power.fault import BRICS, Fault
 
-CHECKS = "packages/slurmspawner_wrappers/src/slurmspawner_wrappers/checks.py"
+WRAPPERS = "packages/slurmspawner_wrappers/src/slurmspawner_wrappers"
 
 READINESS = (
     Fault(
         name="silent-node-is-usable",
-        file=CHECKS,
+        file=f"{WRAPPERS}/checks.py",
         old='HARMLESS_FLAGS = "~#%!-"',
         new='HARMLESS_FLAGS = "~#%!-*"',
         breaks="The status is ready although no node responds.",
     ),
     Fault(
         name="wrapper-without-mode-is-ready",
-        file=CHECKS,
+        file=f"{WRAPPERS}/checks.py",
         old="if not os.access(path, os.X_OK):",
         new="if False:",
         breaks="The status is ready although no account can run a wrapper.",
     ),
     Fault(
         name="full-home-is-ready",
-        file=CHECKS,
+        file=f"{WRAPPERS}/room.py",
         old="left -= os.write(file, bytes(left))",
         new="left = 0",
         breaks="The status is ready although a home directory is full.",
