@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from hubpod.errors import HubpodError, MachineError, NotReadyError, UsageError, nearest
@@ -21,8 +22,18 @@ from hubpod.system.progress import Reporter
 from hubpod.system.started_as import command_line
 from hubpod.workspace import Workspace
 
+SIMILAR_INSTANCE = 0.75
+"""Similarity of the names ``nwe1`` and ``new1``; that of random names is below."""
+
 FULL_BYTES = 16 * 2**20
 """With less free space a disk counts as full. The clean-up after a failure frees a few MiB."""
+
+
+class Unknown(Enum):
+    """What to do with the name of an instance that has never been up."""
+
+    REFUSE_SIMILAR = "refuse it if it resembles the name of another instance"
+    REFUSE = "refuse it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,33 +51,33 @@ class Context:
     reporter: Reporter
 
     @contextmanager
-    def locked(self, instance: Instance, *, known: bool = False) -> Iterator[Snapshot]:
+    def locked(self, instance: Instance, unknown: Unknown | None = None) -> Iterator[Snapshot]:
         """Hold the lock of an instance, and turn errors of a full disk into one sentence.
 
         Args:
             instance: The instance.
-            known: Whether the instance must exist already. The default instance always does.
+            unknown: What to do with an instance that has never been up; by default the command may create it.
 
         Yields:
             The instance's containers and volumes at the start of the block.
 
         Raises:
-            UsageError: The instance belongs to another checkout, or does not exist.
+            UsageError: The instance belongs to another checkout, or is unknown.
         """
         # Checkouts share podman, so that two of them may bring up the same instance at the same time.
         lock = user_lock(f"{instance.environment.name}.{instance.name}")
         with hold(lock, self.reporter.say), explaining_full_disk(self.workspace, self.podman):
-            yield self.find(instance, known=known)
+            yield self.find(instance, unknown)
 
-    def find(self, instance: Instance, *, known: bool = True) -> Snapshot:
+    def find(self, instance: Instance, unknown: Unknown | None = None) -> Snapshot:
         """Query podman for the containers and volumes of an instance of this checkout.
 
         The arguments and errors are those of ``locked``.
         """
         found = self.snapshot(instance)
         self._require_own(instance, found)
-        if known and not (found.containers or found.volumes):
-            self._require_known(instance)
+        if unknown and not (found.containers or found.volumes):
+            self._require_known(instance, unknown)
         return found
 
     def snapshot(self, instance: Instance) -> Snapshot:
@@ -83,14 +94,17 @@ class Context:
                     remedy="give yours another name with --instance, or work on this one from there",
                 )
 
-    def _require_known(self, instance: Instance) -> None:
-        """Refuse an instance that has never been up, except the default one, which is not typed."""
+    def _require_known(self, instance: Instance, unknown: Unknown) -> None:
+        """Refuse an instance that has never been up. The default one need not have been."""
         if instance.name == DEFAULT_INSTANCE or self.workspace.files(instance).directory.exists():
             return
         found = find_instances(self.podman)
         names = [each.name for each in found if each.environment == instance.environment.name]
         elsewhere = [each.environment for each in found if each.name == instance.name]
-        hint = f"; {elsewhere[0]} has one" if elsewhere else nearest(instance.name, names)
+        similar = nearest(instance.name, names, similarity=SIMILAR_INSTANCE)
+        if not similar and unknown is Unknown.REFUSE_SIMILAR:
+            return
+        hint = f"; {elsewhere[0]} has one" if elsewhere and not similar else similar
         raise UsageError(
             f"{instance.environment.name} has no instance {instance.name!r}{hint}",
             remedy=f"`{command_line('dev.list')}` lists the instances, and "

@@ -78,7 +78,13 @@ class ProbeError(HubpodError):
     exit_code = 9
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the most similar name, if any, as the end of an error message."""
-    matches = difflib.get_close_matches(name, tuple(known), n=1)
+def nearest(name: str, known: Iterable[str], *, similarity: float = 0.6) -> str:
+    """Suggest the most similar name, if any, as the end of an error message.
+
+    Args:
+        name: The name as it was typed.
+        known: The names that exist.
+        similarity: Least ratio of equal characters, from 0 to 1 (difflib.SequenceMatcher.ratio).
+    """
+    matches = difflib.get_close_matches(name, tuple(known), n=1, cutoff=similarity)
     return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -44,6 +44,7 @@ def up(
     source: Source = None,
     zenith_image: ZenithImage = None,
     keep: Keep = False,
+    json: Json = False,
 ) -> None:
     """Bring an instance up until a notebook can be spawned.
 
@@ -63,7 +64,7 @@ def up(
             zenith_image=zenith_image,
             keep=keep,
         )
-        output.show_welcome(command.up(console.verbose_context(request.instance), request))
+        output.show_welcome(command.up(console.verbose_context(request.instance), request), json=json)
 
 
 def reload(
@@ -203,7 +204,9 @@ def spawn(
         command.spawn(request, project=project, picture=picture, json=json)
 
 
-def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:
+def doctor(
+    *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, json: Json = False
+) -> None:
     """Check the machine, and print a remedy for each problem.
 
     The checks are the same for all environments.
@@ -216,7 +219,7 @@ def doctor(*, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName
 
         console.name_instance(arguments.parse_instance(environment, instance))
         findings = command.examine(WORKSPACE)
-        output.show_findings(findings)
+        output.show_findings(findings, json=json)
     if any(finding.verdict is Verdict.BAD for finding in findings):
         raise SystemExit(MachineError.exit_code)
 
@@ -272,16 +275,20 @@ def build(
     base: BaseImage = None,
     source: Source = None,
     zenith_image: ZenithImage = None,
+    json: Json = False,
 ) -> None:
     """Build the images that all instances of an environment share, without starting anything."""
     with reporting_errors(INTERRUPTED_CLEAN):
-        from hubpod.cli import arguments, console
+        from hubpod.cli import arguments, console, output
         from hubpod.images import ensure
 
         found = arguments.parse_instance(environment, instance)
         request = arguments.parse_request(found, base=base, source=source, zenith_image=zenith_image)
-        for reference in ensure.ensure_images(console.verbose_context(request.instance), request).images.values():
-            sys.stdout.write(reference + "\n")
+        images = ensure.ensure_images(console.verbose_context(request.instance), request).images
+        if json:
+            output.show_json(dict(images))
+        else:
+            sys.stdout.writelines(f"{reference}\n" for reference in images.values())
 
 
 def volumes(
@@ -291,6 +298,7 @@ def volumes(
     instance: InstanceName = INSTANCE,
     name: Annotated[str, "volume as list prints it; reset also takes `all`"] = "",
     file: Annotated[str, "tar archive to write or read"] = "",
+    json: Json = False,
 ) -> None:
     """List, export or import volumes, or reset data to its initial content."""
     with reporting_errors():
@@ -298,4 +306,4 @@ def volumes(
         from hubpod.cli import volumes as command
 
         found = arguments.parse_instance(environment, instance)
-        command.manage_volumes(found, action, name=name, file=file)
+        command.manage_volumes(found, action, name=name, file=file, json=json)

@@ -14,8 +14,11 @@ from hubpod.podman.findings import Finding, Verdict
 from hubpod.system.progress import marks
 
 
-def show_welcome(site: Site) -> None:
-    """Print the address of the hub and how to log in."""
+def show_welcome(site: Site, *, json: bool) -> None:
+    """Print the address of the hub and how to log in; the password only as its place."""
+    if json:
+        show_json(_describe(site))
+        return
     environment, file = site.instance.environment, site.settings.source.resolve()
     where = published_url(site) or f"through the {environment.ingress.value}"
     out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
@@ -26,6 +29,18 @@ def show_welcome(site: Site) -> None:
     if environment.login.uses_token:
         way = "login     a token of the issuer, in the header X-Auth-Id-Token"
     out.print(Text(f"  {way}\n"), soft_wrap=True)
+
+
+def _describe(site: Site) -> dict[str, object]:
+    """Return the value that ``up --json`` prints."""
+    return {
+        "environment": site.instance.environment.name,
+        "instance": site.instance.name,
+        "url": published_url(site),
+        "settings": str(site.settings.source.resolve()),
+        "users": list(dict.fromkeys(account.user for account in site.settings.dev_users)),
+        "images": dict(site.images),
+    }
 
 
 def show_json(value: object) -> None:
@@ -74,8 +89,12 @@ def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         out.print(Text(line.rstrip()), soft_wrap=True)
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
+def show_findings(findings: Sequence[Finding], *, json: bool = False) -> None:
     """Print findings about the machine, each with its remedy."""
+    if json:
+        rows = [(each.check, each.verdict.name.lower(), each.text, each.remedy) for each in findings]
+        show_json([dict(zip(("check", "verdict", "text", "remedy"), row, strict=True)) for row in rows])
+        return
     signs = marks(out)
     styled = {
         Verdict.GOOD: (signs.good, "green"),

@@ -44,6 +44,7 @@ def check(
     base: BaseImage = None,
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
+    json: Json = False,
 ) -> None:
     """Validate the deployment and probe the external services, without starting anything.
 
@@ -55,7 +56,7 @@ def check(
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
         findings = production.check(console.quiet_context(request.instance), request)
-        output.show_findings(findings)
+        output.show_findings(findings, json=json)
         production.require_good(findings)
 
 
@@ -69,6 +70,7 @@ def up(
     base: BaseImage = None,
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
+    json: Json = False,
 ) -> None:
     """Bring production up, but leave a running pod that differs to prod.upgrade."""
     with reporting_errors(INTERRUPTED_CLEAN):
@@ -76,7 +78,7 @@ def up(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        output.show_welcome(production.up(console.verbose_context(request.instance), request))
+        output.show_welcome(production.up(console.verbose_context(request.instance), request), json=json)
 
 
 def upgrade(
@@ -89,6 +91,7 @@ def upgrade(
     base: BaseImage = None,
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
+    json: Json = False,
 ) -> None:
     """Replace the running pod by new images and settings, while notebooks keep running.
 
@@ -99,7 +102,7 @@ def upgrade(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
-        output.show_welcome(production.upgrade(console.verbose_context(request.instance), request))
+        output.show_welcome(production.upgrade(console.verbose_context(request.instance), request), json=json)
 
 
 def manifest(

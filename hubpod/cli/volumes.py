@@ -1,8 +1,10 @@
 """List, export, import or reset the volumes of an instance."""
 
+from dataclasses import asdict
+
 from hubpod.cli.arguments import parse_choice, parse_path, refuse_option
 from hubpod.cli.console import quiet_context, verbose_context
-from hubpod.cli.output import show_table
+from hubpod.cli.output import show_json, show_table
 from hubpod.commands import volumes
 from hubpod.errors import UsageError
 from hubpod.instances import Instance
@@ -10,7 +12,7 @@ from hubpod.instances import Instance
 ACTIONS = ("list", "export", "import", "reset")
 
 
-def manage_volumes(instance: Instance, action: str, *, name: str, file: str) -> None:
+def manage_volumes(instance: Instance, action: str, *, name: str, file: str, json: bool) -> None:
     """Run one of the actions, of which export and import require a file.
 
     Raises:
@@ -18,6 +20,8 @@ def manage_volumes(instance: Instance, action: str, *, name: str, file: str) -> 
     """
     refuse_option("dev.volumes", action)
     parse_choice("dev.volumes", action, ACTIONS)
+    if json and action != "list":
+        raise UsageError(f"dev.volumes {action} prints no facts, so that --json has no meaning for it")
     if action in {"export", "import"} and not file:
         raise UsageError("--file is missing", remedy="add --file FILE.tar")
     match action:
@@ -28,7 +32,9 @@ def manage_volumes(instance: Instance, action: str, *, name: str, file: str) -> 
         case "reset":
             volumes.reset(verbose_context(instance), instance, name)
         case _:
-            rows = [
-                (each.part, each.kind, each.name) for each in volumes.list_volumes(quiet_context(instance), instance)
-            ]
-            show_table(("volume", "holds", "name in podman"), rows)
+            listed = volumes.list_volumes(quiet_context(instance), instance)
+            if json:
+                show_json([asdict(each) for each in listed])
+            else:
+                rows = [(each.part, each.kind, each.name) for each in listed]
+                show_table(("volume", "holds", "name in podman"), rows)

@@ -18,7 +18,6 @@ from hubpod.commands.reload import with_recorded_sources
 from hubpod.commands.watch import ReloadResult, find_directories, watch
 from hubpod.context import Context
 from hubpod.errors import HubpodError, UsageError
-from hubpod.instances import Instance
 from hubpod.request import SpawnRequest, UpRequest
 from hubpod.system import process
 from hubpod.system.progress import marks
@@ -84,16 +83,14 @@ def _print_reload(result: ReloadResult) -> None:
 def _prepare_steps(context: Context, request: UpRequest, after: AfterReload) -> Iterator[Callable[[], None]]:
     """Check that the steps can run, and yield a function for each."""
     if after.spawn:
-        user = after.user or _last_user(context, request.instance)
+        settings = read_settings(request.instance, require_running(context, request.instance))
+        user = after.user or settings.dev_users[-1].user
+        prove.require_user(user, settings)
         yield partial(_spawn, context, SpawnRequest(instance=request.instance, user=user))
     if after.test:
         command = pytest_command(request, after.test, find_python())
         require_tests(command, after.test, request.instance.environment)
         yield partial(_test, command, after.test)
-
-
-def _last_user(context: Context, instance: Instance) -> str:
-    return read_settings(instance, require_running(context, instance)).dev_users[-1].user
 
 
 def _spawn(context: Context, request: SpawnRequest) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 
-from hubpod.context import Context
+from hubpod.context import Context, Unknown
 from hubpod.deployment import seeding
 from hubpod.deployment.kept_logs import keep_logs
 from hubpod.deployment.remove import remove_pod
@@ -16,7 +16,7 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
 
     The instance is found by names and labels alone. A missing object is not an error.
     """
-    with context.locked(instance, known=True) as found:
+    with context.locked(instance, Unknown.REFUSE_SIMILAR) as found:
         with context.reporter.phase("pod removed") as phase:
             logs = keep_logs(context, instance, found.containers)
             remove_pod(context.podman, instance.resource)

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hubpod.components import assembly
-from hubpod.context import Context
+from hubpod.context import Context, Unknown
 from hubpod.deployment.status import State, Status, read_status
 from hubpod.errors import NotRunningError, UsageError, nearest
 from hubpod.instances import Instance
+from hubpod.podman.answers import ContainerState
 from hubpod.podman.snapshot import Snapshot
 from hubpod.settings import FILE_NAME
 from hubpod.settings.deploy_configmap import Settings, load
+
+RUNNING = "running"
 
 
 def status(context: Context, instance: Instance) -> Status:
@@ -20,7 +23,7 @@ def status(context: Context, instance: Instance) -> Status:
     Raises:
         UsageError: The instance belongs to another checkout, or does not exist.
     """
-    return read_status(context.podman, instance, context.find(instance))
+    return read_status(context.podman, instance, context.find(instance, Unknown.REFUSE))
 
 
 def require_running(context: Context, instance: Instance) -> Status:
@@ -29,7 +32,7 @@ def require_running(context: Context, instance: Instance) -> Status:
     Raises:
         NotRunningError: The instance is down.
     """
-    now = status(context, instance)
+    now = read_status(context.podman, instance, context.find(instance, Unknown.REFUSE_SIMILAR))
     if now.state is State.DOWN:
         raise _not_running(instance)
     return now
@@ -66,7 +69,7 @@ def logs(context: Context, instance: Instance, container: str | None, tail: str 
         UsageError: The pod has no such container.
     """
     names = _containers(context, instance)
-    chosen = [_podman_name(instance, container, names)] if container else list(names.values())
+    chosen = [_podman_name(instance, container, names)] if container else [state.name for state in names.values()]
     options = [*(["--follow"] if follow else []), *([f"--tail={tail}"] if tail else [])]
     names_too = ["--names"] if len(chosen) > 1 else []
     return context.podman.attach("logs", *options, *names_too, *chosen, merged=True)
@@ -76,25 +79,31 @@ def execute(context: Context, instance: Instance, container: str, argv: Sequence
     """Run a command in a container on this terminal, and return the command's exit status.
 
     Raises:
-        NotRunningError: The instance has no pod.
+        NotRunningError: The instance has no pod, or the container does not run.
         UsageError: The pod has no such container.
     """
-    name = _podman_name(instance, container, _containers(context, instance))
+    containers = _containers(context, instance)
+    name = _podman_name(instance, container, containers)
+    if containers[container].state != RUNNING:
+        raise NotRunningError(
+            f"the container {container} of {instance}, is {containers[container].state}",
+            remedy=f"`{instance.command('up')}` starts it, and `{instance.command('logs', '-c', container)}` shows why",
+        )
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     return context.podman.attach("exec", "--interactive", *terminal, name, *argv)
 
 
-def _containers(context: Context, instance: Instance) -> dict[str, str]:
-    """Return podman's names of the instance's containers, by their names in the pod."""
-    names = context.find(instance).containers
-    if not names:
+def _containers(context: Context, instance: Instance) -> dict[str, ContainerState]:
+    """Return the instance's containers by their names in the pod."""
+    found = context.find(instance, Unknown.REFUSE_SIMILAR).containers
+    if not found:
         raise _not_running(instance)
-    return {name.removeprefix(f"{instance.resource}-"): name for name in names}
+    return {name.removeprefix(f"{instance.resource}-"): state for name, state in found.items()}
 
 
-def _podman_name(instance: Instance, container: str, names: Mapping[str, str]) -> str:
+def _podman_name(instance: Instance, container: str, names: Mapping[str, ContainerState]) -> str:
     if container in names:
-        return names[container]
+        return names[container].name
     raise UsageError(
         f"{instance.environment.name} has no container {container!r}{nearest(container, names)}",
         remedy="containers: " + ", ".join(names),

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from hubpod.components.assembly import pod_spec
-from hubpod.context import Context
+from hubpod.context import Context, Unknown
 from hubpod.deployment.plan import derive_site, validate
 from hubpod.images.ensure import plan_images
 from hubpod.manifests import cluster
@@ -18,7 +18,7 @@ def render(context: Context, request: UpRequest, target: Target, *, secrets: boo
 
     The tag of an image whose content is not known yet, because it is not cloned or built, is ``unbuilt``.
     """
-    with context.locked(request.instance, known=not request.deploy_dir) as found:
+    with context.locked(request.instance, None if request.deploy_dir else Unknown.REFUSE) as found:
         plan = validate(context, request, found, here=target is Target.PODMAN)
         site = derive_site(context, plan, plan_images(context, request), found)
         match target:

@@ -8,13 +8,14 @@ from hubpod.commands.inspect import read_settings, require_running
 from hubpod.components import slurm
 from hubpod.context import Context
 from hubpod.deployment.status import Status
-from hubpod.errors import UsageError
+from hubpod.errors import UsageError, nearest
 from hubpod.instances import Instance
 from hubpod.podman.cli import Podman
 from hubpod.probe import spawn_timeline
 from hubpod.probe.spawn import ProbeReport, Step, probe_session
 from hubpod.probe.timeline import Span
 from hubpod.request import SpawnRequest
+from hubpod.settings.deploy_configmap import Settings
 
 
 def spawn(
@@ -40,8 +41,21 @@ def spawn(
     else:
         site_settings = read_settings(instance, status)
         name = request.user or site_settings.dev_users[0].user
+        require_user(name, site_settings)
         login = partial(client.login, name, site_settings.dummy_auth_password)
     return probe_session(login, project=project, on_step=on_step, job_gone=_job_gone(context.podman, instance))
+
+
+def require_user(name: str, settings: Settings) -> None:
+    """Check that a name is one of devUsers, because the login form takes every other name for the first of them.
+
+    Raises:
+        UsageError: It is not.
+    """
+    users = tuple(dict.fromkeys(account.user for account in settings.dev_users))
+    if name not in users:
+        problem = f"--user {name}: devUsers of {settings.source} does not have this user{nearest(name, users)}"
+        raise UsageError(problem, remedy=f"users: {', '.join(users)}")
 
 
 def timeline(context: Context, instance: Instance, report: ProbeReport) -> tuple[Span, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hubpod.commands.inspect import require_up
 from hubpod.components import zenith
 from hubpod.components.assembly import pod_spec
-from hubpod.context import Context
+from hubpod.context import Context, Unknown
 from hubpod.deployment.apply import Outcome, bring_up
 from hubpod.deployment.plan import derive_site, validate
 from hubpod.images import source_volumes
@@ -28,7 +28,7 @@ def reload(context: Context, request: UpRequest) -> Outcome:
         NotReadyError: The hub does not start with the edit. The previous content is restored.
         HubpodError: Another one of its children.
     """
-    with context.locked(request.instance, known=True) as before:
+    with context.locked(request.instance, Unknown.REFUSE_SIMILAR) as before:
         require_up(request.instance, before)
         request = with_recorded_sources(context, _with_running_tunnel(request, before.containers))
         plan = validate(context, request, before)

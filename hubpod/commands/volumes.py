@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hubpod.context import Context
+from hubpod.context import Context, Unknown
 from hubpod.deployment import seeding
 from hubpod.errors import MachineError, UsageError, nearest
 from hubpod.instances import Instance
@@ -36,7 +36,7 @@ class InstanceVolume:
 
 def list_volumes(context: Context, instance: Instance) -> tuple[InstanceVolume, ...]:
     """Return the volumes that an instance has now."""
-    return _volumes(instance, context.find(instance))
+    return _volumes(instance, context.find(instance, Unknown.REFUSE))
 
 
 def export(context: Context, instance: Instance, part: str, archive: Path) -> None:
@@ -47,7 +47,7 @@ def export(context: Context, instance: Instance, part: str, archive: Path) -> No
     Raises:
         UsageError: The volume does not exist, or the file exists already.
     """
-    with context.locked(instance, known=True) as found:
+    with context.locked(instance, Unknown.REFUSE_SIMILAR) as found:
         volume = _choose(_volumes(instance, found), part)
         with context.reporter.phase(f"{part} written") as phase:
             with new_private_file(archive):
@@ -63,7 +63,7 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
         MachineError: The disk is full; the volume is unchanged.
     """
     _require_archive(archive)
-    with context.locked(instance, known=True) as found:
+    with context.locked(instance, Unknown.REFUSE_SIMILAR) as found:
         volume = _choose_data(_volumes(instance, found), part)
         _require_down(instance, found)
         with context.reporter.phase(f"{part} replaced") as phase:
@@ -83,7 +83,7 @@ def reset(context: Context, instance: Instance, part: str) -> None:
     Raises:
         UsageError: The volume does not exist or does not hold data, or the instance runs.
     """
-    with context.locked(instance, known=True) as found:
+    with context.locked(instance, Unknown.REFUSE_SIMILAR) as found:
         volumes = _volumes(instance, found)
         chosen = [each for each in volumes if _is_data(each)] if part == ALL else [_choose_data(volumes, part)]
         _require_down(instance, found)

@@ -25,6 +25,9 @@ from hubpod.system.polling import CheckResult
 STARTING_S = 60.0
 """Age in seconds up to which a container that is not ready counts as starting. An older one counts as broken."""
 
+ENDED = ("exited", "stopped", "dead")
+"""podman's words for a container that does not become ready by itself."""
+
 
 class State(Enum):
     """The state of an instance as a whole."""
@@ -181,6 +184,8 @@ def _overall(containers: tuple[ContainerStatus, ...], expected: int) -> State:
         return State.DOWN
     if len(running) == expected and all(container.ready for container in containers):
         return State.READY
+    if any(container.state in ENDED for container in containers):
+        return State.DEGRADED
     now = datetime.now(tz=UTC)
     young = all(container.started and (now - container.started).total_seconds() < STARTING_S for container in running)
     return State.STARTING if young else State.DEGRADED

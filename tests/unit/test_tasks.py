@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.cli import dev, reporting
+from hubpod.cli import dev, output, reporting
+from hubpod.environments import find_environment
 from hubpod.instances import find_instance
+from hubpod.podman.findings import Finding, Verdict
 from hubpod.system.interrupts import TerminationSignal
 from hubpod_tasks import namespace
 from support.instances import PROJECT, argv
+from support.sites import site
 
 STAND_IN = """\
 #!/bin/sh
@@ -64,11 +67,11 @@ SLOW_IMPORTS = {
 IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 
 
-def row(container: str) -> dict[str, object]:
-    """Return what podman reports of an exited container."""
+def row(container: str, state: str = "exited") -> dict[str, object]:
+    """Return what podman reports of a container."""
     instance = find_instance("dev_dummyauth", "default")
     name = f"{instance.resource}-{container}"
-    return {"Names": [name], "Image": IMAGE, "State": "exited", "Labels": instance.labels}
+    return {"Names": [name], "Image": IMAGE, "State": state, "Labels": instance.labels}
 
 
 @pytest.fixture(scope="session")
@@ -237,6 +240,47 @@ def test_the_status_is_not_truncated_in_a_pipe(project: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("line", ["dev.status", "dev.volumes list"])
+def test_json_is_alone_on_standard_output(project: Path, line: str) -> None:
+    """The instance is named on standard error, so that a program can read standard output."""
+    (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
+
+    result = run_task(project, *line.split(), "--json")
+
+    assert isinstance(json.loads(result.stdout), dict | list)
+    assert result.stderr.startswith("dev_dummyauth, instance default\n")
+
+
+def test_the_welcome_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json, up prints the address and the users, and no password."""
+    made = site(find_environment("dev_dummyauth"))
+
+    output.show_welcome(made, json=True)
+
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["url"] == f"http://127.0.0.1:{made.port}/jupyter"
+    assert json.loads(printed)["users"][0] == "testuser"
+    assert made.settings.dummy_auth_password not in printed
+
+
+def test_findings_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json, doctor and check print each finding with its verdict and remedy."""
+    output.show_findings([Finding(check="git", verdict=Verdict.BAD, text="is missing", remedy="install it")], json=True)
+
+    assert json.loads(capsys.readouterr().out) == [
+        {"check": "git", "verdict": "bad", "text": "is missing", "remedy": "install it"}
+    ]
+
+
+def test_ctrl_c_that_ends_a_command_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends dev.watch without a mark of failure, and with its usual exit code."""
+    with pytest.raises(SystemExit) as caught, reporting.reporting_errors("no longer watching", is_end=True):
+        raise KeyboardInterrupt
+
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "no longer watching\n"
+
+
 @pytest.fixture
 def following(project: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a command that follows the logs, in its own process group."""
@@ -305,7 +349,7 @@ def test_an_ignored_signal_stays_ignored(project: Path) -> None:
 
 def test_exec_returns_the_exit_code(project: Path) -> None:
     """dev.exec exits with the code of the command in the container."""
-    (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm")]))
+    (stand_ins(project) / "ps.json").write_text(json.dumps([row("slurm", "running")]))
 
     assert run_task(project, "dev.exec", "slurm", "--", "false").returncode == 7
 

@@ -10,7 +10,7 @@ import pytest
 
 from hubpod.commands import volumes
 from hubpod.commands.down import down
-from hubpod.context import Context
+from hubpod.context import Context, Unknown
 from hubpod.errors import MachineError, UsageError
 from hubpod.instances import Instance, find_instance
 from support.deployments import OLD, Deployment, Killed, deployment, disturbances
@@ -27,9 +27,9 @@ class AcceptedError(Exception):
 class NoPodman:
     """A context whose lock is only taken once the archive is accepted."""
 
-    def locked(self, _instance: Instance, *, known: bool) -> None:
+    def locked(self, _instance: Instance, unknown: Unknown) -> None:
         """Hold the lock of an instance that exists."""
-        assert known
+        assert unknown
         raise AcceptedError
 
 

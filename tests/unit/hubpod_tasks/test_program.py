@@ -119,7 +119,7 @@ MISTYPED = {
     "dev.up --instnace x": "dev.up has no option --instnace; did you mean '--instance'?",
     "dev.up --instnace=x": "dev.up has no option --instnace; did you mean '--instance'?",
     "dev.up --deploy_dir=x": "dev.up has no option --deploy_dir; did you mean '--deploy-dir'?",
-    "dev.up --json": "dev.up has no option --json",
+    "dev.down --json": "dev.down has no option --json",
     "dev.up -x": "dev.up has no option -x",
     "--enviroment x dev.up": "invoke has no option --enviroment; did you mean '--environment'?",
     "dev.up --port": "dev.up: --port needs a value",
