@@ -28,6 +28,11 @@ FATAL = {
         "a command was not found (exit status 127)",
         "jupyterhub-singleuser is not in PATH",
     ),
+    "no Python": (
+        "ln -s $(command -v srun) ~/prefix/bin; PATH=~/prefix/bin",
+        "exit status 2",
+        "execve(): python3: No such file or directory",
+    ),
     "signal": ("echo dying; kill -9 $$", "SIGKILL", "dying"),
 }
 HOSTILE_FILES = {
