@@ -218,6 +218,51 @@ def test_a_servers_token_grants_nothing_but_identity(site: Site) -> None:
     server.stop()
 
 
+MOVE_HOME = r"""
+old=$(getent passwd "$1" | cut -d : -f 6)
+line=$(getent passwd "$1" | cut -d : -f 1-5):$2:/bin/bash
+sed -i "/^$1:/d" /etc/passwd
+echo "$line" >> /etc/passwd
+[ "$2" = "$old" ] || { mkdir -p "$(dirname "$2")"; cp -a "$old" "$2"; rm -r "$old"; }
+"""
+
+
+@pytest.mark.parametrize("home", ["/lustre/home/ada.physics", "/home/p1/ada", "/gpfs/u/a/ada", "/home/EXAMPLE.ORG/ada"])
+def test_a_home_directory_may_be_anywhere(site: Site, home: str) -> None:
+    """Job, log, HOME and the check of the room use the home that the Slurm host names, and no other is needed."""
+    account = ACCOUNTS[0]
+    usual = site.host.run_checked(f"getent passwd {account} | cut -d : -f 6").strip()
+    site.host.run_checked(f"set -- {account} {home}\n{MOVE_HOME}")
+    try:
+        assert not site.host.run(f"test -e {usual}").ok
+        status = site.running.invoke("dev.status")
+        server = site.running.login("ada").spawn(project="physics")
+        seen = server.execute("import os; print(os.getcwd(), os.environ['HOME'])").split()
+        job = site.host.run_checked(f"scontrol show job $(squeue --noheader --user {account} --format %A) --oneliner")
+        server.stop()
+    finally:
+        site.host.run_checked(f"set -- {account} {usual}\n{MOVE_HOME}")
+
+    assert status.code == 0, status.text
+    assert seen == [home, home]
+    assert f" WorkDir={home} " in job
+    assert f" StdOut={home}/jupyterhub_slurmspawner_" in job
+
+
+def test_a_home_directory_that_does_not_exist_is_reported(site: Site) -> None:
+    """`status` and the failed spawn name the home directory of the account, and not the usual one."""
+    account, home = ACCOUNTS[0], "/lustre/nowhere/ada"
+    usual = site.host.run_checked(f"getent passwd {account} | cut -d : -f 6").strip()
+    site.host.run_checked(f"set -- {account} {home}\n{MOVE_HOME}mv {home} {home}.away")
+    try:
+        spawn = site.running.invoke("dev.spawn", "--user", account.partition(".")[0])
+    finally:
+        site.host.run_checked(f"mv {home}.away {home}; set -- {account} {usual}\n{MOVE_HOME}")
+
+    assert spawn.code != 0
+    assert f"cannot enter the home directory {home}" in spawn.text
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [

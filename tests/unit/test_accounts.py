@@ -2,7 +2,7 @@
 
 import pytest
 
-from bricsauthenticator import projects
+from bricsauthenticator import BricsSlurmSpawner, projects
 from hubpod.accounts import Account
 
 ACCEPTED = ("ada.physics", "a.0", "a_b-c9.x_y-z", f"{'a' * 32}.{'p' * 32}", "rooted.p", "a.root")
@@ -28,7 +28,7 @@ def test_hub_and_hubpod_accept_the_same_accounts(name: str) -> None:
     The authenticator repeats the rule, because the hub's image cannot import hubpod.
     """
     assert projects.is_account(name)
-    assert projects.home_of(name) == Account.parse(name).home
+    assert BricsSlurmSpawner().usual_home(name) == Account.parse(name).home
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -196,6 +196,7 @@ SCRIPTS = {
     "[ -e {dir}/state ] || echo 'PENDING Priority n/a' >{dir}/state; echo $n\n",
     "squeue": "[ $SLURMSPAWNER_JOB_ID = all ] && {{ cat {dir}/all; exit; }}\n"
     "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ cat {dir}/jobs {dir}/jobs.$SUDO_TO 2>/dev/null; exit 0; }}\n"
+    "[ $SLURMSPAWNER_JOB_ID = home ] && {{ cat {dir}/home; exit; }}\n"
     "echo $SLURMSPAWNER_JOB_ID >>{dir}/asked\n"
     "[ -e {dir}/gone ] && {{ echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1; }}\n"
     "cat {dir}/state\n",

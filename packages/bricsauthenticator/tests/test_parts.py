@@ -46,6 +46,7 @@ class Saved:
             query="false",
             list_own=self.list_own,
             cancel=self.cancel,
+            find_home="",
             read_log="",
             variables={"job_id": self.current.job_id},
             timeout_s=5,

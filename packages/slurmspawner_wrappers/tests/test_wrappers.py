@@ -115,6 +115,13 @@ def test_squeue_prints_state_reason_and_node_of_that_job(slurm: FakeSlurm, run: 
     assert slurm.call[0] == ["--noheader", "--states=all", "--job", "4711", "--Format", fields]
 
 
+def test_squeue_prints_the_home_directory(run: Run) -> None:
+    """With `home` it prints the directory in the password database, whatever the caller's HOME, without Slurm."""
+    done = run("squeue", SLURMSPAWNER_JOB_ID="home", HOME="/elsewhere")
+
+    assert (done.returncode, done.stdout) == (0, pwd.getpwuid(os.getuid()).pw_dir + "\n")
+
+
 def test_squeue_prints_the_last_line_of_a_jobs_log(slurm: FakeSlurm, run: Run, tmp_path: Path) -> None:
     """With `log.ID` it prints the last line with text, without control characters and cut."""
     (tmp_path / "4711.log").write_text("first\n\x1b[31m" + "x" * 400 + "\n\n")

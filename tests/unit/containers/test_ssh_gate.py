@@ -38,6 +38,7 @@ def hub_lines(account: str, job_id: str, wrappers: str = WRAPPERS) -> list[str]:
         f"{sudo} {wrappers}/slurmspawner_sbatch",
         f"{sudo} SLURMSPAWNER_JOB_ID={job_id} {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID=mine {wrappers}/slurmspawner_squeue",
+        f"{sudo} SLURMSPAWNER_JOB_ID=home {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID=check {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID=log.{job_id} {wrappers}/slurmspawner_squeue",
         f"{sudo} SLURMSPAWNER_JOB_ID={job_id} {wrappers}/slurmspawner_scancel",

@@ -29,6 +29,12 @@ else:
     c.BatchSpawnerBase.poll_interval = ALONE_INTERVAL
 
 
+# Home directories are where the Slurm host has them. In the pod, hubpod creates them at the default place.
+if hasattr(BricsSlurmSpawner, "batch_home_cmd"):
+    wrappers = os.environ["DEPLOY_CONFIG_SLURMSPAWNER_WRAPPERS_BIN"]
+    c.BricsSlurmSpawner.batch_home_cmd = f"SLURMSPAWNER_JOB_ID=home {wrappers}/slurmspawner_squeue"
+
+
 def _is_from_proxy(request: HTTPServerRequest) -> bool:
     # The peer address of the connection; the client controls the headers.
     return bool(request.connection.context.address[0] == PROXY)

@@ -9,7 +9,7 @@ from bricsauthenticator import options
 from bricsauthenticator.authenticator import BricsAuthenticator
 from bricsauthenticator.http_errors import options_refusal, permission_refusal
 from bricsauthenticator.options import Options, OptionsError
-from bricsauthenticator.projects import home_of, is_account, project_of
+from bricsauthenticator.projects import is_account, project_of
 
 
 class ProjectOptions(HasTraits):
@@ -28,6 +28,7 @@ class ProjectOptions(HasTraits):
     runtimes: list[str]
     gpus: list[str]
     shell: str
+    usual_home: Callable[[str], str]
     run_auth_state_hook: Callable[..., Awaitable[None]]
 
     brics_projects = Dict(
@@ -116,14 +117,14 @@ class ProjectOptions(HasTraits):
         if self.orm_spawner is not None:
             self.orm_spawner.user_options = self.user_options
         self.req_username = self.brics_projects[chosen.brics_project]["username"]
-        self.req_homedir = home_of(self.req_username)
+        self.req_homedir = self.usual_home(self.req_username)
 
     # The job's variables
 
     @default("req_homedir")
     def _req_homedir_default(self) -> str:
         # batchspawner looks on the hub's own machine, which has no such accounts.
-        return home_of(self.req_username) if is_account(self.req_username) else ""
+        return self.usual_home(self.req_username) if is_account(self.req_username) else ""
 
     def get_req_subvars(self) -> dict[str, Any]:
         """Return the variables of the templates.

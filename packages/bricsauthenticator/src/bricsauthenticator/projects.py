@@ -64,11 +64,6 @@ def project_of(username: str) -> str:
     return username.partition(".")[2]
 
 
-def home_of(username: str) -> str:
-    """Return the home directory of `USER.PROJECT`."""
-    return f"/home/{project_of(username)}/{username}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """The result of reading a claim.

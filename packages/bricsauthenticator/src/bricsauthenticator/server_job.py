@@ -8,7 +8,7 @@ from typing import Any
 
 from batchspawner import JobStatus  # type: ignore[import-untyped]
 
-from bricsauthenticator import jobscript, slurm
+from bricsauthenticator import homes, jobscript, slurm
 from bricsauthenticator.end_report import EndReport
 from bricsauthenticator.http_errors import spawn_failure
 from bricsauthenticator.job_ledger import JobLedger
@@ -101,6 +101,7 @@ class ServerJob:
 
     async def _write_script(self, key: str) -> str:
         spawner = self._spawner
+        await homes.locate(spawner)
         variables = {**spawner.get_req_subvars(), "cmd": spawner.cmd_formatted_for_batch()}
         environment = {name: str(value) for name, value in spawner.get_env().items()}
         if spawner.runs_launcher:

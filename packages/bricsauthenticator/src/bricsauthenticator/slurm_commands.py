@@ -33,6 +33,7 @@ class SlurmCommands:
         list_own: Template of the command that lists an account's jobs; empty when the site has none.
         cancel: Template of the command that cancels a job.
         read_log: Template of the command that prints the last line of a job's log; empty when the site has none.
+        find_home: Template of the command that prints the account's home directory; empty when the site has none.
         variables: Values of the templates' variables.
         timeout_s: Time limit of each command, in seconds.
         log: Logger for commands that change something and for failed lists.
@@ -44,6 +45,7 @@ class SlurmCommands:
     list_own: str
     cancel: str
     read_log: str
+    find_home: str
     variables: Mapping[str, Any]
     timeout_s: float
     log: logging.Logger | logging.LoggerAdapter[Any]
@@ -70,6 +72,10 @@ class SlurmCommands:
         lines = outcome.stdout.strip().splitlines() if outcome.ok else []
         last = lines[-1].strip() if lines else ""
         return "".join(char for char in last if char.isprintable())[:LONGEST_LOG_LINE]
+
+    async def print_home(self) -> Outcome:
+        """Print the account's home directory on the Slurm host."""
+        return await self._run(self.find_home)
 
     async def list_jobs(self, username: str, timeout_s: float = inf) -> Outcome:
         """List the ids and comments of an account's jobs.

@@ -11,7 +11,7 @@ from bricsauthenticator.former_state import find_account, saved_projects
 from bricsauthenticator.http_errors import stop_failure
 from bricsauthenticator.progress_events import Event
 from bricsauthenticator.project_options import ProjectOptions
-from bricsauthenticator.projects import home_of, is_account
+from bricsauthenticator.projects import is_account
 from bricsauthenticator.server_job import ServerJob
 from bricsauthenticator.slurm_commands import SlurmCommands
 from bricsauthenticator.spawner_settings import SpawnerSettings
@@ -72,6 +72,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
             list_own=self.batch_list_cmd,
             cancel=self.batch_cancel_cmd,
             read_log=self.batch_log_cmd,
+            find_home=self.batch_home_cmd,
             variables={**self.get_req_subvars(), "job_id": self.job_id},
             timeout_s=self.command_timeout,
             log=self.log,
@@ -211,7 +212,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         """
         if account := find_account(state, self.user_options or {}, self.user.name):
             self.req_username = account
-            self.req_homedir = home_of(account)
+            self.req_homedir = str(state.get("homedir") or self.usual_home(account))
         self.brics_projects = saved_projects(state)
         super().load_state(state)
         self._job.load_state(state)

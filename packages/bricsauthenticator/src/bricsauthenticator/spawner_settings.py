@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from batchspawner import format_template  # type: ignore[import-untyped]
 from traitlets import Float, HasTraits, List, Unicode, default
 
 from bricsauthenticator import options
 from bricsauthenticator.jobscript import LAUNCH
+from bricsauthenticator.projects import project_of
 
 START_MARGIN_S = 60
 """Seconds for what a start does besides its three waits: two commands of at most command_timeout."""
@@ -96,6 +98,19 @@ class SpawnerSettings(HasTraits):
         "", help="Command that prints the last line of a job's log. Empty where there is no such command."
     ).tag(config=True)
 
+    batch_home_cmd = Unicode(
+        "",
+        help="""Command that prints the account's home directory on the Slurm host, on a line of its own.
+
+        Empty, or without an answer of that form, the home directory is `home_template`.
+        """,
+    ).tag(config=True)
+
+    home_template = Unicode(
+        "/home/{project}/{username}",
+        help="Home directory of an account where `batch_home_cmd` does not say it.",
+    ).tag(config=True)
+
     gpus = List(
         Unicode(),
         list(options.GPUS),
@@ -121,6 +136,10 @@ class SpawnerSettings(HasTraits):
     def default_start_timeout(self) -> int:
         """Return JupyterHub's limit of a start, which comes after ours."""
         return round(self.queue_timeout + self.launch_timeout + self.answer_timeout) + START_MARGIN_S
+
+    def usual_home(self, username: str) -> str:
+        """Return the home directory of `USER.PROJECT` where the Slurm host does not say it."""
+        return str(format_template(self.home_template, project=project_of(username), username=username))
 
     @property
     def runs_launcher(self) -> bool:

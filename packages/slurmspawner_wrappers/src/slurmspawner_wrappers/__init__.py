@@ -58,11 +58,11 @@ def sbatch(search_path: str = SAFE_PATH, limit_s: int = SUBMIT_LIMIT_S) -> None:
 
 
 def squeue(search_path: str = SAFE_PATH) -> None:
-    """Print the state of one job, a list of jobs, the end of a job's log, or what a job would find on this host.
+    """Print the state of one job, a list of jobs, the end of a job's log, the home directory, or what a job would find.
 
     For one job: `STATE | REASON | RESTARTS | EXIT | ID | NODE`. For the account's own jobs: lines `ID COMMENT`. For all
     jobs that have not ended: lines `ID | ACCOUNT | STATE | REASON | RESTARTS | NODE`, no part of which the owner of a
-    job can choose. For the log: its last line. For a check: see checks.
+    job can choose. For the log: its last line. For the home: its path. For a check: see checks.
     """
     command = "slurmspawner_squeue"
     refuse_arguments(command)
@@ -73,6 +73,9 @@ def squeue(search_path: str = SAFE_PATH) -> None:
         from slurmspawner_wrappers import checks  # noqa: PLC0415 - the others, which run more often, do not need it
 
         checks.answer(account, environment)
+        raise SystemExit(0)
+    if job_id == "home":
+        sys.stdout.write(account.pw_dir + "\n")
         raise SystemExit(0)
     os.chdir("/")
     match job_id:
