@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
+from hubpod.cli.checkout import WORKSPACE
 from hubpod.cli.options import ENVIRONMENT_VARIABLE, INSTANCE_VARIABLE
 from hubpod.deployment.publish import parse_publish
 from hubpod.environments import Stage, find_environment
@@ -15,8 +16,10 @@ from hubpod.errors import UsageError, nearest
 from hubpod.images.zenith import STAND_IN
 from hubpod.instances import Instance, find_instance
 from hubpod.request import BaseFrom, Target, UpRequest
+from hubpod.settings import authorities
 from hubpod.sources.clones import SOURCE_NAMES
 from hubpod.sources.origins import Origin, parse_origins
+from hubpod.system.certificates import trusting
 from hubpod.system.started_as import command_line
 
 PICTURE_SUFFIXES = (".svg", ".html")
@@ -78,6 +81,19 @@ def parse_request(
         zenith_image=_parse_zenith_image(zenith_image),
         keep=keep,
     )
+
+
+@contextmanager
+def trusting_site(instance: Instance, deploy_dir: str | None) -> Iterator[None]:
+    """Let downloads trust the authorities beside the settings of an instance that need not exist.
+
+    Raises:
+        UsageError: The directory does not exist.
+        SettingsError: The file is unreadable or wrong.
+    """
+    directory = parse_path("--deploy-dir", deploy_dir) if deploy_dir else WORKSPACE.files(instance).directory
+    with trusting(authorities.read(directory)):
+        yield
 
 
 def parse_sources(source: Sequence[str] | None) -> Mapping[str, Origin]:

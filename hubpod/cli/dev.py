@@ -255,7 +255,11 @@ def manifest(
 
 
 def clone(
-    *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, source: Source = None
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    deploy_dir: DeployDir = None,
+    source: Source = None,
 ) -> None:
     """Clone the missing development repositories, which all environments share."""
     with reporting_errors():
@@ -265,13 +269,15 @@ def clone(
 
         found, origins = arguments.parse_instance(environment, instance), arguments.parse_sources(source)
         console.name_instance(found)
-        ensure.clone_sources(WORKSPACE, console.reporter(), origins)
+        with arguments.trusting_site(found, deploy_dir):
+            ensure.clone_sources(WORKSPACE, console.reporter(), origins)
 
 
 def build(
     *,
     environment: EnvironmentName = ENVIRONMENT,
     instance: InstanceName = INSTANCE,
+    deploy_dir: DeployDir = None,
     base: BaseImage = None,
     source: Source = None,
     zenith_image: ZenithImage = None,
@@ -284,7 +290,9 @@ def build(
 
         found = arguments.parse_instance(environment, instance)
         request = arguments.parse_request(found, base=base, source=source, zenith_image=zenith_image)
-        images = ensure.ensure_images(console.verbose_context(request.instance), request).images
+        context = console.verbose_context(request.instance)
+        with arguments.trusting_site(found, deploy_dir):
+            images = ensure.ensure_images(context, request).images
         if json:
             output.show_json(dict(images))
         else:

@@ -22,6 +22,7 @@ from hubpod.podman.findings import Finding, Verdict, good
 from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 from hubpod.sources import releases
+from hubpod.system.certificates import trusting
 from hubpod.system.process import CommandError
 
 
@@ -38,12 +39,13 @@ def check(context: Context, request: UpRequest) -> tuple[Finding, ...]:
         if plan.hub_api:
             where = f"hub API at {plan.hub_api.host_ip}:{plan.hub_api.host}, for users' servers as hubConnectUrl"
             findings.append(good("publish", where))
-        with context.workspace.lock("build", context.reporter.say):
+        with trusting(plan.deploy.key_files.ca_bundle), context.workspace.lock("build", context.reporter.say):
             checkouts = releases.ensure_releases(context.workspace, request.origins)
             planned = plan_images(context, request)
         findings += [good("source", f"{checkout.source.name} {checkout.status}") for checkout in checkouts]
         site = derive_site(context, plan, planned, found)
-        return (*findings, *_check_needs(context, site))
+        with trusting(plan.deploy.key_files.ca_bundle):
+            return (*findings, *_check_needs(context, site))
 
 
 def _check_needs(context: Context, site: Site) -> Iterator[Finding]:
@@ -154,7 +156,8 @@ def _build_site(context: Context, plan: Plan) -> tuple[Site, Snapshot]:
 
     The instance may change during the minutes of a build.
     """
-    built = ensure_images(context, plan.request)
+    with trusting(plan.deploy.key_files.ca_bundle):
+        built = ensure_images(context, plan.request)
     found = context.snapshot(plan.request.instance)
     return derive_site(context, plan, built, found), found
 

@@ -13,6 +13,7 @@ from hubpod.images import source_volumes
 from hubpod.images.ensure import ensure_images, plan_images
 from hubpod.podman.answers import ContainerState
 from hubpod.request import UpRequest
+from hubpod.system.certificates import trusting
 
 
 def reload(context: Context, request: UpRequest) -> Outcome:
@@ -34,7 +35,8 @@ def reload(context: Context, request: UpRequest) -> Outcome:
         plan = validate(context, request, before)
         built, found = plan_images(context, request), before
         if not set(built.images.values()) <= {state.image for state in before.containers.values()}:
-            built = ensure_images(context, request)
+            with trusting(plan.deploy.key_files.ca_bundle):
+                built = ensure_images(context, request)
             found = context.snapshot(request.instance)  # a build takes minutes
         site = derive_site(context, plan, built, found)
         return bring_up(context, site, pod_spec(site), found)

@@ -12,6 +12,7 @@ from hubpod.deployment.prefetch import start_prefetch
 from hubpod.images.ensure import ImageSet, ensure_images
 from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
+from hubpod.system.certificates import trusting
 
 PORT_ATTEMPTS = 5
 """Instances that start at the same time may choose the same port. All but the first choose again."""
@@ -33,7 +34,8 @@ def up(context: Context, request: UpRequest) -> Site:
     with context.locked(request.instance) as before:
         prefetch = start_prefetch(context, request, before)
         plan = validate(context, request, before)
-        built = ensure_images(context, request, image_ids=prefetch.image_ids)
+        with trusting(plan.deploy.key_files.ca_bundle):
+            built = ensure_images(context, request, image_ids=prefetch.image_ids)
         # A build takes minutes, in which containers may have ended.
         found = before if prefetch.is_fresh else context.snapshot(request.instance)
         return _bring_up(context, plan, built, found, prefetch.fresh_checks)

@@ -15,6 +15,7 @@ from hubpod.podman import images as podman_images
 from hubpod.podman.cli import Podman
 from hubpod.request import BaseFrom
 from hubpod.system import process
+from hubpod.system.certificates import ca_bundle
 from hubpod.system.private_files import private_directory, read_record, write_private
 from hubpod.system.process import CommandError
 from hubpod.workspace import Workspace
@@ -152,7 +153,9 @@ def _bootstrap(podman: Podman, base: BaseSpec, on_line: Callable[[str], None]) -
         exclude = [f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in EXCLUDED]
         include = f"--include={','.join(base.packages)}"
         patience = f'--aptopt=Acquire::Retries "{APT_RETRIES}"'
-        argv = ["mmdebstrap", "--variant=minbase", patience, include, *exclude, base.suite, str(archive)]
+        bundle = ca_bundle()
+        trust = [f'--aptopt=Acquire::https::CAInfo "{bundle}"'] if bundle else []
+        argv = ["mmdebstrap", "--variant=minbase", patience, *trust, include, *exclude, base.suite, str(archive)]
         try:
             result = process.stream(argv, on_line=on_line)
         except MachineError as error:

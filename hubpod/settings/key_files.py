@@ -8,16 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-
 from hubpod.environments import Environment
-from hubpod.settings import known_hosts, ssh_keys, zenith_config
+from hubpod.settings import authorities, known_hosts, ssh_keys, zenith_config
 from hubpod.settings.problems import Problem, UnreadableError
 from hubpod.settings.ssh_address import SshAddress
 from hubpod.settings.ssh_keys import UnusableKeyError
 from hubpod.settings.yaml_files import read_file
-
-CA_BUNDLE = "ca-bundle.pem"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +103,8 @@ def _check_zenith_config(path: Path, content: bytes, context: CheckContext) -> I
     yield from zenith_config.find_problems(path, content, context.environment)
 
 
-def _check_ca_bundle(path: Path, content: bytes, _: CheckContext) -> Iterator[Problem]:
-    if b"PRIVATE KEY" in content:
-        yield Problem(path=path, text="contains a private key", remedy="leave certificates of authorities in it only")
-    try:
-        x509.load_pem_x509_certificates(content)
-    except ValueError:
-        text = "contains no certificates in PEM format, or one that is damaged"
-        yield Problem(path=path, text=text, remedy="write the certificates of the site's authorities into it")
+def _check_authorities(path: Path, content: bytes, _: CheckContext) -> Iterator[Problem]:
+    yield from authorities.find_problems(path, content)
 
 
 FILES = (
@@ -161,10 +151,10 @@ FILES = (
         remedy="copy and edit the one in examples/ENVIRONMENT",
     ),
     KeyFile(
-        name=CA_BUNDLE,
+        name=authorities.FILE_NAME,
         meaning="certificates of authorities that the hub and builds trust besides the usual ones, in PEM format",
         applies_to=lambda _: True,
-        check=_check_ca_bundle,
+        check=_check_authorities,
         optional=True,
     ),
 )
@@ -218,7 +208,7 @@ def read(directory: Path, environment: Environment, ssh_address: SshAddress | No
         ssh_known_hosts=contents.get("ssh_known_hosts"),
         zenith_client_key=keys.get("ssh_zenith_client_key"),
         zenith_client_config=contents.get(zenith_config.FILE_NAME),
-        ca_bundle=contents.get(CA_BUNDLE),
+        ca_bundle=contents.get(authorities.FILE_NAME),
         unused=tuple(row.name for row in FILES if row.name in present and not row.applies_to(environment)),
     )
     return files, problems
