@@ -257,6 +257,20 @@ async def test_jupyterhubs_own_lists_apply(hub: Any, issuer: Any) -> None:
     assert (await hub.login(issuer.mint())).code == 302
 
 
+async def test_a_site_that_manages_groups_keeps_its_users(
+    hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With manage_groups, which refuses answers without groups, a login leaves the user's groups as they are."""
+    monkeypatch.setattr(hub.app.authenticator, "manage_groups", True)
+    assert (await hub.login(issuer.mint())).code == 302
+    user = hub.app.users["ada"]
+    user.sync_groups(["site-admins"])
+
+    assert (await hub.login(issuer.mint())).code == 302
+
+    assert [group.name for group in user.groups] == ["site-admins"]
+
+
 async def test_a_sites_hook_can_change_the_auth_state(hub: Any, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """post_auth_hook runs, as with every authenticator, and what it returns is what counts."""
 

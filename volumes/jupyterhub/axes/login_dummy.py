@@ -77,7 +77,8 @@ class DummyLogin(SharedPasswordAuthenticator):
         users = [account.partition(".")[0] for account in ACCOUNTS]
         typed = data["username"].strip().lower()
         user = typed if typed in users or typed in ADMINS else users[0]
-        return {"name": user, "admin": user in ADMINS, "auth_state": projects_of(user)}
+        groups = {"groups": None} if self.manage_groups else {}  # None leaves them as they are
+        return {"name": user, "admin": user in ADMINS, "auth_state": projects_of(user), **groups}
 
 
 c.JupyterHub.authenticator_class = DummyLogin

@@ -114,6 +114,11 @@ if not getattr(BricsSlurmSpawner, "exports_in_script", False):
 for fragment in sorted((HERE / "fragments").glob("*.py")):
     load_subconfig(str(fragment))
 
+# Configurations written for brics_jupyterhub_envs read these variables in every environment.
+for name in ("DEPLOY_CONFIG_OIDC_SERVER", "DEPLOY_CONFIG_BRICS_PLATFORM", "DEPLOY_CONFIG_JWT_AUDIENCE"):
+    os.environ.setdefault(name, "")
+os.environ.setdefault("JUPYTERHUB_SRV_DIR", str(DATA))
+
 # The site's own settings come last. They see the options above, so that `c.Spawner.environment["X"] = "1"` works.
 for path in sorted(SITE.glob("*.py")):
     names = {"c": c, "get_config": get_config, "load_subconfig": load_subconfig, "__file__": str(path)}

@@ -60,10 +60,12 @@ class BricsAuthenticator(LoginSettings, Authenticator):  # type: ignore[misc]
                 keys cannot be fetched.
         """
         try:
-            return await self._login(handler)
+            model = await self._login(handler)
         except LoginRefusedError as refusal:
             self.log.warning(REFUSED_LOG, refusal.status, refusal.detail)
             raise LoginHTTPError(refusal) from None
+        # With manage_groups JupyterHub requires an answer about groups. None leaves them as they are.
+        return model | ({"groups": None} if self.manage_groups else {})
 
     async def refresh_user(self, user: Any, handler: Request = None) -> bool | dict[str, Any]:  # noqa: ANN401
         """Refresh the user's projects.
