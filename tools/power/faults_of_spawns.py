@@ -54,10 +54,17 @@ SPAWNS = (
     ),
     Fault(
         name="home-below-user",
-        file=f"{BRICS}/projects.py",
-        old='return f"/home/{project_of(username)}/{username}"',
-        new="return f\"/home/{username.partition('.')[0]}/{username}\"",
+        file=f"{BRICS}/spawner_settings.py",
+        old='"/home/{project}/{username}",',
+        new='"/home/{username}/{username}",',
         breaks="Jobs look for the home directory in the user's directory instead of the project's.",
+    ),
+    Fault(
+        name="home-of-the-host-ignored",
+        file=f"{BRICS}/homes.py",
+        old="await find(spawner.slurm_commands()) or spawner.usual_home(spawner.req_username)",
+        new="spawner.usual_home(spawner.req_username)",
+        breaks="Jobs of a site whose homes are elsewhere start in a directory that does not exist.",
     ),
     Fault(
         name="project-and-user-swapped",
