@@ -66,14 +66,10 @@ class InstanceWithData:
         return self.running.execute("jupyterhub", "python3", "-c", USERS)
 
     def tree(self, part: str, directory: Path) -> Tree:
-        """Return the content of a volume, with owners and modes, and the times of files.
-
-        The check for room in a home writes a file there and removes it, which changes the directory's time.
-        """
+        """Return the content of a volume, with owners, modes and times."""
         archive = directory / f"{secrets.token_hex(4)}.tar"
         self.running.podman.run("volume", "export", f"--output={archive}", self.running.instance.volume(part))
-        found = unpack(archive.read_bytes())
-        return {path: replace(entry, mtime=0) if entry.content is None else entry for path, entry in found.items()}
+        return unpack(archive.read_bytes())
 
     def data(self, directory: Path) -> tuple[Tree, Tree]:
         """Return the content of homes and database, while the instance is down."""
