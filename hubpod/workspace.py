@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -13,6 +14,8 @@ from hubpod.system.locks import hold
 from hubpod.system.private_files import private_directory, read_record, write_private
 
 STATE = ".hubpod"
+NOT_COPIED = ("run", "scratch", "releases", "locks", "harness", "logs", "ready", "before", "before.removed")
+"""Parts of the private directory from which no plan derives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +101,34 @@ class InstanceFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """A checkout of the project and its private directory ``.hubpod``."""
+    """A checkout of the project and its private directory ``.hubpod``.
+
+    Attributes:
+        project: The checkout.
+        copy: A copy of the private directory, which a command that must not change anything uses instead.
+    """
 
     project: Path
+    copy: Path | None = None
+
+    @property
+    def kept(self) -> Path:
+        """The private directory of this checkout."""
+        return self.project / STATE
 
     @property
     def state(self) -> Path:
-        """The private directory of this checkout."""
-        return self.project / STATE
+        """The private directory to use: that of this checkout, or its copy."""
+        return self.copy or self.kept
+
+    @contextmanager
+    def copied(self) -> Iterator["Workspace"]:
+        """Yield this workspace with a temporary copy of its private directory, without what is large."""
+        with tempfile.TemporaryDirectory(prefix="hubpod-dry-") as directory:
+            copy = Path(directory) / STATE
+            if self.kept.exists():
+                shutil.copytree(self.kept, copy, symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
+            yield replace(self, copy=copy)
 
     @property
     def scratch(self) -> Path:

@@ -81,7 +81,7 @@ def require_plans(tasks: Iterable[ParserContext], first: ParserContext) -> None:
     for task in tasks:
         if DRY not in task.args:
             raise UsageError(
-                f"{task.name} changes no instance, so that --dry has no meaning for it",
+                f"{task.name} has no plan to print, so that --dry has no meaning for it",
                 remedy="leave out --dry, or the command",
             )
         task.args[DRY].value = True

@@ -1,5 +1,8 @@
 """Consoles for results on standard output and for everything else on standard error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.text import Text
 
@@ -11,6 +14,14 @@ from hubpod.system.progress import ConsoleReporter, marks
 
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
+
+
+@contextmanager
+def dry_context(instance: Instance) -> Iterator[Context]:
+    """Name the instance, and prepare a context whose private directory is a copy."""
+    name_instance(instance)
+    with WORKSPACE.copied() as workspace:
+        yield prepare(workspace, ConsoleReporter(console=Console(quiet=True)))
 
 
 def print_error(error: HubpodError) -> None:

@@ -11,6 +11,7 @@ from hubpod.cli.options import (
     INSTANCE,
     BaseImage,
     DeployDir,
+    Dry,
     EnvironmentName,
     Follow,
     HubUrl,
@@ -45,6 +46,7 @@ def up(
     zenith_image: ZenithImage = None,
     keep: Keep = False,
     json: Json = False,
+    dry: Dry = False,
 ) -> None:
     """Bring an instance up until a notebook can be spawned.
 
@@ -64,11 +66,21 @@ def up(
             zenith_image=zenith_image,
             keep=keep,
         )
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(request.instance, lambda context: dry_run.plan_up(context, request))
+            return
         output.show_welcome(command.up(console.verbose_context(request.instance), request), json=json)
 
 
 def reload(
-    *, environment: EnvironmentName = ENVIRONMENT, instance: InstanceName = INSTANCE, source: Source = None
+    *,
+    environment: EnvironmentName = ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    source: Source = None,
+    dry: Dry = False,
 ) -> None:
     """Apply edits to the running pod, while notebooks keep running.
 
@@ -79,7 +91,13 @@ def reload(
         from hubpod.commands import reload as command
 
         request = arguments.parse_request(arguments.parse_instance(environment, instance), source=source)
-        command.reload(console.verbose_context(request.instance), request)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(request.instance, lambda context: dry_run.plan_reload(context, request))
+        else:
+            command.reload(console.verbose_context(request.instance), request)
 
 
 def watch(
@@ -110,6 +128,7 @@ def down(
     environment: EnvironmentName = ENVIRONMENT,
     instance: InstanceName = INSTANCE,
     volumes: Annotated[bool, "also remove the volumes: home directories, the hub's database, credentials"] = False,
+    dry: Dry = False,
 ) -> None:
     """Remove an instance's pod.
 
@@ -120,7 +139,13 @@ def down(
         from hubpod.commands import down as command
 
         found = arguments.parse_instance(environment, instance)
-        command.down(console.verbose_context(found), found, volumes=volumes)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(found, lambda context: dry_run.plan_down(context, found, volumes=volumes))
+        else:
+            command.down(console.verbose_context(found), found, volumes=volumes)
 
 
 def status(
@@ -260,6 +285,7 @@ def clone(
     instance: InstanceName = INSTANCE,
     deploy_dir: DeployDir = None,
     source: Source = None,
+    dry: Dry = False,
 ) -> None:
     """Clone the missing development repositories, which all environments share."""
     with reporting_errors():
@@ -267,10 +293,16 @@ def clone(
         from hubpod.cli.checkout import WORKSPACE
         from hubpod.images import ensure
 
-        found, origins = arguments.parse_instance(environment, instance), arguments.parse_sources(source)
-        console.name_instance(found)
-        with arguments.trusting_site(found, deploy_dir):
-            ensure.clone_sources(WORKSPACE, console.reporter(), origins)
+        request = arguments.parse_request(arguments.parse_instance(environment, instance), source=source)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(request.instance, lambda context: dry_run.plan_clones(context.workspace, request))
+            return
+        console.name_instance(request.instance)
+        with arguments.trusting_site(request.instance, deploy_dir):
+            ensure.clone_sources(WORKSPACE, console.reporter(), request.origins)
 
 
 def build(
@@ -282,6 +314,7 @@ def build(
     source: Source = None,
     zenith_image: ZenithImage = None,
     json: Json = False,
+    dry: Dry = False,
 ) -> None:
     """Build the images that all instances of an environment share, without starting anything."""
     with reporting_errors(INTERRUPTED_CLEAN):
@@ -290,6 +323,12 @@ def build(
 
         found = arguments.parse_instance(environment, instance)
         request = arguments.parse_request(found, base=base, source=source, zenith_image=zenith_image)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(found, lambda context: dry_run.plan_build(context, request))
+            return
         context = console.verbose_context(request.instance)
         with arguments.trusting_site(found, deploy_dir):
             images = ensure.ensure_images(context, request).images
@@ -307,6 +346,7 @@ def volumes(
     name: Annotated[str, "volume as list prints it; reset also takes `all`"] = "",
     file: Annotated[str, "tar archive to write or read"] = "",
     json: Json = False,
+    dry: Dry = False,
 ) -> None:
     """List, export or import volumes, or reset data to its initial content."""
     with reporting_errors():
@@ -314,4 +354,4 @@ def volumes(
         from hubpod.cli import volumes as command
 
         found = arguments.parse_instance(environment, instance)
-        command.manage_volumes(found, action, name=name, file=file, json=json)
+        command.manage_volumes(found, action, name=name, file=file, json=json, dry=dry)

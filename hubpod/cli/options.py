@@ -77,6 +77,7 @@ Target = Annotated[str | None, "podman, the manifest that `up` plays, or kuberne
 WithSecrets = Annotated[bool, "for a cluster, include the values of Secrets"]
 
 HubUrl = Annotated[str, "address of the hub where users reach it through a tunnel"]
+Dry = Annotated[bool, "print what would be cloned, built, removed, seeded and restarted, and change nothing"]
 Json = Annotated[bool, "print as JSON"]
 Follow = Annotated[bool, "keep printing until interrupted"]
 Tail = Annotated[str | None, "number of lines from the end of each container's log"]

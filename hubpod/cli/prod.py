@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from hubpod.cli.options import (
     INSTANCE,
     BaseImage,
+    Dry,
     Follow,
     InstanceName,
     Json,
@@ -71,6 +72,7 @@ def up(
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
     json: Json = False,
+    dry: Dry = False,
 ) -> None:
     """Bring production up, but leave a running pod that differs to prod.upgrade."""
     with reporting_errors(INTERRUPTED_CLEAN):
@@ -78,6 +80,12 @@ def up(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(request.instance, lambda context: dry_run.plan_production(context, request))
+            return
         output.show_welcome(production.up(console.verbose_context(request.instance), request), json=json)
 
 
@@ -92,6 +100,7 @@ def upgrade(
     source: ReleaseSource = None,
     zenith_image: ZenithImage = None,
     json: Json = False,
+    dry: Dry = False,
 ) -> None:
     """Replace the running pod by new images and settings, while notebooks keep running.
 
@@ -102,6 +111,12 @@ def upgrade(
         from hubpod.commands import production
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(request.instance, lambda context: dry_run.plan_upgrade(context, request))
+            return
         output.show_welcome(production.upgrade(console.verbose_context(request.instance), request), json=json)
 
 
@@ -167,6 +182,7 @@ def down(
     instance: InstanceName = INSTANCE,
     volumes: Annotated[bool, "also remove the volumes: the hub's database and credentials"] = False,
     yes: Annotated[bool, "remove without confirmation"] = False,
+    dry: Dry = False,
 ) -> None:
     """Remove the pod after a confirmation, but keep the hub's database unless --volumes is given."""
     with reporting_errors():
@@ -175,6 +191,12 @@ def down(
         from hubpod.commands import down as command
 
         found = _parse_instance(environment, instance)
+        if dry:
+            from hubpod.cli.dry_run import show_plan
+            from hubpod.commands import dry_run
+
+            show_plan(found, lambda context: dry_run.plan_down(context, found, volumes=volumes))
+            return
         what = f"{found.resource} with its volumes: the hub's database and credentials" if volumes else found.resource
         console.name_instance(found)
         if yes or confirm(f"Remove {what}?"):

@@ -107,12 +107,17 @@ def start(context: Context, site: Site, found: Snapshot, *, keep: bool = False) 
     """Bring a site's pod up, and refuse to change a running one."""
     spec = pod_spec(site)
     if found.running and find_difference(context.workspace, site, spec, found) is not Difference.NONE:
-        raise UsageError(
-            f"{site.instance.resource} is running but differs from the requested deployment",
-            remedy=f"`{site.instance.command('upgrade')}` replaces it, keeps notebooks running, and restores what ran "
-            "before if it fails",
-        )
+        raise differs(site.instance)
     bring_up(context, site, spec, found, keep=keep)
+
+
+def differs(instance: Instance) -> UsageError:
+    """Return the error for a running pod that `prod.up` would have to change."""
+    return UsageError(
+        f"{instance.resource} is running but differs from the requested deployment",
+        remedy=f"`{instance.command('upgrade')}` replaces it, keeps notebooks running, and restores what ran before "
+        "if it fails",
+    )
 
 
 def upgrade(context: Context, request: UpRequest) -> Site:

@@ -12,6 +12,7 @@ from hubpod.deployment.plan import derive_site, validate
 from hubpod.images import source_volumes
 from hubpod.images.ensure import ensure_images, plan_images
 from hubpod.podman.answers import ContainerState
+from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 from hubpod.system.certificates import trusting
 
@@ -31,7 +32,7 @@ def reload(context: Context, request: UpRequest) -> Outcome:
     """
     with context.locked(request.instance, Unknown.REFUSE_SIMILAR) as before:
         require_up(request.instance, before)
-        request = with_recorded_sources(context, _with_running_tunnel(request, before.containers))
+        request = complete_request(context, request, before)
         plan = validate(context, request, before)
         built, found = plan_images(context, request), before
         if not set(built.images.values()) <= {state.image for state in before.containers.values()}:
@@ -40,6 +41,11 @@ def reload(context: Context, request: UpRequest) -> Outcome:
             found = context.snapshot(request.instance)  # a build takes minutes
         site = derive_site(context, plan, built, found)
         return bring_up(context, site, pod_spec(site), found)
+
+
+def complete_request(context: Context, request: UpRequest, before: Snapshot) -> UpRequest:
+    """Return the request with what the running instance has: its sources and its tunnel's client."""
+    return with_recorded_sources(context, _with_running_tunnel(request, before.containers))
 
 
 def with_recorded_sources(context: Context, request: UpRequest) -> UpRequest:

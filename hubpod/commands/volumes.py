@@ -64,8 +64,7 @@ def replace(context: Context, instance: Instance, part: str, archive: Path) -> N
     """
     _require_archive(archive)
     with context.locked(instance, Unknown.REFUSE_SIMILAR) as found:
-        volume = _choose_data(_volumes(instance, found), part)
-        _require_down(instance, found)
+        (volume,) = choose_volumes(instance, found, part, every=False)
         with context.reporter.phase(f"{part} replaced") as phase:
             labels = found.volumes[volume.name].labels
             # A full disk is found while the old content still exists.
@@ -84,12 +83,29 @@ def reset(context: Context, instance: Instance, part: str) -> None:
         UsageError: The volume does not exist or does not hold data, or the instance runs.
     """
     with context.locked(instance, Unknown.REFUSE_SIMILAR) as found:
-        volumes = _volumes(instance, found)
-        chosen = [each for each in volumes if _is_data(each)] if part == ALL else [_choose_data(volumes, part)]
-        _require_down(instance, found)
+        chosen = choose_volumes(instance, found, part, every=True)
         with context.reporter.phase("volumes removed") as phase:
             context.podman.remove_volumes([each.name for each in chosen])
             phase.result(", ".join(each.part for each in chosen) or "none")
+
+
+def choose_volumes(instance: Instance, found: Snapshot, part: str, *, every: bool) -> list[InstanceVolume]:
+    """Return the data volumes that a command may remove or replace.
+
+    Args:
+        instance: The instance.
+        found: What it has.
+        part: Short name of the volume.
+        every: Whether ``all`` stands for all volumes with data.
+
+    Raises:
+        UsageError: The volume does not exist or does not hold data, or the instance runs.
+    """
+    volumes = _volumes(instance, found)
+    all_data = [each for each in volumes if _is_data(each)]
+    chosen = all_data if every and part == ALL else [_choose_data(volumes, part)]
+    _require_down(instance, found)
+    return chosen
 
 
 def _volumes(instance: Instance, found: Snapshot) -> tuple[InstanceVolume, ...]:

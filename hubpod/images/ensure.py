@@ -137,7 +137,9 @@ def plan_images(context: Context, request: UpRequest) -> ImageSet:
     find = partial(zenith_image.find_image, context.podman, request.zenith_image, environment.stage)
     names, pulled = _image_names(environment, find)
     base = base_image.find_base(context.podman.image_ids, project, request.base)
-    cloned = not environment.stage.uses_clones or all(source.clone(project).exists() for source in sources.SOURCES)
+    in_place = {name for name, origin in request.origins.items() if origin.directory}
+    needed = (source for source in sources.SOURCES if source.name not in in_place)
+    cloned = not environment.stage.uses_clones or all(source.clone(project).exists() for source in needed)
     if not base or not cloned:
         unbuilt = {name: unbuilt_reference(name) for name in names}
         mounts = [each for each in sources.SOURCES if each.image in names and environment.stage.uses_clones]

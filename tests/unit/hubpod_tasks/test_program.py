@@ -175,6 +175,31 @@ def test_help_does_not_offer_refused_options(run: Run, capsys: pytest.CaptureFix
     assert not [option for option in REFUSED if option.partition("=")[0] in printed]
 
 
+def test_dry_reaches_every_command_of_the_line(run: Run) -> None:
+    """Nothing of a line runs while another part of it is only planned."""
+    for line in ("--dry dev.up dev.down", "dev.up --dry dev.down", "dev.up dev.down --dry", "-R dev.up dev.down"):
+        assert chosen(run(line), "dry") == [("dev.up", "True"), ("dev.down", "True")]
+
+
+@pytest.mark.parametrize("name", ["dev.status", "dev.spawn", "dev.logs", "prod.check", "dev.watch"])
+def test_dry_is_refused_where_it_has_no_meaning(run: Run, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """A line with such a command runs nothing."""
+    with pytest.raises(SystemExit) as caught:
+        run(f"--dry dev.down {name}")
+
+    assert caught.value.code == 2
+    assert f"{name} has no plan to print, so that --dry has no meaning for it" in capsys.readouterr().err
+
+
+def test_every_command_that_changes_something_has_a_plan() -> None:
+    """A new command either has --dry or is named here."""
+    without = {name for name, command in COMMANDS if "dry" not in inspect.signature(command).parameters}
+
+    assert without == {
+        *("attack", "check", "doctor", "exec", "logs", "manifest", "spawn", "status", "systemd", "watch"),
+    }
+
+
 def test_a_letter_means_the_same_in_every_command() -> None:
     """-u is the user and nothing else, and no letter has two meanings."""
     meanings = {(letter, argument.name) for argument in ARGUMENTS for letter in argument.names if len(letter) == 1}
