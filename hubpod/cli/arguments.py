@@ -178,17 +178,6 @@ def read_token(file: str | None) -> str:
     return text.strip()
 
 
-def parse_tail(text: str | None) -> str | None:
-    """Validate --tail.
-
-    Raises:
-        UsageError: It is not a number.
-    """
-    if text is not None and not text.isdecimal():
-        raise UsageError(f"--tail {text}: must be a number of lines")
-    return text
-
-
 def refuse_option(command: str, word: str) -> None:
     """Refuse an option in place of a command's first word, which invoke would accept.
 

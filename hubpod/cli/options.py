@@ -81,3 +81,5 @@ Dry = Annotated[bool, "print what would be cloned, built, removed, seeded and re
 Json = Annotated[bool, "print as JSON"]
 Follow = Annotated[bool, "keep printing until interrupted"]
 Tail = Annotated[str | None, "number of lines from the end of each container's log"]
+Since = Annotated[str | None, "only lines since a time or for a duration, such as 10m or 2026-01-31T08:00:00"]
+Grep = Annotated[str | None, "only lines in which this regular expression occurs"]

@@ -12,12 +12,14 @@ from hubpod.cli.options import (
     BaseImage,
     Dry,
     Follow,
+    Grep,
     InstanceName,
     Json,
     Port,
     ProductionName,
     Publish,
     ReleaseSource,
+    Since,
     SiteDeployDir,
     Tail,
     Target,
@@ -165,15 +167,18 @@ def logs(
     container: Annotated[str | None, f"only this container: {CONTAINERS}"] = None,
     follow: Follow = False,
     tail: Tail = None,
+    since: Since = None,
+    grep: Grep = None,
 ) -> None:
-    """Print the logs of the containers."""
+    """Print the logs of the containers in the order of time."""
     with reporting_errors():
-        from hubpod.cli import arguments, console
-        from hubpod.commands import inspect as command
+        from hubpod.cli import console
+        from hubpod.cli.logs import make_printer, parse_log_request
+        from hubpod.commands.logs import show_logs
 
-        found, lines = _parse_instance(environment, instance), arguments.parse_tail(tail)
-        code = command.logs(console.quiet_context(found), found, container, lines, follow=follow)
-    raise SystemExit(code)
+        found = _parse_instance(environment, instance)
+        request = parse_log_request(container, since, tail, grep)
+        show_logs(console.quiet_context(found), found, request, make_printer(found), follow=follow)
 
 
 def down(

@@ -1,4 +1,4 @@
-"""`logs` and `exec`: print logs and run commands in an instance's containers."""
+"""What commands on a running instance share, and `exec`: run a command in a container."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -61,18 +61,18 @@ def _not_running(instance: Instance) -> NotRunningError:
     return NotRunningError(f"{instance}, is down", remedy=f"bring it up with `{instance.command('up')}`")
 
 
-def logs(context: Context, instance: Instance, container: str | None, tail: str | None, *, follow: bool) -> int:
-    """Print the logs of one container or of all on standard output, and return podman's exit status.
+def find_containers(context: Context, instance: Instance, container: str | None) -> dict[str, ContainerState]:
+    """Return one container of an instance or all, by their names in the pod.
 
     Raises:
         NotRunningError: The instance has no pod.
         UsageError: The pod has no such container.
     """
-    names = _containers(context, instance)
-    chosen = [_podman_name(instance, container, names)] if container else [state.name for state in names.values()]
-    options = [*(["--follow"] if follow else []), *([f"--tail={tail}"] if tail else [])]
-    names_too = ["--names"] if len(chosen) > 1 else []
-    return context.podman.attach("logs", *options, *names_too, *chosen, merged=True)
+    found = _containers(context, instance)
+    if container is None:
+        return found
+    _podman_name(instance, container, found)
+    return {container: found[container]}
 
 
 def execute(context: Context, instance: Instance, container: str, argv: Sequence[str]) -> int:

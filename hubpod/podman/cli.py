@@ -120,9 +120,9 @@ class Podman:
         """Run a podman command and pass on its output line by line, without checking the exit status."""
         return process.stream(self.command(*args), on_line=on_line, env=self.env)
 
-    def attach(self, *args: str, merged: bool = False) -> int:
-        """Run a podman command on this terminal, merged into standard output or not, and return its exit status."""
-        return process.attach(self.command(*args), env=self.env, merged=merged)
+    def attach(self, *args: str) -> int:
+        """Run a podman command on this terminal, and return its exit status."""
+        return process.attach(self.command(*args), env=self.env)
 
     # -- the machine ------------------------------------------------------------------------------------------------
 

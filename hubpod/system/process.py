@@ -131,11 +131,10 @@ def stream(
     return Result(argv=tuple(argv), returncode=process.returncode, stdout="\n".join(tail))
 
 
-def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None, merged: bool = False) -> int:
+def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     """Run a command on this process's standard streams, and return its exit status as in a shell.
 
-    Ctrl-C is left to the command, which gets the signal itself because it shares the terminal. If merged, the command
-    writes its standard error to standard output.
+    Ctrl-C is left to the command, which gets the signal itself because it shares the terminal.
 
     Raises:
         MachineError: The program is not installed.
@@ -146,7 +145,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None, merged:
     if handler != signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        with _run_until_exit(argv, env=env, stderr=subprocess.STDOUT if merged else None) as process:
+        with _run_until_exit(argv, env=env) as process:
             status = process.wait()
     finally:
         signal.signal(signal.SIGINT, handler)

@@ -13,11 +13,8 @@ VOLATILE = {"run", "locks"}
 
 def files(directory: Path) -> dict[str, str]:
     """Return the digest of every file of a private directory."""
-    found = (
-        path
-        for path in directory.rglob("*")
-        if path.is_file() and not VOLATILE & set(path.relative_to(directory).parts)
-    )
+    top = len(directory.parts)
+    found = (path for path in directory.rglob("*") if path.is_file() and path.parts[top] not in VOLATILE)
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
@@ -29,7 +26,7 @@ def resources(running: RunningInstance) -> list[str]:
     return [
         *sorted(podman.listing("pod", "ls", "--quiet")),
         *sorted(started),
-        *sorted(podman.volumes({})),
+        *sorted(podman.volumes(running.instance.labels)),
         *sorted(images),
     ]
 

@@ -8,6 +8,7 @@ import pytest
 
 from hubpod.commands import inspect, manifest, prove, reload, volumes
 from hubpod.commands.down import down
+from hubpod.commands.logs import LogRequest, show_logs
 from hubpod.context import Context
 from hubpod.environments import find_environment
 from hubpod.errors import NotRunningError, UsageError
@@ -24,7 +25,7 @@ READING: dict[str, Command] = {
     "manifest": lambda context, instance: manifest.render(context, UpRequest(instance=instance), Target.PODMAN),
 }
 RUNNING: dict[str, Command] = {
-    "logs": lambda context, instance: inspect.logs(context, instance, None, None, follow=False),
+    "logs": lambda context, instance: show_logs(context, instance, LogRequest(), print, follow=False),
     "exec": lambda context, instance: inspect.execute(context, instance, "slurm", ["true"]),
     "spawn": lambda context, instance: prove.spawn(
         context, SpawnRequest(instance=instance), project=None, on_step=lambda _: None

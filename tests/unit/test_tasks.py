@@ -151,6 +151,8 @@ MISTYPED = {
     "dev.spawn --timeline spawn.png": "--timeline spawn.png: must end with .svg or .html",
     "dev.spawn --timeline nosuch/spawn.svg": "--timeline nosuch/spawn.svg: cannot be written",
     "dev.logs --tail few": "--tail few: must be a number of lines",
+    "dev.logs --since yesterday": "--since yesterday: neither a duration nor a time",
+    "dev.logs --grep (": "--grep (: missing ), unterminated subpattern",
 }
 """Command lines that invoke accepts, and hubpod's error message for each."""
 

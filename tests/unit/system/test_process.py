@@ -179,10 +179,3 @@ def test_merged_output_is_in_order() -> None:
     result = process.run(["sh", "-c", "echo a; echo b >&2; echo c; echo d >&2"], merged=True)
 
     assert (result.stdout, result.stderr) == ("a\nb\nc\nd\n", "")
-
-
-def test_merged_output_of_an_attached_command_goes_to_one_stream(capfd: pytest.CaptureFixture[str]) -> None:
-    """Both streams of a command can be written to standard output, so that a pipe gets both."""
-    assert process.attach(["sh", "-c", "echo a; echo b >&2; exit 3"], merged=True) == 3
-
-    assert capfd.readouterr() == ("a\nb\n", "")
