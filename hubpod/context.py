@@ -101,9 +101,9 @@ class Context:
         found = find_instances(self.podman)
         names = [each.name for each in found if each.environment == instance.environment.name]
         elsewhere = [each.environment for each in found if each.name == instance.name]
-        similar = nearest(instance.name, names, similarity=SIMILAR_INSTANCE)
-        if not similar and unknown is Unknown.REFUSE_SIMILAR:
+        if unknown is Unknown.REFUSE_SIMILAR and not nearest(instance.name, names, similarity=SIMILAR_INSTANCE):
             return
+        similar = nearest(instance.name, names)
         hint = f"; {elsewhere[0]} has one" if elsewhere and not similar else similar
         raise UsageError(
             f"{instance.environment.name} has no instance {instance.name!r}{hint}",

@@ -9,8 +9,8 @@ if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
 
 def main() -> None:
     """Run the command line."""
-    from hubpod_tasks import namespace  # noqa: PLC0415 - a slow import, during which Ctrl-C has to work
-    from hubpod_tasks.program import make_program  # noqa: PLC0415
+    from hubpod_tasks.program import make_program  # noqa: PLC0415 - slow imports, during which Ctrl-C has to work
+    from hubpod_tasks.table import namespace  # noqa: PLC0415
 
     make_program(namespace).run()
 

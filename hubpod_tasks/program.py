@@ -15,6 +15,7 @@ from invoke.util import enable_logging
 from hubpod.cli.reporting import reporting_errors
 from hubpod.errors import UsageError, nearest
 from hubpod.system.started_as import command_line
+from hubpod_tasks.completion import complete, read_script
 from hubpod_tasks.line import explain, nearest_task, require_plans, share_options
 
 KEPT = ("complete", "debug", "help", "list", "list-depth", "list-format", "print-completion-script", "version")
@@ -78,6 +79,9 @@ class HubpodProgram(Program):
         if self.args.version.value:
             self.print_version()
             raise Exit
+        if shell := self.args["print-completion-script"].value:
+            sys.stdout.write(read_script(shell))
+            raise Exit
 
     def parse_cleanup(self) -> None:
         """Serve --help, --list and --complete, which run no task.
@@ -97,6 +101,11 @@ class HubpodProgram(Program):
         if how not in LIST_FORMATS:
             problem = f"--list-format {how}: must be one of {', '.join(LIST_FORMATS)}{nearest(how, LIST_FORMATS)}"
             raise UsageError(problem)
+        if self.args.complete.value:
+            words = self.argv[self.argv.index("--") + 1 :] if "--" in self.argv else []
+            contexts = {name: self.parser.contexts[name] for name in names}
+            sys.stdout.writelines(f"{word}\n" for word in complete(words, self.initial_context, contexts))
+            raise Exit
         super().parse_cleanup()
 
     def print_version(self) -> None:

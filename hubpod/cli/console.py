@@ -16,6 +16,12 @@ out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 
+def machine_context(subject: str) -> Context:
+    """Name what a command works on if that is not one instance, and prepare its context."""
+    err.print(Text(subject), soft_wrap=True)
+    return prepare(WORKSPACE, ConsoleReporter(console=Console(quiet=True)))
+
+
 @contextmanager
 def dry_context(instance: Instance) -> Iterator[Context]:
     """Name the instance, and prepare a context whose private directory is a copy."""

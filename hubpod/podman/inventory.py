@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hubpod.labels import LABEL_ENVIRONMENT, LABEL_INSTANCE, LABEL_PROJECT, MANAGED_BY
+from hubpod.labels import LABEL_ENVIRONMENT, LABEL_INSTANCE, LABEL_PROJECT, LABEL_RUN, LABEL_STACK, MANAGED_BY
 from hubpod.podman.answers import ContainerState, Volume
 from hubpod.podman.cli import Podman
 from hubpod.system.background import start
@@ -49,5 +49,7 @@ def find_instances(podman: Podman) -> list[FoundInstance]:
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the names of environment and instance, or None for a resource of tests."""
+    if LABEL_RUN in labels or LABEL_STACK in labels:
+        return None
     environment, name = labels.get(LABEL_ENVIRONMENT, ""), labels.get(LABEL_INSTANCE, "")
     return (environment, name) if environment and name else None

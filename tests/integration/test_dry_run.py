@@ -19,16 +19,9 @@ def files(directory: Path) -> dict[str, str]:
 
 
 def resources(running: RunningInstance) -> list[str]:
-    """List pods, containers with their start, volumes and images."""
-    podman = running.podman
-    started = [f"{each.name} {each.started}" for each in podman.containers(running.instance.labels).values()]
-    images = podman.listing("images", "--quiet", "--no-trunc")
-    return [
-        *sorted(podman.listing("pod", "ls", "--quiet")),
-        *sorted(started),
-        *sorted(podman.volumes(running.instance.labels)),
-        *sorted(images),
-    ]
+    """List the containers of an instance with their start, and its volumes; other tests share this podman."""
+    containers = running.podman.containers(running.instance.labels).values()
+    return [*sorted(f"{each.name} {each.started}" for each in containers), *sorted(running.remaining_resources())]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +51,7 @@ def test_dry_changes_nothing(running: RunningInstance, words: tuple[str, ...], s
 def test_dry_before_a_task_and_for_an_instance_that_is_new(running: RunningInstance) -> None:
     """A first up is planned without writing settings, and --dry may stand before the task as invoke's own did."""
     before = (resources(running), files(STATE))
+    planned = RunningInstance(name="plan-only", podman=running.podman)
 
     result = run_invoke("--dry", "dev.up", "--instance=plan-only", *SOURCES)
 
@@ -66,3 +60,4 @@ def test_dry_before_a_task_and_for_an_instance_that_is_new(running: RunningInsta
     assert str(STATE / "dev_dummyauth" / "plan-only") in result.stdout
     assert "would start pod hubpod-dev-dummyauth--plan-only" in result.stdout
     assert (resources(running), files(STATE)) == before
+    assert planned.remaining_resources() == []

@@ -1,4 +1,4 @@
-"""The commands of the README."""
+"""The commands of the README and of docs/commands.md."""
 
 import os
 import re
@@ -9,7 +9,13 @@ import pytest
 
 from support.instances import COMMAND_TIMEOUT_S, PROJECT
 
-COMMANDS = re.findall(r"^\$ (.+)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)
+
+def commands_of(page: str) -> list[str]:
+    """Return the commands that a page shows."""
+    return re.findall(r"^\$ (.+)$", (PROJECT / page).read_text(), flags=re.MULTILINE)
+
+
+COMMANDS = commands_of("README.md")
 # The command runs this test as well; .ci/run covers the command.
 RUNS_THE_TESTS = "./run nox -t all"
 
@@ -24,6 +30,16 @@ def test_the_commands_of_the_readme_succeed_in_order() -> None:
                 run_line(command, env)
     finally:
         run_line("./run invoke dev.down --volumes", env)
+
+
+def test_the_commands_of_the_page_about_commands_succeed_in_order() -> None:
+    """Running docs/commands.md from top to bottom gives no error."""
+    name = f"it-{secrets.token_hex(4)}"
+    try:
+        for command in commands_of("docs/commands.md"):
+            run_line(command.replace("-i mine", f"-i {name}"), dict(os.environ))
+    finally:
+        run_line(f"./run invoke dev.down --volumes -i {name}", dict(os.environ))
 
 
 def run_line(command: str, env: dict[str, str]) -> None:

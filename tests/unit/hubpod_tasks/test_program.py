@@ -2,6 +2,8 @@
 
 import inspect
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,8 +14,8 @@ import pytest
 from invoke.collection import Collection
 
 from hubpod.cli.options import SHORT_NAMES
-from hubpod_tasks import DEV, PROD, make_collection, make_task, namespace
 from hubpod_tasks.program import HubpodProgram, make_program
+from hubpod_tasks.table import DEV, PROD, make_collection, make_task, namespace
 from support.instances import PROJECT
 
 Run = Callable[..., list[tuple[str, dict[str, Any]]]]
@@ -196,7 +198,20 @@ def test_every_command_that_changes_something_has_a_plan() -> None:
     without = {name for name, command in COMMANDS if "dry" not in inspect.signature(command).parameters}
 
     assert without == {
-        *("attack", "check", "doctor", "exec", "logs", "manifest", "spawn", "status", "systemd", "watch"),
+        *(
+            "attack",
+            "check",
+            "doctor",
+            "exec",
+            "list",
+            "logs",
+            "manifest",
+            "open",
+            "spawn",
+            "status",
+            "systemd",
+            "watch",
+        ),
     }
 
 
@@ -269,3 +284,29 @@ def test_the_usage_names_the_program_as_it_was_started(
 def test_every_option_has_help() -> None:
     """The help of a command describes each of its options."""
     assert all(argument.help for argument in ARGUMENTS)
+
+
+def test_ctrl_c_at_any_time_leaves_no_traceback(tmp_path: Path) -> None:
+    """During the imports the process ends at once; later the command reports that it was interrupted."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (PROJECT, PROJECT / "harness")))}
+    for word in ("inspect", "invoke", "hubpod.cli.dev", "rich"):
+        # Python reports each import on standard error, which shows how far the process is.
+        process = subprocess.Popen(
+            [sys.executable, "-v", "-m", "hubpod_tasks", "dev.doctor"],
+            cwd=tmp_path,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        begun = False
+        for line in process.stderr:
+            begun = begun or line.startswith("import 'hubpod_tasks'")
+            if begun and re.match(rf"import '{re.escape(word)}'", line):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait() in {-signal.SIGINT, 130}, word
+        assert "Traceback" not in rest, word
