@@ -15,7 +15,23 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[2] / "run"
-TOOLS = ("awk", "cat", "chmod", "cksum", "cp", "env", "find", "flock", "ls", "mkdir", "mv", "readlink", "rm", "sed")
+TOOLS = (
+    "awk",
+    "cat",
+    "chmod",
+    "cksum",
+    "cp",
+    "env",
+    "find",
+    "flock",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "readlink",
+    "rm",
+    "sed",
+)
 SHELLS = tuple(name for name in ("dash", "bash", "busybox") if shutil.which(name))
 every_shell = pytest.mark.parametrize("machine", SHELLS, indirect=True)
 OS_RELEASES = {

@@ -249,6 +249,36 @@ def test_a_mistake_is_reported_from_any_directory(
     assert f"{shown}` lists the commands" in result.stderr
 
 
+@pytest.fixture
+def own_invoke(tmp_path: Path) -> Path:
+    """Make hubpod's program under invoke's name, as in the environment of ./run."""
+    program = tmp_path / "bin" / "invoke"
+    program.parent.mkdir()
+    program.write_text("from hubpod_tasks.__main__ import main\n\nmain()\n")
+    return program
+
+
+def test_invoke_works_where_there_are_no_tasks(tmp_path: Path, own_invoke: Path) -> None:
+    """In an activated environment of ./run, the current directory does not matter."""
+    result = started([str(own_invoke), "dev.upp"], tmp_path)
+
+    assert result.returncode == 2
+    assert "did you mean 'dev.up'?" in result.stderr
+
+
+@pytest.mark.parametrize("below", [".", "deep/down"])
+def test_invoke_runs_the_tasks_of_another_project(tmp_path: Path, own_invoke: Path, below: str) -> None:
+    """Its own tasks.py takes precedence, also in a directory below it."""
+    (tmp_path / "tasks.py").write_text("from invoke.tasks import task\n\n\n@task\ndef site_task(_):\n    pass\n")
+    (tmp_path / below).mkdir(parents=True, exist_ok=True)
+
+    listed = started([str(own_invoke), "--list"], tmp_path / below)
+    elsewhere = started([str(own_invoke), "-r", str(tmp_path), "--list"], PROJECT)
+
+    assert "site-task" in listed.stdout
+    assert "site-task" in elsewhere.stdout
+
+
 def test_relative_paths_count_from_the_current_directory(tmp_path: Path) -> None:
     """A path means what it means to the shell, wherever hubpod is."""
     (tmp_path / "file").touch()
