@@ -21,6 +21,7 @@ from hubpod_tasks.line import explain, nearest_task, require_plans, share_option
 KEPT = ("complete", "debug", "help", "list", "list-depth", "list-format", "print-completion-script", "version")
 """invoke's own options that have their effect here. Every other one is refused."""
 
+EXEC = "dev.exec"
 LIST_FORMATS = ("flat", "nested", "json")
 INVOKE = ("invoke", "inv")
 
@@ -66,6 +67,11 @@ class HubpodProgram(Program):
         self.parse_tasks()
         self.parse_cleanup()
         first = self.core[0]
+        if self.core.remainder and not any(task.name == EXEC for task in self.tasks):
+            raise UsageError(
+                f"the words after the two hyphens have no meaning: {self.core.remainder}",
+                remedy=f"only {EXEC} takes a command there",
+            )
         share_options(self.tasks, first)
         require_plans(self.tasks, first)
         self.execute()

@@ -159,7 +159,11 @@ def test_the_hubs_key_runs_the_wrappers_only_for_users(running: RunningInstance)
 
 def test_logs_and_exec_reach_a_container(running: RunningInstance) -> None:
     """dev.logs prints one container's log, and dev.exec keeps arguments and status unchanged."""
-    assert "proxy" in running.invoke("dev.logs", "--container=proxy").text.lower()
+    assert "[ConfigProxy]" in running.invoke("dev.logs", "--container=proxy").stdout
+    found = running.invoke("dev.logs", "--grep=JupyterHub is now running", "--since=24h")
+    assert len(found.stdout.splitlines()) == 1
+    assert found.stdout.startswith("jupyterhub | ")
+    assert running.invoke("dev.logs", "--since=2030-01-01").stdout == ""
 
     said = running.invoke("dev.exec", "slurm", "--", "printf", "%s|", "two words", "$HOME")
     failed = running.invoke("dev.exec", "slurm", "--", "sh", "-c", "exit 7")

@@ -1,5 +1,6 @@
 """The commands as users type them, without podman or with a stand-in for it."""
 
+import io
 import json
 import os
 import shutil
@@ -441,6 +442,29 @@ def test_every_command_takes_environment_and_instance(
     assert {"e", "i"} <= {each for argument in task.get_arguments() for each in argument.names}
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("✗ 'Mine' is not an instance name; did you mean 'mine'?\n")
+
+
+@pytest.mark.parametrize(
+    ("commands", "name"),
+    [
+        (commands, name)
+        for commands in ENVIRONMENT_OF
+        for name in sorted(namespace.collections[commands].tasks.keys() - {"list", "prune", "status", "clone"})
+    ],
+)
+def test_every_command_names_the_instance_first(
+    commands: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first line on standard error has environment and instance, even if the machine has no podman."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    task = namespace.collections[commands].tasks[name]
+    words = {"exec": {"container": "slurm"}, "volumes": {"action": "list"}}.get(name, {})
+
+    with pytest.raises(SystemExit):
+        task.body(None, environment=ENVIRONMENT_OF[commands], instance="mine", **words)
+
+    assert capsys.readouterr().err.startswith(f"{ENVIRONMENT_OF[commands]}, instance mine\n")
 
 
 def test_a_token_login_requires_a_token(project: Path) -> None:

@@ -127,6 +127,7 @@ MISTYPED = {
     "dev.up --port": "dev.up: --port needs a value",
     "dev.exec": "dev.exec: container is missing",
     "dev.exec slurm sinfo": "there is no command 'sinfo'",
+    "dev.status -- --json": "the words after the two hyphens have no meaning: --json",
     "--help dev.stats": "there is no command 'dev.stats'; did you mean 'dev.status'?",
     "--list dve": "there is no group of commands 'dve'; did you mean 'dev'?",
     "--list --list-format=jsno": "--list-format jsno: must be one of flat, nested, json; did you mean 'json'?",
