@@ -23,6 +23,7 @@ from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 from hubpod.sources.clones import SOURCES
 from hubpod.sources.origins import Origin
+from hubpod.system.certificates import trusting
 from hubpod.workspace import Workspace
 
 
@@ -125,7 +126,8 @@ def _plan_deployment(context: Context, request: UpRequest, found: Snapshot) -> I
     plan = validate(context, request, found)
     yield from plan_clones(context.workspace, request)
     yield from _plan_settings(context.workspace, plan)
-    planned = plan_images(context, request)
+    with trusting(plan.deploy.key_files.ca_bundle):
+        planned = plan_images(context, request)
     yield from _plan_images(context, request, planned)
     yield from plan_pod(context, derive_site(context, plan, planned, found), found)
 
