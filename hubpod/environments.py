@@ -47,6 +47,17 @@ class Stage(Enum):
                 assert_never(self)
 
     @property
+    def may_be_pruned(self) -> bool:
+        """Whether ``dev.prune`` removes stopped instances."""
+        match self:
+            case Stage.DEV:
+                return True
+            case Stage.PROD:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
     def can_keep_failed_pod(self) -> bool:
         """Whether ``up`` has the option ``--keep``."""
         match self:

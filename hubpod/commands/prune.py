@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubpod.commands.down import down
 from hubpod.context import Context
-from hubpod.environments import ENVIRONMENTS, Stage
+from hubpod.environments import ENVIRONMENTS
 from hubpod.instances import Instance, find_instance
 from hubpod.podman import images as podman_images
 from hubpod.podman.disk_usage import StoredImage, list_images, volume_sizes
@@ -69,11 +69,11 @@ def _find_stopped(
     context: Context, found: Iterable[FoundInstance], sizes: dict[str, int], *, volumes: bool
 ) -> Iterable[Leftover]:
     own = str(context.workspace.project)
-    stages = {environment.name: environment.stage for environment in ENVIRONMENTS}
+    prunable = {environment.name for environment in ENVIRONMENTS if environment.stage.may_be_pruned}
     for each in found:
         running = any(state.state == "running" for state in each.containers.values())
         foreign = each.project not in {"", own} and Path(each.project).exists()
-        if running or foreign or stages.get(each.environment) is not Stage.DEV:
+        if running or foreign or each.environment not in prunable:
             continue
         instance = find_instance(each.environment, each.name)
         if volumes:
