@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
 
@@ -13,7 +14,9 @@ from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.system.process import CommandError
 
-TIME = re.compile(r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?\S* ?(?P<text>.*)")
+TIME = re.compile(
+    r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?P<zone>Z|[+-]\d\d:\d\d) ?(?P<text>.*)"
+)
 """A line of ``podman logs --timestamps``: a time in RFC 3339, whose fraction may have fewer than nine digits."""
 
 NOISE = re.compile(r"GET /api/routes\b")
@@ -25,7 +28,7 @@ class LogLine:
     """One line of a container's log.
 
     Attributes:
-        time: When it was written, as text that sorts by time.
+        time: When it was written, in UTC with nine digits after the second, as text that sorts by time.
         container: Name of the container in the pod.
         text: The line.
     """
@@ -131,7 +134,8 @@ class Reader:
         def parse(raw: str) -> None:
             found = TIME.fullmatch(raw)
             if found:
-                times[0] = f"{found['second']}.{(found['fraction'] or '').ljust(9, '0')}"
+                second = datetime.fromisoformat(found["second"] + found["zone"]).astimezone(UTC)
+                times[0] = f"{second:%FT%T}.{(found['fraction'] or '').ljust(9, '0')}"
             # A line without a time continues the one before.
             on_line(LogLine(time=times[0], container=self.name, text=found["text"] if found else raw))
 

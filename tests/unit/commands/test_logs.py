@@ -39,7 +39,7 @@ case $* in
     echo "2026-01-31T08:00:03.000000002Z slurm two"
     ;;
   *logs*proxy)
-    echo "2026-01-31T08:00:01.25Z proxy one" >&2
+    echo "2026-01-31T09:00:01.25+01:00 proxy one" >&2
     echo "2026-01-31T08:00:02Z GET /api/routes 200" >&2
     ;;
   *logs*jupyterhub)
