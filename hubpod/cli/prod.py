@@ -171,7 +171,7 @@ def logs(
     grep: Grep = None,
 ) -> None:
     """Print the logs of the containers in the order of time."""
-    with reporting_errors():
+    with reporting_errors(is_end=follow):
         from hubpod.cli import console
         from hubpod.cli.logs import make_printer, parse_log_request
         from hubpod.commands.logs import show_logs

@@ -43,9 +43,9 @@ def reporting_errors(interrupted: str = INTERRUPTED, *, is_end: bool = False) ->
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        with suppress(OSError):  # after SIGHUP, the terminal is gone
-            _print(HubpodError(interrupted), as_error=not is_end)
         sent = interrupt.number if isinstance(interrupt, TerminationSignal) else signal.SIGINT
+        with suppress(OSError):  # after SIGHUP, the terminal is gone
+            _print(HubpodError(interrupted), as_error=not (is_end and sent == signal.SIGINT))
         raise SystemExit(SIGNAL_EXIT_BASE + sent) from None
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone, as in `… | head`

@@ -330,9 +330,9 @@ def test_sigterm_and_sighup_stop_podman_as_well(
 def test_ctrl_c_exits_with_130(project: Path, following: subprocess.Popen[str]) -> None:
     """Ctrl-C in a terminal reaches podman directly, and the command exits as interrupted."""
     os.killpg(following.pid, signal.SIGINT)
-    following.communicate(timeout=TOO_LONG_S)
+    _, printed = following.communicate(timeout=TOO_LONG_S)
 
-    assert following.returncode == 130
+    assert (following.returncode, printed) == (130, "dev_dummyauth, instance default\ninterrupted\n")
     assert not podman_runs(project)
 
 
