@@ -289,4 +289,4 @@ def test_reload_without_an_instance_names_the_remedy(instances: Callable[[], Run
 
     assert result.code == 8, result.text
     assert "dev.up" in result.stderr
-    assert len(result.stderr.splitlines()) == 3
+    assert len(result.stderr.splitlines()) == 4  # the instance, preflight, the error and its remedy
