@@ -106,7 +106,7 @@ class Slurm(Enum):
 
     @property
     def in_pod(self) -> bool:
-        """Whether Slurm and the notebooks run in the pod, not at the site outside the pod."""
+        """Whether Slurm and the notebooks run in a pod of the instance, not at the site."""
         match self:
             case Slurm.POD:
                 return True

@@ -25,7 +25,7 @@ class Instance:
 
     @property
     def resource(self) -> str:
-        """The pod's name and the prefix of other names, e.g. ``hubpod-dev-dummyauth--default``.
+        """The name of the hub's pod and the prefix of other names, e.g. ``hubpod-dev-dummyauth--default``.
 
         The first double hyphen ends the environment's name, so that resource names are unique.
         """
@@ -35,6 +35,13 @@ class Instance:
         """Return a command for this instance as the user would type it, such as ``./run invoke dev.up -e … -i …``."""
         task = f"{self.environment.stage.commands}.{name}"
         return command_line(task, "-e", self.environment.name, "-i", self.name, *words)
+
+    def pod(self, part: str) -> str:
+        """The name of one of the instance's pods; the hub's is the part "".
+
+        podman's name service and a cluster's resolve it in the other pods.
+        """
+        return f"{self.resource}-{part}" if part else self.resource
 
     def volume(self, part: str) -> str:
         """The full name of one of the instance's volumes."""

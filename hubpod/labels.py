@@ -5,8 +5,11 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 
 LABEL_ENVIRONMENT = "hubpod.environment"
 LABEL_INSTANCE = "hubpod.instance"
+LABEL_POD = "hubpod.pod"
+"""Of a pod: its part of the instance, which distinguishes it from the instance's other pods."""
+
 LABEL_MANIFEST = "hubpod.manifest"
-"""Of a pod: the digest of its manifest."""
+"""Of a pod: the digest of the instance's manifest."""
 
 LABEL_PROJECT = "hubpod.project"
 """Of a volume: the checkout that created it."""

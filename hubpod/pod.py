@@ -1,4 +1,4 @@
-"""The values that describe a pod.
+"""The values that describe a pod, and the volumes of its containers.
 
 Manifests and the harness's test containers are rendered from them.
 """
@@ -169,7 +169,7 @@ REFUSED = 65
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One container of the pod.
+    """One container of a pod.
 
     Attributes:
         name: Its name within the pod.
@@ -208,36 +208,27 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class PodSpec:
-    """A pod: containers that share one network, the seeds of their volumes, and host names.
+    """A pod: containers that share one network, and the seeds of their volumes.
 
     Attributes:
-        name: The pod's name.
-        labels: Labels of the pod.
+        name: The pod's name, by which the instance's other pods reach it.
+        instance: Prefix of the names of the instance's volumes.
+        labels: Labels of the pod, which no other pod has.
         containers: In the order in which they are started.
         seeds: Initial content of every mounted volume.
-        host_aliases: Address by host name, for all containers.
+        peer_ports: Ports that the instance's other pods connect to; None for all ports.
     """
 
     name: str
+    instance: str
     labels: Mapping[str, str]
     containers: tuple[Container, ...]
     seeds: tuple[Seed, ...]
-    host_aliases: Mapping[str, str] = field(default_factory=dict)
+    peer_ports: tuple[int, ...] | None = ()
 
     def __post_init__(self) -> None:
-        self._require_unambiguous_volumes()
         seeded = {seed.volume for seed in self.seeds}
         for container in self.containers:
             for mount in container.mounts:
                 if mount.volume not in seeded:
                     raise ValueError(f"{container.name} mounts {mount.volume}, which has no seed")
-
-    def _require_unambiguous_volumes(self) -> None:
-        """Refuse volumes whose names could be those of another instance.
-
-        With volumes ``config`` and ``hub-config``, instances x and x-hub would share ``…--x-hub-config``.
-        """
-        parts = {seed.volume.removeprefix(f"{self.name}-") for seed in self.seeds}
-        for first in parts:
-            if second := next((each for each in parts if each.endswith(f"-{first}")), None):
-                raise ValueError(f"the volumes {first} and {second} of {self.name} have names that end alike")

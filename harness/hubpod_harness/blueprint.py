@@ -1,4 +1,4 @@
-"""Values that describe a stack: the deployed pod, external services and their link."""
+"""Values that describe a stack: the deployed instance, external services and their link."""
 
 import secrets
 from collections.abc import Mapping
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hubpod.components import assembly, jupyterhub, slurm
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.environments import Environment
 from hubpod.pod import Container, File, PodSpec, Port, Seed
+from hubpod.pods import InstanceSpec
 from hubpod.settings.credentials import Credentials
 from hubpod.settings.key_files import KeyFiles
 from hubpod_harness import ssh_surface, zenith
@@ -21,7 +22,6 @@ from hubpod_harness.external_services import (
     ZENITH_SERVER,
     ExternalService,
     external_services,
-    service_names,
 )
 
 LINK = "link"
@@ -37,7 +37,7 @@ EXTRA_FRAGMENT = "fragments/zz_test.py"  # sorts last, so that it overrides the 
 
 @dataclass(frozen=True, kw_only=True)
 class HarnessSecrets:
-    """The secrets of a stack that the deployed pod does not have.
+    """The secrets of a stack that the deployed instance does not have.
 
     Attributes:
         observer: Token with which the harness queries the hub's API.
@@ -55,26 +55,46 @@ class Blueprint:
     """All containers and volumes of a stack.
 
     Attributes:
-        pod: The deployed pod, plus the harness's access to the hub. Its name is the stack's.
-        link: The owner of the network that the pod's containers share. It can disturb their connections.
-        external: The services outside the pod, each with its own address.
-        browser_port: The port in the pod's network that serves browsers.
+        spec: The deployed instance, plus the harness's access to the hub. Its name is the stack's.
+        link: The owner of the network that the containers of the hub's pod share. It can disturb their connections.
+        external: The services outside the instance, each with its own address.
+        browser_port: The port in the network of the hub's pod that serves browsers.
     """
 
-    pod: PodSpec
+    spec: InstanceSpec
     link: Container
     external: tuple[ExternalService, ...]
     browser_port: int
 
     @property
+    def hub_pod(self) -> PodSpec:
+        """Return the pod whose containers share the network of the link."""
+        return next(pod for pod in self.spec.pods if pod.name == self.spec.name)
+
+    @property
+    def hosts(self) -> Mapping[str, Container]:
+        """Return each container with its own address besides the link, by its host name.
+
+        A pod other than the hub's has one container, and its host name.
+        """
+        others = {
+            pod.name: container for pod in self.spec.pods if pod is not self.hub_pod for container in pod.containers
+        }
+        return {**{self.podman_name(each.container.name): each.container for each in self.external}, **others}
+
+    @property
     def containers(self) -> tuple[Container, ...]:
         """Return all containers, the owner of the network first."""
-        return (self.link, *(each.container for each in self.external), *self.pod.containers)
+        return (self.link, *(each.container for each in self.external), *self.spec.containers)
 
     @property
     def seeds(self) -> tuple[Seed, ...]:
         """Return the initial content of every volume."""
-        return (*self.pod.seeds, *(seed for each in self.external for seed in each.seeds))
+        return (*self.spec.seeds, *(seed for each in self.external for seed in each.seeds))
+
+    def podman_name(self, container: str) -> str:
+        """Return podman's name of a container."""
+        return self.spec.podman_names.get(container, f"{self.spec.name}-{container}")
 
     @property
     def entrance(self) -> tuple[str, int]:
@@ -125,7 +145,7 @@ def blueprint(site: Site, keys: HarnessSecrets, *, config: str = "") -> Blueprin
         keys: The harness's own secrets.
         config: JupyterHub configuration that is loaded last.
     """
-    pod = pod_spec(site)
+    spec = instance_spec(site)
     files = (
         File(path="fragments/observer.py", content=OBSERVER.read_bytes()),
         *((File(path=EXTRA_FRAGMENT, content=f"c = get_config()\n{config}\n".encode()),) if config else ()),
@@ -141,18 +161,26 @@ def blueprint(site: Site, keys: HarnessSecrets, *, config: str = "") -> Blueprin
         site.instance.volume(jupyterhub.CONFIG_VOLUME): files,
         site.instance.volume(jupyterhub.CREDENTIAL_VOLUME): (token,),
     }
-    pod = replace(
-        pod,
-        seeds=tuple(replace(seed, files=seed.files + additions.get(seed.volume, ())) for seed in pod.seeds),
-        containers=tuple(replace(container, ports=()) for container in pod.containers),
+    pods = (
+        replace(
+            pod,
+            seeds=tuple(replace(seed, files=seed.files + additions.get(seed.volume, ())) for seed in pod.seeds),
+            containers=tuple(replace(each, ports=_test_ports(each)) for each in pod.containers),
+        )
+        for pod in spec.pods
     )
     browser_port = assembly.entrance(site.instance.environment, Client.BROWSER).port
     return Blueprint(
-        pod=pod,
+        spec=replace(spec, pods=tuple(pods)),
         link=_link(site, browser_port),
         external=external_services(site, control_token=keys.control),
         browser_port=browser_port,
     )
+
+
+def _test_ports(container: Container) -> tuple[Port, ...]:
+    """Return the published ports of a deployed container: that of its SSH server, and none of the deployment."""
+    return (Port(container=ssh_surface.SSHD_PORT, host=0),) if container.name == SLURM_HOST else ()
 
 
 def _link(site: Site, browser_port: int) -> Container:
@@ -160,17 +188,11 @@ def _link(site: Site, browser_port: int) -> Container:
     return Container(
         name=LINK,
         image=site.images[IMAGE],
-        args=ssh_surface.relay_command(site.settings.ssh_hostname),
+        args=ssh_surface.relay_command(slurm.ssh_address(site).host),
         ports=(
             *((Port(container=browser_port, host=site.port),) if published else ()),
-            *(Port(container=port, host=0) for port in _ssh_ports(site)),
+            Port(container=ssh_surface.RELAY_PORT, host=0),
         ),
         tmpfs=("/run",),
         capabilities=("KILL", "NET_ADMIN", "NET_RAW", "SETGID", "SETUID"),
     )
-
-
-def _ssh_ports(site: Site) -> tuple[int, ...]:
-    """Return the ports in the network of the pod that lead to the SSH server of the Slurm host."""
-    in_pod = SLURM_HOST not in service_names(site.instance.environment)
-    return (ssh_surface.RELAY_PORT, *((ssh_surface.SSHD_PORT,) if in_pod else ()))

@@ -1,7 +1,7 @@
-"""Create a stack's containers with testcontainers, from the same values as the deployed pod."""
+"""Create a stack's containers with testcontainers, from the same values as the deployed pods."""
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,19 +59,18 @@ def create_in_network(  # noqa: PLR0913 - what a container is, and where it live
     container: Container,
     *,
     name: str,
+    hostname: str = "",
     labels: Mapping[str, str],
     client: dict[str, Any],
     network: Network,
     number: int,
     hosts: Mapping[str, str],
-    aliases: Sequence[str] = (),
     writable: bool = False,
     ipv4_only: bool = False,
 ) -> DockerContainer:
     """Create a container with its own address, which resolves the given host names.
 
-    If the network has a name service, other containers find the container by its aliases. A container that acts as a
-    machine to be configured has a writable root.
+    A container that acts as a machine to be configured has a writable root.
     """
     return _create(
         container,
@@ -79,14 +78,12 @@ def create_in_network(  # noqa: PLR0913 - what a container is, and where it live
         client=client,
         read_only=not writable,
         labels=dict(labels),
-        hostname=name,
+        hostname=hostname or name,
         sysctls={"net.ipv6.conf.all.disable_ipv6": "1"} if ipv4_only else {},
         extra_hosts=dict(hosts),
         network=network.name,
         networking_config={
-            network.name: EndpointConfig(
-                version.__version__, ipv4_address=network.address(number), aliases=list(aliases)
-            ),
+            network.name: EndpointConfig(version.__version__, ipv4_address=network.address(number)),
         },
     )
 

@@ -1,7 +1,6 @@
-"""Containers outside the pod: a token issuer, a separate Slurm host, a Zenith server."""
+"""Containers outside the instance: a token issuer, a separate Slurm host, a Zenith server."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from hubpod.accounts import Account
 from hubpod.components import slurm
@@ -27,17 +26,15 @@ ACCOUNTS = tuple(Account(user=user, project=project) for user in USERS for proje
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalService:
-    """One container outside the pod, with its own address.
+    """One container outside the instance, with its own address.
 
     Attributes:
-        container: Its description, as for the pod's containers.
+        container: Its description, as for the instance's containers.
         seeds: The initial content of its volumes.
-        hosts: Host names that it resolves, besides those of the other services.
     """
 
     container: Container
     seeds: tuple[Seed, ...]
-    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 def service_names(environment: Environment) -> tuple[str, ...]:
@@ -66,7 +63,7 @@ def slurm_host(site: Site) -> ExternalService:
     """
     host = slurm.host(site, accounts=ACCOUNTS, clients=("*",))
     container = replace(host.container, ports=(Port(container=SSHD_PORT, host=0),))
-    return ExternalService(container=container, seeds=host.seeds, hosts=host.host_aliases)
+    return ExternalService(container=container, seeds=host.seeds)
 
 
 def _issuer(site: Site, control_token: str) -> ExternalService:

@@ -13,7 +13,7 @@ class Link:
 
     Args:
         execute: Runs a command in the container that owns the network.
-        address: Destination address.
+        address: Destination address, 127.0.0.1 for the hub itself.
         port: Destination TCP port.
     """
 

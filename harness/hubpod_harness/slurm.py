@@ -14,7 +14,6 @@ from hubpod_harness.daemons import Daemon, Execute, daemon, run_command, wait_fo
 from hubpod_harness.slurm_jobs import Job, parse_jobs, parse_rpc_counts
 
 WAIT_S = 30.0
-NODE = "node1"
 
 
 class SlurmError(HubpodError):
@@ -35,11 +34,13 @@ class SlurmProbe:
     Args:
         execute: Runs a command as root in the slurm container, without checking its result.
         log: Returns the slurm container's log so far.
+        node: Name of the compute node.
     """
 
-    def __init__(self, execute: Execute, log: Callable[[], str]) -> None:
+    def __init__(self, execute: Execute, log: Callable[[], str], node: str) -> None:
         self._execute = execute
         self._log = log
+        self.node = node
 
     def jobs(self, account: str | None = None) -> tuple[Job, ...]:
         """Return the pending and running jobs of one account `user01.project1`, or of all.
@@ -111,13 +112,13 @@ class SlurmProbe:
 
         wait_for_condition(check, f"the jobs of {account} did not all end", deadline_s, retry_on=SlurmUnavailableError)
 
-    def drain(self, node: str = NODE, reason: str = "test") -> None:
+    def drain(self, reason: str = "test") -> None:
         """Drain the node: no further job starts, and running jobs continue."""
-        self._command("scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}")
+        self._command("scontrol", "update", f"NodeName={self.node}", "State=DRAIN", f"Reason={reason}")
 
-    def resume(self, node: str = NODE) -> None:
+    def resume(self) -> None:
         """Resume the node, so that jobs start again. A node in service stays unchanged."""
-        result = run_command(self._execute, "scontrol", "update", f"NodeName={node}", "State=RESUME")
+        result = run_command(self._execute, "scontrol", "update", f"NodeName={self.node}", "State=RESUME")
         if not result.ok and "Invalid node state specified" not in result.stderr:
             raise _command_error(result)
 

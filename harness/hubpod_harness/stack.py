@@ -64,11 +64,6 @@ class Stack:
         return self.hub.url
 
     @property
-    def ssh_is_local(self) -> bool:
-        """Whether the hub connects to sshd over the loopback interface, as in a pod with Slurm."""
-        return SLURM_HOST in [container.name for container in self.blueprint.pod.containers]
-
-    @property
     def containers(self) -> tuple[str, ...]:
         """Return the names of its containers, without the prefix of the stack."""
         return tuple(container.name for container in self.blueprint.containers)
@@ -144,7 +139,7 @@ class Stack:
         if name not in PORTS:
             raise UsageError(f"unknown link {name!r}", remedy="links: " + ", ".join(PORTS))
         self.pool.settle()
-        outside = [each.container.name for each in self.blueprint.external]
+        outside = [each.name for each in self.blueprint.hosts.values()]
         end = {"ssh": SLURM_HOST, "issuer": ISSUER}.get(name, "")
         address = self.network.address(FIRST_EXTERNAL + outside.index(end)) if end in outside else "127.0.0.1"
         link = Link(partial(self.execute, LINK), address=address, port=PORTS[name])
@@ -173,14 +168,14 @@ class Stack:
         Raises:
             NotReadyError: It cannot; carries the last log lines of the responsible container.
         """
-        wait_until_ready(self.podman, self.site.instance, self.blueprint.pod, self.url, lambda _: None)
+        wait_until_ready(self.podman, self.site.instance, self.blueprint.spec, self.url, lambda _: None)
 
     def _name(self, container: str) -> str:
         if container not in self.containers:
             raise UsageError(
                 f"the stack has no container {container!r}", remedy="containers: " + ", ".join(self.containers)
             )
-        return f"{self.site.instance.resource}-{container}"
+        return self.blueprint.podman_name(container)
 
 
 def connect_stack(  # noqa: PLR0913 - what a stack is made of
@@ -193,12 +188,11 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
     signing: SigningKeys | None = None,
 ) -> Stack:
     """Connect to a stack's running containers: find their ports, create their clients."""
-    name = site.instance.resource
     states = podman.containers(site.instance.labels)
     external = [each.container.name for each in blueprint.external]
 
     def published(container: str, port: int) -> int:
-        return states[f"{name}-{container}"].ports[port][1]
+        return states[blueprint.podman_name(container)].ports[port][1]
 
     issuer = None
     if ISSUER in external:
@@ -207,12 +201,13 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
     hub = Hub(
         hub_url(published(*blueprint.entrance), site.settings.base_url),
         observer=keys.observer,
-        log=partial(podman.log, f"{name}-{jupyterhub.NAME}"),
+        log=partial(podman.log, blueprint.podman_name(jupyterhub.NAME)),
         issuer=issuer,
         password=keys.password,
     )
-    execute = partial(podman.execute, f"{name}-{slurm.NAME}", timeout_s=EXECUTE_TIMEOUT_S)
-    probe = SlurmProbe(execute, partial(podman.log, f"{name}-{slurm.NAME}"))
+    slurm_name = blueprint.podman_name(slurm.NAME)
+    execute = partial(podman.execute, slurm_name, timeout_s=EXECUTE_TIMEOUT_S)
+    probe = SlurmProbe(execute, partial(podman.log, slurm_name), node=site.instance.pod(slurm.POD))
     users = [User(name=user, projects=PROJECTS) for user in USERS]
     return Stack(
         site=site,
@@ -227,6 +222,6 @@ def connect_stack(  # noqa: PLR0913 - what a stack is made of
         ssh=ssh_server(
             site.credentials,
             port=published(LINK, RELAY_PORT),
-            outside_port=published(SLURM_HOST if SLURM_HOST in external else LINK, SSHD_PORT),
+            outside_port=published(SLURM_HOST, SSHD_PORT),
         ),
     )

@@ -136,10 +136,9 @@ class StackLauncher:
         with self._measure("network and volumes"):
             network = self._network()
         with self._measure("network's owner"):
-            names = {**self._plan.pod.host_aliases, **self._host_names(network)}
-            self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS, names))()
+            self._starter(self._in_network(self._plan.link, network, LINK_ADDRESS, f"{self._name}-{LINK}"))()
         with self._measure("other containers"):
-            outside, inside = self._external_containers(network), self._pod_containers()
+            outside, inside = self._hosts(network), self._hub_containers()
             if self._site.instance.environment.ingress.uses_zenith:
                 # A Zenith client whose server is not up ends, and waits before it reconnects.
                 side_by_side([self._starter(container) for container in outside])
@@ -174,48 +173,45 @@ class StackLauncher:
     def _host_names(self, network: Network) -> dict[str, str]:
         """Return the addresses of the stack's hosts by host name.
 
-        A host has two names: its container's name, and the same name with the suffix `-host`.
+        A host has three names: its host name, its container's name, and the latter with the suffix `-host`.
         """
-        names = {HUB: network.address(LINK_ADDRESS)}
-        for number, each in enumerate(self._plan.external, FIRST_EXTERNAL):
-            address = network.address(number)
-            names |= {each.container.name: address, f"{each.container.name}-host": address}
-            # Other hosts find a host also by the names that it uses for itself.
-            names |= dict.fromkeys(each.hosts, address)
+        names = dict.fromkeys((HUB, self._plan.hub_pod.name), network.address(LINK_ADDRESS))
+        for number, (hostname, container) in enumerate(self._plan.hosts.items(), FIRST_EXTERNAL):
+            known_as = (hostname, container.name, f"{container.name}-host")
+            names |= dict.fromkeys(known_as, network.address(number))
         return names
 
-    def _external_containers(self, network: Network) -> list[DockerContainer]:
-        host_names = self._host_names(network)
+    def _hosts(self, network: Network) -> list[DockerContainer]:
+        """Return the external services, and the containers of other pods than the hub's."""
         return [
-            self._in_network(each.container, network, number, {**host_names, **each.hosts})
-            for number, each in enumerate(self._plan.external, FIRST_EXTERNAL)
+            self._in_network(container, network, number, hostname)
+            for number, (hostname, container) in enumerate(self._plan.hosts.items(), FIRST_EXTERNAL)
         ]
 
-    def _pod_containers(self) -> list[DockerContainer]:
-        """Return the pod's containers, in the network of the link."""
+    def _hub_containers(self) -> list[DockerContainer]:
+        """Return the containers of the hub's pod, in the network of the link."""
         return [
             create_beside(
                 container,
-                name=f"{self._name}-{container.name}",
+                name=self._plan.podman_name(container.name),
                 labels=self._labels,
                 client=self._run.client,
                 other=f"{self._name}-{LINK}",
             )
-            for container in self._plan.pod.containers
+            for container in self._plan.hub_pod.containers
         ]
 
-    def _in_network(
-        self, container: Container, network: Network, number: int, hosts: Mapping[str, str]
-    ) -> DockerContainer:
+    def _in_network(self, container: Container, network: Network, number: int, hostname: str) -> DockerContainer:
         """Return a container with its own address, which resolves the names of the others."""
         return create_in_network(
             container,
-            name=f"{self._name}-{container.name}",
+            name=self._plan.podman_name(container.name),
+            hostname=hostname,
             labels=self._labels,
             client=self._run.client,
             network=network,
             number=number,
-            hosts=hosts,
+            hosts=self._host_names(network),
             # The packet filter that disturbs links supports IPv4 only, and newer podmans also resolve localhost to ::1.
             ipv4_only=container.name == LINK,
         )

@@ -47,7 +47,7 @@ def verbose_stack(quick: Stack) -> Iterator[Stack]:
 
 def set_debug(stack: Stack, level: str) -> None:
     """Set the log level of slurmctld and slurmd."""
-    for where in ((), ("nodes=node1",)):
+    for where in ((), (f"nodes={stack.slurm.node}",)):
         result = stack.execute("slurm", ("scontrol", "setdebug", level, *where))
         assert result.ok, result.stderr
 

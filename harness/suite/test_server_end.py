@@ -8,7 +8,7 @@ import pytest
 from hubpod.client import HubError, Server, Session, SpawnFailed, SpawnRefused
 from hubpod_harness.hub import Hub
 from hubpod_harness.invariants import assert_invariants
-from hubpod_harness.slurm import NODE, SlurmProbe
+from hubpod_harness.slurm import SlurmProbe
 from hubpod_harness.stack import Stack
 from hubpod_harness.steps import PROJECT, home_directory, run_as_account, undo_after, wait_until
 from hubpod_harness.users import User
@@ -93,7 +93,7 @@ def test_a_lost_node_is_explained(quick: Stack, quick_session: Session) -> None:
 
     with undo_after(compute.start, slurm.resume, compute.wait_until_up):
         compute.stop()
-        assert quick.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=burnt")).ok
+        assert quick.execute("slurm", ("scontrol", "update", f"NodeName={slurm.node}", "State=DOWN", "Reason=burnt")).ok
         error = wait_for_end_error(server)
 
     assert f"Job {server.job_id} ended: its node failed (NODE_FAIL" in error.sentence

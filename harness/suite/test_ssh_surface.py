@@ -12,7 +12,7 @@ from paramiko import AuthenticationException, BadAuthenticationType, Channel, Ch
 
 from hubpod.system.process import Result
 from hubpod_harness.slurm import SlurmProbe
-from hubpod_harness.ssh_surface import USER, SshServer, request_agent_forwarding
+from hubpod_harness.ssh_surface import USER, request_agent_forwarding
 from hubpod_harness.stack import Stack
 from hubpod_harness.steps import COMMAND_TIMEOUT_S, PROJECT, SUBMIT_JOB, run_as_account, undo_after
 from hubpod_harness.users import User
@@ -23,6 +23,7 @@ SSH_CONFIG = "/etc/jupyterhub/ssh_config"
 HOST = "slurm"
 SHARED_HOST = "slurm-shared"
 AUTHORIZED_KEYS = "/etc/hubpod/credentials/authorized_keys"
+SSH_CLIENTS = "/etc/slurm/ssh_clients"
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
 UNKNOWN_JOB = "SLURMSPAWNER_JOB_ID=99999999"
@@ -57,14 +58,6 @@ def run(stack: Stack, *words: str) -> Result:
     """Log in as the hub does and run a command, or a shell if no command is given."""
     with stack.ssh.login() as login:
         return login.run(" ".join(words)) if words else login.shell()
-
-
-@pytest.fixture
-def tolerant_ssh(stack: Stack) -> SshServer:
-    """The SSH server, if it tolerates refused logins from the hub's address. Skips otherwise."""
-    if not stack.ssh_is_local:
-        pytest.skip("sshd outside the pod would block the hub's address after several refused logins")
-    return stack.ssh
 
 
 # -- key login and forced command ---------------------------------------------------------------------------------
@@ -201,15 +194,15 @@ def test_no_port_is_forwarded_in_reverse(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("name", ["root", "slurm", "nobody", "no-such-user", "{account}"])
-def test_another_user_cannot_log_in(tolerant_ssh: SshServer, user: User, name: str) -> None:
+def test_another_user_cannot_log_in(stack: Stack, user: User, name: str) -> None:
     """The hub's key is refused for every other account, including those of users."""
-    with pytest.raises(AuthenticationException), tolerant_ssh.login(user=name.format(account=user.account(PROJECT))):
+    with pytest.raises(AuthenticationException), stack.ssh.login(user=name.format(account=user.account(PROJECT))):
         pass
 
 
-def test_another_key_cannot_log_in(tolerant_ssh: SshServer) -> None:
+def test_another_key_cannot_log_in(stack: Stack) -> None:
     """A key outside authorized_keys is refused."""
-    with pytest.raises(AuthenticationException), tolerant_ssh.login(key=ECDSAKey.generate()):
+    with pytest.raises(AuthenticationException), stack.ssh.login(key=ECDSAKey.generate()):
         pass
 
 
@@ -222,26 +215,24 @@ def test_another_key_cannot_log_in(tolerant_ssh: SshServer) -> None:
     ],
     ids=["none", "password", "keyboard-interactive"],
 )
-def test_the_server_offers_keys_only(
-    tolerant_ssh: SshServer, authenticate: Callable[[paramiko.Transport], object]
-) -> None:
+def test_the_server_offers_keys_only(stack: Stack, authenticate: Callable[[paramiko.Transport], object]) -> None:
     """The server offers neither a password nor a dialogue, and no login without a key."""
-    with tolerant_ssh.connect() as transport, pytest.raises(BadAuthenticationType) as refusal:
+    with stack.ssh.connect() as transport, pytest.raises(BadAuthenticationType) as refusal:
         authenticate(transport)
 
     assert refusal.value.allowed_types == ["publickey"]
 
 
 def test_the_key_is_refused_from_another_address(stack: Stack) -> None:
-    """The hub's key is refused from another address, and the account cannot change that."""
+    """Connections from another address than the hub's end before a login, and the account cannot change that."""
     keys = stack.execute("slurm", ("cat", AUTHORIZED_KEYS)).stdout
-    owner = stack.execute("slurm", ("stat", "--format=%U %a", AUTHORIZED_KEYS))
+    owners = stack.execute("slurm", ("stat", "--format=%U %a", AUTHORIZED_KEYS, SSH_CLIENTS, "/etc/hosts.allow"))
 
-    assert all(line.startswith('restrict,from="') for line in keys.splitlines())
-    assert owner.stdout == "root 644\n"
-    if not stack.ssh_is_local:
-        pytest.skip("a Slurm host outside the pod accepts the hub's key from every address in these tests")
-    with pytest.raises(AuthenticationException), stack.ssh.login(from_hub=False):
+    assert all(line.startswith("restrict ") for line in keys.splitlines())
+    assert owners.stdout == 3 * "root 644\n"
+    if not stack.site.instance.environment.slurm.in_pod:
+        pytest.skip("an external Slurm host accepts connections from every address in these tests")
+    with pytest.raises(paramiko.SSHException), stack.ssh.login(from_hub=False):
         pass
 
 

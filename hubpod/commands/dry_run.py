@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hubpod.commands import production
 from hubpod.commands.inspect import require_up
 from hubpod.commands.reload import complete_request
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.context import Context, Unknown
 from hubpod.deployment import seeding
@@ -151,7 +151,7 @@ def _plan_images(context: Context, request: UpRequest, planned: ImageSet) -> Ite
 
 def plan_pod(context: Context, site: Site, found: Snapshot) -> Iterator[Action]:
     """Yield what bringing a site's pod up would change of volumes, pod and containers."""
-    spec = pod_spec(site)
+    spec = instance_spec(site)
     stale = seeding.find_stale(context.workspace, site, spec, found)
     match compare(spec, found, stale):
         case Difference.POD:

@@ -98,7 +98,7 @@ def _containers(context: Context, instance: Instance) -> dict[str, ContainerStat
     found = context.find(instance, Unknown.REFUSE_SIMILAR).containers
     if not found:
         raise _not_running(instance)
-    return {name.removeprefix(f"{instance.resource}-"): state for name, state in found.items()}
+    return {assembly.short_name(instance, name): state for name, state in found.items()}
 
 
 def _podman_name(instance: Instance, container: str, names: Mapping[str, ContainerState]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.context import Context, Unknown
 from hubpod.deployment.plan import derive_site, validate
 from hubpod.images.ensure import plan_images
@@ -23,8 +23,8 @@ def render(context: Context, request: UpRequest, target: Target, *, secrets: boo
         site = derive_site(context, plan, plan_images(context, request), found)
         match target:
             case Target.PODMAN:
-                return podman_manifest.manifest(pod_spec(site))
+                return podman_manifest.manifest(instance_spec(site))
             case Target.KUBERNETES:
-                return cluster.manifest(pod_spec(site), digest_key=site.credentials.digest_key, secrets=secrets)
+                return cluster.manifest(instance_spec(site), digest_key=site.credentials.digest_key, secrets=secrets)
             case _:
                 assert_never(target)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hubpod.components import jupyterhub
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec, pod_names
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment import external_probes
@@ -105,7 +105,7 @@ def up(context: Context, request: UpRequest) -> Site:
 
 def start(context: Context, site: Site, found: Snapshot, *, keep: bool = False) -> None:
     """Bring a site's pod up, and refuse to change a running one."""
-    spec = pod_spec(site)
+    spec = instance_spec(site)
     if found.running and find_difference(context.workspace, site, spec, found) is not Difference.NONE:
         raise differs(site.instance)
     bring_up(context, site, spec, found, keep=keep)
@@ -146,7 +146,7 @@ def upgrade(context: Context, request: UpRequest) -> Site:
 
 def replace(context: Context, site: Site, found: Snapshot) -> None:
     """Replace what runs by a site's pod, and restore it if the pod does not become ready."""
-    spec = pod_spec(site)
+    spec = instance_spec(site)
     difference = find_difference(context.workspace, site, spec, found)
     if difference is Difference.NONE:
         bring_up(context, site, spec, found)  # reports that, and waits
@@ -175,6 +175,7 @@ def unit(context: Context, instance: Instance) -> str:
     The pod and its volumes outlive a reboot in podman's storage, so the unit needs no manifest.
     """
     podman, name = context.podman, instance.resource
+    pods = " ".join(pod_names(instance))
     rootless = podman.info()["host"]["security"]["rootless"]
     directory = "~/.config/systemd/user" if rootless else "/etc/systemd/system"
     user = " --user" if rootless else ""
@@ -191,8 +192,8 @@ After=network-online.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-{variables}ExecStart={program} pod start {name}
-ExecStop={program} pod stop --ignore --time={STOP_GRACE_S} {name}
+{variables}ExecStart={program} pod start {pods}
+ExecStop={program} pod stop --ignore --time={STOP_GRACE_S} {pods}
 TimeoutStartSec=300
 # An address to publish at may come later than the network.
 Restart=on-failure

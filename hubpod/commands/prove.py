@@ -6,6 +6,7 @@ from functools import partial
 from hubpod.client import HubClient
 from hubpod.commands.inspect import read_settings, require_running
 from hubpod.components import slurm
+from hubpod.components.assembly import podman_name
 from hubpod.context import Context
 from hubpod.deployment.status import Status
 from hubpod.errors import UsageError, nearest
@@ -84,7 +85,7 @@ def _job_gone(podman: Podman, instance: Instance) -> Callable[[str], bool] | Non
     """Return a function that checks whether a job is gone, or None if Slurm is not in the pod."""
     if not instance.environment.slurm.in_pod:
         return None
-    container = f"{instance.resource}-{slurm.NAME}"
+    container = podman_name(instance, slurm.NAME)
 
     def gone(job: str) -> bool:
         result = podman.execute(container, ["squeue", "--noheader", f"--jobs={job}"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hubpod.commands.inspect import require_up
 from hubpod.components import zenith
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec, podman_name
 from hubpod.context import Context, Unknown
 from hubpod.deployment.apply import Outcome, bring_up
 from hubpod.deployment.plan import derive_site, validate
@@ -40,7 +40,7 @@ def reload(context: Context, request: UpRequest) -> Outcome:
                 built = ensure_images(context, request)
             found = context.snapshot(request.instance)  # a build takes minutes
         site = derive_site(context, plan, built, found)
-        return bring_up(context, site, pod_spec(site), found)
+        return bring_up(context, site, instance_spec(site), found)
 
 
 def complete_request(context: Context, request: UpRequest, before: Snapshot) -> UpRequest:
@@ -61,5 +61,5 @@ def with_recorded_sources(context: Context, request: UpRequest) -> UpRequest:
 
 def _with_running_tunnel(request: UpRequest, running: Mapping[str, ContainerState]) -> UpRequest:
     """Return the request with the running tunnel's client, which no edit concerns."""
-    client = running.get(f"{request.instance.resource}-{zenith.NAME}")
+    client = running.get(podman_name(request.instance, zenith.NAME))
     return replace(request, zenith_image=client.image) if client else request

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.apply import PortTakenError, bring_up
@@ -50,7 +50,7 @@ def _bring_up(context: Context, plan: Plan, built: ImageSet, found: Snapshot, ch
     for attempts_left in reversed(range(PORT_ATTEMPTS)):
         site = derive_site(context, plan, built, found)
         try:
-            bring_up(context, site, pod_spec(site), found, keep=request.keep, checks=checks)
+            bring_up(context, site, instance_spec(site), found, keep=request.keep, checks=checks)
         except PortTakenError:
             if request.port or not attempts_left:
                 raise

@@ -7,7 +7,10 @@ from hubpod.components import jupyterhub, proxy, slurm, zenith
 from hubpod.components.component import Client, Component
 from hubpod.components.site import Site
 from hubpod.environments import ENVIRONMENTS, Environment, Stage
+from hubpod.instances import Instance
+from hubpod.labels import LABEL_POD
 from hubpod.pod import PodSpec
+from hubpod.pods import InstanceSpec
 from hubpod.settings.credentials import Credential
 from hubpod.settings.table import SETTINGS, Setting
 
@@ -15,9 +18,13 @@ COMPONENTS: tuple[Component, ...] = (slurm.COMPONENT, proxy.COMPONENT, jupyterhu
 """Every component, in the order of start, except that a component starts after the components in its `after`."""
 
 
+HUB_POD = "hub"
+"""Value of the label of the hub's pod."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entrance:
-    """Where a kind of client enters a pod.
+    """Where a kind of client enters an instance.
 
     Attributes:
         component: The component that serves the client.
@@ -40,7 +47,7 @@ def components(environment: Environment) -> tuple[Component, ...]:
 
 
 def entrance(environment: Environment, client: Client) -> Entrance:
-    """Find where a kind of client enters an environment's pod.
+    """Find where a kind of client enters an instance of an environment.
 
     If several components serve the client, the last in order is its entrance.
 
@@ -100,13 +107,45 @@ def backups(environment: Environment) -> Mapping[str, Component]:
     return {volume: component for component in components(environment) for volume in component.backed_up}
 
 
-def pod_spec(site: Site) -> PodSpec:
-    """Assemble the pod of one instance."""
-    specs = [component.spec(site) for component in components(site.instance.environment)]
-    return PodSpec(
+def pod_names(instance: Instance) -> tuple[str, ...]:
+    """List the names of an instance's pods, in the order in which they start."""
+    return tuple(map(instance.pod, _parts(instance.environment)))
+
+
+def podman_name(instance: Instance, container: str) -> str:
+    """Return podman's name of a component's container, which is POD-CONTAINER."""
+    part = next((each.pod for each in components(instance.environment) if each.name == container), "")
+    return f"{instance.pod(part)}-{container}"
+
+
+def short_name(instance: Instance, container: str) -> str:
+    """Return the name in its pod of a container of an instance, by podman's name."""
+    own = {podman_name(instance, each.name): each.name for each in components(instance.environment)}
+    return own.get(container, container.removeprefix(f"{instance.resource}-"))
+
+
+def instance_spec(site: Site) -> InstanceSpec:
+    """Assemble the pods of one instance."""
+    return InstanceSpec(
         name=site.instance.resource,
-        labels=site.instance.labels,
+        pods=tuple(_pod(site, part) for part in _parts(site.instance.environment)),
+    )
+
+
+def _parts(environment: Environment) -> tuple[str, ...]:
+    """List the parts of an environment's instances that have a pod of their own."""
+    return tuple(dict.fromkeys(each.pod for each in components(environment)))
+
+
+def _pod(site: Site, part: str) -> PodSpec:
+    own = [each for each in components(site.instance.environment) if each.pod == part]
+    specs = [each.spec(site) for each in own]
+    return PodSpec(
+        name=site.instance.pod(part),
+        instance=site.instance.resource,
+        labels={**site.instance.labels, LABEL_POD: part or HUB_POD},
         containers=tuple(spec.container for spec in specs),
         seeds=tuple(seed for spec in specs for seed in spec.seeds),
-        host_aliases={name: address for spec in specs for name, address in spec.host_aliases.items()},
+        # The hub opens connections to users' servers, which listen on any port.
+        peer_ports=None if part else tuple(each.ports[Client.SERVER] for each in own if Client.SERVER in each.ports),
     )

@@ -1,4 +1,4 @@
-"""The declaration of a component: the interface of one container of a pod to other code."""
+"""The declaration of a component: the interface of one container of an instance to other code."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,22 +33,20 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
-    """A component in the pod of one site.
+    """A component of one site.
 
     Attributes:
         container: The container.
         seeds: The seeds of the component's own volumes.
-        host_aliases: Address by host name that the pod's containers must resolve.
     """
 
     container: Container
     seeds: tuple[Seed, ...]
-    host_aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One container of a pod, with everything that derives from it.
+    """One container of an instance, with everything that derives from it.
 
     Attributes:
         name: The container's name within the pod.
@@ -56,6 +54,8 @@ class Component:
         image: The image.
         spec: Returns the container and its seeds for a site.
         is_in: Whether an environment has the component.
+        pod: The part of the instance whose pod, and so whose network, the container is in; the hub's pod if empty.
+            Code of users must not run in the hub's pod.
         sources: Names of the development repositories that the image or a volume contains.
         credentials: Key material that is generated for the component.
         settings: Keys of the deploy ConfigMap that the component adds to the common ones.
@@ -73,6 +73,7 @@ class Component:
     image: Image
     spec: Callable[[Site], ContainerSpec]
     is_in: Callable[[Environment], bool] = lambda _: True
+    pod: str = ""
     sources: tuple[str, ...] = ()
     credentials: tuple[Credential, ...] = ()
     settings: tuple[Setting, ...] = ()

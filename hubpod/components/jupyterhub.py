@@ -61,7 +61,11 @@ def spec(site: Site) -> ContainerSpec:
     container = Container(
         name=NAME,
         image=site.images[IMAGE],
-        env=site.settings.variables(secret=False),
+        env={
+            **site.settings.variables(secret=False),
+            "DEPLOY_CONFIG_SSH_HOSTNAME": str(slurm.ssh_address(site)),
+            "DEPLOY_CONFIG_HUB_CONNECT_URL": connect_url(site),
+        },
         mounts=(
             Mount(volume=config, path=CONFIG, read_only=True),
             Mount(volume=settings, path=SETTINGS, read_only=True),
@@ -85,6 +89,13 @@ def spec(site: Site) -> ContainerSpec:
     return ContainerSpec(container=container, seeds=(*seeds, *code_seeds))
 
 
+def connect_url(site: Site) -> str:
+    """Return the URL at which users' servers reach the hub's API."""
+    if site.instance.environment.slurm.in_pod:
+        return f"http://{site.instance.pod('')}:{API_PORT}"
+    return site.settings.hub_connect_url
+
+
 def _config_seed(site: Site, volume: str) -> Seed:
     """Compose the configuration from the core and the fragments of the axis values."""
     directory = site.volumes / "jupyterhub"
@@ -102,7 +113,7 @@ def _config_seed(site: Site, volume: str) -> Seed:
     files = (
         *files_below(directory / "core"),
         *fragments,
-        File(path="ssh_config", content=_ssh_config(site.settings.ssh_address).encode()),
+        File(path="ssh_config", content=_ssh_config(slurm.ssh_address(site)).encode()),
         File(path="needs.json", content=wanted),
     )
     return Seed(volume=volume, kind=SeedKind.CONFIG, files=files)
@@ -155,7 +166,7 @@ def _credential_seed(site: Site, volume: str) -> Seed:
     contents = {
         "ssh_client_key": site.key_files.ssh_client_key or site.credentials[slurm.CLIENT_KEY],
         "ssh_known_hosts": site.key_files.ssh_known_hosts
-        or slurm.known_hosts(site.credentials, site.settings.ssh_hostname),
+        or slurm.known_hosts(site.credentials, slurm.ssh_address(site).host),
         **{f"env/{name}": value for name, value in variables.items()},
         **({CA_BUNDLE: site.key_files.ca_bundle} if site.key_files.ca_bundle else {}),
     }

@@ -1,6 +1,6 @@
-"""Slurm inside the pod: controller, one node, munge and an SSH server.
+"""Slurm of an instance: controller, one node, munge and an SSH server, in a pod of its own.
 
-The hub submits jobs through the SSH server.
+The hub submits jobs through the SSH server. Jobs share the pod's network with Slurm, but not with hub and proxy.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from hubpod.components.component import Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
 from hubpod.settings.credentials import Credential, Credentials, new_ssh_key, ssh_public_line
+from hubpod.settings.ssh_address import SshAddress
 
 NAME = "slurm"
 IMAGE = "slurm"
@@ -25,7 +26,9 @@ FIRST_UID = 20000
 UID_RANGE = 40000
 """Accounts get numbers below 60000, which exist in the user namespace of rootless podman, too."""
 
-NODE = "node1"
+POD = "slurm"
+"""The pod, whose name is also that of its SSH server and of its node."""
+
 READY = ("hubpod-ready",)
 RENEW = ("hubpod-renew",)
 
@@ -63,16 +66,23 @@ def spec(site: Site) -> ContainerSpec:
 
     The volumes hold configuration, credentials, accounts, state and home directories.
     """
-    return host(site, accounts=site.settings.dev_users, clients=("127.0.0.1", "::1"))
+    return host(site, accounts=site.settings.dev_users, clients=(site.instance.pod(""),))
+
+
+def ssh_address(site: Site) -> SshAddress:
+    """Return where the hub reaches the SSH server of the Slurm host."""
+    if site.instance.environment.slurm.in_pod:
+        return SshAddress(host=site.instance.pod(POD))
+    return site.settings.ssh_address
 
 
 def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> ContainerSpec:
-    """Describe a container with Slurm, for the pod or, in tests, for a host of its own.
+    """Describe a container with Slurm, for the instance or, in tests, for an external host.
 
     Args:
         site: Everything that the container derives from.
         accounts: The accounts on the host.
-        clients: Addresses from which the hub logs in.
+        clients: Host names and addresses from which the hub connects to the SSH server; ``*`` is any.
     """
     names = ("config", "credentials", "accounts", "state")
     config, credentials, users, state = (site.instance.volume(f"slurm-{name}") for name in names)
@@ -97,25 +107,38 @@ def host(site: Site, *, accounts: Sequence[Account], clients: Sequence[str]) -> 
         waits_for="an idle Slurm node, and the SSH server",
         renew=RENEW,
     )
+    clients_file = File(path="ssh_clients", content="".join(f"{client}\n" for client in clients).encode())
     seeds = (
-        Seed(volume=config, kind=SeedKind.CONFIG, files=files_below(site.volumes / "slurm")),
-        _credential_seed(site, credentials, clients),
+        Seed(
+            volume=config,
+            kind=SeedKind.CONFIG,
+            files=(*files_below(site.volumes / "slurm"), _nodes(site), clients_file),
+        ),
+        _credential_seed(site, credentials),
         Seed(volume=users, kind=SeedKind.CONFIG, files=account_files(accounts)),
         Seed(volume=state, kind=SeedKind.DATA, uid=SLURM_UID, gid=SLURM_UID, mode=0o700),
         Seed(volume=homes, kind=SeedKind.DATA),
         *code_seeds,
     )
-    return ContainerSpec(container=container, seeds=seeds, host_aliases={NODE: "127.0.0.1"})
+    return ContainerSpec(container=container, seeds=seeds)
 
 
-def _credential_seed(site: Site, volume: str, clients: Sequence[str]) -> Seed:
+def _nodes(site: Site) -> File:
+    """Name the node as its pod.
+
+    The hub and the proxy connect to users' servers by the name of the node. Any pod of the machine may have a usual
+    name such as node1, and podman's name service would lead them there.
+    """
+    return File(path="nodes.conf", content=f"NodeName={site.instance.pod(POD)} NodeAddr=127.0.0.1\n".encode())
+
+
+def _credential_seed(site: Site, volume: str) -> Seed:
     public_key = ssh_public_line(site.credentials[CLIENT_KEY])
-    restrictions = f'restrict,from="{",".join(clients)}" '.encode()
     files = (
         File(path="munge.key", content=site.credentials[MUNGE_KEY], mode=0o400, uid=MUNGE_UID, gid=MUNGE_UID),
         File(path="ssh_host_ed25519_key", content=site.credentials[HOST_KEY], mode=0o600),
         File(path="ssh_host_ed25519_key.pub", content=ssh_public_line(site.credentials[HOST_KEY]) + b"\n"),
-        File(path="authorized_keys", content=restrictions + public_key + b"\n"),
+        File(path="authorized_keys", content=b"restrict " + public_key + b"\n"),
     )
     return Seed(volume=volume, kind=SeedKind.CREDENTIAL, files=files)
 
@@ -161,6 +184,7 @@ COMPONENT = Component(
     image=Image(name=IMAGE),
     spec=spec,
     is_in=lambda environment: environment.slurm.in_pod,
+    pod=POD,
     sources=(SOURCE,),
     credentials=(CLIENT_KEY, HOST_KEY, MUNGE_KEY),
     ready=READY,

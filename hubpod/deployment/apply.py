@@ -1,4 +1,4 @@
-"""Bring a pod to its planned state, until a notebook can be spawned."""
+"""Bring an instance to its planned state, until a notebook can be spawned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from hubpod.deployment.container_checks import Check
 from hubpod.deployment.kept_logs import keep_logs
 from hubpod.deployment.readiness import wait_until_ready
 from hubpod.deployment.refresh import find_readers, refresh
-from hubpod.deployment.remove import remove_pod
+from hubpod.deployment.remove import find_pods, remove_pods
 from hubpod.deployment.seeding import StaleVolumes
 from hubpod.deployment.status import published_url
 from hubpod.errors import MachineError, NotReadyError
 from hubpod.images import source_volumes
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
-from hubpod.pod import PodSpec, Seed
+from hubpod.pod import Seed
 from hubpod.podman.cli import Podman
 from hubpod.podman.snapshot import Snapshot
+from hubpod.pods import InstanceSpec
 from hubpod.system.process import CommandError
 from hubpod.workspace import Workspace
 
@@ -32,7 +33,7 @@ class PortTakenError(MachineError):
 
 
 class Difference(Enum):
-    """The difference between a running pod and the planned one."""
+    """The difference between a running instance and the planned one."""
 
     NONE = "none"
     CONTENT = "content of volumes"
@@ -41,7 +42,7 @@ class Difference(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The changes that brought a pod to its planned state.
+    """The changes that brought an instance to its planned state.
 
     Attributes:
         difference: The difference before the changes.
@@ -55,21 +56,21 @@ class Outcome:
 def bring_up(  # noqa: PLR0913 - the plan, the present state and two options
     context: Context,
     site: Site,
-    spec: PodSpec,
+    spec: InstanceSpec,
     found: Snapshot,
     *,
     keep: bool = False,
     checks: Mapping[str, Check] | None = None,
 ) -> Outcome:
-    """Bring the pod to its planned state, changing no more than differs.
+    """Bring the instance to its planned state, changing no more than differs.
 
     Args:
         context: Context of the command.
-        site: Everything that the pod derives from.
-        spec: The planned pod.
+        site: Everything that the pods derive from.
+        spec: The planned instance.
         found: The containers and volumes that exist.
-        keep: Leave the new pod and volumes even if a notebook cannot be spawned.
-        checks: First readiness checks that are under way, for a pod that does not differ.
+        keep: Leave the new pods and volumes even if a notebook cannot be spawned.
+        checks: First readiness checks that are under way, for an instance that does not differ.
 
     Raises:
         NotReadyError: A notebook cannot be spawned afterwards.
@@ -81,7 +82,7 @@ def bring_up(  # noqa: PLR0913 - the plan, the present state and two options
     difference = compare(spec, found, stale)
     match difference:
         case Difference.POD:
-            _replace_pod(context, site, spec, stale, keep=keep)
+            _replace_pods(context, site, spec, stale, keep=keep)
         case Difference.CONTENT:
             restarted = refresh(context, site, spec, stale, keep=keep)
         case Difference.NONE:
@@ -95,36 +96,36 @@ def bring_up(  # noqa: PLR0913 - the plan, the present state and two options
     return Outcome(difference=difference, restarted=restarted)
 
 
-def find_difference(workspace: Workspace, site: Site, spec: PodSpec, found: Snapshot) -> Difference:
-    """Compare the present state with the planned pod."""
+def find_difference(workspace: Workspace, site: Site, spec: InstanceSpec, found: Snapshot) -> Difference:
+    """Compare the present state with the planned instance."""
     return compare(spec, found, seeding.find_stale(workspace, site, spec, found))
 
 
-def compare(spec: PodSpec, found: Snapshot, stale: StaleVolumes) -> Difference:
-    """Compare the present state with the planned pod, given the volumes that differ."""
+def compare(spec: InstanceSpec, found: Snapshot, stale: StaleVolumes) -> Difference:
+    """Compare the present state with the planned instance, given the volumes that differ."""
     if stale.missing or not _is_whole(spec, found, find_readers(spec, stale.changed)):
         return Difference.POD
     return Difference.CONTENT if stale.changed else Difference.NONE
 
 
-def _is_whole(spec: PodSpec, found: Snapshot, restarting: Sequence[str]) -> bool:
-    """Return whether the planned pod exists with all its containers, as far as they must run.
+def _is_whole(spec: InstanceSpec, found: Snapshot, restarting: Sequence[str]) -> bool:
+    """Return whether the planned pods exist with all their containers, as far as they must run.
 
     Containers in `restarting` may have ended, because a killed command may have left them stopped.
     """
-    needed = {f"{spec.name}-{each.name}" for each in spec.containers if each.name not in restarting}
+    needed = {full for name, full in spec.podman_names.items() if name not in restarting}
     if len(found.containers) != len(spec.containers) or not needed <= found.running.keys():
         return False
     # podman copies a pod's labels to its containers.
     return {state.labels.get(LABEL_MANIFEST) for state in found.containers.values()} == {podman_manifest.digest(spec)}
 
 
-def _replace_pod(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *, keep: bool) -> None:
-    """Remove the existing pod, recreate the stale volumes, start the planned pod and wait."""
+def _replace_pods(context: Context, site: Site, spec: InstanceSpec, stale: StaleVolumes, *, keep: bool) -> None:
+    """Remove the existing pods, recreate the stale volumes, start the planned pods and wait."""
     podman, reporter = context.podman, context.reporter
-    if podman.pod_exists(spec.name):
+    if find_pods(podman, site.instance):
         with reporter.phase("pod that changed or was not whole removed"):
-            remove_pod(podman, spec.name)
+            remove_pods(podman, site.instance)
     try:
         with reporter.phase("volumes") as phase:
             seeding.recreate_volumes(context, site, stale)
@@ -140,19 +141,19 @@ def _replace_pod(context: Context, site: Site, spec: PodSpec, stale: StaleVolume
         raise
 
 
-def _name_settings(context: Context, site: Site, spec: PodSpec, error: NotReadyError) -> None:
+def _name_settings(context: Context, site: Site, spec: InstanceSpec, error: NotReadyError) -> None:
     """Show where the hub ended in the site's own settings, if it did, with the site's path and line."""
     if any(jupyterhub.SETTINGS in line for line in error.detail):
-        log = context.podman.log(f"{spec.name}-{jupyterhub.NAME}")
+        log = context.podman.log(spec.podman_names[jupyterhub.NAME])
         error.detail = tracebacks.excerpt_own_code(site, log) or error.detail
 
 
-def _clean_up(context: Context, site: Site, spec: PodSpec, recreated: tuple[Seed, ...]) -> None:
-    """Remove the pod, and the volumes that this command created."""
+def _clean_up(context: Context, site: Site, spec: InstanceSpec, recreated: tuple[Seed, ...]) -> None:
+    """Remove the pods, and the volumes that this command created."""
     with context.reporter.phase("cleaned up") as phase:
         logs = keep_logs(context, site.instance, context.podman.containers(site.instance.labels))
         phase.result(f"the ends of its logs are in {logs}" if logs else "")
-        remove_pod(context.podman, spec.name)
+        remove_pods(context.podman, site.instance)
         existing = context.podman.volumes(site.instance.labels)
         context.podman.remove_volumes([seed.volume for seed in recreated if seed.volume in existing])
         seeding.note_written(context.workspace, site.instance, {seed.volume: None for seed in recreated})
@@ -161,7 +162,7 @@ def _clean_up(context: Context, site: Site, spec: PodSpec, recreated: tuple[Seed
 
 
 def play(podman: Podman, manifest: str) -> None:
-    """Create and start the pod of a manifest.
+    """Create and start the pods of a manifest.
 
     Raises:
         PortTakenError: A published port is taken.
@@ -180,7 +181,7 @@ def play(podman: Podman, manifest: str) -> None:
         raise
 
 
-def _wait(context: Context, site: Site, spec: PodSpec, checks: Mapping[str, Check]) -> None:
+def _wait(context: Context, site: Site, spec: InstanceSpec, checks: Mapping[str, Check]) -> None:
     """Wait until a notebook can be spawned.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The last lines of containers for error messages, without the secrets of the pod."""
+"""The last lines of containers for error messages, without the secrets of the instance."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
-from hubpod.pod import PodSpec, SeedKind
+from hubpod.pod import SeedKind
 from hubpod.podman.cli import Podman
+from hubpod.pods import InstanceSpec
 from hubpod.system.redaction import Redactor
 
 LOG_LINES = 15
@@ -18,25 +19,25 @@ _PUBLIC = re.compile(r"(ssh_known_hosts|authorized_keys|.*\.pub)")
 _SECRET_KEY = re.compile(r"secret|password|token|key|data|params", re.IGNORECASE)
 
 
-def read_log(podman: Podman, spec: PodSpec, container: str, *, since: float) -> str:
-    """Return the log of a container of the pod by podman's name, in the order of time and without secrets.
+def read_log(podman: Podman, spec: InstanceSpec, container: str, *, since: float) -> str:
+    """Return the log of a container by podman's name, in the order of time and without secrets.
 
     It starts at a time in seconds since the epoch.
     """
     return _redact(spec, podman.log(container, since=since))
 
 
-def last_lines(podman: Podman, spec: PodSpec, container: str) -> tuple[str, ...]:
+def last_lines(podman: Podman, spec: InstanceSpec, container: str) -> tuple[str, ...]:
     """Return the last lines of a container's log, in the order of time and without secrets."""
     # The whole log is redacted, because a line may have only a part of a secret.
     return tuple(_redact(spec, podman.log(container)).splitlines()[-LOG_LINES:])
 
 
-def _redact(spec: PodSpec, log: str) -> str:
+def _redact(spec: InstanceSpec, log: str) -> str:
     return Redactor(frozenset(find_secrets(spec))).text(log)
 
 
-def find_secrets(spec: PodSpec) -> Iterator[str]:
+def find_secrets(spec: InstanceSpec) -> Iterator[str]:
     """Yield the content of all credentials, and the secret values in those that are YAML."""
     for seed in spec.seeds:
         for file in seed.files if seed.kind is SeedKind.CREDENTIAL else ():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from hubpod.components.assembly import components, entrance
+from hubpod.components.assembly import components, entrance, podman_name
 from hubpod.components.component import Client
 from hubpod.context import Context
 from hubpod.deployment.container_checks import Check, check_container
@@ -62,14 +62,14 @@ class Prefetch:
 
 def start_prefetch(context: Context, request: UpRequest, found: Snapshot) -> Prefetch:
     """Query for the ids of the images in use, and for the readiness of each container that runs."""
-    podman, name = context.podman, request.instance.resource
+    podman = context.podman
     page = entrance(request.instance.environment, Client.BROWSER).component
     images = [
         *base_references(context.workspace.project, request.base),
         *{each.image for each in found.running.values()},
     ]
     commands = {
-        f"{name}-{component.name}": component.ready
+        podman_name(request.instance, component.name): component.ready
         for component in components(request.instance.environment)
         if component.ready and component != page
     }

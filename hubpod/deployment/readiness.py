@@ -6,16 +6,17 @@ from dataclasses import replace
 from itertools import chain, repeat
 
 from hubpod.components import jupyterhub, zenith
-from hubpod.components.assembly import components, entrance
+from hubpod.components.assembly import components, entrance, short_name
 from hubpod.components.component import Client
 from hubpod.deployment.answers import Answer, read_answers, with_ingress
 from hubpod.deployment.container_checks import Check, check_container, check_log, check_login_page
 from hubpod.deployment.log_lines import last_lines
 from hubpod.errors import NotReadyError
 from hubpod.instances import Instance
-from hubpod.pod import Container, PodSpec
+from hubpod.pod import Container
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
+from hubpod.pods import InstanceSpec
 from hubpod.system.polling import CheckResult, Condition, Poller, poll
 
 READY_TIMEOUT_S = 120.0
@@ -40,7 +41,7 @@ REMEDY = "correct the cause and run the command again"
 def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what is known of it
     podman: Podman,
     instance: Instance,
-    spec: PodSpec,
+    spec: InstanceSpec,
     url: str,
     on_detail: Callable[[str], None],
     *,
@@ -83,7 +84,7 @@ def wait_until_ready(  # noqa: PLR0913 - what to check, for how long, and what i
             if missing and (now >= deadline or now - steady[1] >= STEADY_S):
                 at_fault = next((name for name in poller.pending if name != LOGIN_PAGE), jupyterhub.NAME)
                 late = f"not ready within {timeout_s:.0f} s: {missing}" if now >= deadline else f"not ready: {missing}"
-                raise _not_ready(podman, instance, spec, f"{spec.name}-{at_fault}", late)
+                raise _not_ready(podman, instance, spec, spec.podman_names[at_fault], late)
         return gather_answers(instance, poller.results)
 
 
@@ -112,7 +113,7 @@ def _describe(poller: Poller) -> str:
 def _conditions(
     podman: Podman,
     instance: Instance,
-    spec: PodSpec,
+    spec: InstanceSpec,
     url: str,
     first_checks: Mapping[str, Check],
 ) -> dict[str, Condition]:
@@ -145,7 +146,7 @@ def _conditions(
 def _checker(
     podman: Podman,
     instance: Instance,
-    spec: PodSpec,
+    spec: InstanceSpec,
     container: Container,
     first_checks: Mapping[str, Check],
 ) -> Check:
@@ -153,7 +154,7 @@ def _checker(
 
     Its first call takes the answer of a check that is under way.
     """
-    name = f"{spec.name}-{container.name}"
+    name = spec.podman_names[container.name]
 
     def check() -> CheckResult:
         if container.ready:
@@ -170,7 +171,7 @@ def _checker(
 
 
 def _check_none_ended(
-    podman: Podman, instance: Instance, spec: PodSpec, started: Mapping[str, int], missing: str
+    podman: Podman, instance: Instance, spec: InstanceSpec, started: Mapping[str, int], missing: str
 ) -> None:
     states = podman.containers(instance.labels).values()
     ended = next((state.name for state in states if _is_given_up(state, started)), "")
@@ -187,11 +188,11 @@ def _is_given_up(state: ContainerState, started: Mapping[str, int]) -> bool:
     )
 
 
-def _not_ready(podman: Podman, instance: Instance, spec: PodSpec, container: str, message: str) -> NotReadyError:
+def _not_ready(podman: Podman, instance: Instance, spec: InstanceSpec, container: str, message: str) -> NotReadyError:
     lines = last_lines(podman, spec, container)
     return NotReadyError(
         message,
-        detail=(f"last lines of {container.removeprefix(spec.name + '-')}:", *lines),
+        detail=(f"last lines of {short_name(instance, container)}:", *lines),
         remedy=_remedy(instance),
     )
 

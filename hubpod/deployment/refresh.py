@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from hubpod.components import jupyterhub
@@ -16,8 +16,9 @@ from hubpod.deployment.readiness import READY_TIMEOUT_S, wait_until_ready
 from hubpod.deployment.seeding import StaleVolumes
 from hubpod.deployment.status import published_url
 from hubpod.errors import HubpodError, NotReadyError
-from hubpod.pod import REFUSED, Container, PodSpec, Seed, SeedKind
+from hubpod.pod import REFUSED, Container, Seed, SeedKind
 from hubpod.podman.cli import Podman
+from hubpod.pods import InstanceSpec
 
 NOTHING_RESTARTED_TIMEOUT_S = 20.0
 """Without a restart, a container that is not ready by then will not become ready."""
@@ -51,7 +52,7 @@ class VolumeUpdate:
         return VolumeUpdate(archives=self.current, current=self.archives, readers=self.readers)
 
 
-def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *, keep: bool) -> tuple[str, ...]:
+def refresh(context: Context, site: Site, spec: InstanceSpec, stale: StaleVolumes, *, keep: bool) -> tuple[str, ...]:
     """Re-seed changed volumes, and restart the containers that read them until they are ready.
 
     If a container fails after an edit, its previous content is restored.
@@ -81,7 +82,7 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *,
     try:
         _apply(context, site, spec, update)
     except NotReadyError as error:
-        readers = (f"{spec.name}-{reader}" for reader in update.readers)
+        readers = (spec.podman_names[reader] for reader in update.readers)
         log = "\n".join(read_log(context.podman, spec, reader, since=started) for reader in readers)
         error.detail = tracebacks.excerpt_own_code(site, log) or error.detail
         if not keep and update.can_be_undone:
@@ -90,13 +91,13 @@ def refresh(context: Context, site: Site, spec: PodSpec, stale: StaleVolumes, *,
     return update.readers
 
 
-def find_readers(spec: PodSpec, seeds: tuple[Seed, ...]) -> tuple[str, ...]:
+def find_readers(spec: InstanceSpec, seeds: tuple[Seed, ...]) -> tuple[str, ...]:
     """Return the names of the containers that must restart to read new content of volumes."""
     changed = {seed.volume for seed in seeds if not seed.read_each_time}
     return tuple(each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts})
 
 
-def _apply(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate) -> None:
+def _apply(context: Context, site: Site, spec: InstanceSpec, update: VolumeUpdate) -> None:
     started: dict[str, int] = {}
     with (
         context.reporter.phase("volumes re-seeded") as phase,
@@ -104,7 +105,7 @@ def _apply(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate) ->
     ):
         readers = [each for each in spec.containers if each.name in update.readers]
         side_by_side([partial(renew, context.podman, spec, each, update.archives) for each in readers])
-        names = [f"{spec.name}-{reader}" for reader in update.readers]
+        names = [spec.podman_names[reader] for reader in update.readers]
         if names:
             states = context.podman.containers(site.instance.labels)
             started = {name: states[name].started for name in names if name in states}
@@ -113,7 +114,7 @@ def _apply(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate) ->
     _wait(context, site, spec, update, started)
 
 
-def renew(podman: Podman, spec: PodSpec, container: Container, written: Collection[str]) -> None:
+def renew(podman: Podman, spec: InstanceSpec, container: Container, written: Collection[str]) -> None:
     """Make a container read new content of its volumes.
 
     The container's own command does this, if it has one. Otherwise the container is restarted.
@@ -121,7 +122,7 @@ def renew(podman: Podman, spec: PodSpec, container: Container, written: Collecti
     Raises:
         NotReadyError: The container refuses the new content.
     """
-    name = f"{spec.name}-{container.name}"
+    name = spec.podman_names[container.name]
     credentials = {seed.volume for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL}
     as_variables = any(mount.volume in credentials.intersection(written) for mount in container.mounts)
     if container.renew and not as_variables:
@@ -134,7 +135,7 @@ def renew(podman: Podman, spec: PodSpec, container: Container, written: Collecti
     podman.restart(name)
 
 
-def _wait(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, started: Mapping[str, int]) -> None:
+def _wait(context: Context, site: Site, spec: InstanceSpec, update: VolumeUpdate, started: Mapping[str, int]) -> None:
     """Wait for the restarted containers, the hub and the login page.
 
     The hub's check includes Slurm.
@@ -145,12 +146,11 @@ def _wait(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, sta
         jupyterhub.NAME,
         *(() if url else (entrance(site.instance.environment, Client.BROWSER).component.name,)),
     }
-    part = replace(spec, containers=tuple(each for each in spec.containers if each.name in awaited))
     with context.reporter.phase("ready") as phase:
         wait_until_ready(
             context.podman,
             site.instance,
-            part,
+            spec.only(awaited),
             url,
             phase.detail,
             started=started,
@@ -158,7 +158,7 @@ def _wait(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, sta
         )
 
 
-def _restore(context: Context, site: Site, spec: PodSpec, update: VolumeUpdate, error: NotReadyError) -> None:
+def _restore(context: Context, site: Site, spec: InstanceSpec, update: VolumeUpdate, error: NotReadyError) -> None:
     """Restore the previous content, and report the result in the error's remedy."""
     context.reporter.say("! the change does not work; what ran before is restored")
     try:

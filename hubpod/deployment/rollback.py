@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hubpod.client.deadline import Deadline
-from hubpod.components.assembly import backups
+from hubpod.components.assembly import backups, podman_name
 from hubpod.context import Context
 from hubpod.deployment import apply
-from hubpod.deployment.remove import remove_pod
+from hubpod.deployment.remove import remove_pods
 from hubpod.deployment.status import State, read_status
 from hubpod.errors import HubpodError, MachineError
 from hubpod.instances import Instance
@@ -92,7 +92,7 @@ def finish_restoring(context: Context, instance: Instance) -> None:
     backup = _read(directory)
     if backup and (directory / RESTORING).exists():
         with context.reporter.phase("interrupted restoration of volumes finished"):
-            remove_pod(context.podman, instance.resource)
+            remove_pods(context.podman, instance)
             _restore_volumes(context, instance, backup, directory)
 
 
@@ -119,7 +119,7 @@ def _back_up(context: Context, instance: Instance, found: Snapshot, *, database:
     if not record.manifest:
         context.reporter.say("! the manifest of what runs is not known, so a failed upgrade cannot restore it")
         return None
-    writers = sorted({f"{instance.resource}-{each.name}" for each in backups(instance.environment).values()})
+    writers = sorted({podman_name(instance, each.name) for each in backups(instance.environment).values()})
     files.remove_backup()
     private_directory(files.backup)
     with context.reporter.phase("what runs backed up"):
@@ -158,7 +158,7 @@ def _archive(directory: Path, volume: str) -> Path:
 def _restore(context: Context, instance: Instance, backup: Backup, directory: Path, error: BaseException) -> None:
     try:
         with context.reporter.phase("what ran before restored"):
-            remove_pod(context.podman, instance.resource)
+            remove_pods(context.podman, instance)
             _restore_volumes(context, instance, backup, directory)
             apply.play(context.podman, backup.manifest)
     except HubpodError as second:

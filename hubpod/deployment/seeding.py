@@ -14,10 +14,11 @@ from hubpod.components.site import Site
 from hubpod.context import Context, side_by_side
 from hubpod.instances import Instance
 from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT, LABEL_ROOT
-from hubpod.pod import PodSpec, Seed, SeedKind, contents, digest_of
+from hubpod.pod import Seed, SeedKind, contents, digest_of
 from hubpod.podman.answers import Volume
 from hubpod.podman.snapshot import Snapshot
 from hubpod.podman.volumes import add_files, create_seeded, replace_content
+from hubpod.pods import InstanceSpec
 from hubpod.system.private_files import private_directory, write_private
 from hubpod.workspace import Workspace
 
@@ -45,7 +46,7 @@ class StaleVolumes:
         return self.missing + self.changed
 
 
-def find_stale(workspace: Workspace, site: Site, spec: PodSpec, found: Snapshot) -> StaleVolumes:
+def find_stale(workspace: Workspace, site: Site, spec: InstanceSpec, found: Snapshot) -> StaleVolumes:
     """Compare the volumes with their seeds."""
     written = workspace.files(site.instance).load_record().written
     digests = {name: written.get(name, volume.labels.get(LABEL_DIGEST, "")) for name, volume in found.volumes.items()}
@@ -70,7 +71,7 @@ def recreate_volumes(context: Context, site: Site, stale: StaleVolumes) -> None:
 
 @contextmanager
 def rewriting_volumes(
-    context: Context, site: Site, spec: PodSpec, archives: Mapping[str, bytes], current: Mapping[str, bytes]
+    context: Context, site: Site, spec: InstanceSpec, archives: Mapping[str, bytes], current: Mapping[str, bytes]
 ) -> Iterator[None]:
     """Replace the content of mounted volumes, and run the block in which containers read it.
 
@@ -91,7 +92,7 @@ def rewriting_volumes(
     note_written(context.workspace, site.instance, digests)
 
 
-def save_seeds(workspace: Workspace, site: Site, spec: PodSpec) -> None:
+def save_seeds(workspace: Workspace, site: Site, spec: InstanceSpec) -> None:
     """Save the seeds of configuration, settings and code, because the pod is ready with them."""
     directory = private_directory(workspace.files(site.instance).seeds)
     for seed in spec.seeds:
@@ -149,7 +150,9 @@ def _digest(site: Site, seed: Seed) -> str:
     return seed.digest(site.credentials.digest_key)
 
 
-def _writer(context: Context, spec: PodSpec, volume: str, archive: bytes, current: bytes | None) -> Callable[[], None]:
+def _writer(
+    context: Context, spec: InstanceSpec, volume: str, archive: bytes, current: bytes | None
+) -> Callable[[], None]:
     # An import is six times as fast as a container that empties the volume first, but it does not remove files.
     if current and contents(current).keys() <= contents(archive).keys():
         return lambda: add_files(context.podman, volume, archive)

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from hubpod.components.assembly import components, entrance
+from hubpod.components.assembly import components, entrance, short_name
 from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.deployment.answers import Answer
@@ -127,7 +127,7 @@ def read_status(podman: Podman, instance: Instance, found: Snapshot | None = Non
     published = next((host for host, inside in ports.items() if inside == browsers.port), None)
     url = hub_url(published, found.volume_label(LABEL_BASE_URL)) if published else ""
     running = [state for state in found.containers.values() if state.state == "running"]
-    checks = {_name_of(instance, state): partial(_check, podman, instance, state) for state in running}
+    checks = {short_name(instance, state.name): partial(_check, podman, instance, state) for state in running}
     if url and checks:
         checks[LOGIN_PAGE] = partial(check_login_page, url)
     with ThreadPoolExecutor(max_workers=max(1, len(checks))) as pool:
@@ -147,13 +147,9 @@ def read_status(podman: Podman, instance: Instance, found: Snapshot | None = Non
     )
 
 
-def _name_of(instance: Instance, state: ContainerState) -> str:
-    return state.name.removeprefix(f"{instance.resource}-")
-
-
 def _describe(instance: Instance, state: ContainerState, results: Mapping[str, CheckResult]) -> ContainerStatus:
     """Describe a container; the entrance must also serve the login page to this machine."""
-    name = _name_of(instance, state)
+    name = short_name(instance, state.name)
     result = results.get(name, CheckResult(ready=False))
     if result.ready and name == entrance(instance.environment, Client.BROWSER).component.name:
         result = results.get(LOGIN_PAGE, result)
@@ -169,7 +165,7 @@ def _describe(instance: Instance, state: ContainerState, results: Mapping[str, C
 
 def _check(podman: Podman, instance: Instance, state: ContainerState) -> CheckResult:
     """Check a container as its component defines it."""
-    name = _name_of(instance, state)
+    name = short_name(instance, state.name)
     component = next((each for each in components(instance.environment) if name == each.name), None)
     if component is None:
         return CheckResult(ready=False)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from hubpod.components.site import Site
 from hubpod.deployment.tracebacks import own_path
 from hubpod.errors import SourceError
-from hubpod.pod import File, PodSpec, Seed, contents
+from hubpod.pod import File, Seed, contents
 from hubpod.podman.cli import Podman
+from hubpod.pods import InstanceSpec
 
 COMPILE = "import sys; compile(sys.stdin.buffer.read(), sys.argv[1], 'exec')"
 
@@ -21,7 +22,7 @@ def find_changed_files(seed: Seed, current: bytes | None) -> tuple[File, ...]:
 
 
 def require_valid(
-    podman: Podman, site: Site, spec: PodSpec, seeds: Sequence[Seed], current: Mapping[str, bytes]
+    podman: Podman, site: Site, spec: InstanceSpec, seeds: Sequence[Seed], current: Mapping[str, bytes]
 ) -> None:
     """Refuse changed modules that the Python of their container cannot compile.
 
@@ -34,7 +35,7 @@ def require_valid(
                 _require_valid(podman, site, spec, seed, file)
 
 
-def _require_valid(podman: Podman, site: Site, spec: PodSpec, seed: Seed, file: File) -> None:
+def _require_valid(podman: Podman, site: Site, spec: InstanceSpec, seed: Seed, file: File) -> None:
     container, directory = next(
         (each.name, mount.path) for each in spec.containers for mount in each.mounts if mount.volume == seed.volume
     )
@@ -44,7 +45,7 @@ def _require_valid(podman: Podman, site: Site, spec: PodSpec, seed: Seed, file: 
     except (SyntaxError, ValueError) as error:  # ValueError: null bytes
         # The container's Python may be newer, and know more syntax.
         argv = ("python3", "-c", COMPILE, str(path))
-        answer = podman.execute(f"{spec.name}-{container}", argv, stdin=file.content)
+        answer = podman.execute(spec.podman_names[container], argv, stdin=file.content)
         if not answer.ok:
             line = getattr(error, "lineno", None) or 1
             raise SourceError(

@@ -1,1 +1,1 @@
-"""Manifests of a pod, for podman and for a Kubernetes cluster."""
+"""Manifests of an instance, for podman and for a Kubernetes cluster."""

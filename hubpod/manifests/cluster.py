@@ -1,36 +1,50 @@
-"""Render a pod for a Kubernetes cluster, from the same values as the manifest for podman.
+"""Render an instance for a Kubernetes cluster, from the same values as the manifest for podman.
 
 A cluster cannot seed volumes from archives: configuration becomes ConfigMaps, credentials Secrets, and data claims.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any, assert_never
 
 from hubpod.manifests.cluster_volumes import init_containers, mounts, resource_name, volume_name, volumes
 from hubpod.manifests.names import document, encode, key, literal, name
 from hubpod.manifests.podman import Document, security_context
 from hubpod.pod import STOP_GRACE_S, Container, File, PodSpec, Seed, SeedKind
+from hubpod.pods import InstanceSpec
 
 CLAIM_SIZE = "10Gi"
 """Size of each claim: enough for some home directories, and ample for the state of the hub and Slurm."""
 
 
-def manifest(pod: PodSpec, *, digest_key: bytes, secrets: bool = False) -> str:
-    """Render a pod as YAML for ``kubectl apply``.
+def manifest(spec: InstanceSpec, *, digest_key: bytes, secrets: bool = False) -> str:
+    """Render an instance as YAML for ``kubectl apply``.
 
     Args:
-        pod: The pod.
-        digest_key: Key of the seeds' digests, whose change replaces the pod.
+        spec: The instance.
+        digest_key: Key of the seeds' digests, whose change replaces a pod.
         secrets: Whether to include Secrets with their values instead of a comment that names them.
 
     Raises:
         ValueError: The seed of a data volume has files, but a claim starts empty.
     """
-    stored = [
-        _comment_on_secret(seed) if seed.kind.is_private and not secrets else document(_resource_of(pod, seed))
-        for seed in pod.seeds
-    ]
-    services = [document(_service(pod, container)) for container in pod.containers if container.ports]
-    return "".join([*stored, *services, document(_policy(pod)), document(_deployment(pod, digest_key))])
+    several = len(spec.pods) > 1
+    return "".join(
+        text
+        for pod in spec.pods
+        for text in (
+            *(_stored(pod, seed, secrets=secrets) for seed in pod.seeds),
+            *(document(_service(pod, container)) for container in pod.containers if container.ports),
+            *([document(_peer_service(pod))] if several else []),
+            document(_policy(pod, [other for other in spec.pods if other is not pod])),
+            document(_deployment(pod, digest_key)),
+        )
+    )
+
+
+def _stored(pod: PodSpec, seed: Seed, *, secrets: bool) -> str:
+    if seed.kind.is_private and not secrets:
+        return _comment_on_secret(seed)
+    return document(_resource_of(pod, seed))
 
 
 def _comment_on_secret(seed: Seed) -> str:
@@ -80,18 +94,30 @@ def _service(pod: PodSpec, container: Container) -> Document:
     return _resource(pod, "Service", name(f"{pod.name}-{container.name}"), spec=spec)
 
 
-def _policy(pod: PodSpec) -> Document:
-    """Render a policy that admits all clients to published ports and none to other ports.
+def _peer_service(pod: PodSpec) -> Document:
+    """Render the name by which the instance's other pods reach this one.
+
+    The name leads to the pod's own address and so to all of its ports, as with podman.
+    """
+    spec = {"clusterIP": "None", "selector": dict(pod.labels), "publishNotReadyAddresses": True}
+    return _resource(pod, "Service", name(pod.name), spec=spec)
+
+
+def _policy(pod: PodSpec, others: Sequence[PodSpec]) -> Document:
+    """Render a policy that admits all clients to published ports, and other pods of the instance to peers' ports.
 
     Each container has its own rule, so that a site can restrict the clients of each.
     """
-    rules = [
-        {"ports": [{"protocol": "TCP", "port": port} for port in _ports(container)]}
-        for container in pod.containers
-        if container.ports
-    ]
+    rules = [{"ports": _policy_ports(_ports(container))} for container in pod.containers if container.ports]
+    if others and pod.peer_ports != ():
+        peers = [{"podSelector": {"matchLabels": dict(other.labels)}} for other in others]
+        rules.append({"from": peers, **({"ports": _policy_ports(pod.peer_ports)} if pod.peer_ports else {})})
     spec = {"podSelector": {"matchLabels": dict(pod.labels)}, "policyTypes": ["Ingress"], "ingress": rules}
     return _resource(pod, "NetworkPolicy", name(pod.name), version="networking.k8s.io/v1", spec=spec)
+
+
+def _policy_ports(ports: Iterable[int]) -> list[Document]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def _deployment(pod: PodSpec, digest_key: bytes) -> Document:
@@ -110,15 +136,11 @@ def _deployment(pod: PodSpec, digest_key: bytes) -> Document:
 
 
 def _pod(pod: PodSpec) -> Document:
-    names: dict[str, list[str]] = {}  # by address, because a cluster admits one entry per address
-    for host, ip in pod.host_aliases.items():
-        names.setdefault(ip, []).append(host)
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": STOP_GRACE_S,
         "hostname": name(pod.name),
-        "hostAliases": [{"ip": ip, "hostnames": hosts} for ip, hosts in names.items()],
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": init_containers(pod),
         "containers": [_container(pod, container) for container in pod.containers],

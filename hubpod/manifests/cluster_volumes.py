@@ -36,7 +36,7 @@ def resource_name(seed: Seed) -> str:
 
 def volume_name(pod: PodSpec, volume: str) -> str:
     """Return the name within the pod of a volume that containers mount."""
-    return name(volume.removeprefix(f"{pod.name}-"))
+    return name(volume.removeprefix(f"{pod.instance}-"))
 
 
 def volumes(pod: PodSpec) -> list[Document]:

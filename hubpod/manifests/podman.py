@@ -1,29 +1,36 @@
-"""Render a pod as the Kubernetes manifest that podman plays."""
+"""Render an instance as the Kubernetes manifest that podman plays."""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
 
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.pod import STOP_GRACE_S, Container, PodSpec
+from hubpod.pods import InstanceSpec
 
 Document = dict[str, Any]
 
 
-def manifest(pod: PodSpec) -> str:
-    """Render a pod as YAML for ``podman kube play``, labelled with the digest of the rest."""
-    document = _pod(pod)
-    document["metadata"]["labels"][LABEL_MANIFEST] = digest(pod)
-    return as_yaml(document)
+def manifest(spec: InstanceSpec) -> str:
+    """Render an instance as YAML for ``podman kube play``, with the digest of the rest as a label of each pod."""
+    documents = [_pod(pod) for pod in spec.pods]
+    identity = _digest(documents)
+    for document in documents:
+        document["metadata"]["labels"][LABEL_MANIFEST] = identity
+    return "---\n".join(map(as_yaml, documents))
 
 
-def digest(pod: PodSpec) -> str:
-    """Return the digest that identifies a pod's manifest, as 16 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(_pod(pod)).encode()).hexdigest()[:16]
+def digest(spec: InstanceSpec) -> str:
+    """Return the digest that identifies an instance's manifest, as 16 hexadecimal digits."""
+    return _digest([_pod(pod) for pod in spec.pods])
+
+
+def _digest(documents: Sequence[Document]) -> str:
+    return hashlib.sha256(json.dumps(documents).encode()).hexdigest()[:16]
 
 
 def as_yaml(document: Document) -> str:
@@ -55,7 +62,6 @@ def _pod(pod: PodSpec) -> Document:
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": STOP_GRACE_S,
         "hostname": pod.name,
-        "hostAliases": [{"ip": ip, "hostnames": [name]} for name, ip in pod.host_aliases.items()],
         "containers": [_container(pod, container) for container in pod.containers],
         "volumes": [
             *(
@@ -116,19 +122,19 @@ def security_context(capabilities: Iterable[str], *, may_gain: bool = False) -> 
     }
 
 
-def tmpfs_prefix(pod: str) -> str:
-    """Return the prefix of the names of a pod's tmpfs volumes.
+def tmpfs_prefix(instance: str) -> str:
+    """Return the prefix of the names of an instance's tmpfs volumes.
 
     podman 4.3 creates a named volume for each, so that the names must be unique among instances. It leaves the volume
     behind if it is killed before the container exists.
     """
-    return f"tmpfs-{hashlib.sha256(pod.encode()).hexdigest()[:12]}-"
+    return f"tmpfs-{hashlib.sha256(instance.encode()).hexdigest()[:12]}-"
 
 
 def _tmpfs_name(pod: PodSpec, container: Container, path: str) -> str:
     # A digest, because a volume name has at most 63 characters (RFC 1123).
-    return f"{tmpfs_prefix(pod.name)}{container.name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    return f"{tmpfs_prefix(pod.instance)}{container.name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
 
 
 def _volume_name(pod: PodSpec, volume: str) -> str:
-    return volume.removeprefix(f"{pod.name}-")
+    return volume.removeprefix(f"{pod.instance}-")

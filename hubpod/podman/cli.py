@@ -193,6 +193,10 @@ class Podman:
         # A process left by a killed start may still be mounting a container's directories.
         self.run_with_retries("pod", "rm", "--force", "--ignore", name, transient=BUSY)
 
+    def pod_labels(self) -> dict[str, Mapping[str, str]]:
+        """Return the labels of every pod, by its name."""
+        return {row["Name"]: row.get("Labels") or {} for row in self.rows("pod", "ps")}
+
     def pod_exists(self, name: str) -> bool:
         """Whether a pod of that name exists, in any state."""
         result = self.run("pod", "exists", name, check=False)

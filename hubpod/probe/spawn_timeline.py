@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hubpod.components import jupyterhub, slurm
+from hubpod.components.assembly import podman_name
 from hubpod.instances import Instance
 from hubpod.podman.cli import Podman
 from hubpod.probe.spawn import ProbeReport
@@ -76,9 +77,9 @@ def collect_stages(podman: Podman, instance: Instance, report: ProbeReport) -> t
     events = {step.name: report.began + step.at_s for step in report.timeline} | {"began": report.began}
     for container, lines in ((jupyterhub.NAME, HUB_LINES), (slurm.NAME, SLURM_LINES)):
         # One second earlier, because podman takes whole seconds.
-        log = podman.log(f"{instance.resource}-{container}", since=report.began - 1, timestamps=True)
+        log = podman.log(podman_name(instance, container), since=report.began - 1, timestamps=True)
         events |= find_events(log, {name: pattern.format(**names) for name, pattern in lines.items()}, report.began)
-    events |= find_first_line(_server_log(podman, f"{instance.resource}-{slurm.NAME}", report.job_id))
+    events |= find_first_line(_server_log(podman, podman_name(instance, slurm.NAME), report.job_id))
     return tuple(stages(events))
 
 

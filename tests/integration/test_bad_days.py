@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hubpod.components.assembly import pod_names
 from support.instances import PROJECT, SOURCES, RunningInstance, argv, run_invoke
 from support.sources import write_project
 
@@ -24,7 +25,7 @@ def test_a_stopped_pod_is_started_again(instances: Callable[[], RunningInstance]
     assert running.up().code == 0
     as_user = ("runuser", "-u", "testuser.project1", "--")
     running.execute("slurm", *as_user, "touch", "/home/project1/testuser.project1/mine")
-    running.podman.run("pod", "stop", running.resource)
+    running.podman.run("pod", "stop", *pod_names(running.instance))
     assert running.status["state"] == "down"
 
     result = running.up()
@@ -35,9 +36,10 @@ def test_a_stopped_pod_is_started_again(instances: Callable[[], RunningInstance]
 
 
 def test_an_incomplete_pod_is_recreated(instances: Callable[[], RunningInstance]) -> None:
-    """An empty pod of the same name, as left by a killed command, is replaced."""
+    """Empty pods of the same names, as left by a killed command, are replaced."""
     running = instances()
-    running.podman.run("pod", "create", "--name", running.resource)
+    for name in pod_names(running.instance):
+        running.podman.run("pod", "create", "--name", name)
 
     result = running.up()
 

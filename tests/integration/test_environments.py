@@ -43,15 +43,15 @@ def test_a_user_gets_a_notebook(
 def test_only_the_tunnel_reaches_a_hub_behind_one(
     deploy: Callable[[str], tuple[RunningInstance, tuple[str, ...]]],
 ) -> None:
-    """No port is published, and other pods in the network cannot reach proxy and hub."""
+    """No port is published, and other pods in the network reach the hub's API only, which accepts no login."""
     running, options = deploy("dev_realauth_zenithclient")
     up = running.up(*options)
     assert up.code == 0, up.text
 
     assert "through the Zenith tunnel" in up.stdout
     assert running.status["ports"] == []
-    listening = running.execute("slurm", "cat", "/proc/net/tcp", "/proc/net/tcp6")
-    for port in (8000, 8001, 8081):
+    listening = running.execute("jupyterhub", "cat", "/proc/net/tcp", "/proc/net/tcp6")
+    for port in (8000, 8001):
         addresses = {line.split()[1] for line in listening.splitlines() if f":{port:04X} " in line and " 0A " in line}
         assert addresses == {f"0100007F:{port:04X}"}, port
 

@@ -88,7 +88,7 @@ class Site:
 
     def from_hub(self, *words: str) -> Result:
         """Run a command in the hub's container."""
-        return self.running.podman.execute(f"{self.running.resource}-jupyterhub", words, timeout_s=30)
+        return self.running.podman.execute(self.running.podman_name("jupyterhub"), words, timeout_s=30)
 
 
 @pytest.fixture(scope="module")

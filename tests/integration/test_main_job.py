@@ -34,7 +34,7 @@ def test_a_user_gets_a_notebook(running: RunningInstance, tmp_path: Path) -> Non
 
     assert result.code == 0, result.text
     report = json.loads(result.stdout)
-    assert (report["user"], report["result"], report["node"]) == ("testuser", "20", "node1")
+    assert (report["user"], report["result"], report["node"]) == ("testuser", "20", f"{running.resource}-slurm")
     assert report["project"].startswith("project2")
     steps = [step["name"] for step in report["timeline"]]
     assert [steps[0], steps[1], *steps[-5:]] == ["login", "submit", "ready", "open", "kernel", "stop", "gone"]
@@ -92,7 +92,7 @@ def test_the_hub_restarts_without_cutting_connections(running: RunningInstance) 
     try:
         with server.kernel() as kernel:
             kernel.execute("before = 41")
-            running.podman.run("restart", f"{running.resource}-jupyterhub")
+            running.podman.run("restart", running.podman_name("jupyterhub"))
             assert kernel.execute("before + 1") == "42"
         result = running.up()
         assert result.code == 0, result.text
@@ -128,7 +128,7 @@ def test_no_secret_of_a_spawn_is_in_an_argument_list(running: RunningInstance) -
 
 def test_podman_and_the_logs_show_no_secret(running: RunningInstance) -> None:
     """Password and tokens are neither in `podman inspect` of any resource nor in the logs."""
-    names = [f"{running.resource}-{name}" for name in ("jupyterhub", "proxy", "slurm")]
+    names = [running.podman_name(name) for name in ("jupyterhub", "proxy", "slurm")]
     images = {container["image"] for container in running.status["containers"]}
     shown = [running.podman.run("container", "inspect", *names).stdout]
     shown += [running.podman.run("history", "--no-trunc", image).stdout for image in images]
@@ -147,7 +147,7 @@ def test_the_hubs_key_runs_the_wrappers_only_for_users(running: RunningInstance)
 
     def ssh(*words: str) -> int:
         command = ["ssh", "-F", "/etc/jupyterhub/ssh_config", "slurm", *words]
-        return running.podman.execute(f"{running.resource}-jupyterhub", command).returncode
+        return running.podman.execute(running.podman_name("jupyterhub"), command).returncode
 
     wrapper = "/opt/jupyter/slurmspawner_wrappers/bin/slurmspawner_squeue"
     assert ssh("sudo", "-n", "-u", "testuser.project1", "SLURMSPAWNER_JOB_ID=mine", wrapper) == 0
@@ -193,7 +193,7 @@ def test_an_unknown_container_suggests_the_nearest(running: RunningInstance) -> 
 
 def test_slurm_stops_gracefully_on_sigterm(running: RunningInstance) -> None:
     """The hub's shared SSH login does not delay the stop until the container is killed."""
-    podman, container = running.podman, f"{running.resource}-slurm"
+    podman, container = running.podman, running.podman_name("slurm")
     assert running.invoke("dev.spawn").code == 0  # leaves a shared SSH login
 
     podman.run("stop", "--time=60", container)

@@ -38,7 +38,7 @@ def pod(podman: Podman) -> Iterator[RunningInstance]:
 
 def on_slurm_host(pod: RunningInstance, script: str) -> None:
     """Run a script as root with all privileges, on a file system that can be written."""
-    name = f"{pod.resource}-slurm"
+    name = pod.podman_name("slurm")
     done = pod.podman.run(
         "exec", "--privileged", name, "sh", "-euc", f"mount -o remount,rw,bind /; {script}", check=False
     )
@@ -231,24 +231,23 @@ def test_a_proxy_that_cannot_listen_ends(pod: RunningInstance, port: str) -> Non
     free = ("--port=8123", "--api-port=8124")
     argv = ("timeout", "20", "configurable-http-proxy", *(each for each in free if not each.startswith(port[:6])), port)
 
-    done = pod.podman.execute(f"{pod.resource}-proxy", ("env", "CONFIGPROXY_AUTH_TOKEN=x", *argv))
+    done = pod.podman.execute(pod.podman_name("proxy"), ("env", "CONFIGPROXY_AUTH_TOKEN=x", *argv))
 
     assert done.returncode == 1, done.stderr
     assert "the proxy cannot listen: listen EADDRINUSE" in done.stderr
 
 
-def test_a_program_in_place_of_the_proxy_is_not_ready(pod: RunningInstance) -> None:
-    """A job that listens on the proxy's port while the proxy is away imitates its pages, and is found by its user."""
-    squat = "import http.server as h; h.HTTPServer(('127.0.0.1', 8001), h.SimpleHTTPRequestHandler).serve_forever()"
-    name = f"{pod.resource}-slurm"
-    pod.podman.run("stop", f"{pod.resource}-proxy")
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - in the job's own network
+def test_a_job_cannot_take_the_proxys_place(pod: RunningInstance, address: str) -> None:
+    """A job that listens on the port of the proxy's API while the proxy is away does so in another network."""
+    squat = f"import http.server as h; h.HTTPServer(('{address}', 8001), h.SimpleHTTPRequestHandler).serve_forever()"
+    name = pod.podman_name("slurm")
+    pod.podman.run("stop", pod.podman_name("proxy"))
     pod.podman.run("exec", "--detach", "--user=20001", name, "python3", "-c", squat)
-    pod.podman.run("start", f"{pod.resource}-proxy")
+    pod.podman.run("start", pod.podman_name("proxy"))
     try:
-        state = pod.status["state"]
+        up = pod.up()
     finally:
         on_slurm_host(pod, "kill $(pgrep -u 20001)")
 
-    assert state != "ready"
-    up = pod.up()
     assert up.code == 0, up.text

@@ -25,13 +25,13 @@ def test_settings_of_a_site_follow_its_edits(instances: Callable[[], RunningInst
     path = own / "50-announcement.py"
     path.write_text(EXAMPLE.read_text())
     path.chmod(0o600)
-    slurm = running.podman.containers(running.instance.labels)[f"{running.resource}-slurm"]
+    slurm = running.podman.containers(running.instance.labels)[running.podman_name("slurm")]
 
     result = running.invoke("dev.reload")
 
     assert result.code == 0, result.text
     assert "Maintenance on Friday" in login_page(running)
-    assert running.podman.containers(running.instance.labels)[f"{running.resource}-slurm"] == slurm
+    assert running.podman.containers(running.instance.labels)[running.podman_name("slurm")] == slurm
 
     path.write_text(EXAMPLE.read_text().replace("Friday", "Monday") + "c.Spawner.environment['SITE'] = 'Bristol'\n")
     assert running.invoke("dev.reload").code == 0

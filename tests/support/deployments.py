@@ -11,14 +11,14 @@ from rich.console import Console
 
 from hubpod.commands import production
 from hubpod.components import jupyterhub
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment.apply import Difference, bring_up, find_difference
 from hubpod.deployment.rollback import finish_restoring
 from hubpod.environments import Stage, find_environment
-from hubpod.pod import PodSpec
 from hubpod.podman.snapshot import Snapshot
+from hubpod.pods import InstanceSpec
 from hubpod.system.progress import ConsoleReporter
 from hubpod.workspace import Workspace
 from support.podman_model import PodmanModel, RefusedError
@@ -82,9 +82,9 @@ class Deployment:
         images = {name: f"{image}-{version}" for name, image in self.base.images.items()}
         return replace(self.base, volumes=volumes, images=self.base.images if version in {OLD, CONTENT} else images)
 
-    def spec(self, version: str) -> PodSpec:
-        """Return the pod of a version."""
-        return pod_spec(self.site(version))
+    def spec(self, version: str) -> InstanceSpec:
+        """Return the pods of a version."""
+        return instance_spec(self.site(version))
 
     def up(self, version: str, *, keep: bool = False) -> None:
         """Run `dev.up` or `prod.up` of a version."""
@@ -110,10 +110,11 @@ class Deployment:
     def runs(self, version: str) -> bool:
         """Whether all containers of a version run, with exactly the content of its seeds."""
         spec = self.spec(version)
-        images = self.podman.pods[spec.name].images if spec.name in self.podman.pods else {}
+        pods = [self.podman.pods[pod.name] for pod in spec.pods if pod.name in self.podman.pods]
         return (
-            images == {f"{spec.name}-{each.name}": each.image for each in spec.containers}
-            and set(self.podman.pods[spec.name].states.values()) == {"running"}
+            {name: image for pod in pods for name, image in pod.images.items()}
+            == {spec.podman_names[each.name]: each.image for each in spec.containers}
+            and {state for pod in pods for state in pod.states.values()} == {"running"}
             and self.configuration() == seeded(spec)
         )
 
@@ -155,7 +156,7 @@ class Deployment:
             self.podman.hooks.remove(hook)
 
 
-def seeded(spec: PodSpec) -> dict[str, Tree]:
+def seeded(spec: InstanceSpec) -> dict[str, Tree]:
     """Return the content that the seeds of configuration and credentials give their volumes."""
     return {seed.volume: unpack(seed.tar()) for seed in spec.seeds if seed.kind.follows_seed}
 

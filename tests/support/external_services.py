@@ -193,8 +193,7 @@ def open_service(
                 client=run.client,
                 network=network,
                 number=number,
-                hosts=service.hosts,
-                aliases=tuple(service.hosts),
+                hosts={},
                 writable=writable,
             )
             cleanup.callback(container.stop)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import ENVIRONMENTS
 from hubpod.manifests import cluster as kubernetes
 from hubpod.manifests import podman as podman_manifest
@@ -28,7 +28,7 @@ def manifests() -> dict[str, str]:
     found: dict[str, str] = {}
     for environment in ENVIRONMENTS:
         example = PROJECT / "examples" / environment.name / deploy_configmap.FILE_NAME
-        pod = pod_spec(site(environment, text=example.read_text()))
+        pod = instance_spec(site(environment, text=example.read_text()))
         cluster = kubernetes.manifest(pod, digest_key=DIGEST_KEY)
         for target, text in ((Target.PODMAN, podman_manifest.manifest(pod)), (Target.KUBERNETES, cluster)):
             found[f"{environment.name}.{target.value}.yaml"] = text

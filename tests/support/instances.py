@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from hubpod.client import HubClient, Session
+from hubpod.components.assembly import pod_names, podman_name
 from hubpod.environments import Stage
 from hubpod.instances import Instance, find_instance
 from hubpod.manifests.podman import tmpfs_prefix
@@ -92,7 +93,7 @@ class RunningInstance:
 
     @property
     def resource(self) -> str:
-        """The name of the pod."""
+        """The name of the hub's pod."""
         return self.instance.resource
 
     @property
@@ -137,7 +138,11 @@ class RunningInstance:
 
     def execute(self, container: str, *words: str) -> str:
         """Run a command in a container, and return its standard output."""
-        return self.podman.execute(f"{self.resource}-{container}", words).stdout
+        return self.podman.execute(self.podman_name(container), words).stdout
+
+    def podman_name(self, container: str) -> str:
+        """Return podman's name of a container."""
+        return podman_name(self.instance, container)
 
     @property
     def settings_directory(self) -> Path:
@@ -151,7 +156,7 @@ class RunningInstance:
     def remaining_resources(self) -> list[str]:
         """List every podman resource of this instance."""
         labels = self.instance.labels
-        pods = [self.resource] if self.podman.pod_exists(self.resource) else []
+        pods = [name for name in pod_names(self.instance) if self.podman.pod_exists(name)]
         temporary = f"--filter=name=^{tmpfs_prefix(self.resource)}"
         return [
             *pods,

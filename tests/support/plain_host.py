@@ -41,7 +41,8 @@ CAPABILITIES = (
 # site has them, and the recipe names the same lock file.
 PLAIN = r"""
 userdel jupyterspawner
-rm -r /var/lib/jupyterspawner /usr/local/bin/hubpod-ssh-command
+rm -r /var/lib/jupyterspawner
+rm /usr/local/bin/hubpod-ssh-command /usr/local/bin/hubpod-admit /etc/hosts.allow /etc/hosts.deny
 cd /opt/jupyter
 rm -r slurmspawner_wrappers jupyter_data miniforge3/bin miniforge3/envs/jupyter-user-env/share/jupyter/lab/settings
 cp /usr/share/openssh/sshd_config /etc/ssh/sshd_config
@@ -55,9 +56,7 @@ root	ALL=(ALL:ALL) ALL
 @includedir /etc/sudoers.d
 END
 ssh-keygen -q -A
-sed -i "s/node1/{node}/" /run/service/slurmd/run
 s6-svc -r /run/service/sshd
-s6-svc -r /run/service/slurmd
 """
 
 
@@ -120,19 +119,16 @@ def open_plain_host(run: Run, built: ImageSet, *, packages: tuple[str, ...] = ()
         volumes=PROJECT / "volumes",
     )
     site = create_site(request, instance, run.directory / instance.name, HarnessSecrets())
-    # The name must be unique: pods of other tests share the network, and their node is called node1.
-    node = f"node-{run.name}-{token}"
     component = slurm.host(site, accounts=tuple(map(Account.parse, ACCOUNTS)), clients=())
     service = ExternalService(
         container=_to_plain_container(component.container),
-        seeds=tuple(_to_plain_seed(seed, node) for seed in component.seeds),
-        hosts={node: "127.0.0.1"},
+        seeds=tuple(map(_to_plain_seed, component.seeds)),
     )
     network = kube_network(run.podman)
     with open_service(run, site, network, service, writable=True) as address:
         name = f"{instance.resource}-{service.container.name}"
         host = PlainHost(podman=run.podman, name=name, address=address, network=network)
-        host.run_checked(PLAIN.replace("{node}", node))
+        host.run_checked(PLAIN)
         host.wait_until_up()
         yield host
 
@@ -153,8 +149,7 @@ def _to_plain_container(container: Container) -> Container:
     return replace(container, capabilities=CAPABILITIES)
 
 
-def _to_plain_seed(seed: Seed, node: str) -> Seed:
-    """Remove the SSH credentials of our own Slurm, and rename the node."""
+def _to_plain_seed(seed: Seed) -> Seed:
+    """Remove the SSH credentials of our own Slurm."""
     files = (file for file in seed.files if "ssh" not in file.path and file.path != "authorized_keys")
-    renamed = (replace(file, content=file.content.replace(b"node1", node.encode())) for file in files)
-    return replace(seed, files=tuple(renamed))
+    return replace(seed, files=tuple(files))

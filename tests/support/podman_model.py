@@ -215,6 +215,8 @@ class PodmanModel(Podman):
                     self.stored.pop(temporary, None)
             case ["pod", "stop", "--ignore", *_, name]:
                 self._set_states(list(self.pods[name].states) if name in self.pods else (), "exited")
+            case ["pod", "ps", "--format=json"]:
+                return json.dumps([{"Name": name, "Labels": dict(pod.labels)} for name, pod in self.pods.items()])
             case ["pod", "exists", name]:
                 if name not in self.pods:
                     raise RefusedError("", code=1)

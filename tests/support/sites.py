@@ -20,7 +20,8 @@ from hubpod.components.assembly import image_names
 from hubpod.components.site import CREDENTIALS, MountedSource, Site
 from hubpod.environments import Environment, Ingress, Login, Slurm, Stage
 from hubpod.instances import Instance
-from hubpod.pod import File, PodSpec, Port
+from hubpod.pod import File, Port
+from hubpod.pods import InstanceSpec
 from hubpod.settings import deploy_configmap, zenith_config
 from hubpod.settings.credentials import DIGEST_KEY, Credentials, ssh_public_line
 from hubpod.settings.deploy_configmap import Settings
@@ -150,7 +151,7 @@ def _fake_bytes(what: str) -> bytes:
     return hashlib.sha256(f"hubpod's tests, no secret: {what}".encode()).digest()
 
 
-def variables(pod: PodSpec, name: str) -> dict[str, str]:
+def variables(pod: InstanceSpec, name: str) -> dict[str, str]:
     """Return a container's variables, including those from its credentials.
 
     The entry point reads the latter from files.
@@ -162,24 +163,24 @@ def variables(pod: PodSpec, name: str) -> dict[str, str]:
     return dict(container.env) | {key: value.decode() for key, value in secrets.items()}
 
 
-def hub_files(pod: PodSpec) -> dict[str, bytes]:
+def hub_files(pod: InstanceSpec) -> dict[str, bytes]:
     """Return the files of the volume with the hub's configuration, by path."""
     return _files_at(pod, jupyterhub.CONFIG)
 
 
-def _files_at(pod: PodSpec, path: str) -> dict[str, bytes]:
+def _files_at(pod: InstanceSpec, path: str) -> dict[str, bytes]:
     (hub,) = (each for each in pod.containers if each.name == jupyterhub.NAME)
     (volume,) = (mount.volume for mount in hub.mounts if mount.path == path)
     return {file.path: file.content for seed in pod.seeds if seed.volume == volume for file in seed.files}
 
 
-def load_hub_configuration(pod: PodSpec, directory: Path, *, without: str = "") -> Config:
-    """Load the hub's configuration in a pod as JupyterHub does.
+def load_hub_configuration(pod: InstanceSpec, directory: Path, *, without: str = "") -> Config:
+    """Load the hub's configuration in an instance as JupyterHub does.
 
     It sees no variables but those of the container.
 
     Args:
-        pod: The pod.
+        pod: The instance.
         directory: An empty directory that replaces the volumes' mount points, which are constants of the file.
         without: A variable to leave out.
     """

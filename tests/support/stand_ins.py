@@ -7,7 +7,7 @@ from typing import cast
 
 from rich.console import Console
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.pod import Seed
@@ -32,5 +32,5 @@ def context_at(directory: Path, podman: Podman | None = None) -> Context:
 
 def find_seed(site: Site, part: str) -> Seed:
     """Return the seed of one volume of a site's pod."""
-    (found,) = (each for each in pod_spec(site).seeds if each.volume == site.instance.volume(part))
+    (found,) = (each for each in instance_spec(site).seeds if each.volume == site.instance.volume(part))
     return found

@@ -29,7 +29,7 @@ FLOORS = (
     {"workspace"},
     {"manifests", "instances"},
     {"system"},
-    {"environments"},
+    {"environments", "pods"},
     {"accounts", "pod", "labels", "errors"},
 )
 

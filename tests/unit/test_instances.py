@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.deployment.plan import find_reserved_ending, validate
 from hubpod.environments import ENVIRONMENTS
 from hubpod.errors import UsageError
@@ -16,6 +16,7 @@ from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import PodSpec, Seed, SeedKind
 from hubpod.podman.answers import Volume
 from hubpod.podman.snapshot import Snapshot
+from hubpod.pods import InstanceSpec
 from hubpod.request import UpRequest
 from hubpod.workspace import Workspace
 from support.sites import site
@@ -56,11 +57,11 @@ def _slices(words: list[str]) -> Iterator[list[str]]:
 
 def objects(instance: Instance) -> dict[str, set[str]]:
     """Return the names of an instance's objects that must be unique among all instances, by kind."""
-    pod = pod_spec(replace(SITES[instance.environment.name], instance=instance))
+    pod = instance_spec(replace(SITES[instance.environment.name], instance=instance))
     volumes = {seed.volume for seed in pod.seeds}
     return {
         # podman has one set of names for both.
-        "pods and containers": {pod.name, *(f"{pod.name}-{container.name}" for container in pod.containers)},
+        "pods and containers": {*(each.name for each in pod.pods), *pod.podman_names.values()},
         "volumes": volumes | {f"{volume}-import" for volume in volumes} | {podman_manifest.tmpfs_prefix(pod.name)},
         "networks and units": {instance.resource},
         "directories": {str(Workspace(project=Path("/p")).files(instance).directory)},
@@ -72,7 +73,7 @@ def test_no_two_instances_share_a_name() -> None:
     """Over all pairs of names that can be generated, no object of one instance has the name of another's."""
     owners: dict[tuple[str, str], Instance] = {}
     for environment in ENVIRONMENTS:
-        pod = pod_spec(SITES[environment.name])
+        pod = instance_spec(SITES[environment.name])
         volumes = {seed.volume.removeprefix(f"{pod.name}-") for seed in pod.seeds}
         parts = volumes | {container.name for container in pod.containers}
         names = {name for name in confusing_names(parts) if len(name) <= LONGEST and not find_reserved_ending(name)}
@@ -119,5 +120,7 @@ def test_volumes_that_end_alike_are_refused() -> None:
     """With the volumes config and hub-config, instances x and x-hub would share a volume."""
     seeds = tuple(Seed(volume=f"pod-{part}", kind=SeedKind.DATA) for part in ("config", "hub-config"))
 
+    pod = PodSpec(name="pod", instance="pod", labels={}, containers=(), seeds=seeds)
+
     with pytest.raises(ValueError, match="names that end alike"):
-        PodSpec(name="pod", labels={}, containers=(), seeds=seeds)
+        InstanceSpec(name="pod", pods=(pod,))

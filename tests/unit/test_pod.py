@@ -7,13 +7,14 @@ import stat
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from hubpod.accounts import Account
 from hubpod.components import assembly, jupyterhub, proxy, slurm
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site, files_below
 from hubpod.components.slurm import account_numbers
 from hubpod.errors import SettingsError
@@ -21,6 +22,7 @@ from hubpod.instances import find_instance
 from hubpod.labels import LABEL_MANIFEST
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Seed, SeedKind
+from hubpod.pods import InstanceSpec
 from hubpod.settings import credentials, deploy_configmap
 from hubpod.settings.key_files import KeyFiles
 
@@ -90,17 +92,22 @@ def test_a_link_among_the_content_of_seeds_is_refused(tmp_path: Path, target: st
         files_below(tmp_path / "seed")
 
 
+def pods(spec: InstanceSpec) -> list[Any]:
+    """Return the documents of the manifest for podman, read again."""
+    return list(yaml.safe_load_all(podman_manifest.manifest(spec)))
+
+
 def test_a_mount_without_a_seed_is_refused() -> None:
     """Every mounted volume has a seed."""
     container = Container(name="c", image="i", mounts=(Mount(volume="v", path="/v"),))
 
     with pytest.raises(ValueError, match="c mounts v"):
-        PodSpec(name="p", labels={}, containers=(container,), seeds=())
+        PodSpec(name="p", instance="p", labels={}, containers=(container,), seeds=())
 
 
 def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
     """Password, tokens and keys reach containers in volumes, and are not in the manifest."""
-    spec = pod_spec(site)
+    spec = instance_spec(site)
 
     manifest = podman_manifest.manifest(spec)
 
@@ -114,7 +121,7 @@ def test_secrets_are_in_seeds_and_nowhere_in_the_manifest(site: Site) -> None:
 
 def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -> None:
     """Users other than the owner can read public keys only."""
-    seeds = [seed for seed in pod_spec(site).seeds if seed.kind is SeedKind.CREDENTIAL]
+    seeds = [seed for seed in instance_spec(site).seeds if seed.kind is SeedKind.CREDENTIAL]
 
     readable = {file.path for seed in seeds for file in seed.files if file.mode & 0o077}
 
@@ -122,12 +129,12 @@ def test_files_that_hold_a_secret_are_readable_by_their_owner_only(site: Site) -
 
 
 def test_the_manifest_says_whether_it_changed(site: Site) -> None:
-    """Equal pods have equal digests as labels, and another port changes the digest."""
-    spec = pod_spec(site)
-    label = yaml.safe_load(podman_manifest.manifest(spec))["metadata"]["labels"][LABEL_MANIFEST]
+    """All pods of equal instances have equal digests as labels, and another port changes the digest."""
+    spec = instance_spec(site)
+    (label,) = {each["metadata"]["labels"][LABEL_MANIFEST] for each in pods(spec)}
 
-    assert label == podman_manifest.digest(spec) == podman_manifest.digest(pod_spec(site))
-    assert label != podman_manifest.digest(pod_spec(replace(site, port=8001)))
+    assert label == podman_manifest.digest(spec) == podman_manifest.digest(instance_spec(site))
+    assert label != podman_manifest.digest(instance_spec(replace(site, port=8001)))
 
 
 def test_every_name_is_valid_kubernetes(site: Site) -> None:
@@ -136,32 +143,37 @@ def test_every_name_is_valid_kubernetes(site: Site) -> None:
     This also holds for the longest instance name.
     """
     longest = find_instance("dev_dummyauth", "a" * 20)
-    document = yaml.safe_load(podman_manifest.manifest(pod_spec(replace(site, instance=longest))))
+    for document in pods(instance_spec(replace(site, instance=longest))):
+        volumes = [volume["name"] for volume in document["spec"]["volumes"]]
+        names = [document["metadata"]["name"], document["spec"]["hostname"], *volumes]
+        names += [container["name"] for container in document["spec"]["containers"]]
 
-    volumes = [volume["name"] for volume in document["spec"]["volumes"]]
-    names = [document["metadata"]["name"], document["spec"]["hostname"], *volumes]
-    names += [container["name"] for container in document["spec"]["containers"]]
-
-    assert not [name for name in names if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)]
-    assert len(set(volumes)) == len(volumes)
+        assert not [name for name in names if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)]
+        assert len(set(volumes)) == len(volumes)
 
 
 def test_temporary_volumes_of_two_instances_differ(site: Site) -> None:
     """An emptyDir becomes a named volume on podman 4.3, so that instances must not share a name."""
     other = replace(site, instance=find_instance("dev_dummyauth", "other"))
 
-    documents = [yaml.safe_load(podman_manifest.manifest(pod_spec(each))) for each in (site, other)]
-
-    first, second = ({v["name"] for v in each["spec"]["volumes"] if "emptyDir" in v} for each in documents)
+    first, second = (
+        {
+            volume["name"]
+            for pod in pods(instance_spec(each))
+            for volume in pod["spec"]["volumes"]
+            if "emptyDir" in volume
+        }
+        for each in (site, other)
+    )
     assert first
     assert not first & second
 
 
 def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
     """The hub's API, Slurm and SSH are not reachable from outside the pod."""
-    document = yaml.safe_load(podman_manifest.manifest(pod_spec(site)))
-
-    ports = {container["name"]: container.get("ports", []) for container in document["spec"]["containers"]}
+    ports = {
+        each["name"]: each.get("ports", []) for pod in pods(instance_spec(site)) for each in pod["spec"]["containers"]
+    }
 
     assert ports.pop("proxy") == [{"containerPort": 8000, "hostIP": "127.0.0.1", "hostPort": 8000, "protocol": "TCP"}]
     assert not any(ports.values())
@@ -169,9 +181,9 @@ def test_only_the_proxy_is_published_and_only_on_loopback(site: Site) -> None:
 
 def test_hub_and_proxy_have_no_capabilities(site: Site) -> None:
     """The container that browsers connect to has no capabilities and cannot gain privileges."""
-    document = yaml.safe_load(podman_manifest.manifest(pod_spec(site)))
-
-    contexts = {container["name"]: container["securityContext"] for container in document["spec"]["containers"]}
+    contexts = {
+        each["name"]: each["securityContext"] for pod in pods(instance_spec(site)) for each in pod["spec"]["containers"]
+    }
 
     for name in ("jupyterhub", "proxy"):
         assert contexts[name]["capabilities"] == {"drop": ["ALL"], "add": []}
@@ -181,7 +193,7 @@ def test_hub_and_proxy_have_no_capabilities(site: Site) -> None:
 
 def test_the_hub_gets_exactly_the_fragments_of_its_axes(site: Site) -> None:
     """The configuration contains exactly the fragments of the environment's axis values."""
-    seed = next(seed for seed in pod_spec(site).seeds if seed.volume.endswith("hub-config"))
+    seed = next(seed for seed in instance_spec(site).seeds if seed.volume.endswith("hub-config"))
 
     fragments = {file.path for file in seed.files if file.path.startswith("fragments/")}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hubpod.cli import dev, output, reporting
+from hubpod.components.assembly import podman_name
 from hubpod.environments import find_environment
 from hubpod.instances import find_instance
 from hubpod.podman.findings import Finding, Verdict
@@ -71,7 +72,7 @@ IMAGE = "localhost/hubpod/slurm:" + 30 * "0123456789"
 def row(container: str, state: str = "exited") -> dict[str, object]:
     """Return what podman reports of a container."""
     instance = find_instance("dev_dummyauth", "default")
-    name = f"{instance.resource}-{container}"
+    name = podman_name(instance, container)
     return {"Names": [name], "Image": IMAGE, "State": state, "Labels": instance.labels}
 
 

@@ -27,6 +27,7 @@ from hubpod.client import HubClient, HubError  # noqa: E402 - needs the path abo
 from hubpod.client.browser import direct_session  # noqa: E402
 from hubpod.client.deadline import Deadline  # noqa: E402
 from hubpod.client.kernel import Kernel  # noqa: E402
+from hubpod.components.assembly import podman_name  # noqa: E402
 from hubpod.podman.machine import usable_podman  # noqa: E402
 from hubpod.workspace import Workspace  # noqa: E402
 from support.instances import RunningInstance, argv  # noqa: E402
@@ -146,7 +147,7 @@ def page_shows(client: HubClient, password: str, word: str) -> bool:
 
 def call_wrapper(instance: RunningInstance) -> str:
     """Call a wrapper with an argument, and return its standard error."""
-    return instance.podman.execute(f"{instance.resource}-slurm", [WRAPPER, "argument"]).stderr
+    return instance.podman.execute(podman_name(instance.instance, "slurm"), [WRAPPER, "argument"]).stderr
 
 
 def keeps_state(kernel: Kernel) -> bool:

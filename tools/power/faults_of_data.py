@@ -59,8 +59,8 @@ DATA = (
     Fault(
         name="tmpfs-volumes-by-the-pods-name",
         file="hubpod/deployment/remove.py",
-        old="podman_manifest.tmpfs_prefix(name)",
-        new="name",
+        old="podman_manifest.tmpfs_prefix(instance.resource)",
+        new="instance.resource",
         breaks="Removing a pod removes all volumes of its instance, and of instances whose names begin like it.",
     ),
     Fault(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hubpod_harness.link import Link
-from hubpod_harness.slurm import NODE
 from hubpod_harness.stack import Stack
 from hubpod_harness.steps import require_issuer
 
@@ -55,7 +54,7 @@ def _kill_container(container: str) -> Fault:
 
 def _lose_node(stack: Stack) -> None:
     stack.slurm.daemon("slurmd").stop()
-    stack.execute("slurm", ("scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=lost"))
+    stack.execute("slurm", ("scontrol", "update", f"NodeName={stack.slurm.node}", "State=DOWN", "Reason=lost"))
 
 
 def _restore_node(stack: Stack) -> None:

@@ -27,7 +27,7 @@ class HubSettings:
         environ: The container's environment, with the files of its credentials as the entry point exports them.
         needs: Names of the needs that hubpod expects an answer to.
         outside: Why some needs cannot be checked in this container, by their name.
-        slurm_in_pod: Whether Slurm runs in the hub's pod.
+        slurm_in_pod: Whether Slurm runs in a pod of the instance.
         login_page: URL of the login page behind the proxy.
         exec_prefix: Template that precedes each command.
         query: Template of the command that queries one job.

@@ -1,4 +1,4 @@
-"""The programs that listen in the pod's network, which jobs of users share."""
+"""The programs that listen in the network of the hub's pod."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def find_owners(port: int) -> set[int]:
 def find_proxy_problem(ports: tuple[int, ...]) -> str:
     """Find a port of the proxy on which it does not listen; another program there could imitate its pages.
 
-    Proxy and hub run as one user, and jobs as others.
+    Proxy and hub run as one user.
     """
     for port in ports:
         owners = find_owners(port)

@@ -97,7 +97,7 @@ def find_login_problem(page: str, patience_s: float) -> str:
 
 
 def check_api(hub: HubSettings, patience_s: float) -> Answer:
-    """Request the hub's API where servers in the pod reach it."""
+    """Request the hub's API where servers of the instance reach it."""
     _, body, problem = fetch(hub.hub_api, patience_s)
     return judge("api", "" if b'"version"' in body else f"{hub.hub_api} {problem or 'is not the API of a hub'}")
 

@@ -23,15 +23,16 @@ from hubpod.workspace import Workspace
 
 SILENT = ConsoleReporter(console=Console(quiet=True))
 NAME = "hubpod-prod--site-a"
-PODMAN = """\
+PODMAN = f"""\
 #!/bin/sh
-here=${0%/*}
+here=${{0%/*}}
 echo "$*" >>"$here/calls"
 case $1 in
 --version) echo "podman version $(cat "$here/version")" ;;
 info) cat "$here/info" ;;
 ps) echo "[]" ;;
 volume) echo "[]" ;;
+pod) [ "$2" != ps ] || echo '[{{"Name": "{NAME}"}}, {{"Name": "{NAME}b"}}]' ;;
 esac
 """
 

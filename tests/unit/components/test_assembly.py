@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from hubpod.components import jupyterhub, proxy, slurm, zenith
-from hubpod.components.assembly import components, image_names, pod_spec
+from hubpod.components.assembly import components, image_names, instance_spec
 from hubpod.components.site import Site
 from hubpod.environments import ENVIRONMENTS, AxisValue, Environment, Ingress, Login, Slurm, Stage
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
-from hubpod.pod import Container, PodSpec, SeedKind
+from hubpod.pod import Container, SeedKind
+from hubpod.pods import InstanceSpec
 from hubpod.request import Target
 from hubpod.settings.credentials import ssh_public_line
 from hubpod.settings.table import SETTINGS
@@ -100,7 +101,7 @@ class Made:
 
     environment: Environment
     site: Site
-    pod: PodSpec
+    pod: InstanceSpec
 
     def container(self, name: str) -> Container:
         """The container of that name."""
@@ -112,10 +113,9 @@ class Made:
         return tuple(each.name for each in self.pod.containers)
 
     @cached_property
-    def for_podman(self) -> Document:
-        """The manifest for podman, read again."""
-        (document,) = parsed(podman_manifest.manifest(self.pod))
-        return document
+    def for_podman(self) -> list[Document]:
+        """The pods of the manifest for podman, read again."""
+        return parsed(podman_manifest.manifest(self.pod))
 
     @cached_property
     def for_a_cluster(self) -> list[Document]:
@@ -123,11 +123,9 @@ class Made:
         return parsed(cluster.manifest(self.pod, digest_key=b"key", secrets=True))
 
     @property
-    def in_a_cluster(self) -> Document:
-        """The template of the pod for a cluster."""
-        (deployment,) = (each for each in self.for_a_cluster if each["kind"] == "Deployment")
-        template: Document = deployment["spec"]["template"]
-        return template
+    def in_a_cluster(self) -> list[Document]:
+        """The templates of the pods for a cluster."""
+        return [each["spec"]["template"] for each in self.for_a_cluster if each["kind"] == "Deployment"]
 
 
 def parsed(text: str) -> list[Document]:
@@ -138,7 +136,7 @@ def parsed(text: str) -> list[Document]:
 def made(environment: Environment, *, instance: str = LONGEST_INSTANCE, **changes: str) -> Made:
     """An arrangement's pod."""
     its_site = site(environment, instance=instance, changes=changes)
-    return Made(environment=environment, site=its_site, pod=pod_spec(its_site))
+    return Made(environment=environment, site=its_site, pod=instance_spec(its_site))
 
 
 @pytest.fixture(params=ARRANGEMENTS, ids=[each.name for each in ARRANGEMENTS], scope="module")
@@ -310,7 +308,7 @@ def test_the_unread_hostname_is_in_the_ssh_configuration(arrangement: Made) -> N
     """The one setting that is not read as a variable is in the hub's ssh configuration."""
     lines = [line.split() for line in hub_files(arrangement.pod)["ssh_config"].decode().splitlines()]
 
-    assert ["HostName", arrangement.site.settings.ssh_hostname] in lines
+    assert ["HostName", slurm.ssh_address(arrangement.site).host] in lines
 
 
 @pytest.mark.parametrize(
@@ -323,7 +321,9 @@ def test_the_unread_hostname_is_in_the_ssh_configuration(arrangement: Made) -> N
 )
 def test_host_and_port_of_the_slurm_host_reach_the_ssh_configuration(written: str, host: str, port: str) -> None:
     """Both aliases of the Slurm host have the host without brackets, and its port."""
-    pod = pod_spec(site(next(each for each in ENVIRONMENTS if each.name == "prod"), changes={"sshHostname": written}))
+    pod = instance_spec(
+        site(next(each for each in ENVIRONMENTS if each.name == "prod"), changes={"sshHostname": written})
+    )
 
     lines = [line.split() for line in hub_files(pod)["ssh_config"].decode().splitlines()]
 
@@ -389,18 +389,17 @@ def test_nothing_else_is_published_but_the_hubs_api_for_an_external_slurm(arrang
 def test_internal_ports_listen_on_loopback_only(arrangement: Made, tmp_path: Path) -> None:
     """Ports that only the pod uses listen on loopback.
 
-    They are the proxy's port behind a tunnel, the hub's API with Slurm in the pod, and always the proxy's API.
+    They are the proxy's port behind a tunnel, and always the proxy's API. The hub's API has clients outside its pod.
     """
     words = arrangement.container(proxy.NAME).args
     options = dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
     tunnel = arrangement.environment.ingress is Ingress.ZENITH
-    external = arrangement.environment.slurm is Slurm.EXTERNAL
     hub = load_hub_configuration(arrangement.pod, tmp_path).JupyterHub
 
     assert options["ip"] == ("127.0.0.1" if tunnel else EVERYWHERE)
     assert options["port"] == str(proxy.PORT)
     assert options["api-ip"] == "127.0.0.1"
-    assert hub.hub_bind_url == f"http://{EVERYWHERE if external else '127.0.0.1'}:{jupyterhub.API_PORT}"
+    assert hub.hub_bind_url == f"http://{EVERYWHERE}:{jupyterhub.API_PORT}"
     assert options["default-target"] == f"http://127.0.0.1:{jupyterhub.API_PORT}"
 
 
@@ -418,6 +417,16 @@ def test_the_containers_are_those_of_the_axes(arrangement: Made) -> None:
     assert arrangement.names == tuple(each.name for each in components(arrangement.environment))
 
 
+def test_code_of_users_shares_no_network_with_hub_and_proxy(arrangement: Made) -> None:
+    """Slurm runs in a pod of its own, in which no other component runs."""
+    pods = {pod.name: {each.name for each in pod.containers} for pod in arrangement.pod.pods}
+    others = set(arrangement.names) - {slurm.NAME}
+
+    assert pods.pop(arrangement.site.instance.resource) == others
+    expected = {f"{arrangement.site.instance.resource}-slurm": {slurm.NAME}}
+    assert pods == (expected if arrangement.environment.slurm is Slurm.POD else {})
+
+
 def test_the_pod_uses_exactly_the_built_images(arrangement: Made) -> None:
     """Every built image is used, and every used image is built or the Zenith client's."""
     used = {each.image for each in arrangement.pod.containers}
@@ -428,13 +437,15 @@ def test_the_pod_uses_exactly_the_built_images(arrangement: Made) -> None:
 
 
 def test_the_hub_uses_the_key_that_the_slurm_host_knows(arrangement: Made) -> None:
-    """External Slurm uses the site's key and known hosts, Slurm in the pod the generated pair."""
+    """External Slurm uses the site's key and known hosts, and Slurm of the instance the generated pair."""
     key_files, own = arrangement.site.key_files, arrangement.site.credentials
     in_pod = arrangement.environment.slurm is Slurm.POD
     files = {file.path: file.content for seed in arrangement.pod.seeds for file in seed.files}
 
     assert files["ssh_client_key"] == (own[slurm.CLIENT_KEY] if in_pod else key_files.ssh_client_key)
-    assert files["ssh_known_hosts"] == (slurm.known_hosts(own, "localhost") if in_pod else key_files.ssh_known_hosts)
+    assert files["ssh_known_hosts"] == (
+        slurm.known_hosts(own, f"{arrangement.site.instance.resource}-slurm") if in_pod else key_files.ssh_known_hosts
+    )
     assert (ssh_public_line(own[slurm.CLIENT_KEY]) in files.get("authorized_keys", b"")) is in_pod
 
 
@@ -443,7 +454,7 @@ def test_containers_have_no_more_rights_than_they_need(arrangement: Made) -> Non
 
     Only Slurm may gain privileges.
     """
-    for document in (arrangement.for_podman, arrangement.in_a_cluster):
+    for document in (*arrangement.for_podman, *arrangement.in_a_cluster):
         for container in document["spec"]["containers"]:
             context, name = container["securityContext"], container["name"]
             assert context["capabilities"]["drop"] == ["ALL"], name
@@ -483,7 +494,12 @@ def test_the_podman_target_says_nothing_that_podman_does_not_know(arrangement: M
 
     It has no subPath, Secret or probe.
     """
-    wrong = [(path, value) for path, value in leaves(arrangement.for_podman) if not is_known(path, value)]
+    wrong = [
+        (path, value)
+        for document in arrangement.for_podman
+        for path, value in leaves(document)
+        if not is_known(path, value)
+    ]
 
     assert not wrong
 
@@ -498,32 +514,40 @@ def test_every_name_of_the_podman_target_is_valid(arrangement: Made) -> None:
 
     Mounts refer to them.
     """
-    document = arrangement.for_podman
-    spec = document["spec"]
-    volumes, containers = ([each["name"] for each in spec[key]] for key in ("volumes", "containers"))
-    claims = [each["persistentVolumeClaim"]["claimName"] for each in spec["volumes"] if "emptyDir" not in each]
-    names = [document["metadata"]["name"], spec["hostname"], *volumes, *containers]
+    all_claims = []
+    for document in arrangement.for_podman:
+        spec = document["spec"]
+        volumes, containers = ([each["name"] for each in spec[key]] for key in ("volumes", "containers"))
+        claims = [each["persistentVolumeClaim"]["claimName"] for each in spec["volumes"] if "emptyDir" not in each]
+        names = [document["metadata"]["name"], spec["hostname"], *volumes, *containers]
 
-    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names)
-    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", claim) for claim in claims)
-    assert len(set(volumes)) == len(volumes)
-    assert len(set(containers)) == len(containers)
-    assert sorted(claims) == sorted(seed.volume for seed in arrangement.pod.seeds)
-    mounted = [mount["name"] for each in spec["containers"] for mount in each["volumeMounts"]]
-    assert sorted(mounted) == sorted(volumes)
+        assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names)
+        assert all(re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", claim) for claim in claims)
+        assert len(set(volumes)) == len(volumes)
+        assert len(set(containers)) == len(containers)
+        mounted = [mount["name"] for each in spec["containers"] for mount in each["volumeMounts"]]
+        assert sorted(mounted) == sorted(volumes)
+        all_claims += claims
+    assert sorted(all_claims) == sorted(seed.volume for seed in arrangement.pod.seeds)
 
 
 def test_the_cluster_target_has_a_document_for_everything(arrangement: Made) -> None:
-    """A Deployment, a NetworkPolicy, a document per seed and a Service per published container."""
+    """Each pod has a Deployment and a NetworkPolicy, each seed a document, and each published container a Service.
+
+    Where there are several pods, each has another Service.
+    """
     documents = arrangement.for_a_cluster
     kinds = [document["kind"] for document in documents]
     stored = {SeedKind.CONFIG: "ConfigMap", SeedKind.DATA: "PersistentVolumeClaim"}
     stored |= {SeedKind.SETTINGS: "Secret", SeedKind.CREDENTIAL: "Secret"}
     services = ["Service" for each in arrangement.pod.containers if each.ports]
 
-    ours = ["Deployment", "NetworkPolicy", *services, *(stored[seed.kind] for seed in arrangement.pod.seeds)]
+    pods = len(arrangement.pod.pods)
+    each_pod = ["Deployment", "NetworkPolicy", *(["Service"] if pods > 1 else [])]
+    ours = [*pods * each_pod, *services, *(stored[seed.kind] for seed in arrangement.pod.seeds)]
     assert sorted(kinds) == sorted(ours)
-    assert [each["name"] for each in arrangement.in_a_cluster["spec"]["containers"]] == list(arrangement.names)
+    names = [each["name"] for template in arrangement.in_a_cluster for each in template["spec"]["containers"]]
+    assert names == list(arrangement.names)
 
 
 def unquoted(manifest: str) -> list[str]:

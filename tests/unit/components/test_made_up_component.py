@@ -19,6 +19,7 @@ from hubpod.components.component import Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site
 from hubpod.deployment import readiness
 from hubpod.environments import ENVIRONMENTS, Environment, Stage, find_environment
+from hubpod.instances import Instance
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
@@ -88,7 +89,7 @@ def test_the_pod_manifest_has_it_after_the_hub(made: Site) -> None:
 
     The container has its image, setting and volumes.
     """
-    (document,) = yaml.safe_load_all(podman_manifest.manifest(assembly.pod_spec(made)))
+    *_, document = yaml.safe_load_all(podman_manifest.manifest(assembly.instance_spec(made)))
 
     containers = {each["name"]: each for each in document["spec"]["containers"]}
     assert list(containers)[-2:] == [jupyterhub.NAME, "made-up"]
@@ -101,7 +102,7 @@ def test_the_pod_manifest_has_it_after_the_hub(made: Site) -> None:
 
 def test_the_kubernetes_manifest_has_it(made: Site) -> None:
     """The container, a claim for its data and its credential are in a cluster's manifest."""
-    text = cluster.manifest(assembly.pod_spec(made), digest_key=b"key")
+    text = cluster.manifest(assembly.instance_spec(made), digest_key=b"key")
 
     names = {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(text)}
     assert ("PersistentVolumeClaim", made.instance.volume("made-up-data")) in names
@@ -144,10 +145,10 @@ def test_its_setting_is_validated(tmp_path: Path) -> None:
 def test_it_is_waited_for_after_the_hub(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its readiness command runs only once the hub is ready."""
     monkeypatch.setattr(readiness, "COMMAND_INTERVAL_S", 0.01)
-    pod = FakePod(prefix=f"{made.instance.resource}-")
+    pod = FakePod(made.instance)
 
     readiness.wait_until_ready(
-        cast("Podman", pod), made.instance, assembly.pod_spec(made), "", lambda _: None, timeout_s=60
+        cast("Podman", pod), made.instance, assembly.instance_spec(made), "", lambda _: None, timeout_s=60
     )
 
     assert set(pod.executed) == {"slurm", proxy.NAME, jupyterhub.NAME, "made-up"}
@@ -157,13 +158,13 @@ def test_it_is_waited_for_after_the_hub(made: Site, monkeypatch: pytest.MonkeyPa
 class FakePod:
     """A pod in which every readiness command succeeds, Slurm's and the hub's after a while."""
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix, self._lock = prefix, Lock()
+    def __init__(self, instance: Instance) -> None:
+        self._instance, self._lock = instance, Lock()
         self.executed: list[str] = []
 
     def execute(self, container: str, argv: tuple[str, ...], **_: object) -> Result:
         """Note the container, and succeed."""
-        name = container.removeprefix(self._prefix)
+        name = assembly.short_name(self._instance, container)
         if name in {"slurm", jupyterhub.NAME}:
             time.sleep(0.05)
         with self._lock:
@@ -194,7 +195,7 @@ def test_stacks_of_the_harness_have_it(made: Site) -> None:
 
     stack = blueprint(replace(made, images=images), HarnessSecrets())
 
-    assert "made-up" in [each.name for each in stack.pod.containers]
+    assert "made-up" in [each.name for each in stack.hub_pod.containers]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda each: each.name)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.deployment.log_lines import last_lines, read_log
 from hubpod.environments import find_environment
-from hubpod.pod import PodSpec, SeedKind
+from hubpod.pod import SeedKind
 from hubpod.podman.cli import Podman
+from hubpod.pods import InstanceSpec
 from support.sites import site
 
 ENVIRONMENT = "dev_realauth_zenithclient"
@@ -28,22 +29,22 @@ def podman(directory: Path, log: str) -> Podman:
 
 
 @pytest.fixture
-def spec() -> PodSpec:
+def spec() -> InstanceSpec:
     """A pod with a Zenith client that has a secret."""
     made = site(find_environment(ENVIRONMENT))
     configuration = json.dumps({"serverAddress": "zenith.test", "authOidcClientSecret": SECRET}).encode()
     files = replace(made.key_files, zenith_client_config=configuration)
-    return pod_spec(replace(made, key_files=files))
+    return instance_spec(replace(made, key_files=files))
 
 
-def test_the_lines_of_both_streams_are_in_order(tmp_path: Path, spec: PodSpec) -> None:
+def test_the_lines_of_both_streams_are_in_order(tmp_path: Path, spec: InstanceSpec) -> None:
     """The reason of a failure, on standard error, stays before the attempt that follows it."""
     log = "attempt 1\nrefused: bad key\nattempt 2\nrefused: bad key\nattempt 3"
 
     assert read_log(podman(tmp_path, log), spec, "zenith", since=0).splitlines() == log.splitlines()
 
 
-def test_an_echoed_configuration_is_redacted(tmp_path: Path, spec: PodSpec) -> None:
+def test_an_echoed_configuration_is_redacted(tmp_path: Path, spec: InstanceSpec) -> None:
     """The lines of an error show no secret of the pod, at whatever offset the client's echo begins."""
     for before in range(76):
         sent = {"allocated_port": 1, "name": "x" * before, "auth_oidc_client_secret": SECRET}
@@ -58,7 +59,7 @@ def test_an_echoed_configuration_is_redacted(tmp_path: Path, spec: PodSpec) -> N
         assert core not in "".join(lines)
 
 
-def test_every_credential_is_redacted(tmp_path: Path, spec: PodSpec) -> None:
+def test_every_credential_is_redacted(tmp_path: Path, spec: InstanceSpec) -> None:
     """Tokens, passwords and keys of all containers are redacted, and public keys are not."""
     seeds = [seed for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL]
     files = {file.path: file.content.decode(errors="replace") for seed in seeds for file in seed.files}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hubpod.components.assembly import podman_name
 from hubpod.context import Context
 from hubpod.deployment import prefetch
 from hubpod.deployment.prefetch import Prefetch, start_prefetch
@@ -43,7 +44,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
     At the end of the test, podman answers in any case.
     """
     labels = INSTANCE.labels
-    name = f"{INSTANCE.resource}-slurm"
+    name = podman_name(INSTANCE, "slurm")
     containers = [{"Names": [name], "Image": "localhost/base:1", "State": "running", "Labels": labels}]
     volumes = [{"Name": "homes", "Labels": labels}]
     script = SCRIPT.format(directory=tmp_path, containers=json.dumps(containers), volumes=json.dumps(volumes))
@@ -89,7 +90,7 @@ def test_a_snapshot_has_containers_and_volumes(
     (tmp_path / "go").touch()
 
     found = answer()
-    assert list(found.running) == [f"{INSTANCE.resource}-slurm"]
+    assert list(found.running) == [podman_name(INSTANCE, "slurm")]
     assert list(found.volumes) == ["homes"]
 
 
@@ -110,7 +111,7 @@ def test_a_prefetched_image_is_not_queried_again(
 def test_answers_do_not_count_for_long(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container may have ended, and an image may have been removed, while something was built."""
     ahead = fetch(context, tmp_path)
-    assert list(ahead.fresh_checks) == [f"{INSTANCE.resource}-slurm"]
+    assert list(ahead.fresh_checks) == [podman_name(INSTANCE, "slurm")]
     ahead.images()
 
     monkeypatch.setattr(prefetch, "FRESH_S", 0.0)

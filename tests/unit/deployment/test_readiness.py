@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec, podman_name, short_name
 from hubpod.components.site import Site
 from hubpod.deployment import readiness
 from hubpod.deployment.container_checks import check_login_page, judge_log
@@ -72,14 +72,14 @@ class Pod:
 
     def execute(self, container: str, argv: tuple[str, ...], **_: object) -> Result:
         """Answer a readiness command, or print the missing condition and fail."""
-        name = container.removeprefix(f"{self.site.instance.resource}-")
+        name = short_name(self.site.instance, container)
         self.calls.append(name)
         lacks = self.answers[name]()
         return Result(argv=argv, returncode=bool(lacks), stdout=lacks)
 
     def containers(self, _: object) -> dict[str, object]:
         """Return the container that has ended."""
-        name = f"{self.site.instance.resource}-{self.ended}"
+        name = podman_name(self.site.instance, self.ended)
         state = SimpleNamespace(name=name, state="exited", started=1, restarts=0, exit_code=1)
         return {name: state} if self.ended else {}
 
@@ -89,7 +89,7 @@ class Pod:
 
     def wait(self, url: str, *, timeout_s: float = TOO_LONG_S) -> None:
         """Wait until the pod is ready."""
-        spec = pod_spec(self.site)
+        spec = instance_spec(self.site)
         wait_until_ready(cast("Podman", self), self.site.instance, spec, url, lambda _: None, timeout_s=timeout_s)
 
 
@@ -185,9 +185,9 @@ def test_the_hub_is_not_checked_before_slurm_is_ready(dummy: Site, hub: Hub) -> 
 def test_a_pod_without_a_published_page_is_checked_inside(hub: Hub) -> None:
     """Behind a tunnel, the proxy's own command checks the login page."""
     tunnel = site(find_environment("dev_realauth_zenithclient"))
-    containers = [replace(each, ready_line="") for each in pod_spec(tunnel).containers]
+    containers = [replace(each, ready_line="") for each in instance_spec(tunnel).containers]
     pod = Pod(site=tunnel, answers={each.name: ready for each in containers if each.ready})
-    spec = replace(pod_spec(tunnel), containers=tuple(each for each in containers if each.ready))
+    spec = instance_spec(tunnel).only([each.name for each in containers if each.ready])
 
     wait_until_ready(cast("Podman", pod), tunnel.instance, spec, "", lambda _: None)
 
@@ -205,7 +205,7 @@ def test_a_timeout_names_the_missing_condition_and_the_reason(dummy: Site, hub: 
 
     assert "an idle Slurm node, and the SSH server (" in caught.value.message
     assert f"the login page at {hub.url} (" in caught.value.message
-    assert caught.value.detail[-1] == f"the last line of {dummy.instance.resource}-slurm"
+    assert caught.value.detail[-1] == f"the last line of {podman_name(dummy.instance, 'slurm')}"
 
 
 def test_a_container_that_ended_ends_the_wait(dummy: Site, hub: Hub) -> None:
@@ -232,9 +232,11 @@ def test_an_error_of_a_check_ends_the_wait(dummy: Site, hub: Hub) -> None:
 def test_a_first_check_that_is_under_way_is_used(dummy: Site, hub: Hub) -> None:
     """`up` starts it while it plans, so the wait runs no second command."""
     pod = Pod(site=dummy, answers={"slurm": ready, "jupyterhub": ready})
-    first = {f"{dummy.instance.resource}-{name}": lambda: CheckResult(ready=True) for name in ("slurm", "jupyterhub")}
+    first = {podman_name(dummy.instance, name): lambda: CheckResult(ready=True) for name in ("slurm", "jupyterhub")}
 
-    wait_until_ready(cast("Podman", pod), dummy.instance, pod_spec(dummy), hub.url, lambda _: None, first_checks=first)
+    wait_until_ready(
+        cast("Podman", pod), dummy.instance, instance_spec(dummy), hub.url, lambda _: None, first_checks=first
+    )
 
     assert not pod.calls
 
@@ -242,9 +244,11 @@ def test_a_first_check_that_is_under_way_is_used(dummy: Site, hub: Hub) -> None:
 def test_a_first_check_that_fails_is_repeated(dummy: Site, hub: Hub) -> None:
     """A container that was not ready while `up` planned may be ready now."""
     pod = Pod(site=dummy, answers={"slurm": ready, "jupyterhub": ready})
-    first = {f"{dummy.instance.resource}-slurm": lambda: CheckResult(ready=False, reason="not yet")}
+    first = {podman_name(dummy.instance, "slurm"): lambda: CheckResult(ready=False, reason="not yet")}
 
-    wait_until_ready(cast("Podman", pod), dummy.instance, pod_spec(dummy), hub.url, lambda _: None, first_checks=first)
+    wait_until_ready(
+        cast("Podman", pod), dummy.instance, instance_spec(dummy), hub.url, lambda _: None, first_checks=first
+    )
 
     assert pod.calls.count("slurm") == 1
 

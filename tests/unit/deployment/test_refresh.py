@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.deployment import apply, seeding, tracebacks
 from hubpod.deployment.apply import Difference
@@ -61,7 +61,7 @@ def test_only_readers_of_a_change_restart(dummy: Site, parts: tuple[str, ...], r
 
     Wrappers restart nothing.
     """
-    assert find_readers(pod_spec(dummy), tuple(find_seed(dummy, part) for part in parts)) == restarted
+    assert find_readers(instance_spec(dummy), tuple(find_seed(dummy, part) for part in parts)) == restarted
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,11 @@ def test_an_interrupted_restart_does_not_replace_the_pod(
     dummy: Site, stopped: tuple[str, ...], changed: tuple[str, ...], expected: Difference
 ) -> None:
     """An ended container requires a new pod, unless it has to restart anyway."""
-    spec = pod_spec(dummy)
+    spec = instance_spec(dummy)
     labels = {LABEL_MANIFEST: podman_manifest.digest(spec)}
     states = {
-        f"{spec.name}-{each.name}": SimpleNamespace(
-            state="exited" if each.name in stopped else "running", labels=labels
-        )
-        for each in spec.containers
+        full: SimpleNamespace(state="exited" if name in stopped else "running", labels=labels)
+        for name, full in spec.podman_names.items()
     }
     stale = seeding.StaleVolumes(missing=(), changed=tuple(find_seed(dummy, part) for part in changed), digests={})
     found = Snapshot(containers=cast("dict[str, ContainerState]", states), volumes={})
@@ -113,7 +111,7 @@ def test_hub_and_slurm_reload_inside_their_containers(
 
     Some credentials are environment variables.
     """
-    spec = pod_spec(dummy)
+    spec = instance_spec(dummy)
     (container,) = (each for each in spec.containers if each.name == name)
     restarts: list[str] = []
     answers = {"execute": lambda *_: Result(argv=(), returncode=int(not renews)), "restart": restarts.append}
@@ -128,7 +126,7 @@ def test_a_refused_configuration_restarts_nothing(dummy: Site) -> None:
 
     The error carries the container's message.
     """
-    spec = pod_spec(dummy)
+    spec = instance_spec(dummy)
     (slurm,) = (each for each in spec.containers if each.name == "slurm")
     answers = {"execute": lambda *_: Result(argv=(), returncode=REFUSED, stderr="unrecognized key: Nod\n")}
 
@@ -140,7 +138,7 @@ def test_a_refused_configuration_restarts_nothing(dummy: Site) -> None:
 
 def test_a_production_hub_has_no_reload_command(dummy: Site) -> None:
     """Its image has the code, so no process keeps the imports of a forked hub."""
-    renewed = [each.name for each in pod_spec(replace(dummy, sources={})).containers if each.renew]
+    renewed = [each.name for each in instance_spec(replace(dummy, sources={})).containers if each.renew]
     assert "jupyterhub" not in renewed
 
 
@@ -148,7 +146,7 @@ def test_production_mounts_no_source() -> None:
     """Its images have the code."""
     found = site(find_environment("prod"))
 
-    assert not [each.volume for each in pod_spec(found).seeds if "source" in each.volume]
+    assert not [each.volume for each in instance_spec(found).seeds if "source" in each.volume]
 
 
 def test_a_traceback_names_the_developers_files(dummy: Site) -> None:

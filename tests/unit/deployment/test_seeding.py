@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.deployment import seeding
 from hubpod.environments import find_environment
 from hubpod.pod import File, SeedKind
@@ -15,7 +15,7 @@ from support.stand_ins import find_seed
 def test_a_saved_seed_counts_while_it_is_the_content_of_its_volume(tmp_path: Path) -> None:
     """A half-written volume has no known content, and credentials are not saved."""
     dummy = site(find_environment("dev_dummyauth"))
-    workspace, spec = Workspace(project=tmp_path), pod_spec(dummy)
+    workspace, spec = Workspace(project=tmp_path), instance_spec(dummy)
     seeding.save_seeds(workspace, dummy, spec)
     source = find_seed(dummy, "hub-source")
     edited = replace(source, files=(File(path="src/bricsauthenticator/__init__.py", content=b"new = 1\n"),))

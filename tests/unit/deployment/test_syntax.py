@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.deployment import syntax
 from hubpod.environments import find_environment
@@ -36,7 +36,7 @@ def test_a_module_that_cannot_be_compiled_is_refused(dummy: Site) -> None:
     podman = podman_returning({"execute": Result(argv=(), returncode=1)})
 
     with pytest.raises(SourceError) as caught:
-        syntax.require_valid(podman, dummy, pod_spec(dummy), (edit(dummy, b"a = 1\nb = (\n"),), {})
+        syntax.require_valid(podman, dummy, instance_spec(dummy), (edit(dummy, b"a = 1\nb = (\n"),), {})
 
     clone = dummy.sources["bricsauthenticator"].directory
     assert f"{clone}/{MODULE}, line 2: " in caught.value.message
@@ -46,12 +46,12 @@ def test_the_containers_python_decides(dummy: Site) -> None:
     """Syntax that this Python does not know may be valid for the newer one in the container."""
     podman = podman_returning({"execute": Result(argv=(), returncode=0)})
 
-    syntax.require_valid(podman, dummy, pod_spec(dummy), (edit(dummy, b"type of what = 1\n"),), {})
+    syntax.require_valid(podman, dummy, instance_spec(dummy), (edit(dummy, b"type of what = 1\n"),), {})
 
 
 def test_only_changed_modules_are_compiled(dummy: Site) -> None:
     """A broken module that runs already does not stop the edit of another one."""
     broken = edit(dummy, b"b = (\n")
 
-    syntax.require_valid(podman_returning({}), dummy, pod_spec(dummy), (broken,), {broken.volume: broken.tar()})
+    syntax.require_valid(podman_returning({}), dummy, instance_spec(dummy), (broken,), {broken.volume: broken.tar()})
     assert syntax.find_changed_files(broken, find_seed(dummy, "hub-source").tar()) == broken.files

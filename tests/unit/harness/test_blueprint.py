@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import MountedSource, Site
 from hubpod.environments import find_environment
 from hubpod.errors import SettingsError
@@ -44,19 +44,29 @@ def file(plan: Blueprint, volume: str, path: str) -> str:
 
 
 def test_the_containers_are_the_deployed_ones(tmp_path: Path) -> None:
-    """The containers are those of the deployed pod, apart from their ports.
+    """The containers are those of the deployed pods, apart from their ports.
 
-    The owner of the network publishes the ports.
+    The owner of the hub's network publishes the ports of the hub's pod, and Slurm's container that of sshd.
     """
     of = site(tmp_path)
 
     plan = blueprint(of, HarnessSecrets())
 
-    deployed = tuple(replace(container, ports=()) for container in pod_spec(of).containers)
-    assert plan.pod.containers == deployed
-    published = tuple(port for container in pod_spec(of).containers for port in container.ports)
-    assert plan.link.ports == (*published, Port(container=RELAY_PORT, host=0), Port(container=SSHD_PORT, host=0))
-    assert SSHD_PORT not in [port.container for port in published]
+    deployed = tuple(replace(container, ports=()) for container in instance_spec(of).containers)
+    assert tuple(replace(container, ports=()) for container in plan.spec.containers) == deployed
+    published = tuple(port for container in instance_spec(of).containers for port in container.ports)
+    assert plan.link.ports == (*published, Port(container=RELAY_PORT, host=0))
+    ports = {container.name: container.ports for container in plan.spec.containers if container.ports}
+    assert ports == {"slurm": (Port(container=SSHD_PORT, host=0),)}
+
+
+def test_slurm_has_a_network_of_its_own(tmp_path: Path) -> None:
+    """The hosts are the services outside the instance, and Slurm by the name of its pod."""
+    plan = blueprint(site(tmp_path), HarnessSecrets())
+
+    assert [container.name for container in plan.hosts.values()] == [ISSUER, "slurm"]
+    assert list(plan.hosts)[1] == f"{plan.hub_pod.name}-slurm"
+    assert "slurm" not in [container.name for container in plan.hub_pod.containers]
 
 
 @pytest.mark.parametrize("environment", ["dev_realauth", "dev_dummyauth"])

@@ -89,7 +89,7 @@ def probe(**other: Answer) -> SlurmProbe:
         answer = other.get("everything") or TRANSCRIPT[" ".join(argv[2:])]
         return Result(argv=tuple(argv), returncode=answer.status, stdout=answer.out, stderr=answer.err)
 
-    return SlurmProbe(execute, lambda: LOG)
+    return SlurmProbe(execute, lambda: LOG, "node1")
 
 
 def test_every_field_of_a_job_is_parsed() -> None:

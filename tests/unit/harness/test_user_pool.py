@@ -21,7 +21,9 @@ USER = User(name="user01", projects=("project1",))
 def test_leftovers_are_reported_with_the_name_of_their_test() -> None:
     """An error about a server that does not stop names the earlier test and the obstacle."""
     hub = Hub(UNUSED_URL, observer="", log=str, issuer=None, password="")
-    pool = UserPool([USER], hub=hub, slurm=SlurmProbe(lambda argv: Result(argv=tuple(argv), returncode=0), str))
+    pool = UserPool(
+        [USER], hub=hub, slurm=SlurmProbe(lambda argv: Result(argv=tuple(argv), returncode=0), str, "node1")
+    )
     pool.release(pool.lease(), of="test_one")
 
     with pytest.raises(CleanupError) as error:
@@ -56,7 +58,7 @@ class StartingServer:
     @property
     def slurm(self) -> SlurmProbe:
         """Its Slurm."""
-        return SlurmProbe(self._execute, str)
+        return SlurmProbe(self._execute, str, "node1")
 
     def _execute(self, argv: Any) -> Result:
         argv = tuple(argv)

@@ -15,13 +15,14 @@ import yaml
 from hypothesis import given, settings, strategies
 
 from hubpod.components import assembly
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.components.site import Site
 from hubpod.environments import ENVIRONMENTS, Slurm
 from hubpod.instances import Instance
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, File, Mount, PodSpec, Port, Seed, SeedKind
+from hubpod.pods import InstanceSpec
 from hubpod.settings import credentials
 from hubpod.settings import deploy_configmap as site_settings
 from hubpod.settings.key_files import KeyFiles
@@ -35,12 +36,12 @@ DNS_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
-def environment_pod(name: str, folder: Path, instance: str = "default") -> PodSpec:
-    """The pod that an environment's example settings give."""
+def environment_spec(name: str, folder: Path, instance: str = "default") -> InstanceSpec:
+    """The pods that an environment's example settings give."""
     environment = next(each for each in ENVIRONMENTS if each.name == name)
     path = folder / "deploy" / site_settings.FILE_NAME
     site_settings.generate(path, environment, assembly.settings())
-    return pod_spec(
+    return instance_spec(
         Site(
             instance=Instance(environment=environment, name=instance),
             settings=site_settings.load(path, environment, assembly.settings()),
@@ -59,7 +60,7 @@ def environment_pod(name: str, folder: Path, instance: str = "default") -> PodSp
     )
 
 
-def awkward_pod() -> PodSpec:
+def awkward_spec() -> InstanceSpec:
     """A pod of all that a cluster could stumble over."""
     config = (
         File(path="deep/er/a file.txt", content=b"text\n"),
@@ -81,8 +82,9 @@ def awkward_pod() -> PodSpec:
     )
     everything = tuple(Mount(volume=seed.volume, path=f"/m{number}") for number, seed in enumerate(seeds))
     port = Port(container=8443, host=443)
-    return PodSpec(
+    pod = PodSpec(
         name="Awkward_Pod",
+        instance="Awkward_Pod",
         labels=LABELS,
         containers=(
             Container(
@@ -99,20 +101,24 @@ def awkward_pod() -> PodSpec:
             Container(name="1", image="registry.example/second:1", mounts=(Mount(volume=long, path="/data"),)),
         ),
         seeds=seeds,
-        host_aliases={"a": "127.0.0.1", "b": "127.0.0.1", "c": "192.0.2.7"},
     )
+    return InstanceSpec(name=pod.name, pods=(pod,))
 
 
-PODS = [*(environment.name for environment in ENVIRONMENTS), "awkward"]
+WITH_SLURM = [environment.name for environment in ENVIRONMENTS if environment.slurm is Slurm.POD]
+PODS = [(environment.name, "") for environment in ENVIRONMENTS] + [(name, "slurm") for name in WITH_SLURM]
 
 
 class Manifest:
-    """A pod's manifest, read again."""
+    """The documents of one pod in an instance's manifest, read again."""
 
-    def __init__(self, pod: PodSpec) -> None:
-        self.pod = pod
-        self.text = cluster.manifest(pod, digest_key=KEY)
-        self.documents = parsed(cluster.manifest(pod, digest_key=KEY, secrets=True))
+    def __init__(self, instance: InstanceSpec, part: str = "") -> None:
+        self.instance = instance
+        name = f"{instance.name}-{part}" if part else instance.name
+        self.pod = next(pod for pod in instance.pods if pod.name == name)
+        self.text = cluster.manifest(instance, digest_key=KEY)
+        documents = parsed(cluster.manifest(instance, digest_key=KEY, secrets=True))
+        self.documents = [each for each in documents if each["metadata"]["labels"] == dict(self.pod.labels)]
         (self.deployment,) = self.of_kind("Deployment").values()
         self.template: Document = self.deployment["spec"]["template"]
         self.spec: Document = self.template["spec"]
@@ -133,23 +139,26 @@ def parsed(text: str) -> list[Document]:
     return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
-def small(*seeds: Seed, image: str = "i") -> PodSpec:
-    """A pod that has these seeds."""
-    return PodSpec(name="p", labels=LABELS, containers=(Container(name="c", image=image),), seeds=seeds)
+def small(*seeds: Seed, image: str = "i") -> InstanceSpec:
+    """An instance of one pod that has these seeds."""
+    container = Container(name="c", image=image)
+    pod = PodSpec(name="p", instance="p", labels=LABELS, containers=(container,), seeds=seeds)
+    return InstanceSpec(name="p", pods=(pod,))
 
 
-@pytest.fixture(params=PODS, scope="module")
+@pytest.fixture(params=[*PODS, ("awkward", "")], ids="-".join, scope="module")
 def manifest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """The manifests of each environment's pod and of an awkward one."""
-    if request.param == "awkward":
-        return Manifest(awkward_pod())
-    return Manifest(environment_pod(request.param, tmp_path_factory.mktemp("site")))
+    """The manifests of each environment's pods and of an awkward one."""
+    name, part = request.param
+    if name == "awkward":
+        return Manifest(awkward_spec())
+    return Manifest(environment_spec(name, tmp_path_factory.mktemp("site")), part)
 
 
 @pytest.fixture(scope="module")
 def awkward() -> Manifest:
     """The manifest of the awkward pod alone."""
-    return Manifest(awkward_pod())
+    return Manifest(awkward_spec())
 
 
 def expanded(text: str) -> str:
@@ -172,7 +181,7 @@ def test_every_name_is_valid_and_unique(manifest: Manifest) -> None:
     services = manifest.of_kind("Service")
     inside = [each["name"] for each in (*spec["volumes"], *spec["containers"], *spec["initContainers"])]
     outside = [(each["kind"], each["metadata"]["name"]) for each in manifest.documents]
-    ports = [port["name"] for service in services.values() for port in service["spec"]["ports"]]
+    ports = [port["name"] for service in services.values() for port in service["spec"].get("ports", ())]
 
     assert all(DNS_LABEL.fullmatch(name) for name in [*inside, *services, spec["hostname"]])
     assert all(DNS_SUBDOMAIN.fullmatch(name) for _, name in outside)
@@ -183,7 +192,7 @@ def test_every_name_is_valid_and_unique(manifest: Manifest) -> None:
 
 def test_names_of_the_longest_instance_are_valid(tmp_path: Path) -> None:
     """With the longest instance name, no name is longer than its limit of 63 characters."""
-    manifest = Manifest(environment_pod("dev_realauth_zenithclient", tmp_path, "a" * 20))
+    manifest = Manifest(environment_spec("dev_realauth_zenithclient", tmp_path, "a" * 20))
 
     test_every_name_is_valid_and_unique(manifest)
     annotations = manifest.template["metadata"]["annotations"]
@@ -282,7 +291,7 @@ def test_without_secrets_there_is_nothing_of_one(manifest: Manifest) -> None:
     assert not [secret for secret in secrets_of(manifest.pod) if secret in manifest.text.encode()]
     comments = [line for line in manifest.text.splitlines() if line.startswith("# Secret ")]
     secrets = manifest.of_kind("Secret")
-    assert len(comments) == len(secrets)
+    assert len(comments) == len([each for each in manifest.instance.seeds if each.kind.is_private])
     for name, document in secrets.items():
         (comment,) = (line for line in comments if f" {name} " in line)
         assert "--with-secrets" in comment
@@ -291,7 +300,8 @@ def test_without_secrets_there_is_nothing_of_one(manifest: Manifest) -> None:
 
 def test_with_secrets_adds_the_secrets_only(manifest: Manifest) -> None:
     """With secrets there are the Secrets, byte for byte, and the other documents are the same."""
-    assert parsed(manifest.text) == [each for each in manifest.documents if each["kind"] != "Secret"]
+    without = [each for each in parsed(manifest.text) if each["metadata"]["labels"] == dict(manifest.pod.labels)]
+    assert without == [each for each in manifest.documents if each["kind"] != "Secret"]
     secrets = manifest.of_kind("Secret").values()
     found = [base64.b64decode(text) for document in secrets for text in document["data"].values()]
     seeds = [seed for seed in manifest.pod.seeds if seed.kind is SeedKind.CREDENTIAL]
@@ -301,7 +311,7 @@ def test_with_secrets_adds_the_secrets_only(manifest: Manifest) -> None:
 
 def test_the_same_pod_has_the_same_manifest(manifest: Manifest) -> None:
     """Nothing in a manifest comes from chance or time."""
-    assert cluster.manifest(replace(manifest.pod), digest_key=KEY) == manifest.text
+    assert cluster.manifest(replace(manifest.instance), digest_key=KEY) == manifest.text
 
 
 @pytest.mark.parametrize("changed", range(6))
@@ -312,7 +322,7 @@ def test_a_changed_seed_replaces_the_pod(awkward: Manifest, changed: int) -> Non
     """
     seeds = list(awkward.pod.seeds)
     seeds[changed] = replace(seeds[changed], mode=0o711)
-    other = Manifest(replace(awkward.pod, seeds=tuple(seeds)))
+    other = Manifest(replace(awkward.instance, pods=(replace(awkward.pod, seeds=tuple(seeds)),)))
 
     before, after = (each.template["metadata"]["annotations"] for each in (awkward, other))
 
@@ -324,7 +334,7 @@ def test_a_changed_seed_replaces_the_pod(awkward: Manifest, changed: int) -> Non
 
 def test_digests_depend_on_the_key(awkward: Manifest) -> None:
     """Secrets cannot be guessed from the digests without the key of the digests."""
-    other = parsed(cluster.manifest(awkward.pod, digest_key=b"other"))[-1]
+    other = parsed(cluster.manifest(awkward.instance, digest_key=b"other"))[-1]
 
     digests = other["spec"]["template"]["metadata"]["annotations"]
 
@@ -376,7 +386,8 @@ def test_the_pod_is_confined(manifest: Manifest) -> None:
 
 def test_containers_have_the_rights_that_they_have_with_podman(manifest: Manifest) -> None:
     """Capabilities, the read-only root and the gain of privileges are the same for both targets."""
-    with_podman = yaml.safe_load(podman_manifest.manifest(manifest.pod))["spec"]
+    pods = {each["metadata"]["name"]: each for each in parsed(podman_manifest.manifest(manifest.instance))}
+    with_podman = pods[manifest.pod.name]["spec"]
     containers = manifest.spec["containers"]
 
     for here, there in zip(containers, with_podman["containers"], strict=True):
@@ -396,7 +407,7 @@ def test_non_root_containers_must_stay_non_root(manifest: Manifest) -> None:
 
 
 def test_the_network_policy_admits_published_ports_only(manifest: Manifest) -> None:
-    """One policy closes all ports of the pod except the published ones.
+    """One policy closes all ports of the pod to others than the instance's pods, except the published ones.
 
     It has a rule for each container with published ports.
     """
@@ -406,7 +417,7 @@ def test_the_network_policy_admits_published_ports_only(manifest: Manifest) -> N
     assert policy["apiVersion"] == "networking.k8s.io/v1"
     assert policy["spec"]["podSelector"] == {"matchLabels": dict(manifest.pod.labels)}
     assert policy["spec"]["policyTypes"] == ["Ingress"]
-    assert policy["spec"]["ingress"] == [
+    assert [rule for rule in policy["spec"]["ingress"] if "from" not in rule] == [
         {"ports": [{"protocol": "TCP", "port": port} for port in sorted({each.container for each in container.ports})]}
         for container in published
     ]
@@ -424,9 +435,43 @@ def test_the_network_policy_admits_published_ports_only(manifest: Manifest) -> N
 )
 def test_an_environment_opens_the_ports_that_it_needs(name: str, ports: list[int], tmp_path: Path) -> None:
     """The policy opens the proxy's port without a tunnel, and the hub's API for external Slurm."""
-    (policy,) = Manifest(environment_pod(name, tmp_path)).of_kind("NetworkPolicy").values()
+    (policy,) = Manifest(environment_spec(name, tmp_path)).of_kind("NetworkPolicy").values()
 
-    assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == ports
+    rules = [rule for rule in policy["spec"]["ingress"] if "from" not in rule]
+    assert [port["port"] for rule in rules for port in rule["ports"]] == ports
+
+
+@pytest.mark.parametrize("name", WITH_SLURM)
+def test_slurm_reaches_the_hubs_api_only(name: str, tmp_path: Path) -> None:
+    """The pod with users' code may connect to one port of the hub's pod, which may connect to all of its ports."""
+    hub, slurm = (Manifest(environment_spec(name, tmp_path), part) for part in ("", "slurm"))
+    (to_hub,), (to_slurm,) = (
+        [
+            rule
+            for policy in each.of_kind("NetworkPolicy").values()
+            for rule in policy["spec"]["ingress"]
+            if "from" in rule
+        ]
+        for each in (hub, slurm)
+    )
+
+    def only(pod: PodSpec) -> list[Document]:
+        return [{"podSelector": {"matchLabels": dict(pod.labels)}}]
+
+    assert to_hub == {"from": only(slurm.pod), "ports": [{"protocol": "TCP", "port": 8081}]}
+    assert to_slurm == {"from": only(hub.pod)}
+    assert hub.pod.labels.items() - slurm.pod.labels.items()
+    assert slurm.pod.labels.items() - hub.pod.labels.items()
+
+
+@pytest.mark.parametrize("name", WITH_SLURM)
+def test_pods_find_each_other_by_their_names(name: str, tmp_path: Path) -> None:
+    """Each pod's name leads to the pod's own address, ready or not."""
+    for part in ("", "slurm"):
+        manifest = Manifest(environment_spec(name, tmp_path), part)
+        spec = manifest.of_kind("Service")[manifest.pod.name]["spec"]
+        assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)
+        assert spec["selector"] == dict(manifest.pod.labels)
 
 
 def test_the_init_container_may_only_give_files_away(manifest: Manifest) -> None:
@@ -482,7 +527,7 @@ def test_published_ports_have_a_service(manifest: Manifest) -> None:
 
     Other containers have no Service.
     """
-    services = manifest.of_kind("Service")
+    services = {name: each for name, each in manifest.of_kind("Service").items() if "ports" in each["spec"]}
     published = [container for container in manifest.pod.containers if container.ports]
 
     found = [[port["targetPort"] for port in each["spec"]["ports"]] for each in services.values()]
@@ -504,14 +549,6 @@ def test_texts_for_containers_stay_as_they_are(awkward: Manifest) -> None:
 
     assert [expanded(word) for word in rendered["args"]] == list(container.args)
     assert {each["name"]: expanded(each["value"]) for each in rendered["env"]} == dict(container.env)
-
-
-def test_names_of_one_address_are_one_entry(awkward: Manifest) -> None:
-    """A cluster merges aliases by their address, so each address is there once."""
-    assert awkward.spec["hostAliases"] == [
-        {"ip": "127.0.0.1", "hostnames": ["a", "b"]},
-        {"ip": "192.0.2.7", "hostnames": ["c"]},
-    ]
 
 
 class Node:

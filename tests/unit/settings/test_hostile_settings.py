@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from hubpod.components import jupyterhub
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import Environment, find_environment
 from hubpod.errors import SettingsError
 from hubpod.manifests import cluster as kubernetes
@@ -116,7 +116,9 @@ def test_a_value_stays_one_text(setting: Setting) -> None:
     for value in accepted(environment, setting):
         assert value.isascii()
         assert value.isprintable()
-        pod = pod_spec(replace(usual, settings=replace(usual.settings, values={**usual.settings.values, key: value})))
+        pod = instance_spec(
+            replace(usual, settings=replace(usual.settings, values={**usual.settings.values, key: value}))
+        )
 
         assert variables(pod, jupyterhub.NAME)[variable] == value
         (document,) = parsed(podman_manifest.manifest(pod))

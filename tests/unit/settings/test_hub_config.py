@@ -8,7 +8,7 @@ from traitlets.config import Config
 
 from hubpod.commands.watch import find_directories
 from hubpod.components import jupyterhub
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.deployment import refresh, tracebacks
 from hubpod.environments import ENVIRONMENTS, Environment, find_environment
 from hubpod.errors import SettingsError
@@ -49,7 +49,7 @@ def refusal(directory: Path) -> SettingsError:
 def load(environment: Environment, directory: Path, **files: str) -> Config:
     """Load the hub's configuration with a site's own settings."""
     contents = {f"{name}.py": text.encode() for name, text in files.items()}
-    return load_hub_configuration(pod_spec(site(environment, hub_config=contents)), directory)
+    return load_hub_configuration(instance_spec(site(environment, hub_config=contents)), directory)
 
 
 def test_a_deploy_directory_needs_no_settings_of_jupyterhub(directory: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_failing_file_is_named_with_its_line(tmp_path: Path) -> None:
     contents = {"50-x.py": b"a = 1\nb = a / 0\n"}
     dummy = site(DUMMY, hub_config=contents)
     with pytest.raises(ZeroDivisionError) as caught:
-        load_hub_configuration(pod_spec(dummy), tmp_path)
+        load_hub_configuration(instance_spec(dummy), tmp_path)
     assert (str(caught.traceback[-1].path), caught.traceback[-1].lineno + 1) == (f"{tmp_path}/hub_config.d/50-x.py", 2)
     log = (
         "Traceback (most recent call last):\n"
@@ -175,7 +175,7 @@ def test_a_failing_file_is_named_with_its_line(tmp_path: Path) -> None:
 def test_only_the_hub_can_read_the_settings(environment: Environment) -> None:
     """They may contain secrets: files of mode 0400 of the hub's user, in a volume of the hub alone, and in a Secret."""
     made = site(environment, hub_config={"50-x.py": f"c.X.secret = '{SECRET}'\n".encode()})
-    seed, pod = find_seed(made, jupyterhub.SETTINGS_VOLUME), pod_spec(made)
+    seed, pod = find_seed(made, jupyterhub.SETTINGS_VOLUME), instance_spec(made)
 
     assert [(file.path, file.mode, file.uid) for file in seed.files] == [("50-x.py", 0o400, jupyterhub.UID)]
     assert (seed.mode, seed.uid) == (0o500, jupyterhub.UID)
@@ -195,14 +195,14 @@ def test_an_edit_of_the_settings_restarts_the_hub_alone() -> None:
 
     seeds = (find_seed(made, jupyterhub.SETTINGS_VOLUME),)
 
-    assert refresh.find_readers(pod_spec(made), seeds) == (jupyterhub.NAME,)
+    assert refresh.find_readers(instance_spec(made), seeds) == (jupyterhub.NAME,)
 
 
 def test_a_site_may_add_settings_without_another_pod() -> None:
     """The manifest is the same with and without settings, so that the first file replaces no pod."""
     with_settings = site(DUMMY, hub_config={"50-x.py": b""})
 
-    assert podman.manifest(pod_spec(site(DUMMY))) == podman.manifest(pod_spec(with_settings))
+    assert podman.manifest(instance_spec(site(DUMMY))) == podman.manifest(instance_spec(with_settings))
 
 
 @pytest.mark.parametrize("exists", [True, False])

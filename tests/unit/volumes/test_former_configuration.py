@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import ENVIRONMENTS, Environment
 from support.sites import PROJECT, load_hub_configuration, site
 
@@ -64,7 +64,7 @@ COMMANDS = ("exec_prefix", "batch_submit_cmd", "batch_query_cmd", "batch_cancel_
 def load(environment: Environment, directory: Path, text: str = "") -> Config:
     """Load the hub's configuration with a file of the site."""
     files = {"50-site.py": text.encode()} if text else {}
-    return load_hub_configuration(pod_spec(site(environment, hub_config=files)), directory)
+    return load_hub_configuration(instance_spec(site(environment, hub_config=files)), directory)
 
 
 def effective(config: Config, name: str) -> object:

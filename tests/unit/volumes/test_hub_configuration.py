@@ -29,9 +29,9 @@ from bricsauthenticator import BricsAuthenticator, BricsSlurmSpawner
 from bricsauthenticator.jobscript import with_exports
 from bricsauthenticator.options import Options
 from hubpod.components import jupyterhub, proxy
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import ENVIRONMENTS, AxisValue, Environment, Ingress, Login, Slurm
-from hubpod.pod import PodSpec
+from hubpod.pods import InstanceSpec
 from support.instances import run_command
 from support.sites import PASSWORD, arrangements, hub_files, load_hub_configuration, site, variables
 from support.ssh_gate import SshGate
@@ -61,7 +61,7 @@ class Hub:
     """
 
     environment: Environment
-    pod: PodSpec
+    pod: InstanceSpec
     directory: Path
     config: Config
     app: Any
@@ -84,7 +84,7 @@ class Hub:
 
 def hub_of(environment: Environment, directory: Path, **changes: str) -> Hub:
     """Return the hub of an arrangement with changed settings."""
-    pod = pod_spec(site(environment, changes=changes))
+    pod = instance_spec(site(environment, changes=changes))
     config = load_hub_configuration(pod, directory)
     app = JupyterHub(config=config)
     with patch.dict(os.environ, variables(pod, jupyterhub.NAME)):
@@ -150,17 +150,16 @@ def test_every_option_reaches_the_hub(hub: Hub) -> None:
 
 
 def test_the_hub_listens_where_its_servers_are(hub: Hub) -> None:
-    """The hub's API listens on loopback with Slurm in the pod.
+    """The hub's API listens on all addresses of its pod, because servers are never in that pod.
 
-    With external Slurm it listens on all addresses.
+    The proxy is.
     """
+    assert hub.app.hub_bind_url == "http://0.0.0.0:8081"
+    assert hub.app.hub_connect_url == "http://127.0.0.1:8081"
     match hub.environment.slurm:
         case Slurm.POD:
-            assert hub.app.hub_bind_url == "http://127.0.0.1:8081"
-            assert hub.spawner.hub_connect_url == "http://127.0.0.1:8081"
+            assert hub.spawner.hub_connect_url == f"http://{hub.pod.name}:8081"
         case Slurm.EXTERNAL:
-            assert hub.app.hub_bind_url == "http://0.0.0.0:8081"
-            assert hub.app.hub_connect_url == "http://127.0.0.1:8081"
             assert hub.spawner.hub_connect_url == "http://hub.example.org:8081"
 
 
@@ -378,7 +377,7 @@ class Foreign(SlurmSpawner):  # type: ignore[misc]
 def foreign_configuration(tmp_path: Path) -> Config:
     """The configuration of a hub whose spawner does not export variables in the script."""
     with patch.object(BricsSlurmSpawner, "exports_in_script", new=False):
-        return load_hub_configuration(pod_spec(site(ENVIRONMENTS[0])), tmp_path / "foreign")
+        return load_hub_configuration(instance_spec(site(ENVIRONMENTS[0])), tmp_path / "foreign")
 
 
 def foreign_spawner(log: logging.Logger, **variables: str) -> Foreign:
@@ -395,7 +394,9 @@ def foreign_spawner(log: logging.Logger, **variables: str) -> Foreign:
 
 def test_variables_travel_in_the_script_of_a_foreign_spawner_too(tmp_path: Path, foreign_configuration: Config) -> None:
     """A spawner without exports in its job script gets a hook that adds them, quoted for the shell."""
-    assert "pre_spawn_hook" not in load_hub_configuration(pod_spec(site(ENVIRONMENTS[0])), tmp_path / "ours").Spawner
+    assert (
+        "pre_spawn_hook" not in load_hub_configuration(instance_spec(site(ENVIRONMENTS[0])), tmp_path / "ours").Spawner
+    )
     value = "it's $HOME"
     spawner = foreign_spawner(logging.getLogger(), VALUE=value)
 
@@ -550,7 +551,7 @@ def test_the_template_uses_known_variables(one: Hub) -> None:
 # Missing variables
 
 
-def configuration_reads(pod: PodSpec) -> Iterator[str]:
+def configuration_reads(pod: InstanceSpec) -> Iterator[str]:
     """Return the variables that the hub's configuration requires."""
     for path, content in hub_files(pod).items():
         for node in ast.walk(ast.parse(content)) if path.endswith(".py") else ():
@@ -559,7 +560,7 @@ def configuration_reads(pod: PodSpec) -> Iterator[str]:
                     yield name
 
 
-def what_is_missed(pod: PodSpec, directory: Path, *, without: str) -> str:
+def what_is_missed(pod: InstanceSpec, directory: Path, *, without: str) -> str:
     """Return the missing variable that ends the hub, or an empty text if the hub starts."""
     try:
         load_hub_configuration(pod, directory, without=without)
@@ -571,7 +572,7 @@ def what_is_missed(pod: PodSpec, directory: Path, *, without: str) -> str:
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=[each.name for each in ENVIRONMENTS])
 def test_a_missing_variable_ends_the_hub_with_its_name(environment: Environment, tmp_path: Path) -> None:
     """Each variable that is missing ends the hub at start-up instead of at the first login."""
-    pod = pod_spec(site(environment))
+    pod = instance_spec(site(environment))
     names = sorted(set(configuration_reads(pod)))
 
     missed = {name: what_is_missed(pod, tmp_path / name, without=name) for name in names}

@@ -14,7 +14,7 @@ from jupyterhub import dbutil, orm  # type: ignore[import-untyped]
 from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
 from sqlalchemy import text
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import find_environment
 from support.sites import load_hub_configuration, site
 
@@ -26,7 +26,7 @@ PROXY_RECOVERY_S = 10
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The hub of an environment, with its database in a directory of the test."""
-    config = load_hub_configuration(pod_spec(site(find_environment("dev_dummyauth"))), tmp_path / "configuration")
+    config = load_hub_configuration(instance_spec(site(find_environment("dev_dummyauth"))), tmp_path / "configuration")
     config.JupyterHub.db_url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
     app = JupyterHub(config=config)
     # The hub runs alembic, which is beside its own Python.

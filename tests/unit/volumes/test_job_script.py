@@ -12,7 +12,7 @@ from batchspawner import format_template  # type: ignore[import-untyped]
 
 from bricsauthenticator import BricsSlurmSpawner
 from hubpod.client.deadline import Deadline
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import find_environment
 from support.sites import load_hub_configuration, site
 
@@ -80,7 +80,7 @@ class Job:
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[Job]:
     """A job of the first environment; its server ends with the test."""
-    config = load_hub_configuration(pod_spec(site(find_environment("dev_dummyauth"))), tmp_path / "hub")
+    config = load_hub_configuration(instance_spec(site(find_environment("dev_dummyauth"))), tmp_path / "hub")
     created = Job(tmp_path, BricsSlurmSpawner(config=config))
     yield created
     created.end_server()

@@ -10,7 +10,7 @@ import pytest
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import find_environment
 from support.sites import PASSWORD, load_hub_configuration, site
 
@@ -64,7 +64,7 @@ class Form:
 @pytest.fixture
 def form(tmp_path: Path) -> Form:
     """The form of a new hub."""
-    config = load_hub_configuration(pod_spec(site(find_environment("dev_dummyauth"))), tmp_path)
+    config = load_hub_configuration(instance_spec(site(find_environment("dev_dummyauth"))), tmp_path)
     return Form(config.JupyterHub.authenticator_class(config=config))
 
 

@@ -111,7 +111,7 @@ c.BatchSpawnerBase.req_srun = "srun --export=ALL"
 if not getattr(BricsSlurmSpawner, "exports_in_script", False):
     load_subconfig(str(HERE / "foreign_spawner.py"))
 
-for fragment in sorted((HERE / "fragments").glob("*.py")):
+for fragment in (HERE / "api_for_servers.py", *sorted((HERE / "fragments").glob("*.py"))):
     load_subconfig(str(fragment))
 
 # Configurations written for brics_jupyterhub_envs read these variables in every environment.
