@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from hubpod.components.assembly import short_name
 from hubpod.context import Context, side_by_side
 from hubpod.instances import Instance
 from hubpod.system.private_files import private_directory, write_private
@@ -33,7 +34,7 @@ def keep_logs(context: Context, instance: Instance, containers: Iterable[str]) -
 
     def write(name: str) -> None:
         text = context.podman.log(name, tail=MAX_LINES).encode(errors="replace")[-MAX_BYTES:]
-        write_private(directory / f"{name.removeprefix(f'{instance.resource}-')}.log", text)
+        write_private(directory / f"{short_name(instance, name)}.log", text)
 
     side_by_side([partial(write, name) for name in names])
     return directory

@@ -67,7 +67,7 @@ def control(text: str) -> str:
 
 RULES = "sed -i.before '/^jupyterspawner ALL/d' /etc/sudoers", "cat /etc/sudoers.before >/etc/sudoers"
 FAULTS = {
-    "drained node": (control("nodename=node1 state=drain reason=x"), control("nodename=node1 state=resume")),
+    "drained node": (control("nodename=ALL state=drain reason=x"), control("nodename=ALL state=resume")),
     "partition down": (control("partition=workq state=down"), control("partition=workq state=up")),
     "partition drained": (control("partition=workq state=drain"), control("partition=workq state=up")),
     "wrapper not executable": (f"chmod 644 {BIN}/slurmspawner_sbatch", f"chmod 755 {BIN}/slurmspawner_sbatch"),
@@ -99,7 +99,7 @@ EXPECTED = {
     "home full": ("home", "the home directory of testuser.project1 is full"),
     "home missing": ("home", "the home directory of testuser.project1 does not exist"),
     "spool full": ("spool", "/var/spool/slurmd (SlurmdSpoolDir) has less than"),
-    "sshd stopped": ("ssh", "sshHostname localhost: "),
+    "sshd stopped": ("ssh", "sshHostname "),
     "slurmctld stopped": ("partition", "Slurm does not answer"),
 }
 

@@ -54,8 +54,10 @@ def find_answers(hub: HubSettings, patience_s: float, *, alone: bool, zenith: Se
         if hub.slurm_in_pod:
             checks.append(lambda: [web.check_api(hub, patience_s)])
     with ThreadPoolExecutor() as pool:
-        found = {answer.need: answer for answers in pool.map(lambda check: check(), checks) for answer in answers}
-    if alone and not hub.slurm_in_pod:
+        given = [answer for answers in pool.map(lambda check: check(), checks) for answer in answers]
+    # Two may look at one need from different places; the worse answer counts.
+    found = {answer.need: answer for answer in sorted(given, key=lambda answer: answer.state == NOT_READY)}
+    if alone:
         found["api"] = unchecked("api", ALONE)
     others = {name: unchecked(name, ALONE if alone else why) for name, why in hub.outside.items() if name not in found}
     missing = {name: unchecked(name, ALONE if alone else "not answered") for name in hub.needs}

@@ -90,7 +90,7 @@ def request_replies(hub: HubSettings) -> Replies:
 
 
 def _request(hub: HubSettings) -> dict[str, Any]:
-    request: dict[str, Any] = {
+    return {
         "prefix": hub.conda_prefix,
         "command": hub.command,
         "data": hub.jupyter_data,
@@ -98,8 +98,8 @@ def _request(hub: HubSettings) -> dict[str, Any]:
         "accounts": hub.accounts,
         "home": bool(hub.accounts),
         "spool": hub.slurm_in_pod,
+        "hub": hub.hub_api,
     }
-    return request if hub.slurm_in_pod else {**request, "hub": hub.hub_api}
 
 
 def find_answers(hub: HubSettings) -> list[Answer]:
@@ -188,6 +188,8 @@ def _judge_facts(hub: HubSettings, replies: Replies) -> list[Answer]:
         answers.append(unchecked("home", "no account is known before a login"))
     if hub.slurm_in_pod:
         answers.append(_of_fact("spool", facts.get("spool"), "Slurm's spool"))
+        if facts.get("hub"):  # jobs have the same network; without an answer, the hub's own request decides
+            answers.append(judge("api", f"{hub.hub_api} {facts['hub']} from Slurm's pod"))
     else:
         answers.append(
             unchecked("spool", "it is on the compute nodes; the partition shows nodes that Slurm has drained")

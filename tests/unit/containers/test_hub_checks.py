@@ -128,6 +128,23 @@ def test_ssh_is_judged_by_its_status(status: int | None) -> None:
     assert {state for name, (state, _) in found.items() if name != "ssh"} == {"not checked"}
 
 
+@pytest.mark.parametrize(
+    ("problem", "state"), [("does not answer: timed out", "not ready"), ("", "ready"), (None, "ready")]
+)
+def test_jobs_of_the_instance_must_reach_the_hub(
+    monkeypatch: pytest.MonkeyPatch, problem: str | None, state: str
+) -> None:
+    """Both the hub's own request and that of Slurm's pod count; other wrappers report nothing."""
+    hub = settings(needs=("api",), slurm_in_pod=True)
+    replies = slurm_host.Replies(account="ada.p1", check=facts(hub=problem), jobs=LIST)
+    monkeypatch.setattr(slurm_host, "request_replies", lambda _: replies)
+    monkeypatch.setattr(web, "check_login", lambda *_: answers.judge("login", ""))
+    monkeypatch.setattr(web, "check_api", lambda *_: answers.judge("api", ""))
+
+    assert [each.state for each in program.find_answers(hub, 0, alone=False)] == [state]
+    assert [each.state for each in program.find_answers(hub, 0, alone=True)] == ["not checked"]
+
+
 def test_an_open_shared_connection_does_not_hide_that_logins_fail() -> None:
     """The list of jobs comes through a connection of its own kind, which outlives the SSH server's listener."""
     refused = outcome(255, stderr="ssh: connect to host localhost port 22: Connection refused\n")
