@@ -22,6 +22,7 @@ from hubpod_harness.options import BUNDLED_SOURCES
 from hubpod_harness.session_run import open_run
 from support.external_services import ExternalServices, open_external_services
 from support.instances import PROJECT, RunningInstance
+from support.signals import take_interrupts
 
 STACKS = ("test_harness",)
 """Modules that start stacks of the harness instead of environments."""
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             assign_group(item, item.path.stem if item.path.stem in STACKS else "environments")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_signals() -> None:
+    """Let interrupts reach the commands that tests start."""
+    take_interrupts()
 
 
 @pytest.fixture(scope="session")

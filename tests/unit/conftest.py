@@ -1,6 +1,5 @@
 """Fixtures of all unit tests."""
 
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from hypothesis import settings
 
 from hubpod.cli import reporting
 from hubpod.system import private_files
+from support.signals import take_interrupts
 
 # The same examples in each run, so that a failure belongs to the change that is tested.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None)
@@ -30,9 +30,9 @@ def compiled_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def default_hangup() -> None:
-    """Let SIGHUP end the commands that tests start, also when pytest runs below nohup, whose children ignore it."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def default_signals() -> None:
+    """Let interrupts reach the commands that tests start."""
+    take_interrupts()
 
 
 @pytest.fixture(autouse=True)
