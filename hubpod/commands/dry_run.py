@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hubpod.commands import production
 from hubpod.commands.inspect import require_up
 from hubpod.commands.reload import complete_request
-from hubpod.components.assembly import instance_spec
+from hubpod.components.assembly import instance_spec, short_name
 from hubpod.components.site import Site
 from hubpod.context import Context, Unknown
 from hubpod.deployment import seeding
@@ -112,7 +112,7 @@ def plan_clones(workspace: Workspace, request: UpRequest) -> list[Action]:
 def plan_down(context: Context, instance: Instance, *, volumes: bool) -> list[Action]:
     """Return what `down` would remove."""
     found = context.find(instance, Unknown.REFUSE_SIMILAR)
-    actions = [_remove_pod(instance, found)] if found.containers else []
+    actions = _remove_pods(instance, found)
     if volumes:
         held = {name: volume.labels.get(LABEL_KIND, "") for name, volume in sorted(found.volumes.items())}
         actions += [Action(verb="remove", what=f"volume {name} ({kind})") for name, kind in held.items()]
@@ -129,7 +129,7 @@ def _plan_deployment(context: Context, request: UpRequest, found: Snapshot) -> I
     with trusting(plan.deploy.key_files.ca_bundle):
         planned = plan_images(context, request)
     yield from _plan_images(context, request, planned)
-    yield from plan_pod(context, derive_site(context, plan, planned, found), found)
+    yield from plan_pods(context, derive_site(context, plan, planned, found), found)
 
 
 def _plan_settings(workspace: Workspace, plan: Plan) -> Iterator[Action]:
@@ -149,18 +149,19 @@ def _plan_images(context: Context, request: UpRequest, planned: ImageSet) -> Ite
             yield Action(verb="build", what=f"the {name} image: {reference}")
 
 
-def plan_pod(context: Context, site: Site, found: Snapshot) -> Iterator[Action]:
-    """Yield what bringing a site's pod up would change of volumes, pod and containers."""
+def plan_pods(context: Context, site: Site, found: Snapshot) -> Iterator[Action]:
+    """Yield what bringing a site's pods up would change of volumes, pods and containers."""
     spec = instance_spec(site)
     stale = seeding.find_stale(context.workspace, site, spec, found)
     match compare(spec, found, stale):
         case Difference.POD:
-            if found.containers:
-                yield _remove_pod(site.instance, found)
+            yield from _remove_pods(site.instance, found)
             yield from _seed("seed", stale.missing)
             yield from _seed("re-seed", stale.changed)
-            containers = ", ".join(each.name for each in spec.containers)
-            yield Action(verb="start", what=f"pod {spec.name} with {containers}")
+            for pod in spec.pods:
+                yield Action(
+                    verb="start", what=f"pod {pod.name} with {', '.join(each.name for each in pod.containers)}"
+                )
         case Difference.CONTENT:
             yield from _seed("re-seed", stale.changed)
             for reader in find_readers(spec, stale.changed):
@@ -174,6 +175,9 @@ def _seed(verb: str, seeds: Sequence[Seed]) -> Iterator[Action]:
         yield Action(verb=verb, what=f"volume {seed.volume} ({seed.kind.value})")
 
 
-def _remove_pod(instance: Instance, found: Snapshot) -> Action:
-    names = ", ".join(name.removeprefix(f"{instance.resource}-") for name in found.containers)
-    return Action(verb="remove", what=f"pod {instance.resource} with {names}")
+def _remove_pods(instance: Instance, found: Snapshot) -> list[Action]:
+    pods: dict[str, list[str]] = {}
+    for name in found.containers:
+        container = short_name(instance, name)
+        pods.setdefault(name.removesuffix(f"-{container}"), []).append(container)
+    return [Action(verb="remove", what=f"pod {pod} with {', '.join(names)}") for pod, names in pods.items()]

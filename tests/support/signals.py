@@ -4,7 +4,7 @@ import signal
 
 
 def take_interrupts() -> None:
-    """Let this process and the commands that it starts take SIGHUP and SIGINT, whoever started pytest.
+    """Let this process and the commands that it starts take SIGHUP and SIGINT, however pytest was started.
 
     Children of nohup ignore the former, and those of a shell's background job the latter.
     """

@@ -7,6 +7,7 @@ import pytest
 
 from hubpod.commands.instances import list_instances
 from hubpod.commands.prune import find_leftovers, find_old_images, remove_leftovers
+from hubpod.components.assembly import pod_names
 from hubpod.labels import LABEL_PROJECT
 from hubpod.podman.disk_usage import StoredImage, readable
 from support.deployments import OLD, Deployment, deployment
@@ -110,7 +111,8 @@ def test_the_list_has_every_instance(made: Deployment) -> None:
     """State, size and checkout are listed; an instance without containers is down."""
     other = made.instance("other")
     other.up(OLD)
-    made.podman.remove_pod(other.base.instance.resource)
+    for pod in pod_names(other.base.instance):
+        made.podman.remove_pod(pod)
 
     default, second = list_instances(made.context)
 
