@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hubpod.commands import inspect, manifest, prove, reload, volumes
+from hubpod.commands import inspect, manifest, production, prove, reload, volumes
 from hubpod.commands.down import down
 from hubpod.commands.logs import LogRequest, show_logs
 from hubpod.context import Context
@@ -122,3 +122,14 @@ def test_exec_reports_a_stopped_container(existing: Deployment) -> None:
         inspect.execute(existing.context, existing.base.instance, "slurm", ["true"])
 
     assert "dev.up" in caught.value.remedy
+
+
+def test_an_upgrade_of_nothing_is_not_running(tmp_path: Path) -> None:
+    """The exit code is that of an instance that is down, and the remedy brings it up."""
+    made = deployment("prod", tmp_path)
+
+    with pytest.raises(NotRunningError, match="prod, instance default, is down: there is nothing to upgrade") as caught:
+        production.upgrade(made.context, UpRequest(instance=made.base.instance))
+
+    assert caught.value.exit_code == 8
+    assert "prod.up -e prod -i default" in caught.value.remedy

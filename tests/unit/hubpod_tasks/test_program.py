@@ -281,14 +281,19 @@ def test_invoke_runs_the_tasks_of_another_project(tmp_path: Path, own_invoke: Pa
 
 
 def test_relative_paths_count_from_the_current_directory(tmp_path: Path) -> None:
-    """A path means what it means to the shell, wherever hubpod is."""
-    (tmp_path / "file").touch()
+    """A path means what it means to the shell, wherever hubpod is and in every option."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "token").write_text("a b")
+    nowhere = {"PATH": "/nowhere"}
 
-    result = started(["-m", "hubpod_tasks", "dev.spawn", "--timeline", "nosuch/y.svg"], tmp_path)
-    written = started(["-m", "hubpod_tasks", "dev.volumes", "import", "--file", "file"], tmp_path, {"PATH": "/nowhere"})
+    def messages(line: str) -> str:
+        return started(["-m", "hubpod_tasks", *line.split()], tmp_path / "here", nowhere).stderr
 
-    assert "--timeline nosuch/y.svg: cannot be written" in result.stderr
-    assert written.returncode in {2, 4}
+    assert "--timeline nosuch/y.svg: cannot be written" in messages("dev.spawn --timeline nosuch/y.svg")
+    assert "holds 2 words" in messages("dev.spawn --token-file token")
+    assert "podman is not installed" in messages("dev.up --source bricsauthenticator=.")
+    assert "podman is not installed" in messages("dev.up --deploy-dir ../here --source bricsauthenticator=../here")
+    assert "is neither an existing directory" in messages("dev.up --source bricsauthenticator=hubpod")
 
 
 def test_the_version_is_hubpods(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
