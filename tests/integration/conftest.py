@@ -1,7 +1,7 @@
 """Fixtures: podman, instances that are removed after the test, and external services."""
 
-import secrets
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from hubpod_harness.groups import assign_group
 from hubpod_harness.options import BUNDLED_SOURCES
 from hubpod_harness.session_run import open_run
 from support.external_services import ExternalServices, open_external_services
-from support.instances import PROJECT, RunningInstance
+from support.instances import PROJECT, RunningInstance, running_instance, temporary_instance
 from support.signals import take_interrupts
 
 STACKS = ("test_harness",)
@@ -51,32 +51,15 @@ def podman() -> Podman:
 @pytest.fixture
 def instances(podman: Podman) -> Iterator[Callable[[], RunningInstance]]:
     """Return a factory of instances, which are removed after the test."""
-    made: list[RunningInstance] = []
-
-    def make() -> RunningInstance:
-        made.append(RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman))
-        return made[-1]
-
-    yield make
-    for running in made:
-        running.down("--volumes")
-        running.remove_settings()
-        assert not running.remaining_resources()
+    with ExitStack() as made:
+        yield lambda: made.enter_context(temporary_instance(podman))
 
 
 @pytest.fixture(scope="session")
 def running(podman: Podman) -> Iterator[RunningInstance]:
     """Bring up an instance shared by all tests of the session."""
-    shared = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman)
-    try:
-        result = shared.up()
-        assert result.code == 0, result.text
+    with running_instance(podman) as shared:
         yield shared
-    finally:
-        result = shared.invoke("dev.down", "--volumes")
-        shared.remove_settings()
-    assert result.code == 0, result.text
-    assert not shared.remaining_resources()
 
 
 @pytest.fixture(scope="session")
@@ -95,17 +78,13 @@ def deploy(
     podman: Podman, external_services: ExternalServices, tmp_path: Path
 ) -> Iterator[Callable[[str], tuple[RunningInstance, tuple[str, ...]]]]:
     """Return a factory of an environment's instance and the options of its `up`."""
-    made: list[RunningInstance] = []
+    made = ExitStack()
 
     def make(name: str) -> tuple[RunningInstance, tuple[str, ...]]:
         environment = find_environment(name)
-        running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=name)
-        made.append(running)
+        running = made.enter_context(temporary_instance(podman, environment=name))
         directory = external_services.write_deploy_directory(tmp_path / running.name, environment)
         return running, (f"--deploy-dir={directory}", *external_services.options(environment))
 
-    yield make
-    for running in made:
-        running.down("--volumes")
-        running.remove_settings()
-        assert not running.remaining_resources()
+    with made:
+        yield make

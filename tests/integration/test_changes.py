@@ -1,6 +1,5 @@
 """Edits of the hub configuration, applied by dev.up while notebooks keep running."""
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from hubpod.client.browser import direct_session
 from hubpod.podman.cli import Podman
 from hubpod.sources import content
-from support.instances import PROJECT, RunningInstance
+from support.instances import PROJECT, RunningInstance, temporary_instance
 
 FRAGMENT = "volumes/jupyterhub/axes/login_dummy.py"
 EDIT = "\nc.JupyterHub.template_vars = {'announcement': 'a line of my own'}\n"
@@ -21,10 +20,8 @@ def instance_of_copy(podman: Podman, tmp_path: Path) -> Iterator[RunningInstance
     """Bring up an instance of a copy of the checkout."""
     project = tmp_path / "checkout"
     content.copy(PROJECT, project)
-    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
-    yield running
-    running.down("--volumes")
-    assert not running.remaining_resources()
+    with temporary_instance(podman, project=project) as running:
+        yield running
 
 
 def test_an_edited_fragment_reaches_the_running_hub(instance_of_copy: RunningInstance) -> None:

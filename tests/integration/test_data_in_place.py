@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubpod.podman.cli import Podman
-from support.instances import PROJECT, SOURCES, CommandResult, RunningInstance, argv, run_command
+from support.instances import PROJECT, SOURCES, CommandResult, RunningInstance, argv, run_command, temporary_instance
 from support.volume_trees import Tree, unpack
 
 ACCOUNT = "testuser.project1"
@@ -167,9 +167,8 @@ def test_a_full_disk_keeps_all_data(
     disk, env = small_disk
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=replace(podman))
-    instance = InstanceWithData(running=running, env=env)
-    try:
+    with temporary_instance(replace(podman)) as running:
+        instance = InstanceWithData(running=running, env=env)
         result = instance.up()
         assert result.code == 0, result.text
         instance.write_data()
@@ -178,8 +177,10 @@ def test_a_full_disk_keeps_all_data(
         settings.write_text(settings.read_text().replace("otheruser.project1", "newuser.project3"))
         filled = fill(disk)
 
-        failed = instance.up()
-        filled.unlink()
+        try:
+            failed = instance.up()
+        finally:
+            filled.unlink()
         after = instance.tree("homes", tmp_path)
         result = instance.up()
 
@@ -189,7 +190,3 @@ def test_a_full_disk_keeps_all_data(
         present = instance.tree("homes", tmp_path)
         assert {path: present[path] for path in homes} == homes
         assert instance.users() == users
-    finally:
-        (disk / "fill").unlink(missing_ok=True)
-        instance.invoke("dev.down", "--volumes")
-        running.remove_settings()

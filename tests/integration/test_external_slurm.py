@@ -2,7 +2,6 @@
 
 import json
 import re
-import secrets
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from hubpod_harness.attack.transport import Request, send
 from hubpod_harness.session_run import open_run
 from support import plain_host
 from support.external_services import free_port, own_address
-from support.instances import PROJECT, RunningInstance
+from support.instances import PROJECT, RunningInstance, temporary_instance
 from support.plain_host import ACCOUNTS, ENVIRONMENT, RELOAD_SSHD, PlainHost
 from support.recipe import CHECK, ON_HOST, PARCEL, REMOVE, SPAWN, Recipe, checks_of, follow
 from support.unfriendly_host import FRIENDLY, UNFRIENDLY
@@ -116,16 +115,10 @@ def site(podman: Podman, host: PlainHost, tmp_path_factory: pytest.TempPathFacto
         "DEV_USERS": " ".join(ACCOUNTS),
         "RELOAD_SSHD": RELOAD_SSHD,
     }
-    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment=ENVIRONMENT)
-    try:
+    with temporary_instance(podman, environment=ENVIRONMENT) as running:
         follow(host, choices, running, tmp_path_factory.mktemp("site"))
         hub_api = f"{choices['HUB_API_ADDRESS']}:{choices['HUB_API_PORT']}"
         yield Site(host=host, running=running, hub_api=hub_api)
-    finally:
-        down = running.down("--volumes")
-        running.remove_settings()
-    assert down.code == 0, down.text
-    assert not running.remaining_resources()
 
 
 def test_a_user_gets_a_notebook(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 import configparser
 import os
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from hubpod.environments import find_environment
 from hubpod.podman.cli import Podman
 from hubpod_harness.external_services import USERS
 from support.external_services import ExternalServices
-from support.instances import PROJECT, RunningInstance
+from support.instances import PROJECT, RunningInstance, temporary_instance
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
 
@@ -34,17 +33,12 @@ def prod(
 ) -> Iterator[tuple[RunningInstance, tuple[str, ...]]]:
     """Bring up production, and yield the instance and the options of its `up`."""
     environment = find_environment("prod")
-    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, environment="prod")
     directory = external_services.write_deploy_directory(tmp_path_factory.mktemp("site") / "prod", environment)
     options = (f"--deploy-dir={directory}", *external_services.options(environment))
-    try:
+    with temporary_instance(podman, environment="prod") as running:
         result = running.up(*options)
         assert result.code == 0, result.text
         yield running, options
-    finally:
-        running.down("--volumes")
-        running.remove_settings()
-    assert not running.remaining_resources()
 
 
 def broken_release(directory: Path) -> str:

@@ -1,7 +1,6 @@
 """Ready means that a notebook can be spawned: one fault at a time on a real pod, and in production's settings."""
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from hubpod.podman.cli import Podman
 from hubpod_harness.attack.transport import Request, send
 from hubpod_harness.external_services import ISSUER
 from support.external_services import ExternalServices
-from support.instances import CommandResult, RunningInstance
+from support.instances import CommandResult, RunningInstance, running_instance
 
 Deploy = Callable[[str], tuple[RunningInstance, tuple[str, ...]]]
 
@@ -25,15 +24,8 @@ CONDA = "/opt/jupyter/miniforge3"
 @pytest.fixture(scope="module")
 def pod(podman: Podman) -> Iterator[RunningInstance]:
     """Bring up an instance whose faults no other test shares."""
-    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman)
-    try:
-        up = running.up()
-        assert up.code == 0, up.text
+    with running_instance(podman) as running:
         yield running
-    finally:
-        running.down("--volumes")
-        running.remove_settings()
-    assert not running.remaining_resources()
 
 
 def on_slurm_host(pod: RunningInstance, script: str) -> None:

@@ -20,7 +20,7 @@ from hubpod.podman.cli import Podman
 from hubpod.sources import content
 from hubpod.sources.clones import SOURCES
 from hubpod.workspace import Workspace
-from support.instances import PROJECT, CommandResult, RunningInstance, argv
+from support.instances import PROJECT, CommandResult, RunningInstance, argv, temporary_instance
 from support.runs import run_pytest
 
 LOGIN_PAGE = """
@@ -81,17 +81,13 @@ def editor(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Bring up an instance of a copy of the checkout, and open a notebook."""
     project = tmp_path_factory.mktemp("edited") / "checkout"
     content.copy(PROJECT, project)
-    running = RunningInstance(name=f"it-{secrets.token_hex(4)}", podman=podman, project=project)
-    try:
+    with temporary_instance(podman, project=project) as running:
         up = running.invoke("dev.up")
         assert up.code == 0, up.text
         session = running.login()
         with session.spawn(project="project1").kernel() as kernel:
             kernel.execute("before = 41")
             yield Editor(running=running, session=session, kernel=kernel)
-    finally:
-        running.down("--volumes")
-    assert not running.remaining_resources()
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,3 +166,34 @@ class RunningInstance:
             *self.podman.volumes(labels),
             *self.podman.listing("volume", "ls", "--quiet", temporary),
         ]
+
+
+@contextmanager
+def temporary_instance(
+    podman: Podman, *, environment: str = "dev_dummyauth", project: Path = PROJECT
+) -> Iterator[RunningInstance]:
+    """Yield an instance with a name of its own, which need not be up, and remove it with its data and settings.
+
+    Args:
+        podman: The podman that the instance runs on.
+        environment: Name of its environment.
+        project: The checkout that it belongs to.
+    """
+    name = f"it-{secrets.token_hex(4)}"
+    running = RunningInstance(name=name, podman=podman, environment=environment, project=project)
+    try:
+        yield running
+    finally:
+        down = running.down("--volumes")
+        running.remove_settings()
+    assert down.code == 0, down.text
+    assert not running.remaining_resources()
+
+
+@contextmanager
+def running_instance(podman: Podman) -> Iterator[RunningInstance]:
+    """Bring up an instance for the block."""
+    with temporary_instance(podman) as running:
+        up = running.up()
+        assert up.code == 0, up.text
+        yield running
