@@ -26,7 +26,16 @@ from support.external_services import free_port, own_address
 from support.instances import PROJECT, RunningInstance, temporary_instance
 from support.plain_host import ACCOUNTS, ENVIRONMENT, RELOAD_SSHD, PlainHost
 from support.recipe import CHECK, ON_HOST, PARCEL, REMOVE, SPAWN, Recipe, checks_of, follow
-from support.unfriendly_host import FRIENDLY, UNFRIENDLY
+from support.unfriendly_host import (
+    CONTROL,
+    FRIENDLY,
+    HARDENED,
+    OF_COMMANDS,
+    UNFRIENDLY,
+    files_with,
+    settings_known_to,
+    site_settings_of_sudo,
+)
 
 WRAPPERS = "/opt/jupyter/slurmspawner_wrappers/bin"
 SBATCH, SQUEUE, SCANCEL = (f"{WRAPPERS}/slurmspawner_{name}" for name in ("sbatch", "squeue", "scancel"))
@@ -56,6 +65,14 @@ TAKEN = "/tmp/hostname"  # noqa: S108 - a path in the hub's container
 FOREIGN = (
     "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 )
+# The job's script, and what the server itself writes for its user while it runs.
+OWN_FILES = r"/var/spool/slurm.*/(script|slurm_script)|/tmp/jupyter\.\w+/jpserver-\d+(\.json|-open\.html)"
+INHERITED = """
+import os
+mask = os.umask(0)
+os.umask(mask)
+print(oct(mask), set(os.getgroups()) == set(os.getgrouplist(os.environ["USER"], os.getgid())))
+"""
 SUDO_RS = "/usr/lib/cargo/bin"
 AS_ACCOUNT = ("sudo", "-n", "-u", ACCOUNTS[0])
 LOGIN = r"""
@@ -376,9 +393,30 @@ def test_the_account_cannot_change_its_own_access(site: Site, path: str) -> None
     assert not site.host.run(f"runuser -u jupyterspawner -- test -w {path}").ok
 
 
+def test_a_hardened_host_runs_and_records_no_notebook(site: Site) -> None:
+    """With every hostile setting of sudo a user gets a notebook, whose token only the job and its server write."""
+    record = f"printf '{CONTROL}\\n' | setpriv --reuid=0 sudo -n -u {ACCOUNTS[0]} cat"
+    with site_settings_of_sudo(site.host, "Defaults log_input, log_output\n"):
+        site.host.run_checked(record)
+    assert any("/sudo-io/" in file for file in files_with(site.host, CONTROL))  # sudo would record a token
+
+    with site_settings_of_sudo(site.host, HARDENED, OF_COMMANDS):
+        server = site.running.login("ada").spawn(project="physics")
+        token = server.execute(OWN_TOKEN).strip()
+        inherited = server.execute(INHERITED)
+        found = files_with(site.host, token)
+        readable_by_others = site.host.run_checked("find /tmp -maxdepth 1 -name 'jupyter.*' -perm /077")
+        server.stop()
+
+    assert inherited.split() == ["0o22", "True"]
+    assert found
+    assert not [file for file in found if not re.fullmatch(OWN_FILES, file)]
+    assert not readable_by_others
+
+
 @pytest.mark.parametrize("name", ["sudo", "sudo-rs"])
 def test_a_host_with_sudo_rs_runs_notebooks(site: Site, name: str) -> None:
-    """The same block prepares a host whose sudo is sudo-rs, under either name, and a user gets a notebook."""
+    """The same block prepares a hardened host whose sudo is sudo-rs, under either name, and a user gets a notebook."""
     recipe = Recipe(
         choices={"PARCEL": PARCEL, "RELOAD_SSHD": RELOAD_SSHD, "SUDO": name, "DEV_USERS": " ".join(ACCOUNTS)}
     )
@@ -397,7 +435,10 @@ def test_a_host_with_sudo_rs_runs_notebooks(site: Site, name: str) -> None:
         for command, answer in list(checks.items())[:3]:
             assert site.host.run(f"exec 2>&1; {recipe.settings}{command}").stdout == answer, command
 
-        spawn = site.running.invoke("dev.spawn")
+        hardened = settings_known_to(site.host, name, HARDENED)
+        assert "secure_path" in hardened
+        with site_settings_of_sudo(site.host, hardened, sudo=name):
+            spawn = site.running.invoke("dev.spawn")
 
         assert spawn.code == 0, spawn.text
         refused = site.ssh("sudo", "-n", "-u", "root", UNKNOWN_JOB, SQUEUE)
