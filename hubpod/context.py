@@ -101,7 +101,8 @@ class Context:
         found = find_instances(self.podman)
         names = [each.name for each in found if each.environment == instance.environment.name]
         elsewhere = [each.environment for each in found if each.name == instance.name]
-        if unknown is Unknown.REFUSE_SIMILAR and not nearest(instance.name, names, similarity=SIMILAR_INSTANCE):
+        mistyped = [name for name in names if _digits(name) == _digits(instance.name)]
+        if unknown is Unknown.REFUSE_SIMILAR and not nearest(instance.name, mistyped, similarity=SIMILAR_INSTANCE):
             return
         similar = nearest(instance.name, names)
         hint = f"; {elsewhere[0]} has one" if elsewhere and not similar else similar
@@ -110,6 +111,11 @@ class Context:
             remedy=f"`{command_line('dev.list')}` lists the instances, and "
             f"`{instance.command('up')}` brings this one up",
         )
+
+
+def _digits(name: str) -> str:
+    """Return the digits of a name: names that differ in them, such as ``pr-17`` and ``pr-18``, are two names."""
+    return "".join(filter(str.isdigit, name))
 
 
 def prepare(workspace: Workspace, reporter: Reporter) -> Context:

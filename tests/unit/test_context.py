@@ -78,6 +78,12 @@ def test_a_command_that_needs_a_running_instance_says_so(existing: Deployment, c
         command(existing.context, other(existing, "something-else"))
 
 
+def test_numbered_instances_are_not_typing_errors(existing: Deployment) -> None:
+    """Continuous integration numbers its instances, and removes each without a check."""
+    for name in ("new2", "new10"):
+        down(existing.context, other(existing, name), volumes=True)
+
+
 def test_an_instance_of_another_environment_is_named(existing: Deployment) -> None:
     """The option for the environment was probably left out."""
     instance = Instance(environment=find_environment("dev_realauth"), name="new1")
