@@ -7,7 +7,7 @@ WRAPPERS = "packages/slurmspawner_wrappers/src/slurmspawner_wrappers"
 READINESS = (
     Fault(
         name="silent-node-is-usable",
-        file=f"{WRAPPERS}/checks.py",
+        file=f"{WRAPPERS}/nodes.py",
         old='HARMLESS_FLAGS = "~#%!-"',
         new='HARMLESS_FLAGS = "~#%!-*"',
         breaks="The status is ready although no node responds.",
@@ -39,5 +39,12 @@ READINESS = (
         old='return f"{type(error).__name__}: {error}".strip().strip(":")',
         new='return ""',
         breaks="The status is ready although every login is refused.",
+    ),
+    Fault(
+        name="node-on-the-slurm-host",
+        file=f"{BRICS}/addresses.py",
+        old="return bool(address) and ipaddress.ip_address(address).is_loopback",
+        new="return False",
+        breaks="The hub searches a server of the Slurm host itself on its own machine.",
     ),
 )

@@ -197,6 +197,7 @@ SCRIPTS = {
     "squeue": "[ $SLURMSPAWNER_JOB_ID = all ] && {{ cat {dir}/all; exit; }}\n"
     "[ $SLURMSPAWNER_JOB_ID = mine ] && {{ cat {dir}/jobs {dir}/jobs.$SUDO_TO 2>/dev/null; exit 0; }}\n"
     "[ $SLURMSPAWNER_JOB_ID = home ] && {{ cat {dir}/home; exit; }}\n"
+    "[ $SLURMSPAWNER_JOB_ID = check ] && {{ cat >>{dir}/checked; cat {dir}/check 2>/dev/null; exit 0; }}\n"
     "echo $SLURMSPAWNER_JOB_ID >>{dir}/asked\n"
     "[ -e {dir}/gone ] && {{ echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1; }}\n"
     "cat {dir}/state\n",

@@ -105,8 +105,11 @@ async def test_a_startup_watch_reports_the_end_of_the_job() -> None:
     async def query(_max_age_s: float) -> JobStatus:
         return JobStatus.NOTFOUND
 
+    async def no_address(_node: str) -> str:
+        raise AssertionError("the job has no node")
+
     limits = SimpleNamespace(startup_poll_interval=60.0, queue_timeout=60.0, launch_timeout=60.0, answer_timeout=60.0)
-    watch = StartupWatch(query=query, job=lambda: job, port=lambda: 0, settings=limits)
+    watch = StartupWatch(query=query, job=lambda: job, port=lambda: 0, find_address=no_address, settings=limits)
 
     with pytest.raises(JobEndedError):
         await asyncio.wait_for(watch.until_listening(), timeout=5)

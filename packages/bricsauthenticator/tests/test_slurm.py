@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bricsauthenticator import job_states, slurm
+from bricsauthenticator import addresses, job_states, slurm
 from bricsauthenticator.job_states import Job, Life
 from bricsauthenticator.messages import situation
 from bricsauthenticator.slurm import read_answer, read_job_id, read_refusal
@@ -153,3 +153,37 @@ def test_each_key_is_random_with_the_mark_of_its_hub() -> None:
 def test_only_a_refusal_means_that_there_is_no_job(status: int | None, message: str, answer: bool) -> None:  # noqa: FBT001
     """After any other failure, the job may have been submitted."""
     assert slurm.may_have_submitted(status, message) is answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "address"),
+    [
+        ('a banner\n{"slurmspawner_checks": 1, "address": "10.1.2.3"}\n', "10.1.2.3"),
+        ('{"address": "2001:db8::1"}', "2001:db8::1"),
+        ('{"address": ""}', ""),
+        ('{"address": "other-pod"}', ""),
+        ("[]\n17\nnull", None),
+        ("squeue: error: Invalid job id: check", None),
+        ("", None),
+    ],
+)
+def test_the_address_of_a_node_is_an_ip_address(answer: str, address: str | None) -> None:
+    """A name is never used, because another program of the hub's network may serve it."""
+    assert addresses.read_address(answer) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("slurm.example.org", "slurm.example.org"),
+        ("slurm.example.org:2222", "slurm.example.org"),
+        ("192.0.2.7:22", "192.0.2.7"),
+        ("[2001:db8::1]:2222", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("", ""),
+    ],
+)
+def test_the_host_of_an_ssh_address_has_no_port(address: str, host: str) -> None:
+    """A site writes the Slurm host with or without a port."""
+    assert addresses.host_of(address) == host

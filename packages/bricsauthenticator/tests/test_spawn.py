@@ -102,6 +102,38 @@ async def test_a_server_starts_as_a_job_of_the_chosen_project(
     assert ada.spawner().server.port == server_port
 
 
+@pytest.mark.parametrize(
+    ("listed", "slurm_host"), [("127.0.0.1", ""), ("127.0.0.1", "localhost"), ("127.0.0.3", "127.0.0.1:22")]
+)
+async def test_the_address_of_the_node_comes_from_slurm(  # noqa: PLR0913, PLR0917 - fixtures
+    ada: Any, slurm: Any, until: Any, server_port: int, listed: str, slurm_host: str
+) -> None:
+    """A node's name is not resolved, because another program may serve it; loopback means the Slurm host."""
+    ada.spawner().slurm_host = slurm_host
+    slurm.put("check", json.dumps({"slurmspawner_checks": 1, "address": listed}) + "\n")
+    await start(ada, slurm, until)
+    slurm.says("RUNNING None node-of-others.invalid")
+    assert await report(ada, slurm, {"port": server_port}) == 201
+    assert await outcome(ada) is None
+
+    assert ada.spawner().server.ip == "127.0.0.1"
+
+
+async def test_the_address_of_the_node_is_awaited(ada: Any, slurm: Any, until: Any, server_port: int) -> None:
+    """While Slurm does not answer, the node's name is not resolved either."""
+    slurm.put("check", json.dumps({"slurmspawner_checks": 1, "address": ""}) + "\n")
+    await start(ada, slurm, until)
+    slurm.says("RUNNING None localhost")
+    assert await report(ada, slurm, {"port": server_port}) == 201
+    await until(lambda: slurm.read("checked").count("localhost") > 1)
+    assert not ada.spawner()._job.startup.address
+
+    slurm.put("check", json.dumps({"slurmspawner_checks": 1, "address": "127.0.0.1"}) + "\n")
+
+    assert await outcome(ada) is None
+    assert ada.spawner().server.ip == "127.0.0.1"
+
+
 async def test_an_empty_option_keeps_the_sites_value(ada: Any, slurm: Any, until: Any) -> None:
     """An empty field of the form does not override the site's configuration."""
     ada.spawner().req_partition = "notebooks"

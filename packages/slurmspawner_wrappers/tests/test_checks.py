@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from slurmspawner_wrappers import checks
-from slurmspawner_wrappers.checks import find_home_problem, find_wrapper_problem, is_usable
+from slurmspawner_wrappers.checks import find_home_problem, find_wrapper_problem
+from slurmspawner_wrappers.nodes import is_usable
 
 IMPORT = f"import sys; sys.path.insert(0, {str(Path(checks.__file__).parents[1])!r}); import slurmspawner_wrappers as w"
 Check = Callable[..., dict[str, Any]]
@@ -294,3 +295,19 @@ def test_the_hubs_api_is_requested_as_by_a_server(check: Check, hub: str) -> Non
     assert not check(hub=f"{hub}/hub/api/")["hub"]
     assert check(hub=f"{hub}/other/")["hub"] == "answers with status 404"
     assert check(hub="http://127.0.0.1:9/hub/api/")["hub"] == "refuses connections"
+
+
+@pytest.mark.parametrize(
+    ("listing", "addresses"),
+    [("10.1.2.3\n10.1.2.3\n", {"10.1.2.3"}), ("localhost", {"127.0.0.1", "::1"}), ("no.invalid", {""}), ("", {""})],
+)
+def test_the_address_of_a_node_comes_from_slurm(
+    check: Check, commands: Path, listing: str, addresses: set[str]
+) -> None:
+    """A name in NodeAddr is resolved on the Slurm host, and nothing else is printed."""
+    put(commands / "sinfo", f"[ $2 = --nodes=node1 ] && printf '{listing}'")
+
+    found = check(node="node1")
+
+    assert found.keys() == {"slurmspawner_checks", "address"}
+    assert found["address"] in addresses

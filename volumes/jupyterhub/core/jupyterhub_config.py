@@ -63,10 +63,10 @@ c.Spawner.default_url = "/lab"
 QUEUE_TIMEOUT = int(os.environ["DEPLOY_CONFIG_QUEUE_TIMEOUT"])
 if not hasattr(BricsSlurmSpawner, "default_start_timeout"):
     c.Spawner.start_timeout = QUEUE_TIMEOUT + 420
-GPUS = os.environ["DEPLOY_CONFIG_GPUS"].split()
 if hasattr(BricsSlurmSpawner, "queue_timeout"):  # a site's own spawner may lack this
     c.BricsSlurmSpawner.queue_timeout = QUEUE_TIMEOUT
-    c.BricsSlurmSpawner.gpus = GPUS
+    c.BricsSlurmSpawner.gpus = os.environ["DEPLOY_CONFIG_GPUS"].split()
+    c.BricsSlurmSpawner.slurm_host = os.environ["DEPLOY_CONFIG_SSH_HOSTNAME"]
 
 # Answer soon with the page that shows the progress; by default the answer waits ten seconds for the spawn. Invalid
 # options are refused before this time, with their own status.

@@ -81,6 +81,7 @@ class ServerJob:
             query=spawner.query_job_status,
             job=lambda: self.status.job,
             port=lambda: spawner.port,
+            find_address=lambda node: spawner.slurm_commands().find_address(node, spawner.slurm_host),
             settings=spawner,
         )
         self.end_report = EndReport(

@@ -3,6 +3,7 @@
 No command runs for a name that is not an account, such as a user's name at the hub.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from batchspawner import format_template  # type: ignore[import-untyped]
 
-from bricsauthenticator import commands, slurm
+from bricsauthenticator import addresses, commands, slurm
 from bricsauthenticator.commands import Outcome
 from bricsauthenticator.projects import is_account
 
@@ -76,6 +77,20 @@ class SlurmCommands:
     async def print_home(self) -> Outcome:
         """Print the account's home directory on the Slurm host."""
         return await self._run(self.find_home)
+
+    async def find_address(self, node: str, slurm_host: str) -> str:
+        """Return the address at which the hub reaches a node; empty while Slurm does not answer.
+
+        Args:
+            node: Name of the node. It is the result only if the site's wrappers do not print addresses.
+            slurm_host: Address of a node to which Slurm gives a loopback address, see SpawnerSettings.slurm_host.
+        """
+        outcome = await self._run(self.query, job_id="check", stdin=json.dumps({"node": node}))
+        address = addresses.read_address(outcome.stdout)
+        if address is None:
+            return "" if slurm.is_transient(outcome.status, outcome.stderr) else node
+        host = addresses.host_of(slurm_host)
+        return host if host not in {"", "localhost"} and addresses.is_loopback(address) else address
 
     async def list_jobs(self, username: str, timeout_s: float = inf) -> Outcome:
         """List the ids and comments of an account's jobs.

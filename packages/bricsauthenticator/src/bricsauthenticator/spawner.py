@@ -84,7 +84,7 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         """Submit the job of the chosen project and wait for its server.
 
         Returns:
-            The name of the node and the port that the server listens on.
+            The address of the node and the port that the server listens on.
 
         Raises:
             ShownError: 503 with a sentence when the job could not be submitted, or ended before its server listened.
@@ -95,8 +95,8 @@ class BricsSlurmSpawner(ProjectOptions, SpawnerSettings, SlurmSpawner):  # type:
         self.ended = ""
         try:
             await self._job.start(self.submit_batch_script)
-            self.ip = self.state_gethost()
-            self._job.report(f"Job {self.job_id} is ready on node {self.ip}", 90)
+            self.ip = self._job.startup.address
+            self._job.report(f"Job {self.job_id} is ready on node {self.state_gethost()}", 90)
         finally:
             self._job.events.end()
         self.log.info(LISTENS_LOG, self.job_id, self._log_name, self.ip, self.port)

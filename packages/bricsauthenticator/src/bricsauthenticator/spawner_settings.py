@@ -42,6 +42,15 @@ class SpawnerSettings(HasTraits):
         """,
     ).tag(config=True)
 
+    slurm_host = Unicode(
+        "",
+        help="""Name or address of the Slurm host, with or without `:PORT`.
+
+        It is the address of a node to which Slurm gives a loopback address, because that node is the Slurm host itself.
+        Empty or localhost if the hub runs on the same host.
+        """,
+    ).tag(config=True)
+
     query_all_cmd = Unicode(
         "",
         help="""Whole command, prefix included, that prints a line for each job that has not ended.

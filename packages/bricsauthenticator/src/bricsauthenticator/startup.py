@@ -64,13 +64,17 @@ class StartupWatch:
         query: Queries Slurm about the job; takes the maximum age of an answer that may be reused, in seconds.
         job: Returns the job as Slurm last described it.
         port: Returns the port that the job has reported; 0 before.
+        find_address: Returns the address at which the hub reaches a node; empty while Slurm does not answer.
         settings: The limits.
+        address: The address at which the server has answered; empty before.
     """
 
     query: Callable[[float], Awaitable[JobStatus]]
     job: Callable[[], Job]
     port: Callable[[], int]
+    find_address: Callable[[str], Awaitable[str]]
     settings: Limits
+    address: str = ""
     _refusal: str = ""
     _refused_at: float = 0.0
     _life: Life = Life.UNKNOWN
@@ -82,6 +86,7 @@ class StartupWatch:
         """Prepare for the next job."""
         self._wake.clear()
         self._has_address.clear()
+        self.address = ""
         self._refusal = ""
         self._life, self._since = Life.UNKNOWN, time.monotonic()
 
@@ -134,10 +139,13 @@ class StartupWatch:
         limit_s = self.settings.answer_timeout
         try:
             async with asyncio.timeout(limit_s):
-                while not await commands.listens(self.job().node, self.port()):  # noqa: ASYNC110 - the other end is another process
+                while not (address := await self.find_address(self.job().node)):  # noqa: ASYNC110 - as below
+                    await asyncio.sleep(self.settings.startup_poll_interval)
+                while not await commands.listens(address, self.port()):  # noqa: ASYNC110 - the other end is another process
                     await asyncio.sleep(CONNECT_INTERVAL_S)
         except TimeoutError:
             raise OverdueError("answer_timeout", limit_s) from None
+        self.address = address
 
     async def _watch_job(self) -> None:
         """Query Slurm at intervals and when the port is reported, until the job is over or late."""

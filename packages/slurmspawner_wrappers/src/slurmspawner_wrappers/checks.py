@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from slurmspawner_wrappers import nodes
+
 MARK = "slurmspawner_checks"
 VERSION = 1
 WRAPPERS = ("slurmspawner_sbatch", "slurmspawner_squeue", "slurmspawner_scancel")
@@ -25,17 +27,16 @@ HTTP_LIMIT_S = 3.0
 """Seconds, so that the hub has an answer in time although Slurm's commands wait for minutes."""
 SPOOL_BYTES = 16 * 2**20
 """Free bytes of Slurm's spool below which a job may fail: the script, its environment and Slurm's own state."""
-MAX_ADDRESSES = 3
-USABLE = frozenset({"idle", "mixed", "mix", "allocated", "alloc", "completing", "comp", "planned", "plnd"})
-HARMLESS_FLAGS = "~#%!-"
-"""Flags of sinfo(1) behind a node's state: saving power, being powered up, planned for a job.
-
-The others mean that it does not respond (*), is in maintenance ($) or about to reboot (@, ^)."""
 
 
 def answer(account: pwd.struct_passwd, environment: dict[str, str]) -> None:
     """Read the request, and print the facts."""
     request = json.loads(sys.stdin.read(MAX_REQUEST_BYTES) or "{}")
+    if "node" in request:
+        listing = _start(["sinfo", "--noheader", f"--nodes={request['node']}", "--format=%o"], environment)
+        address = nodes.read_address(_output(listing, SLURM_LIMIT_S))
+        sys.stdout.write(json.dumps({MARK: VERSION, "address": address}) + "\n")
+        return
     facts: dict[str, Any] = {MARK: VERSION, "account": account.pw_name, "wrappers": _wrapper_problems()}
     partitions = _start(["sinfo", "--noheader", "--Node", "--format=%P|%a|%T|%N|%o"], environment)
     if "prefix" in request:
@@ -50,7 +51,7 @@ def answer(account: pwd.struct_passwd, environment: dict[str, str]) -> None:
         facts["spool"] = _find_spool_problem(environment)
     if "hub" in request:
         facts["hub"] = find_hub_problem(str(request["hub"]))
-    facts.update(read_partitions(_output(partitions, SLURM_LIMIT_S), str(request.get("partition", ""))))
+    facts.update(nodes.read_partitions(_output(partitions, SLURM_LIMIT_S), str(request.get("partition", ""))))
     sys.stdout.write(json.dumps(facts) + "\n")
 
 
@@ -149,38 +150,6 @@ def find_hub_problem(url: str) -> str:
         return "" if b'"version"' in response.read(MAX_REQUEST_BYTES) else f"answers with status {response.status}"
     except (OSError, ValueError, HTTPException) as error:
         return _describe(error)
-
-
-def read_partitions(listing: str | None, partition: str) -> dict[str, Any]:
-    """Read the nodes of a partition, or of the site's default one, from sinfo's lines.
-
-    The answer counts the nodes by state, and has the addresses of some of those that can run a job.
-    """
-    if listing is None:
-        return {"slurm": "sinfo does not answer"}
-    rows = [line.split("|") for line in listing.splitlines()]
-    states: dict[str, int] = {}
-    nodes: dict[str, str] = {}
-    names, up = set(), ""
-    for name, available, state, node, address in (row for row in rows if len(row) == 5):  # noqa: PLR2004 - the format
-        names.add(name.rstrip("*"))
-        if name != partition and not (name.endswith("*") and partition in {"", name[:-1]}):
-            continue
-        up = available
-        states[state] = states.get(state, 0) + 1
-        if is_usable(state) and len(nodes) < MAX_ADDRESSES:
-            nodes[node] = address
-    return {
-        "partitions": sorted(names),
-        "partition": {"up": up, "states": states, "usable": sum(map(is_usable, states))},
-        "nodes": nodes,
-    }
-
-
-def is_usable(state: str) -> bool:
-    """Whether a node in this state of sinfo runs jobs, now or after other jobs."""
-    name = state.rstrip("*~#!%$@^-+").lower()
-    return name in USABLE and not set(state[len(name) :]) - set(HARMLESS_FLAGS)
 
 
 def _start(argv: list[str], environment: dict[str, str]) -> subprocess.Popen[str] | None:
