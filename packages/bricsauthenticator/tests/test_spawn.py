@@ -521,7 +521,7 @@ async def test_a_restarted_hub_queries_the_job_as_its_account(ada: Any, slurm: A
 
     assert state["job_id"] == "41"
     assert await again.poll() is None
-    assert slurm.read("account") == "ada.project1\n"
+    await until(lambda: slurm.read("account") == "ada.project1\n")  # the start queries at the same time
 
 
 async def test_each_spawn_has_the_account_of_its_own_project(ada: Any, slurm: Any, until: Any) -> None:
