@@ -5,7 +5,8 @@ import pytest
 from hubpod.client import HubError, Server, Session
 from hubpod_harness.invariants import assert_invariants
 from hubpod_harness.stack import Stack
-from hubpod_harness.steps import PROJECT, wait_until
+from hubpod_harness.steps import PROJECT, home_directory, run_as_account, undo_after, wait_until
+from hubpod_harness.users import User
 
 pytestmark = pytest.mark.faults
 
@@ -79,6 +80,24 @@ def test_a_restarted_slurm_host_leaves_no_ghost(quick: Stack, quick_session: Ses
     assert f"Job {job_id} ended: its node failed (NODE_FAIL" in wait_for_reason(server)
     assert quick_session.spawn(project=PROJECT, deadline_s=RESTARTED_S).execute("5 * 4") == "20"
     assert_invariants(quick)
+
+
+def test_a_job_that_cannot_complete_delays_no_other_job(quick: Stack, quick_session: Session, quick_user: User) -> None:
+    """A job whose log is a FIFO without a reader is ended after its cancellation, and other jobs start."""
+    account = quick_user.account(PROJECT)
+    home = home_directory(account)
+    with undo_after(lambda: run_as_account(quick, account, "rm", "-f", f"{home}/fifo")):
+        run_as_account(quick, account, "mkfifo", f"{home}/fifo")
+        submit = ("sbatch", "--parsable", f"--chdir={home}", f"--output={home}/fifo", "--wrap=sleep 600")
+        job_id = run_as_account(quick, account, *submit).stdout.strip()
+        quick.slurm.wait_for(job_id, "RUNNING")
+
+        run_as_account(quick, account, "scancel", job_id)
+        quick.slurm.wait_for(job_id, "COMPLETING")
+        server = quick_session.spawn(project=PROJECT, deadline_s=RESTARTED_S)
+
+    assert server.execute("5 * 4") == "20"
+    quick.slurm.wait_for(job_id, "CANCELLED")
 
 
 def test_a_user_with_a_queued_job_can_be_deleted(quick: Stack, quick_session: Session) -> None:
