@@ -71,12 +71,20 @@ class InstanceFiles:
         shutil.rmtree(removed, ignore_errors=True)
 
     @property
-    def _record(self) -> Path:
+    def record(self) -> Path:
+        """File of the record."""
         return self.directory / "record.json"
+
+    def remove_record(self) -> None:
+        """Remove the record, whatever is in its place."""
+        if self.record.is_dir() and not self.record.is_symlink():
+            shutil.rmtree(self.record)
+        else:
+            self.record.unlink(missing_ok=True)
 
     def load_record(self) -> InstanceRecord:
         """Return the record of the instance, which is empty if the file is missing or damaged."""
-        known = read_record(self._record) if self._record.exists() else self._read_separate_files()
+        known = read_record(self.record) if self.record.exists() else self._read_separate_files()
         names = InstanceRecord.__dataclass_fields__
         return InstanceRecord(**{name: value for name, value in known.items() if name in names})  # type: ignore[arg-type]
 
@@ -84,10 +92,10 @@ class InstanceFiles:
         """Change attributes of the instance's record, and write the file only if they differ."""
         before = self.load_record()
         record = replace(before, **changes)
-        if record == before and self._record.exists():
+        if record == before and self.record.exists():
             return
         private_directory(self.directory)
-        write_private(self._record, json.dumps(asdict(record), indent=2).encode())
+        write_private(self.record, json.dumps(asdict(record), indent=2).encode())
 
     def _read_separate_files(self) -> dict[str, object]:
         """Read the files that hubpod wrote before there was one record."""

@@ -44,6 +44,7 @@ PROD: Mapping[str, Command] = {
     "logs": prod.logs,
     "down": prod.down,
     "upgrade": prod.upgrade,
+    "volumes": prod.volumes,
     "systemd": prod.systemd,
 }
 

@@ -159,7 +159,9 @@ def status(
         from hubpod.commands import inspect as command
 
         found = arguments.parse_instance(environment, instance)
-        output.show_status(command.status(console.quiet_context(found, named=json), found), json=json)
+        context = console.quiet_context(found, named=json)
+        output.show_status(command.status(context, found), json=json)
+        output.show_damage(context, found)
 
 
 def logs(

@@ -7,9 +7,12 @@ from json import dumps
 from rich.table import Table
 from rich.text import Text
 
-from hubpod.cli.console import out
+from hubpod.cli.console import err, out
 from hubpod.components.site import Site
+from hubpod.context import Context
+from hubpod.deployment import damage
 from hubpod.deployment.status import ContainerStatus, State, Status, published_url
+from hubpod.instances import Instance
 from hubpod.podman.findings import Finding, Verdict
 from hubpod.system.progress import marks
 
@@ -46,6 +49,12 @@ def _describe(site: Site) -> dict[str, object]:
 def show_json(value: object) -> None:
     """Print a value as JSON."""
     sys.stdout.write(dumps(value, indent=2) + "\n")
+
+
+def show_damage(context: Context, instance: Instance) -> None:
+    """Print a warning about each damaged file of an instance, beside its status."""
+    for each in damage.find(context.workspace, instance, context.snapshot(instance)):
+        err.print(damage.warning(each), soft_wrap=True, markup=False)
 
 
 def show_status(now: Status, *, json: bool) -> None:

@@ -157,7 +157,9 @@ def status(
         from hubpod.commands import inspect as command
 
         found = _parse_instance(environment, instance)
-        output.show_status(command.status(console.quiet_context(found, named=json), found), json=json)
+        context = console.quiet_context(found, named=json)
+        output.show_status(command.status(context, found), json=json)
+        output.show_damage(context, found)
 
 
 def logs(
@@ -208,6 +210,25 @@ def down(
             command.down(console.verbose_context(found, named=False), found, volumes=volumes)
         else:
             console.out.print("nothing was removed")
+
+
+def volumes(
+    *,
+    action: Annotated[str, "list, export, import or reset"],
+    environment: ProductionName = PRODUCTION_ENVIRONMENT,
+    instance: InstanceName = INSTANCE,
+    name: Annotated[str, "volume as list prints it; reset also takes `all`"] = "",
+    file: Annotated[str, "tar archive to write or read"] = "",
+    json: Json = False,
+    dry: Dry = False,
+    yes: Annotated[bool, "import or reset without confirmation"] = False,
+) -> None:
+    """List or export volumes or, after a confirmation, import or reset data."""
+    with reporting_errors():
+        from hubpod.cli import volumes as command
+
+        found = _parse_instance(environment, instance)
+        command.manage_volumes(found, action, name=name, file=file, json=json, dry=dry, yes=yes)
 
 
 def systemd(*, environment: ProductionName = PRODUCTION_ENVIRONMENT, instance: InstanceName = INSTANCE) -> None:

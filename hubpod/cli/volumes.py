@@ -4,7 +4,8 @@ from dataclasses import asdict
 from functools import partial
 
 from hubpod.cli.arguments import parse_choice, parse_path, refuse_option
-from hubpod.cli.console import quiet_context, verbose_context
+from hubpod.cli.confirmation import confirm
+from hubpod.cli.console import out, quiet_context, verbose_context
 from hubpod.cli.dry_run import show_plan
 from hubpod.cli.output import show_json, show_table
 from hubpod.commands import volumes
@@ -13,26 +14,33 @@ from hubpod.context import Context, Unknown
 from hubpod.errors import UsageError
 from hubpod.instances import Instance
 
-CHANGES = ("import", "reset")
 ACTIONS = ("list", "export", "import", "reset")
+CHANGES = ("import", "reset")
+"""Actions that remove the present content of a volume."""
 
 
-def manage_volumes(instance: Instance, action: str, *, name: str, file: str, json: bool, dry: bool) -> None:
-    """Run one of the actions, of which export and import require a file.
+def manage_volumes(
+    instance: Instance, action: str, *, name: str, file: str, json: bool, dry: bool, yes: bool = True
+) -> None:
+    """Run one of the actions, of which export and import require a file, and two prompt without ``yes``.
 
     Raises:
         UsageError: The action is unknown, or the file is missing.
     """
-    refuse_option("dev.volumes", action)
-    parse_choice("dev.volumes", action, ACTIONS)
+    task = f"{instance.environment.stage.commands}.volumes"
+    refuse_option(task, action)
+    parse_choice(task, action, ACTIONS)
     if dry and action not in CHANGES:
-        raise UsageError(f"dev.volumes {action} changes no volume, so that --dry has no meaning for it")
+        raise UsageError(f"{task} {action} changes no volume, so that --dry has no meaning for it")
     if json and action != "list":
-        raise UsageError(f"dev.volumes {action} prints no facts, so that --json has no meaning for it")
+        raise UsageError(f"{task} {action} prints no facts, so that --json has no meaning for it")
     if action in {"export", "import"} and not file:
         raise UsageError("--file is missing", remedy="add --file FILE.tar")
     if dry:
         show_plan(instance, partial(_plan, instance=instance, action=action, name=name, file=file))
+        return
+    if action in CHANGES and not (yes or confirm(f"Remove the present content of {name} of {instance.resource}?")):
+        out.print("nothing was removed")
         return
     match action:
         case "export":

@@ -7,7 +7,7 @@ from hubpod.components import needs, proxy, slurm
 from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
-from hubpod.settings.credentials import Credential, new_token
+from hubpod.settings.credentials import Credential, check_crypt_key, new_token
 from hubpod.settings.ssh_address import SshAddress
 
 NAME = "jupyterhub"
@@ -38,8 +38,15 @@ PORT_REPORTED_LINE = r"201 POST \S*/hub/api/batchspawner \({user}@"
 LISTENS_LINE = r"Job {job} of \S+ listens on"
 """Patterns of the hub's log during a spawn, for one user and job."""
 
-CRYPT_KEY = Credential(name="crypt_key", generate=new_token)
-"""Encrypts auth_state in the hub's database: 32 bytes in hexadecimal digits."""
+CRYPT_KEY = Credential(
+    name="crypt_key",
+    generate=new_token,
+    check=check_crypt_key,
+    normalize=bytes.strip,
+    protects=DATA_VOLUME,
+    protects_what="every user's login state",
+)
+"""Encrypts auth_state in the hub's database, by the first of several keys (jupyterhub/crypto.py)."""
 
 SHARED_LOGIN = """\
     ControlMaster auto

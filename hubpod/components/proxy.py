@@ -6,7 +6,7 @@ A restart of the hub therefore does not cut connections.
 from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
-from hubpod.settings.credentials import Credential, new_token
+from hubpod.settings.credentials import Credential, check_token, new_token
 
 NAME = "proxy"
 IMAGE = "jupyterhub"
@@ -15,7 +15,7 @@ PORT = 8000
 API_PORT = 8001
 UID = 1000
 
-TOKEN = Credential(name="proxy_token", generate=new_token)
+TOKEN = Credential(name="proxy_token", generate=new_token, check=check_token, normalize=bytes.strip)
 """Authenticates the hub to the proxy's API."""
 
 MAX_HEADER_BYTES = 32768

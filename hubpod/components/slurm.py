@@ -11,7 +11,7 @@ from hubpod.accounts import Account
 from hubpod.components.component import Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
-from hubpod.settings.credentials import Credential, Credentials, new_ssh_key, ssh_public_line
+from hubpod.settings.credentials import Credential, Credentials, check_size, new_ssh_key, ssh_public_line
 from hubpod.settings.ssh_address import SshAddress
 
 NAME = "slurm"
@@ -46,7 +46,9 @@ CLIENT_KEY = Credential(name="ssh_client_key", generate=new_ssh_key, check=ssh_p
 HOST_KEY = Credential(name="ssh_host_key", generate=new_ssh_key, check=ssh_public_line)
 """The private host key of the SSH server, in OpenSSH format."""
 
-MUNGE_KEY = Credential(name="munge_key", generate=lambda: secrets.token_bytes(MUNGE_KEY_BYTES))
+MUNGE_KEY = Credential(
+    name="munge_key", generate=lambda: secrets.token_bytes(MUNGE_KEY_BYTES), check=check_size(MUNGE_KEY_BYTES)
+)
 """The key that authenticates Slurm's daemons to each other."""
 
 # Found by leaving out one at a time: without CHOWN no home directories exist, without KILL a cancelled job never ends,

@@ -11,6 +11,8 @@ from hubpod.components.assembly import entrance
 from hubpod.components.component import Client
 from hubpod.components.site import Site
 from hubpod.context import Context
+from hubpod.deployment import damage
+from hubpod.deployment.damage import volumes_by_part
 from hubpod.deployment.publish import find_hub_api, require_free, require_matching_options
 from hubpod.errors import SettingsError, UsageError
 from hubpod.images.ensure import ImageSet
@@ -21,6 +23,7 @@ from hubpod.podman.snapshot import Snapshot
 from hubpod.request import UpRequest
 from hubpod.settings import credentials, deploy_configmap
 from hubpod.settings.deploy_dir import DeployDir, load
+from hubpod.settings.problems import report
 from hubpod.system.ports import choose_port, reserve_port
 from hubpod.system.proxies import find_warnings, proxy_variables
 
@@ -60,6 +63,7 @@ def validate(context: Context, request: UpRequest, found: Snapshot, *, here: boo
     require_matching_options(environment, request)
     if here:
         _require_own_name(request.instance, found)
+    report(context.workspace.files(request.instance).directory, damage.find(context.workspace, request.instance, found))
     with context.reporter.phase("settings") as phase:
         deploy = load(_find_deploy_dir(context, request, found), environment, assembly.settings())
         published = _published_ports(found)
@@ -126,7 +130,9 @@ def derive_site(context: Context, plan: Plan, built: ImageSet, found: Snapshot) 
     return Site(
         instance=instance,
         settings=plan.deploy.settings,
-        credentials=credentials.load_or_create(context.workspace.files(instance).credentials, assembly.credentials()),
+        credentials=credentials.load_or_create(
+            context.workspace.files(instance).credentials, assembly.credentials(), volumes_by_part(instance, found)
+        ),
         images=built.images,
         sources=built.sources,
         volumes=context.workspace.project / "volumes",

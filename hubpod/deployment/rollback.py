@@ -25,6 +25,8 @@ from hubpod.workspace import Workspace
 COMPLETE = "complete.json"
 """Written last and removed first: a backup without it is incomplete, or of an upgrade that succeeded."""
 
+ARCHIVE_ENDING = ".tar"
+
 RESTORING = "restoring"
 """Exists while volumes are restored, and after a command that was killed meanwhile."""
 
@@ -152,7 +154,7 @@ def _labels_to_archive(instance: Instance, found: Snapshot, *, database: bool) -
 
 
 def _archive(directory: Path, volume: str) -> Path:
-    return directory / f"{volume}.tar"
+    return directory / f"{volume}{ARCHIVE_ENDING}"
 
 
 def _restore(context: Context, instance: Instance, backup: Backup, directory: Path, error: BaseException) -> None:

@@ -3,17 +3,63 @@
 The files of mode 0600 in a directory of mode 0700 outlive the containers, which get their content in seeded volumes.
 """
 
+import base64
+import binascii
+import os
+import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
-from hubpod.errors import SettingsError
+from hubpod.settings.problems import Problem, UnreadableError, report
+from hubpod.settings.yaml_files import read_file
 from hubpod.system.private_files import private_directory, write_private
+
+RESTORE_DOC = "docs/data.md"
+KEY_BYTES = 32
 
 
 def accept(_: bytes) -> None:
     """Accept any content."""
+
+
+def check_token(content: bytes) -> None:
+    """Require the text of a token or password.
+
+    Raises:
+        ValueError: It is too short, or has a character that a variable or header cannot have.
+    """
+    if not re.fullmatch(rb"[!-~]{64,1024}", content):
+        raise ValueError("is not a token: 64 or more printable ASCII characters on one line")
+
+
+def check_crypt_key(content: bytes) -> None:
+    """Require keys as JupyterHub takes them: 32 bytes in hexadecimal digits or base64, a semicolon between two keys.
+
+    Raises:
+        ValueError: JupyterHub would refuse to start.
+    """
+    for key in content.split(b";"):
+        if re.fullmatch(rb"[0-9a-fA-F]{64}", key):
+            continue
+        try:
+            size = len(base64.b64decode(key, validate=True))
+        except binascii.Error:
+            size = 0
+        if size != KEY_BYTES:
+            raise ValueError("is not a key of 32 bytes in hexadecimal digits or base64")
+
+
+def check_size(size: int) -> Callable[[bytes], None]:
+    """Return a check of a binary key's size in bytes, by which truncated content is found."""
+
+    def check(content: bytes) -> None:
+        if len(content) != size:
+            raise ValueError(f"has {len(content)} bytes, and the key has {size}")
+
+    return check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +69,21 @@ class Credential:
     Attributes:
         name: Name of its file.
         generate: Returns new content.
-        check: Raises ValueError for content that is not such key material.
+        check: Raises ValueError, with the end of a sentence about the file, for content that is not such key material.
+        normalize: Returns the usual form of content, for example without an editor's line end.
+        protects: Part of the name of the data volume that is encrypted with it; empty if other content does as well.
+        protects_what: What is encrypted in that volume.
     """
 
     name: str
     generate: Callable[[], bytes]
     check: Callable[[bytes], object] = accept
+    normalize: Callable[[bytes], bytes] = bytes
+    protects: str = ""
+    protects_what: str = ""
 
 
-DIGEST_KEY = Credential(name="digest_key", generate=lambda: secrets.token_bytes(32))
+DIGEST_KEY = Credential(name="digest_key", generate=lambda: secrets.token_bytes(KEY_BYTES), check=check_size(KEY_BYTES))
 """Keys the digests of seeds, which are public as labels."""
 
 
@@ -54,36 +106,58 @@ class Credentials:
         return self[DIGEST_KEY]
 
 
-def load_or_create(directory: Path, credentials: Iterable[Credential]) -> Credentials:
+def load_or_create(
+    directory: Path, credentials: Iterable[Credential], kept: Mapping[str, str] = MappingProxyType({})
+) -> Credentials:
     """Read an instance's key material, and generate missing files.
 
+    Args:
+        directory: The directory of the files.
+        credentials: The key material.
+        kept: The instance's existing volumes: podman's name of each, by its part of the name.
+
     Raises:
-        SettingsError: A file cannot be read, or is not the key material that its name promises.
+        SettingsError: A file is damaged, or missing although existing data depends on it; carries all problems.
     """
+    rows = (*credentials, DIGEST_KEY)
     private_directory(directory)
-    return Credentials(contents={each.name: _load_or_create(directory, each) for each in (*credentials, DIGEST_KEY)})
+    report(directory, [*find_problems(directory, rows, kept)])
+    return Credentials(contents={each.name: _load_or_create(directory / each.name, each) for each in rows})
 
 
-def _load_or_create(directory: Path, credential: Credential) -> bytes:
-    path = directory / credential.name
-    content = _read(path)
+def find_problems(directory: Path, credentials: Iterable[Credential], kept: Mapping[str, str]) -> Iterator[Problem]:
+    """Find damaged files, and missing ones on which the data in an existing volume depends."""
+    for each in credentials:
+        path = directory / each.name
+        data = kept.get(each.protects, "")
+        missing = "is missing" if data else ""
+        text = _find_damage(path, each) if os.path.lexists(path) else missing
+        if text and data:
+            text += f", and {each.protects_what} in the volume {data} is encrypted with it"
+            yield Problem(path=path, text=text, remedy=f"restore it from a backup or as {RESTORE_DOC} says")
+        elif text:
+            yield Problem(path=path, text=text, remedy=f"remove {path}; `up` then generates another")
+
+
+def _find_damage(path: Path, credential: Credential) -> str:
+    """Find what is wrong with an existing file, as the end of a sentence."""
+    try:
+        content = read_file(path, "")
+    except UnreadableError as error:
+        return error.problem.text
     if not content:
-        content = credential.generate()
-        write_private(path, content)
+        return "is empty"
     try:
-        credential.check(content)
+        credential.check(credential.normalize(content))
     except ValueError as error:
-        raise SettingsError(f"the key in {path} {error}", remedy=f"remove {directory}") from error
-    return content
+        return str(error)
+    return ""
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}", remedy=f"remove {path.parent}") from error
+def _load_or_create(path: Path, credential: Credential) -> bytes:
+    if not os.path.lexists(path):
+        write_private(path, credential.generate())
+    return credential.normalize(path.read_bytes())
 
 
 def new_token() -> bytes:

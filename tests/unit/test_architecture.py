@@ -11,7 +11,7 @@ HARNESS = sorted(set((PROJECT / "harness").rglob("*.py")) - set((PROJECT / "harn
 ATTACK = sorted((PROJECT / "harness" / "hubpod_harness" / "attack").glob("*.py"))
 TASKS = sorted((PROJECT / "hubpod_tasks").glob("*.py"))
 PACKAGES = sorted((PROJECT / "packages").glob("*/src/**/*.py"))
-COMMANDS = {PROJECT / "hubpod" / "cli" / "dev.py"}
+COMMANDS = {PROJECT / "hubpod" / "cli" / f"{stage}.py" for stage in ("dev", "prod")}
 """Modules without a limit of lines: one function per command, mostly options."""
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 50

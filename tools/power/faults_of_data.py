@@ -136,9 +136,30 @@ DATA = (
     Fault(
         name="damaged-key-accepted",
         file="hubpod/settings/credentials.py",
-        old="        credential.check(content)\n",
+        old="        credential.check(credential.normalize(content))\n",
         new="        credential.check(credential.generate())\n",
         breaks="Half of a key reaches the containers, and the hub ends with a traceback.",
+    ),
+    Fault(
+        name="lost-crypt-key-replaced",
+        file="hubpod/settings/credentials.py",
+        old='        missing = "is missing" if data else ""\n',
+        new='        missing = ""\n',
+        breaks="A lost key of the hub's database is replaced, and all login states are lost without a word.",
+    ),
+    Fault(
+        name="damaged-backup-forgotten",
+        file="hubpod/deployment/damage.py",
+        old="        *_find_backup_problems(files.backup),\n",
+        new="",
+        breaks="An interrupted upgrade with a damaged record counts as finished, and its backup is removed.",
+    ),
+    Fault(
+        name="site-authorities-forgotten",
+        file="hubpod/system/certificates.py",
+        old="        os.environ.update(dict.fromkeys(CA_VARIABLES, str(path)))\n",
+        new="",
+        breaks="Clones and builds behind a site's proxy fail although its certificate is beside the settings.",
     ),
     Fault(
         name="import-before-a-check",
