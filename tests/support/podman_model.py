@@ -184,7 +184,7 @@ class PodmanModel(Podman):
         return self.stored[name]
 
     def _listed(self, options: Sequence[str]) -> list[str]:
-        """Return the names of the volumes that match: one label of several, and each other filter."""
+        """Return the names of the volumes that match any filter: podman 4.3 combines all of them by "or"."""
         filters = [option.removeprefix("--filter=").partition("=")[::2] for option in options]
         labels = [_pair(value) for kind, value in filters if kind == "label"]
         patterns = [value for kind, value in filters if kind == "name"]
@@ -192,8 +192,9 @@ class PodmanModel(Podman):
         return [
             name
             for name, volume in self.stored.items()
-            if (not labels or any(label in volume.labels.items() for label in labels))
-            and all(re.search(pattern, name) for pattern in patterns)
+            if not filters
+            or any(label in volume.labels.items() for label in labels)
+            or any(re.search(pattern, name) for pattern in patterns)
         ]
 
     def _remove_volumes(self, names: Iterable[str]) -> None:
