@@ -114,6 +114,18 @@ def parse_target(text: str | None) -> Target:
     return Target.PODMAN if text is None else Target(parse_choice("--target", text, values_of(Target)))
 
 
+def require_podman(target: Target, *, fill_volumes: bool, with_secrets: bool) -> bool:
+    """Return whether to fill volumes, which only podman's manifest names.
+
+    Raises:
+        UsageError: The manifest is for a cluster, or includes Secrets.
+    """
+    if fill_volumes and (target is not Target.PODMAN or with_secrets):
+        remedy = "a cluster fills the volumes itself: leave out --fill-volumes"
+        raise UsageError("--fill-volumes is for podman, whose manifest has no Secrets", remedy=remedy)
+    return fill_volumes
+
+
 def parse_choice(option: str, text: str, choices: Sequence[str]) -> str:
     """Return the text if it is one of the choices.
 

@@ -13,6 +13,7 @@ from hubpod.cli.options import (
     DeployDir,
     Dry,
     EnvironmentName,
+    FillVolumes,
     Follow,
     Grep,
     HubUrl,
@@ -263,13 +264,16 @@ def manifest(
     port: Port = None,
     publish: Publish = None,
     deploy_dir: DeployDir = None,
+    base: BaseImage = None,
+    source: Source = None,
     zenith_image: ZenithImage = None,
     target: Target = None,
     with_secrets: WithSecrets = False,
+    fill_volumes: FillVolumes = False,
 ) -> None:
     """Print the manifest that dev.up plays, or one for a cluster.
 
-    The manifest contains secrets only with --with-secrets.
+    The manifest contains secrets only with --with-secrets. With --fill-volumes `podman kube play` can start it.
     """
     with reporting_errors():
         from hubpod.cli import arguments, console
@@ -280,10 +284,16 @@ def manifest(
             port=port,
             publish=publish,
             deploy_dir=deploy_dir,
+            base=base,
+            source=source,
             zenith_image=zenith_image,
         )
         parsed = arguments.parse_target(target)
-        sys.stdout.write(command.render(console.quiet_context(request.instance), request, parsed, secrets=with_secrets))
+        if arguments.require_podman(parsed, fill_volumes=fill_volumes, with_secrets=with_secrets):
+            sys.stdout.write(command.render_and_fill(console.verbose_context(request.instance), request))
+        else:
+            context = console.quiet_context(request.instance)
+            sys.stdout.write(command.render(context, request, parsed, secrets=with_secrets))
 
 
 def clone(

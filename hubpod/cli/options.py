@@ -74,6 +74,7 @@ ZenithImage = Annotated[
 ]
 Keep = Annotated[bool, "keep the pod when it does not become ready"]
 Target = Annotated[str | None, "podman, the manifest that `up` plays, or kubernetes, for a cluster (default podman)"]
+FillVolumes = Annotated[bool, "for podman, build the images and fill the volumes, so that the manifest can be played"]
 WithSecrets = Annotated[bool, "for a cluster, include the values of Secrets"]
 
 HubUrl = Annotated[str, "address of the hub where users reach it through a tunnel"]

@@ -11,6 +11,7 @@ from hubpod.cli.options import (
     INSTANCE,
     BaseImage,
     Dry,
+    FillVolumes,
     Follow,
     Grep,
     InstanceName,
@@ -134,10 +135,11 @@ def manifest(
     zenith_image: ZenithImage = None,
     target: Target = None,
     with_secrets: WithSecrets = False,
+    fill_volumes: FillVolumes = False,
 ) -> None:
     """Print the manifest that prod.up plays, or one for a cluster.
 
-    The manifest contains secrets only with --with-secrets.
+    The manifest contains secrets only with --with-secrets. With --fill-volumes `podman kube play` can start it.
     """
     with reporting_errors():
         from hubpod.cli import arguments, console
@@ -145,7 +147,11 @@ def manifest(
 
         request = _parse(environment, instance, port, publish, deploy_dir, base, source, zenith_image)
         parsed = arguments.parse_target(target)
-        sys.stdout.write(command.render(console.quiet_context(request.instance), request, parsed, secrets=with_secrets))
+        if arguments.require_podman(parsed, fill_volumes=fill_volumes, with_secrets=with_secrets):
+            sys.stdout.write(command.render_and_fill(console.verbose_context(request.instance), request))
+        else:
+            context = console.quiet_context(request.instance)
+            sys.stdout.write(command.render(context, request, parsed, secrets=with_secrets))
 
 
 def status(

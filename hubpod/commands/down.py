@@ -8,6 +8,7 @@ from hubpod.deployment import damage, seeding
 from hubpod.deployment.kept_logs import keep_logs
 from hubpod.deployment.remove import remove_pods
 from hubpod.instances import Instance
+from hubpod.manifests.podman import tmpfs_prefix
 from hubpod.podman.snapshot import Snapshot
 
 
@@ -24,18 +25,20 @@ def down(context: Context, instance: Instance, *, volumes: bool) -> None:
             context.reporter.say(damage.warning(each))
         with context.reporter.phase("pod removed") as phase:
             logs = _keep_logs(context, instance, found)
+            unlabelled = _volumes_by_hand(context, instance, found) if volumes else set()
             remove_pods(context.podman, instance)
             phase.result(f"the ends of its logs are in {logs}" if logs else "")
         if volumes:
             with context.reporter.phase("volumes removed") as phase:
-                context.podman.remove_volumes(list(found.volumes))
+                removed = sorted({*found.volumes, *unlabelled})
+                context.podman.remove_volumes(removed)
                 if any(each.path == context.workspace.files(instance).record for each in problems):
                     context.workspace.files(instance).remove_record()
                 seeding.forget_volumes(context.workspace, instance)
                 files = context.workspace.files(instance)
                 shutil.rmtree(files.credentials, ignore_errors=True)
                 files.remove_backup()
-                phase.result(str(len(found.volumes)))
+                phase.result(str(len(removed)))
 
 
 def _keep_logs(context: Context, instance: Instance, found: Snapshot) -> Path | None:
@@ -46,3 +49,14 @@ def _keep_logs(context: Context, instance: Instance, found: Snapshot) -> Path | 
         place = error.filename or context.workspace.files(instance).logs
         context.reporter.say(f"! the logs are not kept: {place}: {error.strerror}")
         return None
+
+
+def _volumes_by_hand(context: Context, instance: Instance, found: Snapshot) -> set[str]:
+    """Return the volumes of a pod that an operator has played from its manifest: podman gives them no labels."""
+    if not found.containers:
+        return set()
+    form = "{{range .Mounts}}{{.Name}} {{end}}"
+    names = context.podman.listing("inspect", "--type=container", f"--format={form}", *found.containers)
+    # podman removes those of a tmpfs with the pod.
+    temporary = tmpfs_prefix(instance.resource)
+    return {name for name in names if not name.startswith(temporary)} - set(found.volumes)

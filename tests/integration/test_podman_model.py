@@ -78,7 +78,7 @@ class Recorder:
         archive = self.directory / f"{secrets.token_hex(4)}.tar"
         result = self.podman.run("volume", "export", f"--output={archive}", self.name(part), check=False)
         tree = unpack(archive.read_bytes()) if result.ok else {}
-        entries = {path: [repr(each.content), each.mode, each.uid, each.gid] for path, each in tree.items()}
+        entries = {path: [repr(each.content), each.mode & 0o7777, each.uid, each.gid] for path, each in tree.items()}
         entries.pop(ROOT, None)
         self.record(f"export {part}", [result.ok, entries])
 
