@@ -143,7 +143,7 @@ def test_a_user_gets_a_notebook(site: Site) -> None:
     assert Recipe(choices={}).only(SPAWN) == f"./run invoke dev.spawn -e {ENVIRONMENT}\n"
     spawn = site.running.invoke("dev.spawn")
     assert spawn.code == 0, spawn.text
-    found = re.search(r"ada got a notebook .*: job (\d+) on node-.*= 20", spawn.stdout)
+    found = re.search(r"ada got a notebook .*: job (\d+) on \S+, .*= 20", spawn.stdout)
     assert found, spawn.text
 
     assert " UserId=ada.physics(" in site.host.run_checked(f"scontrol show job {found[1]} --oneliner")
