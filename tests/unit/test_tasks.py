@@ -151,7 +151,7 @@ MISTYPED = {
     "dev.volumes exprot": "dev.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
     "dev.volumes export --name homes": "--file is missing",
     "prod.volumes exprot": "prod.volumes exprot: must be one of list, export, import, reset; did you mean 'export'?",
-    "prod.volumes reset --name hub-data": "Remove the present content of hub-data of hubpod-prod--default? Cannot prompt",
+    "prod.volumes reset --name hub-data": "Remove the present content of hub-data of hubpod-prod--default?",
     "prod.manifest --fill-volumes --target kubernetes": "--fill-volumes is for podman, whose manifest has no Secrets",
     "dev.spawn --timeline spawn.png": "--timeline spawn.png: must end with .svg or .html",
     "dev.spawn --timeline nosuch/spawn.svg": "--timeline nosuch/spawn.svg: cannot be written",
