@@ -5,19 +5,27 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from threading import Lock
 
 from hubpod.commands.inspect import find_containers
 from hubpod.context import Context, side_by_side
+from hubpod.deployment.log_secrets import find_stored_secrets
 from hubpod.instances import Instance
+from hubpod.labels import LABEL_DEPLOY_DIR
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
+from hubpod.system.line_redaction import LineRedactor
 from hubpod.system.process import CommandError
+from hubpod.system.redaction import Redactor
 
 TIME = re.compile(
     r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))?(?P<zone>Z|[+-]\d\d:\d\d) ?(?P<text>.*)"
 )
 """A line of ``podman logs --timestamps``: a time in RFC 3339, whose fraction may have fewer than nine digits."""
+
+MAX_WRAPPED_LINES = 100
+"""More than a private key or the configuration of a tunnel has."""
 
 NOISE = re.compile(r"GET /api/routes\b")
 """The hub's query to the proxy, once a second."""
@@ -70,13 +78,23 @@ def show_logs(
         CommandError: podman cannot read a log.
     """
     containers = find_containers(context, instance, request.container)
-    read = {name: Reader(podman=context.podman, name=name, state=state) for name, state in containers.items()}
+    redactor = _make_redactor(context, instance)
+    read = {
+        name: Reader(podman=context.podman, name=name, state=state, redactor=redactor)
+        for name, state in containers.items()
+    }
     side_by_side([partial(each.read, request) for each in read.values()])
     for line in sorted((line for each in read.values() for line in each.lines), key=lambda line: line.time):
         on_line(line)
     if follow:
         lock = Lock()
         side_by_side([partial(each.follow, request, partial(_pass_on, on_line, lock)) for each in read.values()])
+
+
+def _make_redactor(context: Context, instance: Instance) -> Redactor:
+    """Make a redactor that knows the instance's own secrets."""
+    deploy_dir = context.snapshot(instance).volume_label(LABEL_DEPLOY_DIR)
+    return Redactor(find_stored_secrets(instance, context.workspace.files(instance), Path(deploy_dir)))
 
 
 def _pass_on(on_line: Callable[[LogLine], None], lock: Lock, line: LogLine) -> None:
@@ -92,6 +110,7 @@ class Reader:
         podman: podman.
         name: Name of the container in the pod.
         state: podman's state of it.
+        redactor: Redacts secrets before anything else is done with a line.
         lines: The lines that were read at once.
         last: Time of the last line that was read.
     """
@@ -99,6 +118,7 @@ class Reader:
     podman: Podman
     name: str
     state: ContainerState
+    redactor: Redactor
     lines: Sequence[LogLine] = ()
     last: str = ""
 
@@ -106,7 +126,8 @@ class Reader:
         """Read the lines up to now."""
         options = [f"--since={request.since}"] if request.since else []
         if request.tail is not None and not request.pattern:
-            options.append(f"--tail={request.tail}")
+            # A secret that is wrapped in several lines is recognized by its beginning.
+            options.append(f"--tail={request.tail + MAX_WRAPPED_LINES}")
         lines: list[LogLine] = []
         self._stream(options, lines.append)
         self.last = lines[-1].time if lines else ""
@@ -129,7 +150,7 @@ class Reader:
         Raises:
             CommandError: podman failed.
         """
-        times = [""]
+        times, redactor = [""], LineRedactor(self.redactor)
 
         def parse(raw: str) -> None:
             found = TIME.fullmatch(raw)
@@ -137,7 +158,8 @@ class Reader:
                 second = datetime.fromisoformat(found["second"] + found["zone"]).astimezone(UTC)
                 times[0] = f"{second:%FT%T}.{(found['fraction'] or '').ljust(9, '0')}"
             # A line without a time continues the one before.
-            on_line(LogLine(time=times[0], container=self.name, text=found["text"] if found else raw))
+            text = redactor.line(found["text"] if found else raw)
+            on_line(LogLine(time=times[0], container=self.name, text=text))
 
         result = self.podman.stream("logs", "--timestamps", *options, self.state.name, on_line=parse)
         if not result.ok:

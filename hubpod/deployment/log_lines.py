@@ -43,12 +43,13 @@ def find_secrets(spec: InstanceSpec) -> Iterator[str]:
         for file in seed.files if seed.kind is SeedKind.CREDENTIAL else ():
             text = file.content.decode(errors="surrogateescape").strip()
             if file.path.endswith((".yaml", ".yml")):
-                yield from _secret_values(text)
+                yield from secret_values(text)
             elif len(text) >= SHORTEST_SECRET and not _PUBLIC.fullmatch(file.path.rpartition("/")[2]):
                 yield text
 
 
-def _secret_values(text: str) -> Iterator[str]:
+def secret_values(text: str) -> Iterator[str]:
+    """Yield the values of a YAML document whose keys promise a secret."""
     try:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -38,6 +38,13 @@ case $* in
     echo "2026-01-31T08:00:01.5Z slurm one"
     echo "2026-01-31T08:00:03.000000002Z slurm two"
     ;;
+  *logs*tunnel)
+    echo "2026-01-31T08:00:01Z X-Auth-Id-Token: eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
+    echo "2026-01-31T08:00:02Z the token of the proxy is 0123456789abcdef"
+    echo "2026-01-31T08:00:03Z $(printf 'QUJD%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19)"
+    echo "2026-01-31T08:00:03Z QUJD"
+    echo "2026-01-31T08:00:04Z after"
+    ;;
   *logs*proxy)
     echo "2026-01-31T09:00:01.25+01:00 proxy one" >&2
     echo "2026-01-31T08:00:02Z GET /api/routes 200" >&2
@@ -95,6 +102,27 @@ def test_part_of_the_logs(context: Context, request_: LogRequest, lines: list[st
 def test_following_repeats_no_line(context: Context) -> None:
     """Lines that podman prints again for the second of the last one are dropped."""
     assert read(context, LogRequest(), follow=True) == [*ALL, "jupyterhub: new hub"]
+
+
+def test_secrets_are_redacted_as_in_artifacts(context: Context) -> None:
+    """Tokens, credentials of the instance and wrapped base64 are redacted, also if few lines are printed."""
+    credentials = context.workspace.files(INSTANCE).credentials
+    credentials.mkdir(parents=True)
+    (credentials / "proxy_token").write_text("0123456789abcdef")
+    ps = Path(f"{context.podman.executable}.ps")
+    ps.write_text(ps.read_text().replace("-slurm", "-tunnel"))
+
+    lines = read(context, LogRequest(container="tunnel"))
+
+    assert lines == [
+        "tunnel: X-Auth-Id-Token: [redacted]",
+        "tunnel: the token of the proxy is [redacted]",
+        "tunnel: [redacted]",
+        "tunnel: [redacted]",
+        "tunnel: after",
+    ]
+    assert read(context, LogRequest(container="tunnel", tail=2)) == lines[-2:]
+    assert not read(context, LogRequest(container="tunnel", pattern=re.compile("0123|eyJ|QUJD")))
 
 
 def test_a_mistyped_container_gets_the_nearest_one(context: Context) -> None:
