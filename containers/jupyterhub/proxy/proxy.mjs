@@ -7,12 +7,16 @@
 // - A path that cannot be decoded is answered with 400. The proxy itself would fail with 500.
 // - A proxy that cannot listen ends. The proxy itself logs an error of listen() and keeps running without ever listening
 //   again. podman restarts it, for example until a job of a user has left the port.
-// - One browser session, and one address, may have a limited number of open requests (limits.mjs).
+// - Scripts of servers' pages cannot read the hub's pages, nor windows with pages of the hub (isolation.mjs).
+// - One browser session, and one address, may have a limited number of open requests (limits.mjs), and
+//   connections without a request are limited (connections.mjs).
 //
 // HTTP requests and WebSockets share the functions that are replaced here.
 import { Server } from "node:net";
 import ConfigurableProxy from "configurable-http-proxy";
+import { limitWaiting } from "./connections.mjs";
 import { confineResponse, describeClient, keepServersOwn } from "./headers.mjs";
+import { findRefusal, isAnonymous, isBelow, isolateHub, isolateServer } from "./isolation.mjs";
 import { admit } from "./limits.mjs";
 
 const SESSION_COOKIE = /(?:^|;\s*)jupyterhub-session-id=([^;]*)/;
@@ -21,9 +25,10 @@ if (typeof handleProxy !== "function" || typeof targetForReq !== "function") {
   throw new Error("this version of configurable-http-proxy lacks handleProxy or targetForReq, so headers would pass unchecked");
 }
 const confined = new WeakSet();
+const routes = new WeakMap();
 const servers = new WeakMap();
 
-ConfigurableProxy.prototype.handleProxy = function (kind, request, response, ...others) {
+ConfigurableProxy.prototype.handleProxy = async function (kind, request, response, ...others) {
   if (!isReadable(request.url)) return refuse(kind, response, 400, "The path of the request is not valid UTF-8.");
   if (!admit(request, response, request.headers.cookie?.match(SESSION_COOKIE)?.[1])) {
     return refuse(kind, response, 429, "Too many requests are open. Please close some pages.");
@@ -36,26 +41,46 @@ ConfigurableProxy.prototype.handleProxy = function (kind, request, response, ...
     });
   }
   describeClient(request.headers, { address: request.socket.remoteAddress, isEncrypted: request.socket.encrypted });
+  const found = await targetForReq.call(this, request);
+  const refusal = found && prepare(request, found, this.options);
+  if (refusal) return refuse(kind, response, ...refusal);
+  routes.set(request, found);
   return handleProxy.call(this, kind, request, response, ...others);
 };
 
 ConfigurableProxy.prototype.targetForReq = async function (request) {
-  const found = await targetForReq.call(this, request);
-  const hub = new URL(this.options.defaultTarget).origin;
-  if (found && new URL(found.target).origin !== hub) {
-    servers.set(request, found.prefix);
-    keepServersOwn(request.headers, found.prefix);
-  }
-  return found;
+  return routes.get(request);
 };
 
+/** Prepare a request for the hub or a server; returns status and sentence if it is refused. */
+function prepare(request, { target, prefix }, { defaultTarget, errorTarget }) {
+  const path = pathOf(request.url);
+  if (new URL(target).origin !== new URL(defaultTarget).origin) {
+    if (!isBelow(path, prefix)) return [400, "The server's part of the path has encoded characters."];
+    servers.set(request, prefix);
+    keepServersOwn(request.headers, prefix);
+    return undefined;
+  }
+  const asked = { headers: request.headers, path, hubPath: new URL(errorTarget).pathname.replace(/error\/?$/, "") };
+  const sentence = findRefusal(asked);
+  if (sentence) return [403, sentence];
+  if (isAnonymous(asked)) keepServersOwn(request.headers, "");
+  return undefined;
+}
+
 function confine(answer, request) {
-  if (servers.has(request)) confineResponse(answer.headers, servers.get(request));
+  if (!servers.has(request)) return isolateHub(answer.headers);
+  confineResponse(answer.headers, servers.get(request));
+  isolateServer(answer.headers);
+}
+
+function pathOf(url) {
+  return new URL(url, "http://proxy").pathname;
 }
 
 function isReadable(url) {
   try {
-    return !decodeURIComponent(new URL(url, "http://proxy").pathname).includes("\0");
+    return !decodeURIComponent(pathOf(url)).includes("\0");
   } catch {
     return false;
   }
@@ -78,6 +103,7 @@ Server.prototype.listen = function (...options) {
   };
   this.once("error", end);
   this.once("listening", () => this.off("error", end));
+  limitWaiting(this);
   return listen.apply(this, options);
 };
 
