@@ -29,6 +29,9 @@ LABEL_DEPLOY_DIR = "hubpod.deploy-dir"
 LABEL_BASE_URL = "hubpod.base-url"
 """Of a volume with configuration or credentials: the setting ``baseUrl``."""
 
+LABEL_SUBDOMAIN_HOST = "hubpod.subdomain-host"
+"""Of a volume with configuration or credentials: the setting ``subdomainHost``, if it is set."""
+
 LABEL_RUN = "hubpod.run"
 """Of resources of a test run: the run's name."""
 

@@ -11,7 +11,7 @@ from hubpod.cli.console import err, out
 from hubpod.components.site import Site
 from hubpod.context import Context
 from hubpod.deployment import damage
-from hubpod.deployment.status import ContainerStatus, State, Status, published_url
+from hubpod.deployment.status import ContainerStatus, State, Status, browser_url
 from hubpod.instances import Instance
 from hubpod.podman.findings import Finding, Verdict
 from hubpod.system.progress import marks
@@ -23,7 +23,8 @@ def show_welcome(site: Site, *, json: bool) -> None:
         show_json(_describe(site))
         return
     environment, file = site.instance.environment, site.settings.source.resolve()
-    where = published_url(site) or f"through the {environment.ingress.value}"
+    url = browser_url(site.port, site.settings.base_url, site.settings.subdomain_host)
+    where = url or f"through the {environment.ingress.value}"
     out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
     users = dict.fromkeys(account.user for account in site.settings.dev_users)
     if users:

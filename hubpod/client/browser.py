@@ -4,12 +4,14 @@ From the Sec-Fetch headers JupyterHub decides whether a request needs the XSRF t
 https://jupyterhub.readthedocs.io/en/stable/explanation/websecurity.html
 """
 
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, cast
-from urllib.parse import urljoin, urlsplit
+from typing import Any, Literal, NoReturn, cast
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.cookies import get_cookie_header
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -26,6 +28,7 @@ TIMEOUT_S = 30.0
 MAX_REDIRECTS = 20
 MAX_MESSAGE_BYTES = 64 * 2**20
 OK_BELOW = 400
+HTTP_PORT = 80
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -124,12 +127,12 @@ class Browser:
         with self.send(call) as response:
             if response.status_code >= OK_BELOW:
                 raise refusal(call.name, response)
-            socket = getattr(response.raw.connection, "sock", None)
+            connection = getattr(response.raw.connection, "sock", None)
             lines = response.iter_lines(chunk_size=1)
             while True:
                 left = deadline.remaining()
-                if socket is not None:
-                    socket.settimeout(left)  # requests sets the timeout only once, before the first byte
+                if connection is not None:
+                    connection.settimeout(left)  # requests sets the timeout only once, before the first byte
                 try:
                     yield next(lines)
                 except StopIteration:
@@ -147,9 +150,10 @@ class Browser:
         try:
             return connect(
                 "ws" + url.removeprefix("http"),
-                origin=cast("Origin", self.origin),
+                origin=cast("Origin", _origin_of(url)),
                 additional_headers=headers,
                 proxy=True if self._http.trust_env else None,
+                sock=_connect_below_localhost(url, timeout_s),
                 open_timeout=timeout_s,
                 max_size=MAX_MESSAGE_BYTES,
             )
@@ -176,7 +180,7 @@ class Browser:
         if call.mode == "cors":
             headers["X-XSRFToken"] = self.xsrf_token(url)
         if method != "GET":
-            headers["Origin"] = self.origin
+            headers["Origin"] = _origin_of(url)
         request = cast("Callable[..., requests.Response]", self._http.request)
         try:
             return request(
@@ -192,8 +196,41 @@ def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
     A proxy does not reach loopback addresses.
     """
     session = requests.Session()
+    session.mount("http://", _BelowLocalhost())
     session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     return session
+
+
+class _BelowLocalhost(HTTPAdapter):
+    """Connects to this machine for names below localhost, which not every resolver knows (RFC 6761)."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+        """Send a request, and let the response appear to come from the name."""
+        parts = urlsplit(request.url or "")
+        if not _is_below_localhost(request.url or ""):
+            return super().send(request, *args, **options)
+        direct = request.copy()
+        direct.url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{parts.port or HTTP_PORT}"))
+        direct.headers["Host"] = parts.netloc
+        response = super().send(direct, *args, **options)
+        response.url, response.request = request.url or "", request
+        return response
+
+
+def _is_below_localhost(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith(".localhost")
+
+
+def _connect_below_localhost(url: str, timeout_s: float) -> socket.socket | None:
+    """Connect a WebSocket to a name below localhost; None for all others, which are resolved."""
+    if not _is_below_localhost(url):
+        return None
+    return socket.create_connection(("127.0.0.1", urlsplit(url).port or HTTP_PORT), timeout_s)
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def refusal(what: str, response: requests.Response, kind: type[HubError] = HubError) -> HubError:

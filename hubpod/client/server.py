@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from hubpod.client.browser import OK_BELOW, Browser, refusal
 from hubpod.client.deadline import Deadline
@@ -98,9 +98,10 @@ class Server:
         response = self._browser.page(url)
         if response.status_code >= OK_BELOW:
             raise refusal(f"opening the server of {self._name}", response)
-        path = urlsplit(response.url).path
-        if not path.startswith(urlsplit(self._url).path + "/"):
-            raise HubError(f"opening the server of {self._name} ended at {path}", response=response)
+        opened, own = urlsplit(response.url), urlsplit(self._url)
+        if not opened.path.startswith(own.path + "/"):
+            raise HubError(f"opening the server of {self._name} ended at {opened.path}", response=response)
+        self._url = urlunsplit(opened._replace(path=own.path, query="", fragment=""))  # it may have its own host
         return response.text
 
     @contextmanager

@@ -7,6 +7,7 @@ from hubpod.components import needs, proxy, slurm
 from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site, files_below, mount_source
 from hubpod.pod import Container, File, Mount, Seed, SeedKind
+from hubpod.settings import subdomains
 from hubpod.settings.credentials import Credential, check_crypt_key, new_token
 from hubpod.settings.ssh_address import SshAddress
 
@@ -72,6 +73,7 @@ def spec(site: Site) -> ContainerSpec:
             **site.settings.variables(secret=False),
             "DEPLOY_CONFIG_SSH_HOSTNAME": str(slurm.ssh_address(site)),
             "DEPLOY_CONFIG_HUB_CONNECT_URL": connect_url(site),
+            **_subdomain_variable(site),
         },
         mounts=(
             Mount(volume=config, path=CONFIG, read_only=True),
@@ -101,6 +103,11 @@ def connect_url(site: Site) -> str:
     if site.instance.environment.slurm.in_pod:
         return f"http://{site.instance.pod('')}:{API_PORT}"
     return site.settings.hub_connect_url
+
+
+def _subdomain_variable(site: Site) -> dict[str, str]:
+    host = subdomains.complete(site.settings.subdomain_host, site.port)
+    return {"DEPLOY_CONFIG_SUBDOMAIN_HOST": host} if host else {}
 
 
 def _config_seed(site: Site, volume: str) -> Seed:

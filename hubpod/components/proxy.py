@@ -6,6 +6,7 @@ A restart of the hub therefore does not cut connections.
 from hubpod.components.component import Client, Component, ContainerSpec, Image
 from hubpod.components.site import CREDENTIALS, Site
 from hubpod.pod import Container, File, Mount, Port, Seed, SeedKind
+from hubpod.settings import subdomains
 from hubpod.settings.credentials import Credential, check_token, new_token
 
 NAME = "proxy"
@@ -31,6 +32,7 @@ def spec(site: Site) -> ContainerSpec:
     """Describe the proxy and its token."""
     volume = site.instance.volume("proxy-credentials")
     base_url = site.settings.base_url.rstrip("/")
+    host = subdomains.complete(site.settings.subdomain_host, site.port)
     published = site.instance.environment.ingress.publishes_port
     container = Container(
         name=NAME,
@@ -42,12 +44,14 @@ def spec(site: Site) -> ContainerSpec:
             f"--port={PORT}",
             "--api-ip=127.0.0.1",
             f"--api-port={API_PORT}",
+            *(("--host-routing",) if host else ()),
             "--default-target=http://127.0.0.1:8081",
             f"--error-target=http://127.0.0.1:8081{base_url}/hub/error",
         ),
         env={
             "NODE_OPTIONS": f"--max-http-header-size={MAX_HEADER_BYTES}",
             "HUBPOD_LOGIN_PAGE": login_page(base_url),
+            **({"HUBPOD_SUBDOMAIN_HOST": host} if host else {}),
         },
         mounts=(Mount(volume=volume, path=CREDENTIALS, read_only=True),),
         tmpfs=("/tmp",),  # noqa: S108 - a path inside the container

@@ -13,7 +13,15 @@ from functools import partial
 from hubpod.components.site import Site
 from hubpod.context import Context, side_by_side
 from hubpod.instances import Instance
-from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_DIGEST, LABEL_KIND, LABEL_PROJECT, LABEL_ROOT
+from hubpod.labels import (
+    LABEL_BASE_URL,
+    LABEL_DEPLOY_DIR,
+    LABEL_DIGEST,
+    LABEL_KIND,
+    LABEL_PROJECT,
+    LABEL_ROOT,
+    LABEL_SUBDOMAIN_HOST,
+)
 from hubpod.pod import Seed, SeedKind, contents, digest_of
 from hubpod.podman.answers import Volume
 from hubpod.podman.snapshot import Snapshot
@@ -128,6 +136,8 @@ def _labels(site: Site, seed: Seed) -> dict[str, str]:
         labels[LABEL_DIGEST] = _digest(site, seed)
         labels[LABEL_DEPLOY_DIR] = str(site.settings.source.parent.resolve())
         labels[LABEL_BASE_URL] = site.settings.base_url
+        if site.settings.subdomain_host:
+            labels[LABEL_SUBDOMAIN_HOST] = site.settings.subdomain_host
     return labels
 
 

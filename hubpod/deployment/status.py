@@ -15,11 +15,12 @@ from hubpod.deployment.answers import Answer
 from hubpod.deployment.container_checks import check_container, check_log, check_login_page
 from hubpod.deployment.readiness import LOGIN_PAGE, gather_answers
 from hubpod.instances import Instance
-from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR
+from hubpod.labels import LABEL_BASE_URL, LABEL_DEPLOY_DIR, LABEL_SUBDOMAIN_HOST
 from hubpod.podman.answers import ContainerState
 from hubpod.podman.cli import Podman
 from hubpod.podman.machine import version_text
 from hubpod.podman.snapshot import Snapshot, take_snapshot
+from hubpod.settings import subdomains
 from hubpod.system.polling import CheckResult
 
 STARTING_S = 60.0
@@ -109,8 +110,21 @@ def hub_url(port: int, base_url: str) -> str:
 
 
 def published_url(site: Site) -> str:
-    """Return the address of a site's hub for a browser on this machine, or nothing behind a tunnel."""
+    """Return the address at which this machine reaches a site's hub, or nothing behind a tunnel."""
     return hub_url(site.port, site.settings.base_url) if site.port else ""
+
+
+def browser_url(port: int, base_url: str, host: str) -> str:
+    """Return the address of the hub that a user opens, or nothing behind a tunnel.
+
+    Args:
+        port: The published port; 0 if none is published.
+        base_url: The path prefix.
+        host: The setting ``subdomainHost``.
+    """
+    if host and port:
+        return subdomains.complete(host, port) + base_url.rstrip("/")
+    return hub_url(port, base_url) if port else ""
 
 
 def read_status(podman: Podman, instance: Instance, found: Snapshot | None = None) -> Status:
@@ -125,11 +139,12 @@ def read_status(podman: Podman, instance: Instance, found: Snapshot | None = Non
     ports = {host: inside for state in found.containers.values() for inside, (_, host) in state.ports.items()}
     browsers = entrance(instance.environment, Client.BROWSER)
     published = next((host for host, inside in ports.items() if inside == browsers.port), None)
-    url = hub_url(published, found.volume_label(LABEL_BASE_URL)) if published else ""
+    base_url, host = found.volume_label(LABEL_BASE_URL), found.volume_label(LABEL_SUBDOMAIN_HOST)
+    local_url = hub_url(published, base_url) if published else ""
     running = [state for state in found.containers.values() if state.state == "running"]
     checks = {short_name(instance, state.name): partial(_check, podman, instance, state) for state in running}
-    if url and checks:
-        checks[LOGIN_PAGE] = partial(check_login_page, url)
+    if local_url and checks:
+        checks[LOGIN_PAGE] = partial(check_login_page, local_url)
     with ThreadPoolExecutor(max_workers=max(1, len(checks))) as pool:
         results = dict(zip(checks, pool.map(lambda check: check(), checks.values()), strict=True))
     containers = tuple(_describe(instance, state, results) for state in found.containers.values())
@@ -137,7 +152,7 @@ def read_status(podman: Podman, instance: Instance, found: Snapshot | None = Non
         environment=instance.environment.name,
         instance=instance.name,
         state=_overall(containers, len(components(instance.environment))),
-        url=url,
+        url=browser_url(published or 0, base_url, host),
         ports=ports,
         containers=containers,
         answers=gather_answers(instance, results) if running else (),

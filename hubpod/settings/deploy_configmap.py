@@ -50,6 +50,7 @@ class Settings:
     hub_connect_url = _Text("hubConnectUrl")
     jwt_audience = _Text("jwtAudience")
     oidc_server = _Text("oidcServer")
+    subdomain_host = _Text("subdomainHost")
 
     @property
     def ssh_address(self) -> SshAddress:
@@ -154,7 +155,8 @@ def _resolve(setting: Setting, entry: Entry | None, environment: Environment) ->
         return value, setting.check(value)
     if value == fixed or setting.is_fixed(value):
         return fixed, ""
-    return value, f"is fixed to {fixed} in {environment.name}; remove the line"
+    rule = f"is fixed to {fixed}" if fixed else "cannot be set"
+    return value, f"{rule} in {environment.name}; remove the line"
 
 
 def can_generate(environment: Environment, rows: Sequence[Setting]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubpod.environments import Environment
-from hubpod.settings import checks, ssh_address
+from hubpod.settings import checks, ssh_address, subdomains
 from hubpod.settings.checks import Check, Normalizer
 
 
@@ -84,6 +84,17 @@ SETTINGS = (
         normalize=checks.normalize_base_url,
         default="/jupyter",
         empty="/",
+    ),
+    Setting(
+        key="subdomainHost",
+        variable="DEPLOY_CONFIG_SUBDOMAIN_HOST",
+        meaning="URL of the hub's host if each user's server has a name below it, such as `https://hub.example.org`",
+        check=subdomains.find_problem,
+        normalize=checks.normalize_url,
+        # The front door of a tunnel serves one name.
+        fixed_value=lambda environment: None if environment.ingress.publishes_port else "",
+        default="",
+        empty="",
     ),
     Setting(
         key="devUsers",

@@ -46,8 +46,8 @@ export function isolateHub(headers) {
   headers[OPENER_POLICY] = "same-origin";
 }
 
-/** Separate a server's pages likewise, also from another server's, and drop what concerns the whole origin. */
-export function isolateServer(headers) {
+/** Drop what concerns the whole origin, and separate a server's windows from others', unless it has its own origin. */
+export function isolateServer(headers, { hasOrigin }) {
   for (const name of OF_THE_ORIGIN) delete headers[name];
-  headers[OPENER_POLICY] = "noopener-allow-popups";
+  if (!hasOrigin) headers[OPENER_POLICY] = "noopener-allow-popups";
 }

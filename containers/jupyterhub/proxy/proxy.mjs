@@ -8,6 +8,7 @@
 // - A proxy that cannot listen ends. The proxy itself logs an error of listen() and keeps running without ever listening
 //   again. podman restarts it, for example until a job of a user has left the port.
 // - Scripts of servers' pages cannot read the hub's pages, nor windows with pages of the hub (isolation.mjs).
+// - With subdomains the hub is on its own host only: a browser that opens it on a server's host is redirected.
 // - One browser session, and one address, may have a limited number of open requests (limits.mjs), and
 //   connections without a request are limited (connections.mjs).
 //
@@ -19,6 +20,8 @@ import { confineResponse, describeClient, keepServersOwn } from "./headers.mjs";
 import { findRefusal, isAnonymous, isBelow, isolateHub, isolateServer } from "./isolation.mjs";
 import { admit } from "./limits.mjs";
 
+const { HUBPOD_SUBDOMAIN_HOST } = process.env;
+const HUB_HOST = HUBPOD_SUBDOMAIN_HOST ? new URL(HUBPOD_SUBDOMAIN_HOST) : null;
 const SESSION_COOKIE = /(?:^|;\s*)jupyterhub-session-id=([^;]*)/;
 const { handleProxy, targetForReq } = ConfigurableProxy.prototype;
 if (typeof handleProxy !== "function" || typeof targetForReq !== "function") {
@@ -42,7 +45,9 @@ ConfigurableProxy.prototype.handleProxy = async function (kind, request, respons
   }
   describeClient(request.headers, { address: request.socket.remoteAddress, isEncrypted: request.socket.encrypted });
   const found = await targetForReq.call(this, request);
-  const refusal = found && prepare(request, found, this.options);
+  const isHubs = found && new URL(found.target).origin === new URL(this.options.defaultTarget).origin;
+  if (isHubs && isBelowHost(request.headers.host)) return sendToHub(kind, request, response);
+  const refusal = found && (isHubs ? prepareForHub(request, this.options) : prepareForServer(request, found.prefix));
   if (refusal) return refuse(kind, response, ...refusal);
   routes.set(request, found);
   return handleProxy.call(this, kind, request, response, ...others);
@@ -52,26 +57,45 @@ ConfigurableProxy.prototype.targetForReq = async function (request) {
   return routes.get(request);
 };
 
-/** Prepare a request for the hub or a server; returns status and sentence if it is refused. */
-function prepare(request, { target, prefix }, { defaultTarget, errorTarget }) {
-  const path = pathOf(request.url);
-  if (new URL(target).origin !== new URL(defaultTarget).origin) {
-    if (!isBelow(path, prefix)) return [400, "The server's part of the path has encoded characters."];
-    servers.set(request, prefix);
-    keepServersOwn(request.headers, prefix);
-    return undefined;
-  }
-  const asked = { headers: request.headers, path, hubPath: new URL(errorTarget).pathname.replace(/error\/?$/, "") };
+/** Prepare a request for a server; returns status and sentence if it is refused. */
+function prepareForServer(request, route) {
+  const prefix = HUB_HOST ? route.replace(/^\/[^/]+/, "") : route; // with subdomains, a route starts with the host
+  if (!isBelow(pathOf(request.url), prefix)) return [400, "The server's part of the path has encoded characters."];
+  servers.set(request, prefix);
+  keepServersOwn(request.headers, prefix);
+  return undefined;
+}
+
+/** Prepare a request for the hub; returns status and sentence if it is refused. */
+function prepareForHub(request, { errorTarget }) {
+  const hubPath = new URL(errorTarget).pathname.replace(/error\/?$/, "");
+  const asked = { headers: request.headers, path: pathOf(request.url), hubPath };
   const sentence = findRefusal(asked);
   if (sentence) return [403, sentence];
   if (isAnonymous(asked)) keepServersOwn(request.headers, "");
   return undefined;
 }
 
+/** Whether a request has a name of a user's server, with subdomains. The hub must not be on its origin. */
+function isBelowHost(host = "") {
+  const name = host.toLowerCase().split(":")[0].replace(/\.$/, "");
+  return Boolean(HUB_HOST) && name.endsWith(`.${HUB_HOST.hostname}`);
+}
+
+/** Redirect a browser from a name of a user's server to the hub, and refuse all other requests. */
+function sendToHub(kind, request, response) {
+  if (kind === "ws" || !["GET", "HEAD"].includes(request.method)) {
+    return refuse(kind, response, 421, "The hub has another address.");
+  }
+  const { pathname, search } = new URL(request.url, HUB_HOST);
+  response.writeHead(302, { Location: HUB_HOST.origin + pathname + search, Connection: "close" });
+  return response.end();
+}
+
 function confine(answer, request) {
   if (!servers.has(request)) return isolateHub(answer.headers);
   confineResponse(answer.headers, servers.get(request));
-  isolateServer(answer.headers);
+  isolateServer(answer.headers, { hasOrigin: Boolean(HUB_HOST) });
 }
 
 function pathOf(url) {

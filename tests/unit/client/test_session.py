@@ -522,3 +522,23 @@ def test_named_server_has_its_own_addresses(hub: FakeHub, session: Session) -> N
     server.stop()
 
     assert "DELETE /b/hub/api/users/alice/servers/a%20b" in hub.requested()
+
+
+def test_names_below_localhost_are_this_machine(hub: FakeHub) -> None:
+    """A hub with subdomains below localhost is reached without a resolver, and a server at its own name."""
+    port = urlsplit(hub.origin).port
+    origin, own = f"http://hub.localhost:{port}", f"http://alice.hub.localhost:{port}"
+    hub.answers["GET /b/user/alice/lab"] = [
+        Answer(status=302, location=f"{own}/b/user/alice/lab"),
+        Answer(body="JupyterLab"),
+    ]
+    hub.answers["POST /b/user/alice/api/kernels"] = Answer(status=403, body="{}")
+
+    server = HubClient(f"{origin}/b").login("alice", PASSWORD).server()
+    page = server.open()
+    with pytest.raises(HubError), server.kernel():
+        pass
+
+    assert page == "JupyterLab"
+    assert hub.seen[-1][1].headers["Host"] == hub.seen[-1][1].headers["Origin"].removeprefix("http://") == own[7:]
+    assert hub.seen[0][1].headers["Host"] == origin[7:]

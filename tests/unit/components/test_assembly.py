@@ -14,7 +14,16 @@ import yaml
 from hubpod.components import jupyterhub, proxy, slurm, zenith
 from hubpod.components.assembly import components, image_names, instance_spec
 from hubpod.components.site import Site
-from hubpod.environments import ENVIRONMENTS, AxisValue, Environment, Ingress, Login, Slurm, Stage
+from hubpod.environments import (
+    ENVIRONMENTS,
+    AxisValue,
+    Environment,
+    Ingress,
+    Login,
+    Slurm,
+    Stage,
+    find_environment,
+)
 from hubpod.manifests import cluster
 from hubpod.manifests import podman as podman_manifest
 from hubpod.pod import Container, SeedKind
@@ -568,3 +577,23 @@ def test_texts_that_look_like_something_else_are_quoted(target: Target, text: st
 
     assert manifest.count(text) > 2
     assert not unquoted(manifest)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("http://hub.localhost", f"http://hub.localhost:{BROWSER_PORT}"),
+        ("http://hub.localhost:1234", "http://hub.localhost:1234"),
+        ("https://hub.example.org", "https://hub.example.org"),
+        ("", ""),
+    ],
+)
+def test_subdomains_are_known_to_hub_and_proxy(written: str, expected: str, tmp_path: Path) -> None:
+    """With `subdomainHost` the proxy routes by host; a host of this machine gets the published port."""
+    pod = pod_spec(site(find_environment("dev_dummyauth"), changes={"subdomainHost": written}))
+    containers = {each.name: each for each in pod.containers}
+
+    assert ("--host-routing" in containers[proxy.NAME].args) is bool(written)
+    assert containers[proxy.NAME].env.get("HUBPOD_SUBDOMAIN_HOST", "") == expected
+    assert containers[jupyterhub.NAME].env["DEPLOY_CONFIG_SUBDOMAIN_HOST"] == expected
+    assert load_hub_configuration(pod, tmp_path).JupyterHub.subdomain_host == expected

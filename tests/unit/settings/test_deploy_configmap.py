@@ -393,3 +393,51 @@ def test_the_password_is_only_among_the_secret_variables(path: Path) -> None:
 
     assert "DEPLOY_CONFIG_DUMMYAUTH_PASSWORD" not in loaded.variables(secret=False)
     assert loaded.variables(secret=True) == {"DEPLOY_CONFIG_DUMMYAUTH_PASSWORD": "long enough"}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("https://hub.example.org", "https://hub.example.org"),
+        (" https://hub.example.org:8443/ ", "https://hub.example.org:8443"),
+        ("http://hub.localhost", "http://hub.localhost"),
+        ("http://hub.localhost:8402", "http://hub.localhost:8402"),
+        ("", ""),
+    ],
+)
+def test_a_host_for_subdomains_is_a_url_with_a_name(path: Path, written: str, expected: str) -> None:
+    """A host of the site, or a name below localhost for development; an empty text means one host for all."""
+    assert deploy_configmap.load(write(path, subdomainHost=written), DUMMY, SETTINGS).subdomain_host == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("hub.example.org", "must be a URL such as"),
+        ("https://hub.example.org/jupyter", "must be a URL without a path"),
+        ("https://user@hub.example.org", "must be a URL without user"),
+        ("https://192.0.2.1", "must have a host name with a dot"),
+        ("https://[::1]", "must have a host name with a dot"),
+        ("http://localhost:8000", "must have a host name with a dot"),
+        ("https://hub", "must have a host name with a dot"),
+        ("https://hub_.example.org", "must have a host name with a dot"),
+        ("https://*.example.org", "must have a host name with a dot"),
+        ("https://" + ".".join(["a" * 60] * 4), "must have a host name of at most 180 characters"),
+        ("http://hub.example.org", "must start with https://"),
+        ("ftp://hub.example.org", "must be a URL such as"),
+    ],
+)
+def test_a_host_that_cannot_have_subdomains_is_refused(path: Path, written: str, sentence: str) -> None:
+    """Addresses, single labels, paths, and plain HTTP of another machine are refused with the reason."""
+    assert f"subdomainHost: {sentence}" in refusal(write(path, subdomainHost=written)).message
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
+def test_subdomains_are_refused_behind_a_tunnel(path: Path, environment: Environment) -> None:
+    """A tunnel's front door serves one name."""
+    path.write_text('kind: ConfigMap\ndata:\n  subdomainHost: "https://hub.example.org"\n')
+
+    problems = {each.key: each.text for each in deploy_configmap.read(path, environment, SETTINGS).problems}
+
+    refused = f"cannot be set in {environment.name}; remove the line"
+    assert problems.get("subdomainHost", "") == ("" if environment.ingress.publishes_port else refused)

@@ -20,7 +20,7 @@ def load(directory: Path, environment: Environment, **changes: str) -> DeployDir
     return deploy_dir.load(write_original(directory, environment.name, changes), environment, SETTINGS)
 
 
-ADDED = {"gpus", "queueTimeout", "pollInterval"}
+ADDED = {"gpus", "queueTimeout", "pollInterval", "subdomainHost"}
 """Keys that hubpod adds, each with a default."""
 
 

@@ -30,6 +30,8 @@ c.Application.log_level = os.environ["DEPLOY_CONFIG_LOG_LEVEL"]
 
 # The proxy runs in its own container, so that hub and proxy can restart independently.
 c.JupyterHub.bind_url = f"http://:8000{BASE_URL}/"
+# Each user's server has an origin of its own, if the site has names and certificates for them.
+c.JupyterHub.subdomain_host = os.environ.get("DEPLOY_CONFIG_SUBDOMAIN_HOST", "")
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
 c.JupyterHub.cleanup_proxy = False
