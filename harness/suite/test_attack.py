@@ -61,7 +61,6 @@ def test_a_hub_with_token_login_refuses_attacks(hub: Hub, issuer: Issuer, user: 
     assert hub.login(issuer.mint(user)).user == user.name
 
 
-@pytest.mark.hubpod
 def test_a_hub_with_a_form_refuses_attacks(developer_stack: Stack) -> None:
     """A hub with a login form accepts only the password, and redirects to no other site."""
     password = developer_stack.hub.password

@@ -190,7 +190,6 @@ def test_the_client_does_not_choose_its_address(stack: Stack, hub: Hub) -> None:
     assert "203.0.113." not in line
 
 
-@pytest.mark.hubpod
 @pytest.mark.parametrize("protocol", ["https", "http", ""])
 def test_cookies_are_secure_behind_https(hub: Hub, issuer: Issuer, user: User, protocol: str) -> None:
     """Behind a front door with https each cookie of the hub is Secure, and in each case HttpOnly and SameSite."""
@@ -205,7 +204,6 @@ def test_cookies_are_secure_behind_https(hub: Hub, issuer: Issuer, user: User, p
         assert ("Secure" in cookie.split("; ")) is (protocol == "https"), cookie
 
 
-@pytest.mark.hubpod
 def test_a_cookie_from_before_the_logout_is_worthless(hub: Hub, issuer: Issuer, user: User) -> None:
     """A copy of the login cookie ends with the logout."""
     with direct_session() as browser:

@@ -23,8 +23,7 @@ def show_welcome(site: Site, *, json: bool) -> None:
         show_json(_describe(site))
         return
     environment, file = site.instance.environment, site.settings.source.resolve()
-    url = browser_url(site.port, site.settings.base_url, site.settings.subdomain_host)
-    where = url or f"through the {environment.ingress.value}"
+    where = _url(site) or f"through the {environment.ingress.value}"
     out.print(Text.assemble("\n  ", (where, "bold")), soft_wrap=True)
     users = dict.fromkeys(account.user for account in site.settings.dev_users)
     if users:
@@ -35,12 +34,16 @@ def show_welcome(site: Site, *, json: bool) -> None:
     out.print(Text(f"  {way}\n"), soft_wrap=True)
 
 
+def _url(site: Site) -> str:
+    return browser_url(site.port, site.settings.base_url, site.settings.subdomain_host)
+
+
 def _describe(site: Site) -> dict[str, object]:
     """Return the value that ``up --json`` prints."""
     return {
         "environment": site.instance.environment.name,
         "instance": site.instance.name,
-        "url": published_url(site),
+        "url": _url(site),
         "settings": str(site.settings.source.resolve()),
         "users": list(dict.fromkeys(account.user for account in site.settings.dev_users)),
         "images": dict(site.images),

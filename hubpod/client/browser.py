@@ -4,14 +4,12 @@ From the Sec-Fetch headers JupyterHub decides whether a request needs the XSRF t
 https://jupyterhub.readthedocs.io/en/stable/explanation/websecurity.html
 """
 
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn, cast
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from typing import Literal, NoReturn, cast
+from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.cookies import get_cookie_header
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -19,6 +17,7 @@ from websockets.typing import Origin
 
 from hubpod.client.deadline import Deadline
 from hubpod.client.errors import HubError, HubTimeoutError
+from hubpod.client.localhost import LocalhostAdapter, connect_below_localhost
 from hubpod.client.pages import sentence_of_response
 from hubpod.system.addresses import is_loopback
 
@@ -28,7 +27,6 @@ TIMEOUT_S = 30.0
 MAX_REDIRECTS = 20
 MAX_MESSAGE_BYTES = 64 * 2**20
 OK_BELOW = 400
-HTTP_PORT = 80
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -153,7 +151,7 @@ class Browser:
                 origin=cast("Origin", _origin_of(url)),
                 additional_headers=headers,
                 proxy=True if self._http.trust_env else None,
-                sock=_connect_below_localhost(url, timeout_s),
+                sock=connect_below_localhost(url, timeout_s),
                 open_timeout=timeout_s,
                 max_size=MAX_MESSAGE_BYTES,
             )
@@ -196,36 +194,9 @@ def direct_session(url: str = "http://127.0.0.1") -> requests.Session:
     A proxy does not reach loopback addresses.
     """
     session = requests.Session()
-    session.mount("http://", _BelowLocalhost())
+    session.mount("http://", LocalhostAdapter())
     session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     return session
-
-
-class _BelowLocalhost(HTTPAdapter):
-    """Connects to this machine for names below localhost, which not every resolver knows (RFC 6761)."""
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401
-        """Send a request, and let the response appear to come from the name."""
-        parts = urlsplit(request.url or "")
-        if not _is_below_localhost(request.url or ""):
-            return super().send(request, *args, **options)
-        direct = request.copy()
-        direct.url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{parts.port or HTTP_PORT}"))
-        direct.headers["Host"] = parts.netloc
-        response = super().send(direct, *args, **options)
-        response.url, response.request = request.url or "", request
-        return response
-
-
-def _is_below_localhost(url: str) -> bool:
-    return (urlsplit(url).hostname or "").endswith(".localhost")
-
-
-def _connect_below_localhost(url: str, timeout_s: float) -> socket.socket | None:
-    """Connect a WebSocket to a name below localhost; None for all others, which are resolved."""
-    if not _is_below_localhost(url):
-        return None
-    return socket.create_connection(("127.0.0.1", urlsplit(url).port or HTTP_PORT), timeout_s)
 
 
 def _origin_of(url: str) -> str:

@@ -16,6 +16,9 @@ IMAGE = "jupyterhub"
 SOURCE = "bricsauthenticator"
 SOURCE_VOLUME = "hub-source"
 CONFIG_VOLUME = "hub-config"
+GUARD = "packages/bricsauthenticator/src/bricsauthenticator/hub_guard"
+"""The checks of requests that a hub has also with a site's own authenticator and spawner."""
+
 SETTINGS_VOLUME = "hub-settings"
 CREDENTIAL_VOLUME = "hub-credentials"
 UID = 1000
@@ -126,6 +129,7 @@ def _config_seed(site: Site, volume: str) -> Seed:
     )
     files = (
         *files_below(directory / "core"),
+        *files_below(site.volumes.parent / GUARD, "hub_guard/"),
         *fragments,
         File(path="ssh_config", content=_ssh_config(slurm.ssh_address(site)).encode()),
         File(path="needs.json", content=wanted),

@@ -93,6 +93,6 @@ def log_in(page: Page, hub: str, password: str) -> None:
     page.wait_for_url("**/hub/token")
 
 
-def fetch(page: Page, url: str, **options: str) -> Any:  # noqa: ANN401 - what the script returns
+def fetch(page: Page, url: str, **options: str) -> Any:
     """Fetch a URL by a script of the page; return the kind of the response and its text."""
     return page.evaluate(FETCH, [url, options])

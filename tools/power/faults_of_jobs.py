@@ -271,7 +271,7 @@ JOBS = (
     ),
     Fault(
         name="starting-server-blocks-deletion",
-        file=f"{BRICS}/user_deletion.py",
+        file=f"{BRICS}/hub_guard/user_deletion.py",
         old="                if spawner.active:\n                    await",
         new="                if spawner.ready:\n                    await",
         breaks="Deleting a user with a queued job is a server error.",
@@ -348,14 +348,14 @@ JOBS = (
     ),
     Fault(
         name="message-hidden",
-        file=f"{BRICS}/http_errors.py",
+        file=f"{BRICS}/hub_guard/http_errors.py",
         old="        self.jupyterhub_message = message\n",
         new="",
         breaks="A user whose server fails does not read the reason.",
     ),
     Fault(
         name="failed-spawn-is-500",
-        file=f"{BRICS}/http_errors.py",
+        file=f"{BRICS}/hub_guard/http_errors.py",
         old='a failed spawn."""\n    return ShownError(503, message)',
         new='a failed spawn."""\n    return ShownError(500, message)',
         breaks="A failed spawn is logged with all headers, the sign-in token among them.",

@@ -104,8 +104,8 @@ LOGIN = (
     Fault(
         name="session-outlives-bad-token",
         file=f"{BRICS}/login_handlers.py",
-        old="return False\n        self.clear_login_cookie()",
-        new="return False",
+        old="        if has_session:\n            self.clear_login_cookie()",
+        new="        if not error:\n            self.clear_login_cookie()",
         breaks="A user whose token is no longer valid stays logged in to the hub.",
     ),
     Fault(

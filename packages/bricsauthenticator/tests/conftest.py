@@ -319,7 +319,8 @@ class Hub:
 
     async def login(self, token: str, *, next_url: str = "/hub/home") -> httpclient.HTTPResponse:
         """Log in as a browser behind the front door does."""
-        return await self.request(f"/hub/login?{urlencode({'next': next_url})}", token=token)
+        headers = {"Sec-Fetch-Mode": "navigate"}
+        return await self.request(f"/hub/login?{urlencode({'next': next_url})}", token=token, headers=headers)
 
     async def submit_form(self, **fields: str) -> httpclient.HTTPResponse:
         """Fetch the spawn page and send its form."""

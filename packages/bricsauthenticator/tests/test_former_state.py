@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jupyterhub import orm  # type: ignore[import-untyped]
 
 from bricsauthenticator.former_state import find_account
-from bricsauthenticator.http_errors import ShownError
+from bricsauthenticator.hub_guard.http_errors import ShownError
 from bricsauthenticator.projects import is_account
 
 ACCOUNT = "ada.project1"

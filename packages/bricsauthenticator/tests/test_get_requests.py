@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
 
-from bricsauthenticator import hub_handlers
+from bricsauthenticator.hub_guard import hub_handlers
 
 pytestmark = pytest.mark.asyncio
 

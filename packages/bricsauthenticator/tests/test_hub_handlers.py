@@ -10,9 +10,9 @@ from jupyterhub.app import JupyterHub  # type: ignore[import-untyped]
 from jupyterhub.orm import Server, User  # type: ignore[import-untyped]
 from tornado.httputil import HTTPServerRequest, RequestStartLine
 
-from bricsauthenticator import hub_handlers
-from bricsauthenticator.port_report import PortReportHandler
-from bricsauthenticator.spawn_request import SpawnPageHandler, SpawnRequestHandler
+from bricsauthenticator.hub_guard import hub_handlers
+from bricsauthenticator.hub_guard.port_report import PortReportHandler
+from bricsauthenticator.hub_guard.spawn_request import SpawnPageHandler, SpawnRequestHandler
 
 STEERING = {"exec_prefix": "id"}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bricsauthenticator import strict_json
+from bricsauthenticator.hub_guard import strict_json
 from bricsauthenticator.key_set import KeySetError, read_key_set
 from bricsauthenticator.tokens import Header
 

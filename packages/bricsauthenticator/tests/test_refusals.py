@@ -305,10 +305,24 @@ async def test_the_request_cannot_choose_the_redirect(leaving: Any, issuer: Any)
     answer = await leaving.request(
         "/hub/login?next=https://evil.example/&rd=https://evil.example/&logout_redirect_url=https://evil.example/",
         token=issuer.mint(**EXPIRED),
-        headers={"Referer": evil, "Origin": evil, "X-Forwarded-Host": "evil.example", "X-Original-URL": evil},
+        headers={
+            "Sec-Fetch-Mode": "navigate",
+            "Referer": evil,
+            "Origin": evil,
+            "X-Forwarded-Host": "evil.example",
+            "X-Original-URL": evil,
+        },
     )
 
     assert (answer.code, answer.headers["Location"]) == (302, SIGN_OUT)
+
+
+async def test_a_client_without_a_session_leaves_nothing(leaving: Any, issuer: Any) -> None:
+    """A program with a bad token gets the refusal, without a cookie and a redirect."""
+    answer = await leaving.request("/hub/login", token=issuer.mint(**EXPIRED))
+
+    assert answer.code == 401
+    assert not answer.headers.get_list("Set-Cookie")
 
 
 @pytest.mark.parametrize(

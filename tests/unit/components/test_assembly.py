@@ -189,9 +189,10 @@ def test_only_data_can_be_written(arrangement: Made) -> None:
 def test_the_hub_has_the_fragments_of_its_axes(arrangement: Made) -> None:
     """The configuration volume has the core and one fragment for each axis value that has one."""
     core = {path.name for path in (PROJECT / "volumes" / "jupyterhub" / "core").iterdir()}
+    guard = {f"hub_guard/{path.name}" for path in (PROJECT / jupyterhub.GUARD).glob("*.py")}
     fragments = {f"fragments/{FRAGMENTS[value]}" for value in arrangement.environment.axes if value in FRAGMENTS}
 
-    assert set(hub_files(arrangement.pod)) == core | fragments | {"ssh_config", "needs.json"}
+    assert set(hub_files(arrangement.pod)) == core | guard | fragments | {"ssh_config", "needs.json"}
 
 
 def test_every_fragment_belongs_to_an_axis_value() -> None:

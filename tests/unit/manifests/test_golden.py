@@ -26,7 +26,7 @@ def test_the_golden_manifests_are_current() -> None:
 def test_the_golden_manifests_are_the_same_everywhere(tmp_path: Path) -> None:
     """Another checkout with other modes, home, time zone and hash seed renders the same bytes."""
     checkout = tmp_path / "another" / "checkout"
-    for folder in ("hubpod", "volumes", "examples", "tests/support"):
+    for folder in ("hubpod", "volumes", "examples", "tests/support", jupyterhub.GUARD):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / folder, checkout / folder, ignore=ignored, copy_function=shutil.copy)
     for path in checkout.rglob("*"):

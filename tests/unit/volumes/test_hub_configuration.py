@@ -285,6 +285,23 @@ def test_logout_redirects_to_the_front_door_behind_a_tunnel(hub: Hub) -> None:
     assert bool(getattr(hub.authenticator, "logout_redirect_url", "")) is (tunnel and has_page)
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda row: row.name)
+def test_a_bad_token_ends_the_browsers_session(
+    environment: Environment, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A site's own page after a logout works with each token login; without one the hub's log says so."""
+    own = b"c.BricsAuthenticator.logout_redirect_url = 'https://door.example/out'\n"
+    pod = pod_spec(site(environment, hub_config={"50-logout.py": own}))
+    config = load_hub_configuration(pod, tmp_path)
+
+    no_effect = "hub_config.d: c.BricsAuthenticator.logout_redirect_url has no effect: "
+    assert (no_effect in capfd.readouterr().err) is not environment.login.uses_token
+    if environment.login.uses_token:
+        authenticator = BricsAuthenticator(config=config)
+        assert authenticator.invalid_jwt_logout is True
+        assert authenticator.logout_redirect_url == "https://door.example/out"
+
+
 # Spawning
 
 

@@ -9,9 +9,10 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from bricsauthenticator import BricsSlurmSpawner
+from bricsauthenticator import BricsAuthenticator, BricsSlurmSpawner
 
 sys.path.append("/usr/local/lib/hubpod")
+from hubpod_checks.site_sources import execute_settings, guard_foreign_hub
 from hubpod_checks.status_page import StatusPage
 
 c = get_config()
@@ -30,7 +31,6 @@ c.Application.log_level = os.environ["DEPLOY_CONFIG_LOG_LEVEL"]
 
 # The proxy runs in its own container, so that hub and proxy can restart independently.
 c.JupyterHub.bind_url = f"http://:8000{BASE_URL}/"
-# Each user's server has an origin of its own, if the site has names and certificates for them.
 c.JupyterHub.subdomain_host = os.environ.get("DEPLOY_CONFIG_SUBDOMAIN_HOST", "")
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
@@ -113,18 +113,13 @@ c.BatchSpawnerBase.req_srun = "srun --export=ALL"
 if not getattr(BricsSlurmSpawner, "exports_in_script", False):
     load_subconfig(str(HERE / "foreign_spawner.py"))
 
+guard_foreign_hub(HERE)
 for fragment in (HERE / "api_for_servers.py", *sorted((HERE / "fragments").glob("*.py"))):
     load_subconfig(str(fragment))
 
-# Configurations written for brics_jupyterhub_envs read these variables in every environment.
-for name in ("DEPLOY_CONFIG_OIDC_SERVER", "DEPLOY_CONFIG_BRICS_PLATFORM", "DEPLOY_CONFIG_JWT_AUDIENCE"):
-    os.environ.setdefault(name, "")
-os.environ.setdefault("JUPYTERHUB_SRV_DIR", str(DATA))
-
 # The site's own settings come last. They see the options above, so that `c.Spawner.environment["X"] = "1"` works.
-for path in sorted(SITE.glob("*.py")):
-    names = {"c": c, "get_config": get_config, "load_subconfig": load_subconfig, "__file__": str(path)}
-    exec(compile(path.read_bytes(), str(path), "exec"), names)  # noqa: S102 - what JupyterHub does with this file
+os.environ.setdefault("JUPYTERHUB_SRV_DIR", str(DATA))
+execute_settings(SITE, {"c": c, "get_config": get_config, "load_subconfig": load_subconfig}, BricsAuthenticator)
 
 # hubpod-ready checks with the commands and addresses that are in effect after all settings.
 SECTIONS = [each.__name__ for each in BricsSlurmSpawner.__mro__] + ["BricsAuthenticator"]

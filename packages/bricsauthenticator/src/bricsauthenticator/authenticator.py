@@ -5,7 +5,8 @@ from typing import Any
 from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
 from traitlets import Bool, default
 
-from bricsauthenticator import hub_handlers, projects, token_order, tokens
+from bricsauthenticator import projects, token_order, tokens
+from bricsauthenticator.hub_guard import hub_handlers
 from bricsauthenticator.keys import KeyStore
 from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, LoginRefusedError, NotPermittedError
 from bricsauthenticator.login_handlers import BricsLoginHandler, BricsLogoutHandler

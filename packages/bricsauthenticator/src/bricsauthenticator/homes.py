@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from bricsauthenticator import slurm
-from bricsauthenticator.http_errors import spawn_failure
+from bricsauthenticator.hub_guard.http_errors import spawn_failure
 from bricsauthenticator.messages import refused_submission
 from bricsauthenticator.slurm_commands import SlurmCommands
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import jwt
 
-from bricsauthenticator import documents, strict_json
+from bricsauthenticator import documents
+from bricsauthenticator.hub_guard import strict_json
 from bricsauthenticator.issuer_urls import check_keys_url
 from bricsauthenticator.key_set import KeySet, read_key_set
 from bricsauthenticator.login_errors import BadTokenError, IssuerUnavailableError

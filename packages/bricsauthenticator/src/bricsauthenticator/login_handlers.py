@@ -8,8 +8,8 @@ from jinja2 import Environment, Template, TemplateNotFound
 from jupyterhub.handlers.login import LoginHandler  # type: ignore[import-untyped]
 from tornado.httputil import url_concat
 
+from bricsauthenticator.hub_guard.logout import EndSessions, LogoutPageHandler
 from bricsauthenticator.login_errors import BadTokenError, LoginHTTPError, NotPermittedError
-from bricsauthenticator.logout import EndSessions, LogoutPageHandler
 from bricsauthenticator.metrics import ACCEPTED, count_login
 from bricsauthenticator.request_log import TOKEN_HEADER
 
@@ -88,9 +88,14 @@ class BricsLoginHandler(EndSessions, LoginHandler):  # type: ignore[misc]
         redirect the user endlessly.
         """
         sent = TOKEN_HEADER in self.request.headers
-        if not (sent and isinstance(error.refusal, BadTokenError) and self.authenticator.invalid_jwt_logout):
+        # Other clients have no session, and nothing to leave.
+        has_session = bool(self.get_cookie(self.hub.cookie_name))
+        is_browser = has_session or self.request.headers.get("Sec-Fetch-Mode") == "navigate"
+        is_bad = sent and isinstance(error.refusal, BadTokenError)
+        if not (is_bad and is_browser and self.authenticator.invalid_jwt_logout):
             return False
-        self.clear_login_cookie()
+        if has_session:
+            self.clear_login_cookie()
         target = self.authenticator.logout_redirect_url
         if not target or self.get_cookie(SIGNED_OUT_COOKIE):
             return False

@@ -38,7 +38,7 @@ class LoginSettings(HasTraits):
         False,  # noqa: FBT003
         help="""Whether a login with an expired or invalid token ends the sessions behind it.
 
-        The hub ends its own session and redirects to `logout_redirect_url`. When the front door sends another bad
+        The hub ends the browser's session and redirects to `logout_redirect_url`. When the front door sends another bad
         token within five minutes, the user gets the error page instead.
         """,
     ).tag(config=True)

@@ -7,7 +7,7 @@ from traitlets import Dict, HasTraits, TraitError, default, validate
 
 from bricsauthenticator import options
 from bricsauthenticator.authenticator import BricsAuthenticator
-from bricsauthenticator.http_errors import options_refusal, permission_refusal
+from bricsauthenticator.hub_guard.http_errors import options_refusal, permission_refusal
 from bricsauthenticator.options import Options, OptionsError
 from bricsauthenticator.projects import is_account, project_of
 

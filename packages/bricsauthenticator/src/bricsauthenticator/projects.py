@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypedDict
 
-from bricsauthenticator import strict_json
+from bricsauthenticator.hub_guard import strict_json
+from bricsauthenticator.hub_guard.strict_json import is_text
 from bricsauthenticator.login_errors import BadTokenError, LoginRefusedError, NotPermittedError
-from bricsauthenticator.strict_json import is_text
 
 USER_RE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 PROJECT_RE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")

@@ -10,7 +10,7 @@ from batchspawner import JobStatus  # type: ignore[import-untyped]
 
 from bricsauthenticator import homes, jobscript, slurm
 from bricsauthenticator.end_report import EndReport
-from bricsauthenticator.http_errors import spawn_failure
+from bricsauthenticator.hub_guard.http_errors import spawn_failure
 from bricsauthenticator.job_ledger import JobLedger
 from bricsauthenticator.job_states import Fate, Life, Phase, Run, fate, with_requeue
 from bricsauthenticator.job_status import JobStatusQuery

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from batchspawner import JobStatus, SlurmSpawner  # type: ignore[import-untyped]
 from traitlets import Unicode, observe
 
-from bricsauthenticator import hub_handlers, startup_cleanup
+from bricsauthenticator import startup_cleanup
 from bricsauthenticator.former_state import find_account, saved_projects
-from bricsauthenticator.http_errors import stop_failure
+from bricsauthenticator.hub_guard import hub_handlers
+from bricsauthenticator.hub_guard.http_errors import stop_failure
 from bricsauthenticator.progress_events import Event
 from bricsauthenticator.project_options import ProjectOptions
 from bricsauthenticator.projects import is_account

@@ -12,7 +12,7 @@ from typing import Any
 
 from bricsauthenticator import slurm
 from bricsauthenticator.ends import Source, find_end
-from bricsauthenticator.http_errors import ShownError, spawn_failure
+from bricsauthenticator.hub_guard.http_errors import ShownError, spawn_failure
 from bricsauthenticator.job_ledger import JobLedger, run_in_background
 from bricsauthenticator.messages import refused_submission
 from bricsauthenticator.slurm_commands import SlurmCommands

@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from bricsauthenticator import strict_json
+from bricsauthenticator.hub_guard import strict_json
 from bricsauthenticator.login_errors import BadTokenError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

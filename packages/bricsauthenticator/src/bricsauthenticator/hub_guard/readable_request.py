@@ -11,15 +11,18 @@ from urllib.parse import unquote_to_bytes
 from jupyterhub.apihandlers import APIHandler  # type: ignore[import-untyped]
 from jupyterhub.apihandlers.auth import OAuthHandler  # type: ignore[import-untyped]
 from jupyterhub.handlers import BaseHandler  # type: ignore[import-untyped]
+from jupyterhub.handlers.login import LogoutHandler  # type: ignore[import-untyped]
 from jupyterhub.utils import maybe_future  # type: ignore[import-untyped]
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import RuleRouter
 
-from bricsauthenticator import strict_json
-from bricsauthenticator.busy_database import BusyDatabase
-from bricsauthenticator.cookies import ProtectedCookies
-from bricsauthenticator.http_errors import ShownError
+from . import strict_json
+from .bad_input import RefusedInput
+from .busy_database import BusyDatabase
+from .cookies import ProtectedCookies
+from .http_errors import ShownError
+from .logout import EndSessions
 
 URLENCODED = "application/x-www-form-urlencoded"
 
@@ -52,7 +55,7 @@ def guarded(handler: Any) -> Any:  # noqa: ANN401 - a class of request handlers
     """Return a subclass of a handler that refuses unreadable requests."""
     if issubclass(handler, _ReadableRequests):
         return handler
-    mixins = (_ReadableRequests, ProtectedCookies, *((BusyDatabase,) if issubclass(handler, BaseHandler) else ()))
+    mixins = [mixin for kind, mixin in MIXINS if issubclass(handler, kind) and not issubclass(handler, mixin)]
     return type(handler.__name__, (*mixins, handler), {"__module__": handler.__module__})
 
 
@@ -68,6 +71,16 @@ class _ReadableRequests:
         if isinstance(self, APIHandler) and not isinstance(self, OAuthHandler):
             check_json(self.request.body)
         await maybe_future(super().prepare())  # type: ignore[misc]
+
+
+MIXINS: tuple[tuple[type, type], ...] = (
+    (web.RequestHandler, _ReadableRequests),
+    (web.RequestHandler, ProtectedCookies),
+    (LogoutHandler, EndSessions),
+    (BaseHandler, BusyDatabase),
+    (APIHandler, RefusedInput),
+)
+"""What each kind of handler gets, the outermost first."""
 
 
 def find_problem(request: HTTPServerRequest) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from bricsauthenticator.http_errors import ShownError
+from .http_errors import ShownError
 
 RETRY_AFTER_S = 10
 BUSY = "The hub's database is busy. Please try again in a moment."

@@ -4,7 +4,8 @@ The hub adds them, and not an import: through BricsAuthenticator.get_handlers, t
 first BricsSlurmSpawner. batchspawner's unguarded handler acts on an existing spawner only, so the last way is always
 in time for it.
 
-All handlers of the hub, its own included, refuse requests that they cannot read.
+All handlers of the hub, its own included, refuse requests that they cannot read. A handler that a site's own
+authenticator has at one of the paths stays.
 """
 
 import re
@@ -17,11 +18,11 @@ from jupyterhub.handlers.login import LogoutHandler  # type: ignore[import-untyp
 from jupyterhub.handlers.pages import SpawnHandler  # type: ignore[import-untyped]
 from tornado.httputil import HTTPServerRequest, RequestStartLine
 
-from bricsauthenticator.logout import LogoutPageHandler
-from bricsauthenticator.port_report import PATH, PortReportHandler
-from bricsauthenticator.readable_request import guard_application, guard_table, guarded
-from bricsauthenticator.spawn_request import SpawnPageHandler, SpawnRequestHandler
-from bricsauthenticator.user_deletion import UserDeletionHandler
+from .logout import LogoutPageHandler
+from .port_report import PATH, PortReportHandler
+from .readable_request import guard_application, guard_table, guarded
+from .spawn_request import SpawnPageHandler, SpawnRequestHandler
+from .user_deletion import UserDeletionHandler
 
 Handlers = list[tuple[str, type]]
 
@@ -66,7 +67,13 @@ def install_in_starting_hub() -> None:
 def _put_first(change: Any) -> None:  # noqa: ANN401 - a traitlets bunch
     app, table = change["owner"], change["new"]
     if not any(issubclass(handler, PortReportHandler) for _, handler, *_ in table):
-        table[:0] = app.add_url_prefix(app.hub_prefix, own_handlers())
+        present = {path: handler for path, handler, *_ in reversed(table)}  # the first one of a path
+        own = app.add_url_prefix(app.hub_prefix, own_handlers())
+        table[:0] = [
+            (path, handler)
+            for path, handler in own
+            if handler is PortReportHandler or issubclass(handler, present.get(path, object))
+        ]
     table.append((f"{re.escape(app.hub_prefix)}.*", handlers.base.Template404))  # JupyterHub adds its own one later
     guard_table(table)
     app.tornado_settings["static_handler_class"] = guarded(app.tornado_settings["static_handler_class"])
