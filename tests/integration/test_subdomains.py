@@ -43,7 +43,7 @@ def test_each_server_has_an_origin_of_its_own(instances: Callable[[], RunningIns
     running = instances()
     assert (up := running.up()).code == 0, up.text
     file = Path(running.status["deploy_dir"]) / "deploy-configmap.yaml"
-    file.write_text(file.read_text() + '  subdomainHost: "http://hub.localhost"\n')
+    file.write_text(file.read_text().replace('subdomainHost: ""', 'subdomainHost: "http://hub.localhost"'))
 
     assert (up := running.up()).code == 0, up.text
 

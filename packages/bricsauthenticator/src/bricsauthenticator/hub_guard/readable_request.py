@@ -18,6 +18,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import RuleRouter
 
 from . import strict_json
+from .api_login import LoginByBody
 from .bad_input import RefusedInput
 from .busy_database import BusyDatabase
 from .cookies import ProtectedCookies
@@ -79,6 +80,7 @@ MIXINS: tuple[tuple[type, type], ...] = (
     (LogoutHandler, EndSessions),
     (BaseHandler, BusyDatabase),
     (APIHandler, RefusedInput),
+    (APIHandler, LoginByBody),
 )
 """What each kind of handler gets, the outermost first."""
 
