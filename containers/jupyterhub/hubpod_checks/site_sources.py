@@ -8,8 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ORIGINAL = ("DEPLOY_CONFIG_OIDC_SERVER", "DEPLOY_CONFIG_BRICS_PLATFORM", "DEPLOY_CONFIG_JWT_AUDIENCE")
-"""Variables that configurations written for brics_jupyterhub_envs read in every environment."""
+ORIGINAL = {
+    "DEPLOY_CONFIG_OIDC_SERVER": "",
+    "DEPLOY_CONFIG_BRICS_PLATFORM": "",
+    "DEPLOY_CONFIG_JWT_AUDIENCE": "",
+    "JUPYTERHUB_SRV_DIR": "/srv/jupyterhub",
+}
+"""Variables that configurations written for brics_jupyterhub_envs read in every environment, with their defaults."""
 
 LOGOUT = ("invalid_jwt_logout", "logout_redirect_url")
 
@@ -29,8 +34,8 @@ def execute_settings(directory: Path, names: Mapping[str, Any], authenticator: t
         names: The names that they can use, as in JupyterHub's own configuration.
         authenticator: The class of the token login.
     """
-    for name in ORIGINAL:
-        os.environ.setdefault(name, "")
+    for name, value in ORIGINAL.items():
+        os.environ.setdefault(name, value)
     config = names["c"]
     before = dict(config.BricsAuthenticator)
     for path in sorted(directory.glob("*.py")):

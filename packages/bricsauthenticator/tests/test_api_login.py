@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json", ""])
 @pytest.mark.parametrize("body", ["{}", '{"auth": {}}', '{"auth": {"username": "ada", "password": "x"}}', "null"])
 async def test_a_script_mints_no_token_behind_a_front_door(ada: Any, issuer: Any, content_type: str, body: str) -> None:
-    """The token that a front door adds to a script's request, with or without cookies, is no login to the API."""
+    """The token that a front door adds to a script's request, with or without cookies, does not log in to the API."""
     headers = {"Accept": "application/json", **({"Content-Type": content_type} if content_type else {})}
     for cookies in (True, False):
         response = await ada.request(

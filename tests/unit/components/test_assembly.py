@@ -591,7 +591,7 @@ def test_texts_that_look_like_something_else_are_quoted(target: Target, text: st
 )
 def test_subdomains_are_known_to_hub_and_proxy(written: str, expected: str, tmp_path: Path) -> None:
     """With `subdomainHost` the proxy routes by host; a host of this machine gets the published port."""
-    pod = pod_spec(site(find_environment("dev_dummyauth"), changes={"subdomainHost": written}))
+    pod = instance_spec(site(find_environment("dev_dummyauth"), changes={"subdomainHost": written}))
     containers = {each.name: each for each in pod.containers}
 
     assert ("--host-routing" in containers[proxy.NAME].args) is bool(written)

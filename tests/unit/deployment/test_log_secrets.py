@@ -15,7 +15,7 @@ SETTINGS = "kind: ConfigMap\ndata:\n  devUsers: a.b\n  dummyAuthPassword: long e
 
 @pytest.mark.parametrize("environment", ["dev_dummyauth", "dev_realauth_zenithclient"])
 def test_credentials_and_secret_settings_are_found(tmp_path: Path, environment: str) -> None:
-    """The secrets are the generated credentials, the password, and those of the tunnel; other settings are none."""
+    """The generated credentials, the password and the secret of the tunnel are found, and no other setting."""
     files = InstanceFiles(directory=tmp_path / "instance")
     files.credentials.mkdir(parents=True)
     (files.credentials / "proxy_token").write_text("0123456789abcdef\n")

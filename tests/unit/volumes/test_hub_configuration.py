@@ -291,7 +291,7 @@ def test_a_bad_token_ends_the_browsers_session(
 ) -> None:
     """A site's own page after a logout works with each token login; without one the hub's log says so."""
     own = b"c.BricsAuthenticator.logout_redirect_url = 'https://door.example/out'\n"
-    pod = pod_spec(site(environment, hub_config={"50-logout.py": own}))
+    pod = instance_spec(site(environment, hub_config={"50-logout.py": own}))
     config = load_hub_configuration(pod, tmp_path)
 
     no_effect = "hub_config.d: c.BricsAuthenticator.logout_redirect_url has no effect: "

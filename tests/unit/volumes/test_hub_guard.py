@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hubpod.components.assembly import pod_spec
+from hubpod.components.assembly import instance_spec
 from hubpod.environments import find_environment
 from support.sites import hub_files, site
 
@@ -18,7 +18,7 @@ print([name for name in sys.modules if name.startswith("bricsauthenticator")])
 
 def test_the_copy_works_without_the_package(tmp_path: Path) -> None:
     """A hub whose sources are a site's own loads the guard from the volume with its configuration."""
-    for path, content in hub_files(pod_spec(site(find_environment("dev_dummyauth")))).items():
+    for path, content in hub_files(instance_spec(site(find_environment("dev_dummyauth")))).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
 

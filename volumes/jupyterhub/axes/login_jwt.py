@@ -10,6 +10,5 @@ c.JupyterHub.authenticator_class = "brics"
 c.BricsAuthenticator.oidc_server = os.environ["DEPLOY_CONFIG_OIDC_SERVER"]
 c.BricsAuthenticator.brics_platform = os.environ["DEPLOY_CONFIG_BRICS_PLATFORM"]
 c.BricsAuthenticator.jwt_audience = os.environ["DEPLOY_CONFIG_JWT_AUDIENCE"]
-# A browser with an expired token logs in again where logout_redirect_url is set, by the tunnel or the site.
 if hasattr(BricsAuthenticator, "invalid_jwt_logout"):  # a site's own authenticator may lack this
     c.BricsAuthenticator.invalid_jwt_logout = True

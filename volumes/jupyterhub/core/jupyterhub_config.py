@@ -118,7 +118,6 @@ for fragment in (HERE / "api_for_servers.py", *sorted((HERE / "fragments").glob(
     load_subconfig(str(fragment))
 
 # The site's own settings come last. They see the options above, so that `c.Spawner.environment["X"] = "1"` works.
-os.environ.setdefault("JUPYTERHUB_SRV_DIR", str(DATA))
 execute_settings(SITE, {"c": c, "get_config": get_config, "load_subconfig": load_subconfig}, BricsAuthenticator)
 
 # hubpod-ready checks with the commands and addresses that are in effect after all settings.
