@@ -11,6 +11,7 @@ from hubpod.deployment import seeding, tracebacks
 from hubpod.deployment.answers import describe_met, find_unchecked
 from hubpod.deployment.container_checks import Check
 from hubpod.deployment.kept_logs import keep_logs
+from hubpod.deployment.peer_names import write_peer_names
 from hubpod.deployment.readiness import wait_until_ready
 from hubpod.deployment.refresh import find_readers, refresh
 from hubpod.deployment.remove import find_pods, remove_pods
@@ -132,6 +133,7 @@ def _replace_pods(context: Context, site: Site, spec: InstanceSpec, stale: Stale
             phase.result(f"{len(stale.all)} of {len(spec.seeds)} seeded")
         with reporter.phase("pod started"):
             play(podman, podman_manifest.manifest(spec))
+            write_peer_names(podman, spec)
         _wait(context, site, spec, {})
     except BaseException as error:
         if isinstance(error, NotReadyError):
