@@ -20,7 +20,7 @@ def admits(tmp_path: Path, address: str, *, name_service: str = ANSWERS, clients
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)
     (tmp_path / "clients").write_text(clients)
-    command = f"{ADMIT} {address} {tmp_path}/clients {tmp_path}/known && echo admitted"
+    command = f"{ADMIT} {address} {tmp_path}/clients && echo admitted"
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout or done.returncode < 0, done.stderr
@@ -44,12 +44,6 @@ def test_a_silent_name_service_keeps_no_hub_out(tmp_path: Path) -> None:
     """The one of podman waits for the machine's own, whose answer may take half a minute."""
     assert admits(tmp_path, HUB, name_service=SILENT)
     assert not admits(tmp_path, HUB, name_service=UNKNOWN)
-
-
-def test_an_address_that_was_resolved_needs_no_other_answer(tmp_path: Path) -> None:
-    """A pod keeps its address until it restarts."""
-    assert admits(tmp_path, HUB)
-    assert admits(tmp_path, HUB, name_service=UNKNOWN)
 
 
 def test_any_host_may_be_a_client(tmp_path: Path) -> None:
