@@ -13,7 +13,7 @@ from hubpod.deployment.container_checks import Check
 from hubpod.deployment.kept_logs import keep_logs
 from hubpod.deployment.peer_names import write_peer_names
 from hubpod.deployment.readiness import wait_until_ready
-from hubpod.deployment.refresh import find_readers, refresh
+from hubpod.deployment.refresh import find_readers, refresh, restarts_whole_pod
 from hubpod.deployment.remove import find_pods, remove_pods
 from hubpod.deployment.seeding import StaleVolumes
 from hubpod.deployment.status import published_url
@@ -105,6 +105,8 @@ def find_difference(workspace: Workspace, site: Site, spec: InstanceSpec, found:
 def compare(spec: InstanceSpec, found: Snapshot, stale: StaleVolumes) -> Difference:
     """Compare the present state with the planned instance, given the volumes that differ."""
     if stale.missing or not _is_whole(spec, found, find_readers(spec, stale.changed)):
+        return Difference.POD
+    if restarts_whole_pod(spec, stale.changed):
         return Difference.POD
     return Difference.CONTENT if stale.changed else Difference.NONE
 

@@ -97,6 +97,24 @@ def find_readers(spec: InstanceSpec, seeds: tuple[Seed, ...]) -> tuple[str, ...]
     return tuple(each.name for each in spec.containers if changed & {mount.volume for mount in each.mounts})
 
 
+def restarts_whole_pod(spec: InstanceSpec, seeds: tuple[Seed, ...]) -> bool:
+    """Whether a container that is alone in its pod must restart to read new content of volumes.
+
+    podman ends a pod whose last container has ended, and may do so while that container starts again.
+    """
+    written = {seed.volume for seed in seeds}
+    lone = {pod.containers[0].name: pod.containers[0] for pod in spec.pods if len(pod.containers) == 1}
+    readers = set(find_readers(spec, seeds)) & lone.keys()
+    return any(not _may_renew(spec, lone[name], written) for name in readers)
+
+
+def _may_renew(spec: InstanceSpec, container: Container, written: Collection[str]) -> bool:
+    """Whether the container's own command makes it read new content; variables of its environment need a restart."""
+    credentials = {seed.volume for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL}
+    as_variables = any(mount.volume in credentials.intersection(written) for mount in container.mounts)
+    return bool(container.renew) and not as_variables
+
+
 def _apply(context: Context, site: Site, spec: InstanceSpec, update: VolumeUpdate) -> None:
     started: dict[str, int] = {}
     with (
@@ -123,9 +141,7 @@ def renew(podman: Podman, spec: InstanceSpec, container: Container, written: Col
         NotReadyError: The container refuses the new content.
     """
     name = spec.podman_names[container.name]
-    credentials = {seed.volume for seed in spec.seeds if seed.kind is SeedKind.CREDENTIAL}
-    as_variables = any(mount.volume in credentials.intersection(written) for mount in container.mounts)
-    if container.renew and not as_variables:
+    if _may_renew(spec, container, written):
         result = podman.execute(name, container.renew)
         if result.returncode == REFUSED:
             lines = result.last_lines or last_lines(podman, spec, name)

@@ -73,6 +73,10 @@ def test_only_readers_of_a_change_restart(dummy: Site, parts: tuple[str, ...], r
         (("jupyterhub",), (), Difference.POD),
         (("jupyterhub",), ("slurm-source",), Difference.POD),
         (("slurm", "jupyterhub"), ("hub-source",), Difference.POD),
+        # podman would end Slurm's pod, in which its container is alone, while that container restarts.
+        ((), ("slurm-credentials",), Difference.POD),
+        ((), ("slurm-config",), Difference.CONTENT),
+        ((), ("hub-credentials",), Difference.CONTENT),
     ],
 )
 def test_an_interrupted_restart_does_not_replace_the_pod(
