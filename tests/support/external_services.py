@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -196,10 +197,11 @@ def open_service(
                 hosts={},
                 writable=writable,
             )
-            cleanup.callback(container.stop)
             container.start()
 
-        number = start_at_free_number(start, lambda: run.podman.run("rm", "--force", "--ignore", name))
+        remove = partial(run.podman.run, "rm", "--force", "--ignore", "--volumes", name)
+        cleanup.callback(remove)  # once, also if the first addresses are taken
+        number = start_at_free_number(start, remove)
         yield network.address(number)
 
 
