@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 from hubpod.client.browser import direct_session
 from hubpod_harness.hub import Hub
 from hubpod_harness.issuer import Issuer
+from hubpod_harness.page_scripts import REGISTER_WORKER
 from hubpod_harness.stack import Stack
 from hubpod_harness.users import User
 
@@ -75,13 +76,6 @@ HTTPConnection("127.0.0.1", 8001, timeout=10).request("DELETE", f"/api/routes{sy
 FETCH = """async ([url, options]) => {
     const response = await fetch(url, options);
     return [response.status, await response.text()];
-}"""
-REGISTER = """async ([script, options]) => {
-    try {
-        return (await navigator.serviceWorker.register(script, options)).scope;
-    } catch (error) {
-        return error.name;
-    }
 }"""
 FRAME = """async (url) => {
     const frame = document.createElement("iframe");
@@ -171,11 +165,11 @@ def test_no_service_worker_covers_the_hub(visitor: Page, base: str) -> None:
     """A server registers a service worker for its own paths only, and none from a path of the hub."""
     own = f"{base}/user/{OWNER}/"
 
-    assert urlsplit(visitor.evaluate(REGISTER, ["worker.js", {}])).path == own
+    assert urlsplit(visitor.evaluate(REGISTER_WORKER, ["worker.js", {}])).path == own
     for scope in (f"{base}/hub/", f"{base}/", "/", f"{base}/user/"):
-        assert visitor.evaluate(REGISTER, ["worker.js", {"scope": scope}]) == "SecurityError", scope
+        assert visitor.evaluate(REGISTER_WORKER, ["worker.js", {"scope": scope}]) == "SecurityError", scope
     for script in (f"{base}/user%2F{OWNER}%2Fworker.js", f"{base}/hub/static/js/home.js", f"{base}/hub/worker.js"):
-        assert visitor.evaluate(REGISTER, [script, {}]) == "TypeError", script
+        assert visitor.evaluate(REGISTER_WORKER, [script, {}]) == "TypeError", script
 
 
 @pytest.mark.parametrize("path", ["/hub/home", "/hub/token"])

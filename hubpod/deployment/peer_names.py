@@ -1,5 +1,6 @@
 """The names of an instance's pods in the files of hosts of its other pods."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from hubpod.podman.cli import Podman
@@ -28,8 +29,5 @@ def write_peer_names(podman: Podman, spec: InstanceSpec) -> None:
     for name, (file, _) in places.items():
         others = [(other, addresses) for other, (_, addresses) in places.items() if other != name]
         lines = [f"{address}\t{other}\n" for other, addresses in others for address in addresses]
-        try:
-            with file.open("a") as hosts:
-                hosts.writelines(lines)
-        except OSError:
-            continue
+        with suppress(OSError), file.open("a") as hosts:
+            hosts.writelines(lines)

@@ -11,7 +11,6 @@ class ContainerState:
 
     Attributes:
         name: podman's name, ``POD-CONTAINER``.
-        pod: Name of its pod.
         image: Image reference that it was created from.
         state: podman's word: created, running, exited, paused …
         started: Last start in seconds since the epoch; 0 if it was never started.
@@ -22,7 +21,6 @@ class ContainerState:
     """
 
     name: str
-    pod: str
     image: str
     state: str
     started: int
@@ -44,7 +42,6 @@ def container_state(row: Mapping[str, Any]) -> ContainerState:
     """Parse one row of ``podman ps --format json``, as podman 4 and 5 print it."""
     return ContainerState(
         name=row["Names"][0],
-        pod=row.get("PodName", ""),
         image=row["Image"],
         state=row["State"],
         started=max(0, row.get("StartedAt") or 0),

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
+from hubpod_harness.page_scripts import REGISTER_WORKER
 from support.instances import RunningInstance
 
 UNREADABLE = (["opaque", ""], ["refused", "TypeError"])
@@ -18,13 +19,6 @@ FETCH = """async ([url, options]) => {
         return [response.type, await response.text()];
     } catch (error) {
         return ["refused", error.name];
-    }
-}"""
-REGISTER = """async ([script, options]) => {
-    try {
-        return (await navigator.serviceWorker.register(script, options)).scope;
-    } catch (error) {
-        return error.name;
     }
 }"""
 READ_WINDOW = """() => {
@@ -74,8 +68,8 @@ def test_each_server_has_an_origin_of_its_own(instances: Callable[[], RunningIns
     minted = {"method": "POST", "mode": "no-cors", "body": "{}"}
     assert fetch(page, origin + tokens, **minted) in UNREADABLE
     assert fetch(page, tokens, **minted) == ["basic", "The hub has another address.\n"]
-    assert page.evaluate(REGISTER, [f"{hub}/hub/static/js/home.js", {}]) in NOT_REGISTERED
-    assert page.evaluate(REGISTER, ["worker.js", {"scope": f"{base}/hub/"}]) in NOT_REGISTERED
+    assert page.evaluate(REGISTER_WORKER, [f"{hub}/hub/static/js/home.js", {}]) in NOT_REGISTERED
+    assert page.evaluate(REGISTER_WORKER, ["worker.js", {"scope": f"{base}/hub/"}]) in NOT_REGISTERED
     with page.context.expect_page() as opening:
         page.evaluate("(url) => { window.opened = window.open(url); }", f"{hub}/hub/home")
     opening.value.wait_for_load_state()

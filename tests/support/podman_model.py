@@ -257,10 +257,10 @@ class PodmanModel(Podman):
 
     def _rows(self, options: Sequence[str]) -> Iterable[dict[str, Any]]:
         labels = [_pair(each.removeprefix("--filter=label=")) for each in options]
-        for pod_name, pod in self.pods.items():
+        for pod in self.pods.values():
             if not labels or any(label in pod.labels.items() for label in labels):
                 for name, state in pod.states.items():
-                    row = {"Names": [name], "PodName": pod_name, "Image": pod.images[name], "StartedAt": 1}
+                    row = {"Names": [name], "Image": pod.images[name], "StartedAt": 1}
                     ended = {"State": state, "ExitCode": int(state != "running")}
                     yield {**row, **ended, "Labels": dict(pod.labels)}
 
